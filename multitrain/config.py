@@ -121,7 +121,7 @@ class Recipe(Settings):
 
     epochs: Positive
     warmup_epochs: float = Field(ge=0)
-    batch: Count
+    batch: int = Field(ge=2)
     optimiser: Literal["adamw", "sgd"] = "adamw"
     rate: Positive = Field(description="peak learning rate")
     rate_ends: tuple[Fraction, Fraction] = Field((0.01, 0.01), description="of the peak: at the start, at the end")

@@ -1,0 +1,162 @@
+"""Tables of the paper: the published rows as they stand, then ours, one row a method and dataset."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from multitrain.analysis.markdown import render
+from multitrain.analysis.metrics import bootstrap_interval, ranks, top
+from multitrain.analysis.predictions import Predictions, read_json, read_predictions
+from multitrain.config import Experiments, Row, Run, Scale, Table
+from multitrain.errors import UserError
+from multitrain.files import atomic
+
+COLUMNS = (
+    "source",  # published or ours
+    "method",
+    "training_data",
+    "gflops",
+    "dataset",
+    *("top1", "top5", "top1_low", "top1_high", "top5_low", "top5_high"),  # of Y_k, in percent
+    *("top1_projected", "top1_projected_low", "top1_projected_high"),  # of Y'_k
+    *("top5_projected", "top5_projected_low", "top5_projected_high"),
+    "clips",
+    "scale",
+    "synthetic",
+    "seeds",
+    *("top1_std", "top5_std"),  # over seeds
+    "code",
+    "rank_in_paper",
+)
+
+
+def write_table(
+    name: str, scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path, published: Path
+) -> None:
+    """Write <results>/<name>.csv and .md from what the runs left in `results` and the paper's table in `published`."""
+    if name not in experiments.tables:
+        raise UserError(f"no table {name!r} in the experiments; there are {', '.join(experiments.tables)}")
+    table = experiments.tables[name]
+    rows = published_rows(published / table.published) + our_rows(table, scale, experiments, seeds, results)
+    with atomic(results / f"{name}.md") as temporary:
+        temporary.write_text(render(table, scale, rows), encoding="utf-8")
+    with atomic(results / f"{name}.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def published_rows(path: Path) -> list[dict[str, str]]:
+    """The paper's rows; every value stays the text it is, in its order."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such published table")
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        unknown = set(reader.fieldnames or ()) - set(COLUMNS)
+        if unknown or not {"method", "dataset", "top1"} <= set(reader.fieldnames or ()):
+            raise UserError(f"{path}: columns {reader.fieldnames} are not those of a published table")
+        return [{"source": "published", **row} for row in reader]
+
+
+def our_rows(
+    table: Table, scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path
+) -> list[dict[str, str]]:
+    """One row for each method and each dataset that the method was trained on."""
+    folder = results / "runs" / scale.name
+    costs = {cost["size"]: cost["gflops"] for cost in read_json(folder / "flops.json", "`multitrain flops --json`")}
+    rows = []
+    for row in table.rows:
+        for dataset in table.datasets:
+            name = _run_of(row, dataset, experiments)
+            if name is None:
+                continue
+            run = experiments.run(name)
+            rows.append(
+                {
+                    "source": "ours",
+                    "method": row.method,
+                    "training_data": training_data(row, run, scale, experiments),
+                    "gflops": rounded(costs[run.size]),
+                    "dataset": dataset,
+                    "scale": scale.name,
+                    "seeds": " ".join(map(str, seeds)),
+                    **_result([folder / name / f"seed{seed}" for seed in seeds], dataset),
+                }
+            )
+    return rows
+
+
+def training_data(row: Row, run: Run, scale: Scale, experiments: Experiments) -> str:
+    """The paper's letters of what a run was trained on; `own` in a row of several runs, each with its dataset alone.
+
+    `from (e)`: its initial weights come from a run on dataset (e).
+    """
+    before, init = [], run.init
+    while init is not None:
+        before += experiments.run(init).datasets
+        init = experiments.run(init).init
+    text = "own" if len(row.runs) > 1 else _letters(run.datasets, scale)
+    return f"{text}, from {_letters(before, scale)}" if before else text
+
+
+def rounded(gflops: float) -> str:
+    """As the paper prints them: whole from 100 on, else three significant digits."""
+    return f"{gflops:.0f}" if gflops >= 100 else f"{gflops:.3g}"
+
+
+def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
+    return ",".join(sorted({f"({scale.dataset(name).letter})" for name in datasets}))
+
+
+def _run_of(row: Row, dataset: str, experiments: Experiments) -> str | None:
+    """The run of a row that was trained on a dataset; None leaves the cell empty, as the paper does."""
+    found = [name for name in row.runs if dataset in experiments.run(name).datasets]
+    if len(found) > 1:
+        raise UserError(f"row {row.method!r}: {dataset} is in more than one of its runs: {', '.join(found)}")
+    return found[0] if found else None
+
+
+def _result(folders: list[Path], dataset: str) -> dict[str, str]:
+    """What the runs of one cell, one a seed, say about a dataset."""
+    records = [read_json(folder / "run.json", "`multitrain train`") for folder in folders]
+    found = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in folders]
+    _require_same_clips(found)
+    values = {
+        "clips": str(len(found[0].labels)),
+        "synthetic": "yes" if any(record["synthetic"] for record in records) else "no",
+        "code": " ".join(sorted({record["code"] for record in records})),
+        **_accuracies(found, [each.scores for each in found], ""),
+    }
+    if found[0].projected is not None:
+        values |= _accuracies(found, [each.projected for each in found], "_projected")
+    return values
+
+
+def _accuracies(found: list[Predictions], scores: list[np.ndarray], suffix: str) -> dict[str, str]:
+    """Top-1 and top-5 in percent, the mean over seeds, with the interval over clips."""
+    rank = np.stack([_ranks(each, of) for each, of in zip(found, scores, strict=True)])  # (seeds, N)
+    values = {}
+    for k in (1, 5):
+        right = top(k, rank)
+        low, high = bootstrap_interval(right.mean(axis=0))
+        numbers = {f"top{k}{suffix}": right.mean(), f"top{k}{suffix}_low": low, f"top{k}{suffix}_high": high}
+        if len(found) > 1 and not suffix:
+            numbers[f"top{k}_std"] = right.mean(axis=1).std(ddof=1)
+        values |= {key: f"{100 * number:.2f}" for key, number in numbers.items()}
+    return values
+
+
+def _ranks(predictions: Predictions, scores: np.ndarray) -> np.ndarray:
+    try:
+        return ranks(scores, predictions.labels)
+    except UserError as error:
+        raise UserError(f"{predictions.path}: {error}") from None
+
+
+def _require_same_clips(found: list[Predictions]) -> None:
+    first = found[0]
+    for other in found[1:]:
+        same = np.array_equal(first.clip_ids, other.clip_ids) and np.array_equal(first.labels, other.labels)
+        if not same or (first.projected is None) != (other.projected is None):
+            raise UserError(f"{other.path}: not the clips of {first.path}: evaluate both seeds on the same manifest")

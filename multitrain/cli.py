@@ -1,0 +1,235 @@
+"""`multitrain COMMAND`: thin, one function a command. The workflow's rules call these, and so can people."""
+
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from multitrain.config import Scale, load_experiments, load_scale
+from multitrain.errors import UserError
+
+app = typer.Typer(
+    help="Multi-dataset training of video transformers: data, training, evaluation and tables, one command a stage.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+checkpoints = typer.Typer(help="Read checkpoints of the authors' release.", no_args_is_help=True)
+app.add_typer(checkpoints, name="checkpoint")
+
+
+class Split(StrEnum):
+    """How a clip is used; tables score `test`, choices are made on `val`."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
+DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset of the scale, e.g. k400.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run of config/experiments.yaml, e.g. multitrain.")]
+ScaleName = Annotated[str, typer.Option("--scale", help="A file of config/scales, or the path of one.")]
+ConfigFolder = Annotated[Path, typer.Option("--config-dir", help="Folder with experiments.yaml and scales/.")]
+DataFolder = Annotated[Path, typer.Option("--data", help="Folder of raw files and prepared clips.")]
+ResultsFolder = Annotated[Path, typer.Option("--results", help="Folder of runs and tables.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes side by side; changes nothing but speed.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the run.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Processor threads of the computation.")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that decode ahead; 0: none.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: an accelerator where there is one.")]
+
+
+def _bar(what: str):
+    """A progress bar as a callback (done, total); few lines where nobody watches."""
+    bar = tqdm(desc=what, unit="video", file=sys.stderr, mininterval=0.5 if sys.stderr.isatty() else 15)
+
+    def update(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+        if done >= total:
+            bar.close()
+
+    return update
+
+
+def _torch_device(name: str, threads: int):
+    import torch  # heavy: only for the commands that compute
+
+    torch.set_num_threads(threads)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {name}: not usable here ({reason}): choose cpu, cuda or auto") from None
+    return device
+
+
+def _job(run: str, scale: str, config: Path, seed: int, data: Path, results: Path):
+    from multitrain.engine.setup import Job
+
+    loaded = load_scale(scale, config)
+    job = Job(loaded, load_experiments(config, loaded), run, seed, data, results)
+    job.run  # noqa: B018  an unknown run is an error before anything is loaded
+    return job
+
+
+def raw_folder(scale: Scale, dataset: str, data: Path) -> Path:
+    """Where a dataset's raw files lie: as its scale says, else in the data folder."""
+    raw = scale.dataset(dataset).raw
+    return Path(raw) if raw else data / scale.name / dataset / "raw"
+
+
+@app.command()
+def synth(
+    dataset: DatasetName,
+    scale: ScaleName = "mini",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    jobs: Jobs = 1,
+) -> None:
+    """Publish a synthetic dataset in its publisher's own format: archives, annotations, list of related classes."""
+    from multitrain.synth.publish import publish
+
+    loaded = load_scale(scale, config)
+    reader = loaded.dataset(dataset).reader
+    if loaded.world is None:
+        raise UserError(f"scale {loaded.name} has no synthetic world: its raw files come from the publishers")
+    publish(dataset, loaded.world, raw_folder(loaded, dataset, data), reader, jobs, _bar(f"synth {dataset}"))
+
+
+@app.command()
+def prepare(
+    dataset: DatasetName,
+    scale: ScaleName = "mini",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    jobs: Jobs = 1,
+) -> None:
+    """Turn a publisher's files into clips laid out for decoding, manifest.parquet and missing.csv."""
+    from multitrain.sources.prepare import prepare as run_prepare
+
+    loaded = load_scale(scale, config)
+    settings, folder = loaded.dataset(dataset), data / loaded.name / dataset
+    raw = raw_folder(loaded, dataset, data)
+    run_prepare(dataset, settings, raw, folder, jobs=jobs, progress=_bar(f"prepare {dataset}"))
+
+
+@app.command()
+def train(
+    run: RunName,
+    scale: ScaleName = "mini",
+    seed: Seed = 0,
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+    threads: Threads = 1,
+    workers: Workers = 0,
+    device: Device = "auto",
+    checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between two resume points.")] = 60.0,
+) -> None:
+    """Train a run to its end; started again after a kill, it continues to the very same weights."""
+    job = _job(run, scale, config, seed, data, results)
+    chosen = _torch_device(device, threads)
+    from multitrain.engine.train import train as run_train
+
+    run_train(job, chosen, workers, checkpoint_seconds)
+
+
+@app.command()
+def evaluate(
+    run: RunName,
+    dataset: DatasetName,
+    scale: ScaleName = "mini",
+    seed: Seed = 0,
+    split: Annotated[Split, typer.Option(help="Tables score test; choices are made on val.")] = Split.test,
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+    threads: Threads = 1,
+    workers: Workers = 0,
+    device: Device = "auto",
+) -> None:
+    """Score every clip of a split with a trained run and keep the scores: predictions/DATASET.parquet."""
+    job = _job(run, scale, config, seed, data, results)
+    chosen = _torch_device(device, threads)
+    from multitrain.engine.evaluate import evaluate as run_evaluate
+
+    folder = job.folder / ("predictions" if split is Split.test else f"predictions_{split.value}")
+    run_evaluate(job, dataset, split.value, folder / f"{dataset}.parquet", chosen, workers)
+
+
+@app.command()
+def table(
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="A table of config/experiments.yaml, e.g. table1.")],
+    scale: ScaleName = "mini",
+    seed: Annotated[list[int] | None, typer.Option("--seed", help="Seed to show; may be given several times.")] = None,
+    config: ConfigFolder = Path("config"),
+    results: ResultsFolder = Path("results"),
+    published: Annotated[Path, typer.Option(help="Folder of the paper's tables.")] = Path("resources/published"),
+) -> None:
+    """Write a table: the paper's rows as published, then ours with intervals, as CSV and Markdown."""
+    from multitrain.analysis.tables import write_table
+
+    loaded = load_scale(scale, config)
+    write_table(name, loaded, load_experiments(config, loaded), tuple(seed or (0,)), results, published)
+
+
+@app.command()
+def flops(
+    scale: ScaleName = "mini",
+    config: ConfigFolder = Path("config"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Print the cost (in the paper's convention) and the parameters of each model of a scale."""
+    loaded = load_scale(scale, config)
+    from multitrain.analysis.flops import costs
+
+    found = costs(loaded)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    typer.echo(f"{'size':6} {'pixels':>6} {'frames':>6} {'GFLOPs':>10} {'backbone parameters':>20}")
+    for cost in found:
+        typer.echo(
+            f"{cost['size']:6} {cost['pixels']:6} {cost['frames']:6} {cost['gflops']:10.4g} "
+            f"{cost['backbone_parameters']:20,}"
+        )
+
+
+@checkpoints.command("import")
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(metavar="FILE.pyth", help="A checkpoint of the authors' release.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Model file to write, for `multitrain.load`.")],
+) -> None:
+    """Read a checkpoint of the authors' release (weights only, nothing in it is executed) into a model file."""
+    from multitrain.engine.checkpoint import save_network
+    from multitrain.model.release import import_release
+
+    network = import_release(file)
+    save_network(out, network)
+    heads = ", ".join(f"{name} ({len(classes)} classes)" for name, classes in network.spec.classes.items())
+    typer.echo(f"{out}: {network.spec.model.frames} frames of {network.spec.size} pixels, heads: {heads}")
+
+
+def run(arguments: list[str] | None = None) -> Any:
+    """Entry point: a UserError is one line on standard error and exit status 1."""
+    try:
+        return app(args=arguments)
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of our output has gone, as in `multitrain flops | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,138 @@
+"""The one dataset class: clips of one or more prepared datasets, decoded, sampled and cropped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+
+from multitrain.config import Dataset, Recipe
+from multitrain.data.decode import read_frames
+from multitrain.data.manifest import Manifest
+from multitrain.data.sampling import dense, random_start, segments, view_starts
+from multitrain.data.transforms import as_frames, augment, view_crops
+from multitrain.seeding import generator
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B clips from any of the datasets. Mixing adds a second label and dataset a clip beside these."""
+
+    video: Tensor  # (B, 3, T, H, W) uint8, 0..255; not yet normalised
+    label: Tensor  # (B,) class within the clip's own dataset
+    dataset: Tensor  # (B,) index into the run's datasets
+    clip_ids: tuple[str, ...]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch with its tensors on that device."""
+        tensors = (tensor.to(device, non_blocking=True) for tensor in (self.video, self.label, self.dataset))
+        return Batch(*tensors, self.clip_ids)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip of a batch: (3, T, H, W) in training, (V, 3, T, H, W) with its V test views."""
+
+    video: Tensor
+    label: int
+    dataset: int
+    clip_id: str
+
+
+class Source:
+    """The clips of one split of one prepared dataset."""
+
+    def __init__(self, settings: Dataset, manifest: Manifest):
+        self.settings, self.folder, self.classes = settings, Path(manifest.folder), manifest.classes
+        self.columns = {name: manifest.table[name] for name in ("clip_id", "path", "label", "frames", "fps")}
+
+    def __len__(self) -> int:
+        return len(self.columns["label"])
+
+    def value(self, column: str, row: int):
+        """One cell, taken from the Arrow column: no Python list of clips is ever made."""
+        return self.columns[column][row].as_py()
+
+    def read(self, row: int, indices: np.ndarray) -> Tensor:
+        """Frames (T, 3, H, W) uint8 of one clip."""
+        path = self.folder / self.value("path", row)
+        return as_frames(read_frames(path, indices, self.value("fps", row), self.settings.transcode.stride))
+
+
+class Clips(TorchDataset):
+    """Clips of several sources, one index over all of them in order; every source keeps its own sampling and views."""
+
+    def __init__(self, sources: Sequence[Source], frames: int, size: int):
+        self.sources, self.frames, self.size = tuple(sources), frames, size
+        self.ends = np.cumsum([len(source) for source in self.sources])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """(source, row) of an index."""
+        which = int(np.searchsorted(self.ends, index, side="right"))
+        return which, index - (int(self.ends[which - 1]) if which else 0)
+
+    def _sample(self, which: int, row: int, video: Tensor) -> Sample:
+        source = self.sources[which]
+        return Sample(video, source.value("label", row), which, source.value("clip_id", row))
+
+
+class TrainClips(Clips):
+    """Augmented clips. An item is asked for by (epoch, index): the same pair always gives the same pixels."""
+
+    def __init__(self, sources: Sequence[Source], frames: int, size: int, recipe: Recipe, seed: int):
+        super().__init__(sources, frames, size)
+        self.recipe, self.seed = recipe, seed
+
+    def __getitem__(self, item: tuple[int, int]) -> Sample:
+        epoch, index = item
+        rng = generator(self.seed, "clip", epoch, index)
+        which, row = self.locate(index)
+        settings, length = self.sources[which].settings, self.sources[which].value("frames", row)
+        if settings.sampling.kind == "segment":
+            indices = segments(length, self.frames, rng)
+        else:
+            stride, grid = settings.sampling.stride, settings.transcode.stride
+            start = random_start(length, self.frames, stride, rng, grid)
+            indices = dense(length, self.frames, stride, start, grid)
+        frames = self.sources[which].read(row, indices)
+        frames = augment(frames, self.size, self.recipe.crop_area, self.recipe.crop_aspect, settings.flip, rng)
+        return self._sample(which, row, frames.transpose(0, 1).contiguous())
+
+
+class ViewClips(Clips):
+    """Every clip once, with all its test views: temporal views of the sampling's kind times spatial crops."""
+
+    def __getitem__(self, index: int) -> Sample:
+        which, row = self.locate(index)
+        settings, length = self.sources[which].settings, self.sources[which].value("frames", row)
+        views = []
+        for indices in view_indices(settings, length, self.frames):
+            frames = self.sources[which].read(row, indices)
+            views += view_crops(frames, self.size, settings.views.spatial)
+        return self._sample(which, row, torch.stack([view.transpose(0, 1) for view in views]))
+
+
+def view_indices(settings: Dataset, length: int, count: int) -> list[np.ndarray]:
+    """Frame indices of each temporal view of a video of `length` frames.
+
+    Segment sampling takes the middle of each segment; with several views, the segments of each are shifted in between.
+    """
+    views = settings.views.temporal
+    if settings.sampling.kind == "segment":
+        fine = segments(length, count * views)
+        return [fine[view::views] for view in range(views)]
+    stride, grid = settings.sampling.stride, settings.transcode.stride
+    return [dense(length, count, stride, start, grid) for start in view_starts(length, count, stride, views, grid)]
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stack samples; where they carry views, the views of one clip follow each other."""
+    videos = [sample.video if sample.video.ndim == 5 else sample.video[None] for sample in samples]
+    label, dataset = (torch.tensor([getattr(s, name) for s in samples]) for name in ("label", "dataset"))
+    return Batch(torch.cat(videos), label, dataset, tuple(sample.clip_id for sample in samples))

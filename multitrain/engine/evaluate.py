@@ -1,0 +1,69 @@
+"""Evaluation by views: one row a clip, every clip of the split accounted for."""
+
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from einops import reduce
+from tqdm import tqdm
+
+from multitrain.data.clips import ViewClips
+from multitrain.data.loader import view_batches
+from multitrain.engine.checkpoint import load_network
+from multitrain.engine.setup import Job
+from multitrain.errors import UserError
+from multitrain.files import atomic
+from multitrain.model.network import Network, normalise
+
+SCHEMA = pa.schema(
+    [
+        pa.field("clip_id", pa.string(), nullable=False),
+        pa.field("label", pa.int32(), nullable=False),
+        pa.field("scores", pa.list_(pa.float32()), nullable=False),  # softmax of Y_k, mean over views
+        pa.field("scores_projected", pa.list_(pa.float32())),  # the same of Y'_k (Eq. 4); null without projections
+        pa.field("views", pa.int16(), nullable=False),
+    ]
+)
+
+
+def view_scores(network: Network, views: torch.Tensor, dataset: str, each: int) -> tuple[torch.Tensor, ...]:
+    """Softmax of Y_k, and where there are projections of Y'_k, averaged over `each` views a clip: (B, C_k) each.
+
+    `views` (B * each, 3, T, H, W) are pixels 0..255.
+    """
+    logits = network.logits(normalise(views, network.spec.model.normalisation))
+    forms = [logits, network.added(logits)] if network.spec.projections else [logits]
+    return tuple(reduce(form[dataset].softmax(-1), "(b v) c -> b c", "mean", v=each) for form in forms)
+
+
+def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device, workers: int = 0) -> None:
+    """Score the clips of one split with the run's model and write the predictions.
+
+    Raises:
+        UserError: the model was not trained on this dataset or on other classes, or a clip was not scored.
+    """
+    if dataset not in job.run.datasets:
+        raise UserError(f"run {job.name} has no dataset {dataset!r}: it is trained on {', '.join(job.run.datasets)}")
+    path = job.folder / "model.pt"
+    network = load_network(path).to(device)
+    source = job.source(dataset, split)
+    if network.spec.classes.get(dataset) != source.classes:
+        raise UserError(f"{path}: its classes of {dataset} are not the manifest's: train the run again")
+    each = source.settings.views.temporal * source.settings.views.spatial
+    clips = ViewClips([source], job.scale.model.frames, network.spec.size)
+    rows = []
+    with torch.inference_mode(), tqdm(total=len(clips), desc=f"{job.name} on {dataset}", unit="clip") as bar:
+        for batch in view_batches(clips, max(64 // each, 1), workers):
+            scores = view_scores(network, batch.video.to(device), dataset, each)
+            for index, clip_id in enumerate(batch.clip_ids):
+                own, *projected = (form[index].tolist() for form in scores)
+                rows.append((clip_id, int(batch.label[index]), own, projected[0] if projected else None, each))
+            bar.update(len(batch.clip_ids))
+    if len({row[0] for row in rows}) != len(source):
+        raise UserError(f"{out}: {len(rows)} clips scored of {len(source)} in the manifest: prepare {dataset} again")
+    columns = [dict(zip(SCHEMA.names, row, strict=True)) for row in rows]
+    with atomic(out) as temporary:
+        pq.write_table(pa.Table.from_pylist(columns, schema=SCHEMA), temporary)
+    sys.stderr.flush()

@@ -1,0 +1,40 @@
+"""The optimiser's parameter groups and the learning-rate schedule."""
+
+import math
+
+import torch
+
+from multitrain.config import Recipe
+from multitrain.losses.objective import Objective
+from multitrain.model.network import Network
+
+
+def rate_factor(step: int, total: int, warmup: int, start: float, end: float) -> float:
+    """Learning rate at a step as a part of the peak: linear from `start` to 1, then half a cosine down to `end`."""
+    if step < warmup:
+        return start + (1 - start) * step / warmup
+    along = (step - warmup) / max(total - warmup, 1)
+    return end + (1 - end) * (1 + math.cos(math.pi * along)) / 2
+
+
+def make_optimiser(recipe: Recipe, network: Network, objective: Objective) -> torch.optim.Optimizer:
+    """AdamW or SGD with weight decay on matrices and kernels only; log sigma has a rate of its own and no decay.
+
+    Each group's `factor` multiplies the scheduled rate.
+    """
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay, "factor": 1.0},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "factor": 1.0},
+    ]
+    if objective.log_sigma.requires_grad:
+        groups.append({"params": [objective.log_sigma], "weight_decay": 0.0, "factor": recipe.sigma_rate})
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, fused=True)
+    return torch.optim.AdamW(groups, lr=recipe.rate, betas=recipe.betas, fused=True)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group its rate for the next step."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["factor"]

@@ -1,0 +1,32 @@
+"""The informative loss: variance and covariance of an expanded embedding (paper, Eq. 2 and 3)."""
+
+import torch
+from torch import Tensor
+
+
+def _centred(z: Tensor) -> Tensor:
+    if len(z) < 2:
+        raise ValueError(f"the informative loss needs a batch of at least 2 embeddings, got {len(z)}")
+    z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z  # the squared sum overflows half precision
+    return z - z.mean(dim=0)
+
+
+def variance(z: Tensor, epsilon: float = 1e-4) -> Tensor:
+    """L^v = 1/d sum_j max(0, 1 - sqrt(Var(Z'_j) + epsilon)) of embeddings Z' (n, d); Eq. 2.
+
+    The paper divides the sum over the batch by d - 1, a slip; this is the unbiased variance, over n - 1.
+    """
+    deviation = (_centred(z).square().sum(dim=0) / (len(z) - 1) + epsilon).sqrt()  # (d,)
+    return (1 - deviation).clamp_min(0).mean()
+
+
+def covariance(z: Tensor) -> Tensor:
+    """L^c = 1/d sum over i != j of C(Z')_ij^2 of embeddings Z' (n, d), C the unbiased covariance; Eq. 3.
+
+    The whole sum of squares is the same for C = Z^T Z and for the Gram matrix Z Z^T: the smaller one is formed.
+    """
+    z = _centred(z)
+    n, d = z.shape
+    gram = z @ z.T if n < d else z.T @ z
+    diagonal = z.square().sum(dim=0)  # (d,)
+    return (gram.square().sum() - diagonal.square().sum()) / ((n - 1) ** 2 * d)

@@ -1,0 +1,99 @@
+"""Multi-head pooling attention and the block around it (paper, Eq. 1).
+
+Everything stays in the layout (B, T, H, W, C). Seen as (B, C, T, H, W) that is the channels-last memory format, in
+which the depthwise pooling convolutions run without a copy and several times faster than on contiguous NCDHW.
+"""
+
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, cat, nn, rand
+
+from multitrain.model.depthwise import depthwise
+
+
+def drop_path(x: Tensor, rate: float, training: bool) -> Tensor:
+    """Stochastic depth: zero a clip's whole branch with probability `rate`, scale the others to keep the mean."""
+    if rate == 0.0 or not training:
+        return x
+    keep = rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device, dtype=x.dtype) >= rate
+    return x * keep / (1 - rate)
+
+
+class PoolingAttention(nn.Module):
+    """Attention whose queries, keys and values are pooled by depthwise 3x3x3 convolutions shared by all heads.
+
+    Maps (B, T, H, W, width) to (B, T, H / q_stride, W / q_stride, out), with the pooled query added to the attention's
+    result before the output projection.
+    """
+
+    def __init__(self, width: int, out: int, heads: int, q_stride: int, kv_stride: int):
+        super().__init__()
+        self.heads, self.q_stride, self.kv_stride = heads, q_stride, kv_stride
+        each = out // heads
+        self.qkv = nn.Linear(width, 3 * out)
+        self.pool_q, self.pool_k, self.pool_v = (
+            nn.Conv3d(each, each, 3, padding=1, groups=each, bias=False) for _ in range(3)
+        )
+        self.norm_q, self.norm_k, self.norm_v = (nn.LayerNorm(each, eps=1e-5) for _ in range(3))
+        self.proj = nn.Linear(out, out)
+
+    def _pool(self, x: Tensor, pools: list[nn.Conv3d], stride: int) -> Tensor:
+        """Pool (B, T, H, W, len(pools) * C) in one convolution, each part with its own kernel for every head."""
+        kernel = cat([pool.weight.repeat(self.heads, 1, 1, 1, 1) for pool in pools])  # (len(pools) * C, 1, 3, 3, 3)
+        x = depthwise(rearrange(x, "b t h w c -> b c t h w"), kernel, stride)
+        return rearrange(x, "b c t h w -> b t h w c")
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key_value = self.qkv(x).split([self.proj.in_features, 2 * self.proj.in_features], dim=-1)
+        query = self._pool(query, [self.pool_q], self.q_stride)
+        grid = query.shape[1:4]
+        key, value = self._pool(key_value, [self.pool_k, self.pool_v], self.kv_stride).chunk(2, dim=-1)
+        query, key, value = (
+            norm(rearrange(part, "b t h w (n d) -> b n (t h w) d", n=self.heads))
+            for norm, part in ((self.norm_q, query), (self.norm_k, key), (self.norm_v, value))
+        )
+        x = F.scaled_dot_product_attention(query, key, value) + query  # (B, heads, T*H*W, d), scale d^-0.5
+        t, h, w = grid
+        return self.proj(rearrange(x, "b n (t h w) d -> b t h w (n d)", t=t, h=h, w=w))
+
+
+class Mlp(nn.Module):
+    """Two linear layers with GELU between; dropout after each."""
+
+    def __init__(self, width: int, hidden: int, out: int, dropout: float = 0.0):
+        super().__init__()
+        self.fc1, self.fc2, self.dropout = nn.Linear(width, hidden), nn.Linear(hidden, out), nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.dropout(self.fc2(self.dropout(F.gelu(self.fc1(x)))))
+
+
+class Block(nn.Module):
+    """Eq. 1: X1 = MHPA(LN(X)) + Pool(X); Block(X) = MLP(LN(X1)) + X1.
+
+    Where the width grows, the skip path is a linear layer on the un-normalised input; where the grid shrinks, it is
+    max-pooled.
+    """
+
+    def __init__(self, width: int, out: int, heads: int, q_stride: int, kv_stride: int, mlp_ratio: int):
+        super().__init__()
+        self.q_stride = q_stride
+        self.drop_path = 0.0  # probability; a property of the recipe, set by MViT.set_drop_path
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.attention = PoolingAttention(width, out, heads, q_stride, kv_stride)
+        self.skip = nn.Linear(width, out) if width != out else nn.Identity()
+        self.norm2 = nn.LayerNorm(out, eps=1e-6)
+        self.mlp = Mlp(out, mlp_ratio * out, out)
+
+    def _pool_skip(self, x: Tensor) -> Tensor:
+        if self.q_stride == 1:
+            return x
+        t = x.shape[1]
+        x = rearrange(x, "b t h w c -> (b t) c h w")
+        x = F.max_pool2d(x, self.q_stride + 1, self.q_stride, padding=self.q_stride // 2)
+        return rearrange(x, "(b t) c h w -> b t h w c", t=t)
+
+    def forward(self, x: Tensor) -> Tensor:
+        attended = drop_path(self.attention(self.norm1(x)), self.drop_path, self.training)
+        x = self._pool_skip(self.skip(x)) + attended
+        return x + drop_path(self.mlp(self.norm2(x)), self.drop_path, self.training)

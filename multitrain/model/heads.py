@@ -1,0 +1,57 @@
+"""What sits on the features: a head a dataset, directed projections between datasets, and the expander."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from multitrain.model.attention import Mlp
+from multitrain.model.mvit import init_linear
+
+
+def make_head(width: int, classes: int, hidden: int, dropout: float) -> nn.Module:
+    """h_k of the paper, "a linear layer or a MLP": linear where hidden is 0."""
+    head = Mlp(width, hidden, classes, dropout) if hidden else nn.Linear(width, classes)
+    return head.apply(init_linear)
+
+
+class Projections(nn.Module):
+    """W_ik of Eq. 4 for every ordered pair of datasets: bias-free linear maps on logits, weight (C_k, C_i).
+
+    They are stored as `into[target][source]`, so that a name never has to be taken apart.
+    """
+
+    def __init__(self, classes: Mapping[str, int], std: float = 0.02):
+        super().__init__()
+        self.into = nn.ModuleDict(
+            {
+                target: nn.ModuleDict(
+                    {
+                        source: nn.Linear(classes[source], classes[target], bias=False)
+                        for source in classes
+                        if source != target
+                    }
+                )
+                for target in classes
+            }
+        )
+        for weight in self.parameters():
+            nn.init.normal_(weight, std=std) if std else nn.init.zeros_(weight)
+
+    def weights(self) -> dict[tuple[str, str], Tensor]:
+        """(source, target) -> W (C_target, C_source)."""
+        return {
+            (source, target): layer.weight for target, sources in self.into.items() for source, layer in sources.items()
+        }
+
+    def forward(self, logits: Mapping[str, Tensor]) -> dict[tuple[str, str], Tensor]:
+        """(source, target) -> W Y_source (B, C_target), for all clips."""
+        return {pair: logits[pair[0]] @ weight.T for pair, weight in self.weights().items()}
+
+
+def add_projected(logits: Mapping[str, Tensor], projected: Mapping[tuple[str, str], Tensor]) -> dict[str, Tensor]:
+    """Eq. 4: Y'_k = Y_k + sum over i of W_ik Y_i, for all clips."""
+    return {
+        target: torch.stack([own, *(y for (_, into), y in projected.items() if into == target)]).sum(0)
+        for target, own in logits.items()
+    }

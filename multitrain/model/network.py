@@ -1,0 +1,101 @@
+"""The assembled model: one backbone, a head a dataset, projections between them, and the expander."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from multitrain.config import Count, Model, Name, Settings
+from multitrain.errors import UserError
+from multitrain.model.attention import Mlp
+from multitrain.model.heads import Projections, add_projected, make_head
+from multitrain.model.mvit import MViT, init_linear, resize_positions
+
+
+class Spec(Settings):
+    """All that is needed to build a network; stored with its weights."""
+
+    model: Model
+    size: Count  # pixels of a clip's side
+    classes: dict[Name, tuple[str, ...]]  # class names of each dataset, in the publisher's order
+    projections: bool = False
+    expander: tuple[Count, Count] | None = None  # hidden and output width
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the network says of a batch of B clips, whatever its switches."""
+
+    features: Tensor  # z (B, D)
+    embedding: Tensor  # z' (B, d): the expander's output, or z itself where there is no expander
+    logits: dict[str, Tensor]  # Y_k (B, C_k) of every dataset's head for every clip
+
+
+class Network(nn.Module):
+    """Clips (B, 3, T, size, size), normalised as `spec.model.normalisation` says, to an `Output`."""
+
+    def __init__(self, spec: Spec, projection_std: float = 0.02):
+        super().__init__()
+        self.spec = spec
+        self.backbone = MViT(spec.model, spec.size)
+        width = self.backbone.width
+        self.heads = nn.ModuleDict(
+            {
+                name: make_head(width, len(names), spec.model.head_hidden, spec.model.head_dropout)
+                for name, names in spec.classes.items()
+            }
+        )
+        counts = {name: len(names) for name, names in spec.classes.items()}
+        self.projections = Projections(counts if spec.projections else {}, projection_std)
+        self.expander = Mlp(width, *spec.expander).apply(init_linear) if spec.expander else nn.Identity()
+
+    def forward(self, clips: Tensor) -> Output:
+        z = self.backbone(clips)
+        return Output(z, self.expander(z), {name: head(z) for name, head in self.heads.items()})
+
+    def features(self, clips: Tensor) -> Tensor:
+        """z (B, D): the mean over the tokens of the last LayerNorm."""
+        return self.backbone(clips)
+
+    def logits(self, clips: Tensor) -> dict[str, Tensor]:
+        """Y_k (B, C_k) by dataset name."""
+        return self(clips).logits
+
+    def projected(self, clips: Tensor) -> dict[tuple[str, str], Tensor]:
+        """W_ik Y_i (B, C_k) by (source i, target k); empty where the model has no projections."""
+        return self.projections(self.logits(clips))
+
+    def added(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Y'_k of Eq. 4 from Y_k, by dataset name; Y_k itself where the model has no projections."""
+        return add_projected(logits, self.projections(logits))
+
+    def load_backbone(self, weights: dict[str, Tensor], where: str) -> None:
+        """Take another network's backbone; only its spatial positions may be of another grid.
+
+        Raises:
+            UserError: a weight is missing, unknown or of another shape.
+        """
+        own, weights = self.backbone.state_dict(), dict(weights)
+        if "position_space" in weights and weights["position_space"].shape[1:] == own["position_space"].shape[1:]:
+            weights["position_space"] = resize_positions(weights["position_space"], self.backbone.grid[1])
+        for name in sorted(own.keys() | weights.keys()):
+            theirs, ours = weights.get(name), own.get(name)
+            if theirs is None or ours is None or theirs.shape != ours.shape:
+                shapes = [tuple(value.shape) if value is not None else "absent" for value in (theirs, ours)]
+                raise UserError(
+                    f"{where}: its backbone does not fit this model: {name} is {shapes[0]} there and {shapes[1]} here; "
+                    "choose a checkpoint of the same channels, depths and frames"
+                )
+        self.backbone.load_state_dict(weights)
+
+
+def normalise(video: Tensor, how: str) -> Tensor:
+    """Pixels (B, 3, T, H, W) in 0..255 to the network's input in float32.
+
+    "constant": (x / 255 - 0.45) / 0.225, as the paper; "clip": each clip to mean 0 and standard deviation 1.
+    """
+    video = video.float()
+    if how == "constant":
+        return (video / 255 - 0.45) / 0.225
+    deviation, mean = torch.std_mean(video, dim=(1, 2, 3, 4), keepdim=True)
+    return (video - mean) / deviation.clamp_min(1.0)

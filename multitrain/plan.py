@@ -1,0 +1,136 @@
+"""What the workflow's rules ask of the settings: which files, which parameters, which job first.
+
+Plain functions of the settings, kept out of the Snakefile because they can be tested here, and because a name in a
+Snakefile replaces the one Snakemake itself uses.
+"""
+
+import json
+import shlex
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from multitrain.config import Experiments, Project, Scale, load_experiments, load_scale, parse
+from multitrain.errors import UserError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One configuration of the workflow."""
+
+    folder: str
+    project: Project
+    scale: Scale
+    experiments: Experiments
+
+    @classmethod
+    def load(cls, values: dict, folder: str = "config") -> "Plan":
+        """The plan for the content of config.yaml as the command line changed it, or a UserError."""
+        project = parse(Project, values, f"{folder}/config.yaml or --config")
+        scale = load_scale(project.scale, folder)
+        experiments = load_experiments(folder, scale)
+        for name, table in experiments.tables.items():
+            if unknown := [dataset for dataset in table.datasets if dataset not in scale.datasets]:
+                known = ", ".join(scale.datasets)
+                where = f"{folder}/experiments.yaml: tables.{name}.datasets"
+                raise UserError(f"{where}: no dataset {unknown[0]!r} at scale {scale.name}; there are {known}")
+        return cls(folder, project, scale, experiments)
+
+    def options(self, *folders: str) -> str:
+        """What every command is told: the scale, where its settings are, and the folders it needs (data, results)."""
+        words = ["--scale", self.scale.name, "--config-dir", self.folder]
+        for name in folders:
+            words += [f"--{name}", getattr(self.project, name)]
+        return shlex.join(words)
+
+    def synthetic(self, dataset: str) -> bool:
+        """Whether the raw files of a dataset are made here rather than brought by the user."""
+        return self.scale.world is not None and self.scale.datasets[dataset].raw is None
+
+    # What each job depends on, as text: when it changes, Snakemake runs the job again.
+
+    def synth_settings(self, dataset: str) -> str:
+        world = self.scale.world.model_dump(mode="json", exclude={"videos"})
+        return _text(world=world, videos=self.scale.world.videos[dataset], reader=self.scale.datasets[dataset].reader)
+
+    def prepare_settings(self, dataset: str) -> str:
+        part = self.scale.datasets[dataset]
+        return _text(dataset=_only(part, "reader", "raw", "holdout", "clip_seconds", "transcode"))
+
+    def train_settings(self, name: str) -> str:
+        """Another title or other test views of a dataset change no training."""
+        run = self.experiments.runs[name]
+        return _text(
+            run=run,
+            recipe=self.scale.recipes[run.recipe],
+            model=self.scale.model,
+            pixels=self.scale.sizes[run.size],
+            datasets={dataset: _only(self.scale.datasets[dataset], "sampling", "flip") for dataset in run.datasets},
+        )
+
+    def evaluate_settings(self, dataset: str) -> str:
+        return _text(dataset=_only(self.scale.datasets[dataset], "sampling", "views"))
+
+    def flops_settings(self) -> str:
+        return _text(model=self.scale.model, sizes=self.scale.sizes)
+
+    def table_settings(self, table: str) -> str:
+        runs = {name: self.experiments.runs[name] for name in self.table_runs(table)}
+        return _text(
+            table=self.experiments.tables[table],
+            scale=self.scale.name,
+            seeds=self.project.seeds,
+            runs={name: _only(run, "datasets", "size", "init") for name, run in runs.items()},
+            labels={name: _only(part, "title", "letter") for name, part in self.scale.datasets.items()},
+        )
+
+    # What a table is made of.
+
+    def table_runs(self, table: str) -> list[str]:
+        """The runs a table shows, each once."""
+        return list(dict.fromkeys(name for row in self.experiments.tables[table].rows for name in row.runs))
+
+    def table_cells(self, table: str) -> list[dict]:
+        """Run, dataset and seed of every number of ours in a table."""
+        shown = self.experiments.tables[table].datasets
+        return [
+            {"run": run, "dataset": dataset, "seed": seed}
+            for run in self.table_runs(table)
+            for dataset in self.experiments.runs[run].datasets
+            for seed in self.project.seeds
+            if dataset in shown
+        ]
+
+    # Which job first: on two cores the longest chain of trainings decides when the tables are there.
+
+    def urgency(self, *runs: str) -> int:
+        """Priority of what these runs wait for, 0 to 100."""
+        longest = max(map(self._chain, self.experiments.runs))
+        return round(100 * max(map(self._chain, runs), default=0) / longest)
+
+    def urgency_of_data(self, dataset: str) -> int:
+        """A dataset is as urgent as the most urgent run that reads it."""
+        return self.urgency(*(name for name, run in self.experiments.runs.items() if dataset in run.datasets))
+
+    def data_threads(self, dataset: str) -> int:
+        """Several for the data that everything waits for; the rest is made beside the first training."""
+        if not self.synthetic(dataset):
+            return 16
+        return 4 if self.urgency_of_data(dataset) == 100 else 1
+
+    def _chain(self, name: str) -> float:
+        """Work of the longest chain of trainings that starts with this run and goes on from its weights."""
+        run = self.experiments.runs[name]
+        work = self.scale.recipes[run.recipe].epochs * len(run.datasets) * self.scale.sizes[run.size] ** 2
+        following = [other for other, its in self.experiments.runs.items() if its.init == name]
+        return work + max(map(self._chain, following), default=0)
+
+
+def _only(part: BaseModel, *keys: str) -> dict:
+    values = part.model_dump(mode="json")
+    return {key: values[key] for key in keys}
+
+
+def _text(**parts: object) -> str:
+    plain = {key: part.model_dump(mode="json") if isinstance(part, BaseModel) else part for key, part in parts.items()}
+    return json.dumps(plain, sort_keys=True)

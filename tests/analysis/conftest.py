@@ -1,0 +1,67 @@
+"""Made-up results of runs with accuracies that are known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from multitrain.config import Experiments, Run, Scale, load_experiments, load_scale
+
+CONFIG = Path(__file__).parents[2] / "config"
+CLASSES = 8
+
+
+def scores_with_ranks(ranks: list[int], label: int = 3) -> np.ndarray:
+    """Scores (N, CLASSES) in which the class `label` has the given ranks."""
+    scores = np.zeros((len(ranks), CLASSES), dtype=np.float32)
+    for row, rank in zip(scores, ranks, strict=True):
+        order = [i for i in range(CLASSES) if i != label]
+        order.insert(rank, label)
+        row[order] = np.linspace(1, 0, CLASSES)
+    return scores
+
+
+class Results:
+    """A results folder that is filled run by run."""
+
+    def __init__(self, root: Path, scale: Scale, experiments: Experiments):
+        self.root, self.scale, self.experiments = root, scale, experiments
+        self.folder = root / "runs" / scale.name
+        self.folder.mkdir(parents=True)
+        costs = [{"size": "base", "gflops": 0.12345}, {"size": "large", "gflops": 613.8}]
+        (self.folder / "flops.json").write_text(json.dumps(costs))
+
+    def add(self, name: str, ranks: dict[str, list[int]], seed: int = 0, code: str = "abc") -> Path:
+        """A run whose test clips of each dataset have these ranks; with projections every clip is right."""
+        run: Run = self.experiments.run(name)
+        folder = self.folder / name / f"seed{seed}"
+        (folder / "predictions").mkdir(parents=True)
+        record = {"run": name, "scale": self.scale.name, "seed": seed, "synthetic": True, "code": code}
+        (folder / "run.json").write_text(json.dumps(record))
+        for dataset, its in ranks.items():
+            projected = scores_with_ranks([0] * len(its)).tolist() if run.projection == "add" else [None] * len(its)
+            columns = {
+                "clip_id": pa.array([f"clip{i}" for i in range(len(its))]),
+                "label": pa.array([3] * len(its), pa.int32()),
+                "scores": pa.array(scores_with_ranks(its).tolist(), pa.list_(pa.float32())),
+                "scores_projected": pa.array(projected, pa.list_(pa.float32())),
+                "views": pa.array([1] * len(its), pa.int16()),
+            }
+            pq.write_table(pa.table(columns), folder / "predictions" / f"{dataset}.parquet")
+        return folder
+
+    def add_table1(self, seed: int = 0, code: str = "abc") -> None:
+        """Every run of Table 1: baselines 2 of 4 right, joint runs 3 of 4, all within the first five but one."""
+        for dataset in ("k400", "mit", "ssv2", "actnet"):
+            self.add(f"{dataset}_baseline", {dataset: [0, 0, 1, 6]}, seed, code)
+        for name in ("multitrain", "multitrain_large"):
+            self.add(name, {dataset: [0, 0, 0, 6] for dataset in self.experiments.run(name).datasets}, seed, code)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    scale = load_scale("mini", CONFIG)
+    return Results(tmp_path / "results", scale, load_experiments(CONFIG, scale))

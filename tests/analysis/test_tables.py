@@ -1,0 +1,175 @@
+"""The table files on made-up predictions whose accuracies are known."""
+
+import csv
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from multitrain.analysis.tables import COLUMNS, rounded, write_table
+from multitrain.config import load_scale
+from multitrain.errors import UserError
+
+PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
+PAPER_ROWS = 40
+DATASETS = ["k400", "mit", "ssv2", "actnet"]
+
+
+def write(results, *seeds: int) -> tuple[list[dict], str]:
+    write_table("table1", results.scale, results.experiments, seeds or (0,), results.root, PUBLISHED)
+    with (results.root / "table1.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return rows, (results.root / "table1.md").read_text()
+
+
+def test_published_rows_are_the_papers_text_in_its_order(results):
+    results.add_table1()
+    rows, _ = write(results)
+    with (PUBLISHED / "table1.csv").open(newline="") as stream:
+        paper = list(csv.DictReader(stream))
+    assert len(paper) == PAPER_ROWS
+    assert [{key: row[key] for key in paper[0]} for row in rows[:PAPER_ROWS]] == paper
+    assert {row["source"] for row in rows[:PAPER_ROWS]} == {"published"}
+    assert all(row["top1_low"] == row["clips"] == row["scale"] == "" for row in rows[:PAPER_ROWS])
+
+
+def test_our_rows_come_after_one_a_method_and_dataset(results):
+    results.add_table1()
+    rows, _ = write(results)
+    assert tuple(rows[0]) == COLUMNS
+    ours = rows[PAPER_ROWS:]
+    methods = ["Baseline", "MultiTrain", "MultiTrain (large)"]
+    assert [(row["method"], row["dataset"]) for row in ours] == [(m, d) for m in methods for d in DATASETS]
+    assert {
+        (row["source"], row["scale"], row["synthetic"], row["seeds"], row["clips"], row["code"]) for row in ours
+    } == {("ours", "mini", "yes", "0", "4", "abc")}
+
+
+def test_accuracies_costs_and_training_data(results):
+    results.add_table1()
+    ours = {(row["method"], row["dataset"]): row for row in write(results)[0][PAPER_ROWS:]}
+    baseline, joint = ours["Baseline", "mit"], ours["MultiTrain", "mit"]
+    assert (baseline["top1"], baseline["top5"]) == ("50.00", "75.00")
+    assert (baseline["top1_projected"], baseline["top1_std"]) == ("", "")
+    assert (joint["top1"], joint["top1_projected"], joint["top5_projected"]) == ("75.00", "100.00", "100.00")
+    assert float(joint["top1_low"]) < 75 <= float(joint["top1_high"])
+    assert joint["gflops"] == "0.123"
+    assert ours["MultiTrain (large)", "mit"]["gflops"] == "614"
+    assert ours["Baseline", "k400"]["training_data"] == "own"
+    assert baseline["training_data"] == "own, from (e)"
+    assert joint["training_data"] == "(e),(f),(g),(h), from (e)"
+
+
+def test_several_seeds_give_the_mean_and_its_spread(results):
+    results.add_table1(seed=0)
+    results.add_table1(seed=1)
+    folder = results.folder / "mit_baseline" / "seed1"
+    (folder / "predictions" / "mit.parquet").unlink()
+    (folder / "predictions").rmdir()
+    (folder / "run.json").unlink()
+    folder.rmdir()
+    results.add("mit_baseline", {"mit": [0, 1, 1, 6]}, seed=1)
+    rows, markdown = write(results, 0, 1)
+    row = next(row for row in rows if (row["method"], row["dataset"]) == ("Baseline", "mit"))
+    assert (row["seeds"], row["top1"], row["top1_std"]) == ("0 1", "37.50", "17.68")
+    assert "seeds 0, 1" in markdown
+    assert "37.5 ± 17.7 [" in markdown
+
+
+def test_markdown_keeps_published_and_ours_apart_and_says_what_ours_are(results):
+    results.add_table1()
+    _, markdown = write(results)
+    published, ours = markdown.split("## Ours")
+    assert "| **41.7 / 71.0** |" in published
+    assert "63.0 / -" in published
+    assert "synthetic world `mini`, seed 0" in ours
+    assert "not comparable with the rows above" in ours
+    assert "| MultiTrain, Y′ₖ " in ours
+    assert "| Baseline, Y′ₖ " not in ours
+    assert "own; MiT, SSv2, ActNet: own, from (e)" in ours
+    assert "K400 4, MiT 4" in ours
+    widths = {len(line) for line in ours.splitlines() if line.startswith("|")}
+    assert len(widths) == 1
+
+
+def test_rows_of_different_code_are_said_to_be(results):
+    results.add_table1()
+    assert "different versions" not in write(results)[1]
+    record = results.folder / "multitrain" / "seed0" / "run.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "code": "other"}))
+    rows, markdown = write(results)
+    assert {row["code"] for row in rows[PAPER_ROWS:] if row["method"] == "MultiTrain"} == {"other"}
+    assert "different versions of the numerical code: abc, other" in markdown
+
+
+def test_gflops_read_as_in_the_paper():
+    assert [rounded(value) for value in (223.8, 613.8, 0.12345, 12.345, 99.96)] == [
+        "224",
+        "614",
+        "0.123",
+        "12.3",
+        "100",
+    ]
+
+
+def test_a_dataset_that_no_run_of_a_row_has_is_left_out(results):
+    row = results.experiments.tables["table1"].rows[0].model_copy(update={"runs": ("k400_baseline",)})
+    table = results.experiments.tables["table1"].model_copy(update={"rows": (row,)})
+    experiments = results.experiments.model_copy(update={"tables": {"table1": table}})
+    results.add_table1()
+    write_table("table1", results.scale, experiments, (0,), results.root, PUBLISHED)
+    assert (results.root / "table1.csv").read_text().count("\nours,") == 1
+    assert "| -" in (results.root / "table1.md").read_text().split("## Ours")[1]
+
+
+def test_a_missing_file_is_one_message_and_leaves_no_table(results):
+    results.add_table1()
+    missing = results.folder / "multitrain" / "seed0" / "predictions" / "mit.parquet"
+    missing.unlink()
+    with pytest.raises(UserError, match=r"multitrain/seed0/predictions/mit.parquet: no such predictions: run"):
+        write(results)
+    assert not list(results.root.glob("*table1*"))
+    (results.folder / "flops.json").unlink()
+    with pytest.raises(UserError, match=r"flops.json: no such file: `multitrain flops --json` writes it"):
+        write(results)
+
+
+def test_damaged_predictions_are_named(results):
+    results.add_table1()
+    path = results.folder / "multitrain" / "seed0" / "predictions" / "mit.parquet"
+    good = pq.read_table(path)
+    path.write_bytes(b"not parquet")
+    with pytest.raises(UserError, match="not a readable predictions file"):
+        write(results)
+    pq.write_table(good.drop_columns(["scores"]), path)
+    with pytest.raises(UserError, match="not a readable predictions file"):
+        write(results)
+    pq.write_table(good.slice(0, 0), path)
+    with pytest.raises(UserError, match="test split is empty"):
+        write(results)
+
+
+def test_seeds_must_have_scored_the_same_clips(results):
+    results.add_table1(seed=0)
+    results.add_table1(seed=1)
+    path = results.folder / "multitrain" / "seed1" / "predictions" / "mit.parquet"
+    pq.write_table(pq.read_table(path).slice(0, 3), path)
+    with pytest.raises(UserError, match="not the clips of"):
+        write(results, 0, 1)
+
+
+def test_an_unknown_table_lists_those_there_are(results):
+    with pytest.raises(UserError, match="no table 'table9' in the experiments; there are table1"):
+        write_table("table9", results.scale, results.experiments, (0,), results.root, PUBLISHED)
+
+
+def test_real_data_is_not_labelled_synthetic(results, tmp_path):
+    scale = load_scale("paper", PUBLISHED.parents[1] / "config")
+    paper = type(results)(tmp_path / "paper", scale, results.experiments)
+    paper.add_table1()
+    for record in paper.folder.glob("*/seed0/run.json"):
+        record.write_text(json.dumps({**json.loads(record.read_text()), "synthetic": False}))
+    rows, markdown = write(paper)
+    assert {row["synthetic"] for row in rows[PAPER_ROWS:]} == {"no"}
+    assert "synthetic" not in markdown

@@ -1,0 +1,60 @@
+"""The schedule and the parameter groups."""
+
+import pytest
+import torch
+
+from multitrain.config import load_scale
+from multitrain.engine.optim import make_optimiser, rate_factor, set_rate
+from multitrain.losses.objective import Objective
+from multitrain.model.network import Network, Spec
+
+
+def test_warm_up_is_linear_and_the_cosine_ends_where_it_should():
+    factors = [rate_factor(step, 100, 20, 0.01, 0.02) for step in range(101)]
+    assert factors[0] == pytest.approx(0.01)
+    assert factors[10] == pytest.approx((1 + 0.01) / 2)
+    assert factors[20] == 1 == max(factors)
+    assert factors[60] == pytest.approx((1 + 0.02) / 2)
+    assert factors[100] == pytest.approx(0.02)
+    assert all(b > a for a, b in zip(factors[:20], factors[1:21], strict=True))
+    assert all(b < a for a, b in zip(factors[20:], factors[21:], strict=False))
+
+
+def test_no_warm_up_starts_at_the_peak():
+    assert rate_factor(0, 10, 0, 0.01, 0.01) == 1
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_only_matrices_decay_and_sigma_has_its_own_rate(kind):
+    scale = load_scale("ci")
+    recipe = scale.recipes["joint"].model_copy(update={"optimiser": kind, "sigma_rate": 10.0, "weight_decay": 0.05})
+    network = Network(Spec(model=scale.model, size=32, classes={"a": ("x", "y")}, projections=False))
+    objective = Objective(("a",), weighting="uncertainty")
+    optimiser = make_optimiser(recipe, network, objective)
+    set_rate(optimiser, 0.5)
+    groups = {id(p): group for group in optimiser.param_groups for p in group["params"]}
+    assert len(groups) == len(list(network.parameters())) + 1
+    for parameter in network.parameters():
+        group = groups[id(parameter)]
+        assert group["weight_decay"] == (0.05 if parameter.ndim > 1 else 0) and group["lr"] == 0.5
+    assert groups[id(objective.log_sigma)]["weight_decay"] == 0 and groups[id(objective.log_sigma)]["lr"] == 5.0
+
+
+def test_fixed_weighting_leaves_sigma_out():
+    scale = load_scale("ci")
+    network = Network(Spec(model=scale.model, size=32, classes={"a": ("x", "y")}))
+    optimiser = make_optimiser(scale.recipes["joint"], network, Objective(("a",), weighting="fixed"))
+    assert sum(len(g["params"]) for g in optimiser.param_groups) == len(list(network.parameters()))
+
+
+def test_a_learned_sigma_moves_towards_its_optimum():
+    objective = Objective(("a", "b"), informative=False, projection="none", weighting="uncertainty")
+    optimiser = torch.optim.SGD([objective.log_sigma], lr=0.5)
+    logits = {"a": torch.zeros(4, 2), "b": torch.zeros(4, 8)}  # cross-entropies log 2 / 2 and log 8 / 2
+    label, dataset = torch.zeros(4, dtype=torch.long), torch.tensor([0, 0, 1, 1])
+    for _ in range(200):
+        optimiser.zero_grad()
+        objective(logits, torch.randn(4, 3), {}, label, dataset).total.backward()
+        optimiser.step()
+    assert objective.sigma()["a"] ** 2 == pytest.approx(0.3466, abs=1e-3)
+    assert objective.sigma()["b"] ** 2 == pytest.approx(1.0397, abs=1e-3)

@@ -1,0 +1,197 @@
+"""Losses against loops written from the equations, and the properties they must have."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multitrain.losses.informative import covariance, variance
+from multitrain.losses.objective import Objective
+from multitrain.losses.projection import add_projections, projection_loss
+from multitrain.losses.weighting import uncertainty
+
+torch.set_default_dtype(torch.float32)
+NAMES = ("k400", "mit", "ssv2")
+CLASSES = {"k400": 5, "mit": 4, "ssv2": 3}
+
+
+def embeddings(n: int, d: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 0.7
+
+
+def batch(seed: int = 0, b: int = 9):
+    """Logits, Z', W, labels and datasets in float64."""
+    g = torch.Generator().manual_seed(seed)
+    logits = {name: torch.randn(b, c, generator=g, dtype=torch.float64) for name, c in CLASSES.items()}
+    weights = {
+        (i, k): torch.randn(CLASSES[k], CLASSES[i], generator=g, dtype=torch.float64)
+        for k in NAMES
+        for i in NAMES
+        if i != k
+    }
+    dataset = torch.tensor([0, 1, 2, 0, 0, 1, 2, 1, 0])[:b]
+    label = torch.tensor([int(n) % list(CLASSES.values())[k] for n, k in enumerate(dataset.tolist())])
+    return logits, embeddings(b, 6, seed), weights, label, dataset
+
+
+def naive_variance(z, epsilon=1e-4):
+    n, d = z.shape
+    total = 0.0
+    for j in range(d):
+        mean = sum(z[i, j].item() for i in range(n)) / n
+        var = sum((z[i, j].item() - mean) ** 2 for i in range(n)) / (n - 1)
+        total += max(0.0, 1 - math.sqrt(var + epsilon))
+    return total / d
+
+
+def naive_covariance(z):
+    n, d = z.shape
+    mean = [sum(z[i, j].item() for i in range(n)) / n for j in range(d)]
+    total = 0.0
+    for a in range(d):
+        for b in range(d):
+            if a != b:
+                c = sum((z[i, a].item() - mean[a]) * (z[i, b].item() - mean[b]) for i in range(n)) / (n - 1)
+                total += c * c
+    return total / d
+
+
+def naive_cross_entropy(logits, label, smoothing):
+    """-sum_c target_c log softmax(logits)_c for one clip; Eq. 5 with a smoothed target."""
+    c = len(logits)
+    norm = math.log(sum(math.exp(v.item()) for v in logits))
+    target = [smoothing / c + (1 - smoothing) * (index == label) for index in range(c)]
+    return -sum(t * (v.item() - norm) for t, v in zip(target, logits, strict=True))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 9), st.integers(1, 9), st.integers(0, 10_000))
+def test_informative_terms_equal_the_loops(n, d, seed):
+    z = embeddings(n, d, seed)
+    assert variance(z).item() == pytest.approx(naive_variance(z), abs=1e-12)
+    assert covariance(z).item() == pytest.approx(naive_covariance(z), abs=1e-12)
+
+
+def test_whitened_embedding_costs_nothing_and_collapse_the_most():
+    z = embeddings(40, 6)
+    z = z - z.mean(0)
+    white = z @ torch.linalg.inv(torch.linalg.cholesky(z.T @ z / 39)).T
+    assert variance(white).item() == pytest.approx(0, abs=1e-12)
+    assert covariance(white).item() == pytest.approx(0, abs=1e-20)
+    collapsed = torch.ones(40, 6, dtype=torch.float64)
+    assert variance(collapsed).item() == pytest.approx(1 - math.sqrt(1e-4))
+    assert covariance(collapsed).item() == 0
+    assert all(variance(embeddings(40, 6, s)).item() < variance(collapsed).item() for s in range(5))
+    copies = z[:, :1].repeat(1, 6)  # full variance, but one dimension in six copies
+    assert covariance(copies).item() > 100 * covariance(white).item() + 1
+
+
+def test_half_precision_embeddings_do_not_overflow():
+    z = (embeddings(8, 600) * 300).to(torch.float16)
+    assert torch.isfinite(covariance(z))
+
+
+def test_a_single_embedding_has_no_statistics():
+    with pytest.raises(ValueError, match="at least 2"):
+        variance(embeddings(1, 4))
+
+
+def test_covariance_in_both_shapes_of_the_gram_matrix():
+    z = embeddings(7, 7)
+    tall, wide = z[:, :3], z[:3]
+    assert covariance(tall).item() == pytest.approx(naive_covariance(tall), abs=1e-12)
+    assert covariance(wide).item() == pytest.approx(naive_covariance(wide), abs=1e-12)
+
+
+def test_zero_projections_change_nothing():
+    logits, _, weights, label, _ = batch()
+    zeros = [torch.zeros_like(weights[i, "mit"]) for i in ("k400", "ssv2")]
+    others = [logits["k400"], logits["ssv2"]]
+    assert torch.equal(add_projections(logits["mit"], others, zeros), logits["mit"])
+    label = label % 4
+    added = projection_loss("add", logits["mit"], others, zeros, label)
+    assert torch.equal(added, projection_loss("none", logits["mit"], [], [], label))
+
+
+@pytest.mark.parametrize("mode", ["add", "separate", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_classification_equals_the_loop(mode, smoothing):
+    logits, z, weights, label, dataset = batch()
+    objective = Objective(NAMES, False, mode, "fixed", label_smoothing=smoothing)
+    terms = objective(logits, z, weights, label, dataset)
+    for k, name in enumerate(NAMES):
+        expected = 0.0
+        for row in range(len(label)):
+            if dataset[row] != k:
+                continue
+            own = logits[name][row]
+            projected = {i: weights[i, name] @ logits[i][row] for i in NAMES if i != name}
+            if mode == "add":
+                own = own + sum(projected.values())
+            expected += naive_cross_entropy(own, label[row].item(), smoothing)
+            if mode == "separate":
+                branches = [naive_cross_entropy(y, label[row].item(), smoothing) for y in projected.values()]
+                expected += sum(branches) / len(branches)
+        assert terms.classification[name].item() == pytest.approx(expected / len(label), rel=1e-10)
+    assert terms.total.item() == pytest.approx(sum(t.item() for t in terms.classification.values()))
+
+
+def test_sigma_has_no_gradient_at_its_optimum_and_pulls_towards_it():
+    losses = torch.tensor([0.3, 1.0, 2.5], dtype=torch.float64)
+    best = (losses.log() / 2).requires_grad_()
+    (gradient,) = torch.autograd.grad(uncertainty(losses, best), best)
+    assert gradient.abs().max() < 1e-12
+    away = (best.detach() + torch.tensor([-0.1, 0.1, 0.2])).requires_grad_()
+    (gradient,) = torch.autograd.grad(uncertainty(losses, away), away)
+    assert gradient.sign().tolist() == [-1, 1, 1]
+    assert uncertainty(losses, away) > uncertainty(losses, best)
+
+
+def test_uncertainty_is_equation_6():
+    losses, log_sigma = torch.tensor([0.3, 1.7]), torch.tensor([0.2, -0.4])
+    expected = sum(
+        loss / (2 * math.exp(s) ** 2) + s for loss, s in zip(losses.tolist(), log_sigma.tolist(), strict=True)
+    )
+    assert uncertainty(losses, log_sigma).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_total_is_the_sum_of_its_weighted_terms():
+    logits, z, weights, label, dataset = batch()
+    objective = Objective(NAMES, True, "add", "uncertainty", variance_weight=0.5, covariance_weight=3.0)
+    terms = objective(logits, z, weights, label, dataset)
+    expected = 0.5 * variance(z) + 3.0 * covariance(z) + sum(terms.classification.values()) / 2
+    assert terms.total.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_a_switched_off_term_sends_no_gradient():
+    logits, z, weights, label, dataset = batch()
+    z.requires_grad_()
+    for informative in (False, True):
+        objective = Objective(NAMES, informative, "add", "uncertainty")
+        total = objective(logits, z, weights, label, dataset).total + z.sum() * 0
+        (gradient,) = torch.autograd.grad(total, z)
+        assert bool(gradient.abs().sum() > 0) is informative
+
+
+def test_a_dataset_without_a_clip_in_the_batch_is_no_trouble():
+    logits, z, weights, label, dataset = batch(b=2)
+    assert 2 not in dataset
+    terms = Objective(NAMES)(logits, z, weights, label, dataset)
+    assert terms.classification["ssv2"].item() == 0
+    assert torch.isfinite(terms.total)
+
+
+def test_gradcheck_of_the_whole_objective():
+    logits, z, weights, label, dataset = batch(b=5)
+    objective = Objective(NAMES).double()
+    pairs, names = list(weights), list(logits)
+    inputs = [z, *logits.values(), *weights.values(), objective.log_sigma]
+
+    def total(z, *rest):
+        given_logits = dict(zip(names, rest, strict=False))
+        given_weights = dict(zip(pairs, rest[len(names) : -1], strict=True))
+        return objective(given_logits, z, given_weights, label, dataset).total
+
+    assert torch.autograd.gradcheck(total, [x.detach().requires_grad_() for x in inputs[:-1]] + inputs[-1:])

@@ -1,0 +1,284 @@
+"""The network against the release's numbers, a plain rewriting, and torchvision's MViT."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models.video import mvit as tv
+
+import multitrain
+from multitrain.analysis.flops import cost
+from multitrain.config import Model, load_scale
+from multitrain.engine.checkpoint import load_network, save_network
+from multitrain.errors import UserError
+from multitrain.losses.objective import Objective
+from multitrain.model.attention import Block, drop_path
+from multitrain.model.depthwise import depthwise
+from multitrain.model.mvit import MViT, resize_positions
+from multitrain.model.network import Network, Spec, normalise
+from multitrain.model.release import import_release, release_name
+from tests.bench.plain_mvit import PlainMViT
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+TINY = Model(
+    frames=4, channels=8, depths=(1, 2), patch_kernel=(3, 7, 7), kv_stride=2, head_hidden=16, head_dropout=0.0
+)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return {name: torch.from_numpy(value) for name, value in np.load(REFERENCE / "tiny.npz").items() if value.ndim}
+
+
+@pytest.fixture(scope="module")
+def scalars():
+    return {name: float(value) for name, value in np.load(REFERENCE / "tiny.npz").items() if not value.ndim}
+
+
+@pytest.fixture(scope="module")
+def released():
+    return import_release(REFERENCE / "tiny.pyth").eval()
+
+
+def close(ours, theirs, tolerance):
+    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+def test_outputs_of_the_release(released, reference):
+    output = released(reference["clips"])
+    close(output.features, reference["features"], 1e-5)
+    close(output.embedding, reference["embedding"], 1e-5)
+    for name, logits in output.logits.items():
+        close(logits, reference[f"logits.{name}"], 1e-5)
+        close(logits.softmax(-1), reference[f"softmax.{name}"], 1e-5)
+    projected = released.projected(reference["clips"])
+    assert len(projected) == 6
+    for (source, target), logits in projected.items():
+        close(logits, reference[f"projected.{source}_{target}"], 1e-5)
+
+
+def test_losses_and_gradients_of_the_release(released, reference, scalars):
+    released.zero_grad()
+    output = released(reference["clips"])
+    names = tuple(released.spec.classes)
+    arguments = (output.logits, output.embedding, released.projections.weights())
+    where = (reference["labels"], reference["dataset_index"])
+    separate = Objective(names, True, "separate", "fixed")(*arguments, *where)
+    added = Objective(names, True, "add", "fixed")(*arguments, *where)
+    assert sum(separate.classification.values()).item() == pytest.approx(scalars["loss.projection_separate"], rel=1e-5)
+    assert sum(added.classification.values()).item() == pytest.approx(scalars["loss.projection_added"], rel=1e-5)
+    assert added.variance.item() == pytest.approx(scalars["loss.variance"], rel=1e-5)
+    assert added.covariance.item() == pytest.approx(scalars["loss.covariance"], rel=1e-5)
+    assert added.total.item() == pytest.approx(scalars["loss.total_unweighted"], rel=1e-5)
+    added.total.backward()
+    compared = 0
+    for name, parameter in released.named_parameters():
+        if (expected := reference.get(f"grad.{release_name(name)}")) is not None:
+            close(parameter.grad, expected.reshape(parameter.shape), 1e-4)
+            compared += 1
+    assert compared == sum(name.startswith("grad.") for name in reference) == 7
+
+
+@pytest.mark.parametrize(("size", "parameters", "gflops"), [("base", 50_986_176, 223.83), ("large", 51_269_184, 613.79)])
+def test_parameters_and_cost_of_the_paper(size, parameters, gflops):
+    found = cost(load_scale("paper"), size)
+    assert found.backbone_parameters == parameters
+    assert found.gflops == pytest.approx(gflops, abs=0.005)
+
+
+def test_cost_by_kind():
+    found = cost(load_scale("paper"), "base")
+    kinds = (found.convolution, found.linear, found.attention, found.layer_norm)
+    assert kinds == pytest.approx((3.709, 140.114, 79.305, 0.697), abs=5e-4)
+
+
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_backbone_equals_the_plain_rewriting_forward_and_backward(size):
+    torch.manual_seed(0)
+    backbone = MViT(TINY, size).double()
+    clips = torch.randn(2, 3, 4, size, size, dtype=torch.float64)
+    ours, theirs = backbone(clips), PlainMViT(backbone)(clips)
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+    parameters = list(backbone.parameters())
+    upstream = torch.randn_like(ours)
+    for mine, other in zip(
+        torch.autograd.grad(ours, parameters, upstream),
+        torch.autograd.grad(theirs, parameters, upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, other, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("side", [3, 4])
+def test_depthwise_gradients_equal_the_library(stride, side):
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, side, side, 6, dtype=torch.float64).permute(0, 4, 1, 2, 3).requires_grad_()
+    kernel = torch.randn(6, 1, 3, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda a, b: depthwise(a, b, stride), (x, kernel))
+
+
+@pytest.mark.parametrize(("widths", "q_stride", "kv_stride"), [((16, 16), 1, 2), ((16, 32), 2, 1), ((32, 32), 1, 1)])
+def test_block_equals_torchvision_where_they_meet(monkeypatch, widths, q_stride, kv_stride):
+    """torchvision's block has a class token and feeds a widening skip path with the normalised input. With the token
+    hidden from attention, and an input that is normalised already, nothing is left to differ."""
+    torch.manual_seed(0)
+    width, out = widths
+    layout = tv.MSBlockConfig(2, width, out, [3] * 3, [3] * 3, [1, q_stride, q_stride], [1, kv_stride, kv_stride])
+    theirs = tv.MultiscaleBlock(
+        [2, 8, 8], layout, residual_pool=True, residual_with_cls_embed=False, rel_pos_embed=True, proj_after_attn=True
+    )
+    theirs.norm1.eps = theirs.norm2.eps = 1e-6
+    ours = Block(width, out, 2, q_stride, kv_stride, 4)
+    copy_block(ours, theirs)
+
+    def hide_class_token(attention, *_):
+        attention = attention.clone()
+        attention[..., 0] = -torch.inf
+        return attention
+
+    monkeypatch.setattr(tv, "_add_rel_pos", hide_class_token)
+    x = torch.nn.functional.layer_norm(torch.randn(2, 2, 8, 8, width), (width,), eps=1e-6)
+    tokens = torch.cat([torch.zeros(2, 1, width), x.flatten(1, 3)], dim=1)
+    expected, grid = theirs(tokens, (2, 8, 8))
+    found = ours(x)
+    assert tuple(found.shape[1:4]) == tuple(grid)
+    torch.testing.assert_close(found.flatten(1, 3), expected[:, 1:], rtol=1e-4, atol=1e-5)
+
+
+def copy_block(ours: Block, theirs: tv.MultiscaleBlock) -> None:
+    """Give our block the weights of torchvision's."""
+    own, other = ours.attention, theirs.attn
+    pairs = [(ours.norm1, theirs.norm1), (ours.norm2, theirs.norm2), (own.qkv, other.qkv), (own.proj, other.project[0])]
+    pairs += [(ours.mlp.fc1, theirs.mlp[0]), (ours.mlp.fc2, theirs.mlp[3])]
+    if theirs.project is not None:
+        pairs.append((ours.skip, theirs.project))
+    for letter in "qkv":
+        pooled = getattr(other, f"pool_{letter}")
+        pairs += [(getattr(own, f"pool_{letter}"), pooled.pool), (getattr(own, f"norm_{letter}"), pooled.norm_act[0])]
+    for mine, given in pairs:
+        mine.load_state_dict(given.state_dict())
+
+
+def test_drop_path_keeps_the_mean_and_whole_clips():
+    torch.manual_seed(0)
+    x = torch.ones(4000, 2, 3)
+    dropped = drop_path(x, 0.3, training=True)
+    each = dropped.flatten(1)
+    assert torch.equal(each.amin(1), each.amax(1))
+    assert dropped.mean().item() == pytest.approx(1, abs=0.05)
+    assert torch.equal(drop_path(x, 0.3, training=False), x)
+
+
+def test_drop_path_grows_with_depth():
+    backbone = MViT(TINY, 16)
+    backbone.set_drop_path(0.4)
+    assert [block.drop_path for block in backbone.blocks] == pytest.approx([0.0, 0.2, 0.4])
+
+
+def test_positions_of_another_grid_keep_a_smooth_table():
+    rows, columns = torch.meshgrid(torch.linspace(0, 1, 6), torch.linspace(0, 1, 6), indexing="ij")
+    table = torch.stack([rows, columns], -1).flatten(0, 1)
+    assert torch.equal(resize_positions(table, 6), table)
+    larger = resize_positions(table, 9).reshape(9, 9, 2)
+    assert (larger[1:, :, 0] >= larger[:-1, :, 0] - 1e-6).all()
+    assert larger.mean().item() == pytest.approx(0.5, abs=1e-3)
+
+
+def make(seed=0, size=16, **changes):
+    torch.manual_seed(seed)
+    spec = Spec(model=TINY, size=size, classes={"a": ("x", "y"), "b": ("u", "v", "w")}, **changes)
+    return Network(spec, projection_std=0.5).eval()
+
+
+def test_output_has_one_type_whatever_the_switches():
+    clips = torch.randn(3, 3, 4, 16, 16)
+    plain, full = make()(clips), make(projections=True, expander=(12, 10))(clips)
+    assert {name: tuple(y.shape) for name, y in plain.logits.items()} == {"a": (3, 2), "b": (3, 3)}
+    assert torch.equal(plain.embedding, plain.features)
+    assert full.embedding.shape == (3, 10)
+    assert make().projected(clips) == {}
+
+
+def test_added_logits_are_equation_4():
+    network = make(projections=True)
+    logits = {"a": torch.randn(3, 2), "b": torch.randn(3, 3)}
+    added = network.added(logits)
+    weights = network.projections.weights()
+    torch.testing.assert_close(added["a"], logits["a"] + logits["b"] @ weights["b", "a"].T)
+    torch.testing.assert_close(added["b"], logits["b"] + logits["a"] @ weights["a", "b"].T)
+
+
+def test_a_model_file_gives_the_same_outputs_and_the_same_bytes(tmp_path):
+    network = make(projections=True, expander=(12, 10))
+    save_network(tmp_path / "one.pt", network)
+    save_network(tmp_path / "two.pt", network)
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()
+    clips = torch.randn(2, 3, 4, 16, 16)
+    loaded = multitrain.load(tmp_path / "one.pt")
+    assert torch.equal(loaded.features(clips), network.features(clips))
+    assert torch.equal(loaded.logits(clips)["b"], network.logits(clips)["b"])
+    assert torch.equal(loaded.projected(clips)["a", "b"], network.projected(clips)["a", "b"])
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", "half", "other"])
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
+    path = tmp_path / "model.pt"
+    if content == "half":
+        save_network(path, make())
+        path.write_bytes(path.read_bytes()[:-5000])
+    elif content == "other":
+        torch.save({"weights": {}}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.pt"):
+        load_network(path)
+
+
+def test_an_import_names_what_does_not_fit(tmp_path):
+    content = torch.load(REFERENCE / "tiny.pyth", weights_only=True)
+    state = content["model_state"]
+    for name, change in {
+        "head.heads.mit.fc2.weight": lambda: state.pop("head.heads.mit.fc2.weight"),
+        "norm.weight": lambda: state.update({"norm.weight": torch.zeros(3)}),
+        "surplus": lambda: state.update(surplus=torch.zeros(3)),
+    }.items():
+        kept = dict(state)
+        change()
+        torch.save({"model_state": state, "cfg": content["cfg"]}, tmp_path / "changed.pyth")
+        with pytest.raises(UserError, match="changed.pyth") as error:
+            import_release(tmp_path / "changed.pyth")
+        if name != "head.heads.mit.fc2.weight":
+            assert name in str(error.value)
+        state.clear()
+        state.update(kept)
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path):
+    class Harm:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "harm",))
+
+    torch.save({"model_state": Harm()}, tmp_path / "evil.pyth")
+    with pytest.raises(UserError, match="evil.pyth"):
+        import_release(tmp_path / "evil.pyth")
+    assert not (tmp_path / "harm").exists()
+
+
+def test_a_backbone_of_other_width_is_refused_and_of_other_size_resized():
+    small, large = make(size=16), make(size=32, seed=1)
+    large.load_backbone(small.backbone.state_dict(), "small.pt")
+    assert torch.equal(large.backbone.blocks[0].norm1.weight, small.backbone.blocks[0].norm1.weight)
+    other = MViT(TINY.model_copy(update={"channels": 16}), 16)
+    with pytest.raises(UserError, match=r"other\.pt.*shape|other\.pt.*here"):
+        small.load_backbone(other.state_dict(), "other.pt")
+
+
+def test_normalisation():
+    video = torch.randint(0, 256, (2, 3, 4, 8, 8), dtype=torch.uint8)
+    constant = normalise(video, "constant")
+    torch.testing.assert_close(constant, (video / 255.0 - 0.45) / 0.225)
+    own = normalise(video, "clip")
+    assert own.mean(dim=(1, 2, 3, 4)).abs().max() < 1e-5
+    assert (own.flatten(1).std(1) - 1).abs().max() < 1e-4

@@ -1,0 +1,150 @@
+"""Shipped configurations are read; what is wrong in a configuration is named in one message."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from multitrain.config import Experiments, Project, Scale, load_experiments, load_scale, parse
+from multitrain.errors import UserError
+from multitrain.plan import Plan
+
+CONFIG = Path(__file__).parents[1] / "config"
+SCALES = sorted(path.stem for path in (CONFIG / "scales").glob("*.yaml"))
+
+
+@pytest.fixture
+def experiments() -> dict:
+    return yaml.safe_load((CONFIG / "experiments.yaml").read_text())
+
+
+@pytest.fixture
+def mini() -> dict:
+    return yaml.safe_load((CONFIG / "scales" / "mini.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_each_shipped_scale_fits_the_experiments(name: str):
+    scale = load_scale(name, CONFIG)
+    assert scale.name == name
+    assert load_experiments(CONFIG, scale).tables
+
+
+def test_the_shipped_project_is_what_its_defaults_say():
+    assert parse(Project, yaml.safe_load((CONFIG / "config.yaml").read_text()), "config.yaml") == Project()
+
+
+def test_the_papers_scale_has_the_papers_model():
+    scale = load_scale("paper", CONFIG)
+    assert (scale.sizes, scale.model.frames, scale.model.depths) == ({"base": 224, "large": 312}, 32, (2, 3, 16, 3))
+    assert scale.world is None
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        load_scale("mini", CONFIG).name = "other"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["recipes", "joint", "epoch"], 3, r"file: recipes.joint.epoch: no such key"),
+        (["datasets", "k400", "transcode", "fsp"], 3, r"file: datasets.k400.transcode.fsp: no such key"),
+        (["datasets", "k400", "transcode", "keyint"], 47, r"datasets.k400.transcode: keyint 47 is no multiple of str"),
+        (["datasets", "k400", "sampling"], {"stride": 2}, r"sampling.stride 2 is no multiple of transcode.stride 3"),
+        (["datasets", "k400", "reader"], "kinetic", r"file: datasets.k400.reader: Input should be 'kinetics'"),
+        (["sizes"], {"base": 48}, r"sizes needs both base and large"),
+        (["world", "videos", "ucf"], {"train": 1, "validation": 1}, r"world.videos lists .*'ucf'"),
+        (["recipes", "joint", "rate"], -1, r"file: recipes.joint.rate: Input should be greater than 0"),
+    ],
+)
+def test_what_is_wrong_in_a_scale_is_named(mini: dict, path: list, value: object, message: str):
+    place = mini
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(UserError, match=message):
+        parse(Scale, mini, "file")
+
+
+def test_a_missing_key_is_named(mini: dict):
+    del mini["recipes"]["joint"]["batch"]
+    with pytest.raises(UserError, match=r"^file: recipes.joint.batch: this key is required$"):
+        parse(Scale, mini, "file")
+
+
+def test_further_mistakes_are_counted(mini: dict):
+    mini["datset"] = mini["recipies"] = {}
+    with pytest.raises(UserError, match=r"no such key.*\(and 1 more\)$"):
+        parse(Scale, mini, "file")
+
+
+@pytest.mark.parametrize(
+    ("run", "key", "value", "message"),
+    [
+        ("multitrain", "projektion", "add", r"file: runs.multitrain.projektion: no such key"),
+        ("multitrain", "projection", "added", r"file: runs.multitrain.projection: Input should be 'add'"),
+        ("multitrain", "init", "k400", r"run multitrain: init names 'k400', which is no run"),
+        ("k400_baseline", "init", "multitrain", r"goes in a circle: k400_baseline -> multitrain -> k400_baseline"),
+        ("vanilla", "init", "vanilla", r"run vanilla: init goes in a circle: vanilla -> vanilla"),
+    ],
+)
+def test_what_is_wrong_in_a_run_is_named(experiments: dict, run: str, key: str, value: object, message: str):
+    experiments["runs"][run][key] = value
+    with pytest.raises(UserError, match=message):
+        parse(Experiments, experiments, "file")
+
+
+def test_a_table_names_runs_that_exist(experiments: dict):
+    experiments["tables"]["table1"]["rows"][0]["runs"] = ["k400_baselin"]
+    with pytest.raises(UserError, match=r"table table1, row 'Baseline': no run k400_baselin"):
+        parse(Experiments, experiments, "file")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the configuration folder."""
+    (tmp_path / "scales").mkdir()
+    for path in CONFIG.rglob("*.yaml"):
+        (tmp_path / path.relative_to(CONFIG)).write_text(path.read_text())
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("datasets", ["k40"], r"runs.vanilla: no dataset 'k40' at scale mini; there are k400, k700"),
+        ("recipe", "joined", r"runs.vanilla: no recipe 'joined' at scale mini; there are"),
+    ],
+)
+def test_runs_are_checked_against_the_scale(folder: Path, experiments: dict, key: str, value: object, message: str):
+    experiments["runs"]["vanilla"][key] = value
+    (folder / "experiments.yaml").write_text(yaml.safe_dump(experiments))
+    with pytest.raises(UserError, match=message):
+        Plan.load({}, str(folder))
+
+
+def test_tables_are_checked_against_the_scale(folder: Path, experiments: dict):
+    experiments["tables"]["table1"]["datasets"] = ["k400", "mitt"]
+    (folder / "experiments.yaml").write_text(yaml.safe_dump(experiments))
+    with pytest.raises(UserError, match=r"experiments.yaml: tables.table1.datasets: no dataset 'mitt' at scale mini"):
+        Plan.load({}, str(folder))
+
+
+def test_an_unknown_scale_lists_those_there_are():
+    with pytest.raises(UserError, match=r"huge.yaml: no such file; in that folder there are: ci, mini, paper"):
+        load_scale("huge", CONFIG)
+
+
+def test_what_is_not_yaml_is_named(folder: Path):
+    (folder / "scales" / "mini.yaml").write_text("name: [mini")
+    with pytest.raises(UserError, match=r"mini.yaml: not valid YAML: .*line 1") as caught:
+        load_scale("mini", folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_message_is_one_line(mini: dict):
+    mini["model"]["depths"] = "deep"
+    with pytest.raises(UserError) as caught:
+        parse(Scale, mini, "file")
+    assert "\n" not in str(caught.value)

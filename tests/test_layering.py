@@ -1,0 +1,104 @@
+"""Imports run one way: config <- data, model, losses <- engine <- cli; everything else reads and writes files."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "multitrain"
+
+GROUND = {"errors", "files", "seeding", "config"}
+ALLOWED = {  # what a module or package may import of multitrain; the longest name that fits counts
+    "errors": set(),
+    "files": set(),
+    "seeding": set(),
+    "config": {"errors"},
+    "plan": {"config", "errors"},
+    "schemas": {"config", "files"},
+    "data": GROUND | {"data"},
+    "model": GROUND | {"model"},
+    "losses": {"losses"},
+    "engine": GROUND | {"data", "model", "losses", "engine"},
+    "synth": GROUND | {"data.manifest", "synth"},
+    "sources": GROUND | {"data.manifest", "data.decode", "sources"},
+    "analysis": GROUND | {"data.manifest", "analysis"},
+    "analysis.flops": GROUND | {"model", "analysis"},
+    "cli": {""},
+    "__init__": {"engine.checkpoint"},  # inside multitrain.load
+}
+LOSSES_MAY = {"torch", "einops", "multitrain", *sys.stdlib_module_names}
+
+
+def module_name(path: Path) -> str:
+    """`data.manifest` for data/manifest.py, `data` for data/__init__.py."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+def imports(source: str, package: str = "") -> set[str]:
+    """Full names of what a source imports, `multitrain.data.manifest` for `from multitrain.data import manifest`."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
+            start = ".".join(part for part in (base, node.module) if part)
+            names = {f"{start}.{alias.name}" for alias in node.names}
+            found |= names if start == "multitrain" or start.startswith("multitrain.") else {start}
+    return found
+
+
+def within(name: str, prefix: str) -> bool:
+    return not prefix or name == prefix or name.startswith(f"{prefix}.")
+
+
+def violations(module: str, source: str) -> set[str]:
+    """Imports of multitrain that a module must not have."""
+    layer = max((name for name in ALLOWED if within(module, name)), key=len)
+    ours = {
+        name.removeprefix("multitrain.")
+        for name in imports(source, f"multitrain.{module}".rpartition(".")[0])
+        if name.startswith("multitrain.")
+    }
+    return {name for name in ours if not any(within(name, allowed) for allowed in ALLOWED[layer])}
+
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_run_one_way(path: Path):
+    assert not violations(module_name(path), path.read_text())
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "losses").glob("*.py")), ids=module_name)
+def test_losses_see_tensors_only(path: Path):
+    assert {name.split(".")[0] for name in imports(path.read_text())} <= LOSSES_MAY
+
+
+def test_only_flops_builds_a_model_in_analysis():
+    heavy = {
+        path.stem
+        for path in (PACKAGE / "analysis").glob("*.py")
+        if any(within(name, "torch") for name in imports(path.read_text()))
+    }
+    assert heavy <= {"flops"}
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "wrong"),
+    [
+        ("losses.made_up", "from multitrain.config import Recipe", {"config.Recipe"}),
+        ("data.made_up", "import multitrain.engine.train", {"engine.train"}),
+        ("synth.made_up", "def f():\n    from multitrain.data import loader", {"data.loader"}),
+        ("synth.made_up", "from multitrain.data.manifest import Manifest", set()),
+        ("sources.made_up", "from ..engine import train", {"engine.train"}),
+        ("analysis.tables", "from multitrain.model.mvit import MViT", {"model.mvit.MViT"}),
+        ("analysis.flops", "from multitrain.model.mvit import MViT", set()),
+        ("config", "from multitrain import files", {"files"}),
+    ],
+)
+def test_the_check_itself_finds_what_is_wrong(module: str, source: str, wrong: set[str]):
+    assert violations(module, source) == wrong

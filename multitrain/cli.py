@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tqdm import tqdm
 
 from multitrain.config import Scale, load_experiments, load_scale
 from multitrain.errors import UserError
+from multitrain.progress import progress
 
 app = typer.Typer(
     help="Multi-dataset training of video transformers: data, training, evaluation and tables, one command a stage.",
@@ -45,8 +45,8 @@ Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: an ac
 
 
 def _bar(what: str):
-    """A progress bar as a callback (done, total); few lines where nobody watches."""
-    bar = tqdm(desc=what, unit="video", file=sys.stderr, mininterval=0.5 if sys.stderr.isatty() else 15)
+    """Progress as a callback (done, total)."""
+    bar = progress(what, "video")
 
     def update(done: int, total: int) -> None:
         bar.total = total

@@ -108,15 +108,21 @@ class Plan:
         longest = max(map(self._chain, self.experiments.runs))
         return round(100 * max(map(self._chain, runs), default=0) / longest)
 
-    def urgency_of_data(self, dataset: str) -> int:
-        """A dataset is as urgent as the most urgent run that reads it."""
-        return self.urgency(*(name for name, run in self.experiments.runs.items() if dataset in run.datasets))
-
     def data_threads(self, dataset: str) -> int:
         """Several for the data that everything waits for; the rest is made beside the first training."""
         if not self.synthetic(dataset):
             return 16
-        return 4 if self.urgency_of_data(dataset) == 100 else 1
+        return 4 if self._urgency_of_data(dataset) == 100 else 1
+
+    def data_priority(self, dataset: str) -> int:
+        """As urgent as the most urgent run that reads it.
+
+        The scheduler adds up priorities: a job on several cores has to outweigh what else these could run.
+        """
+        return self._urgency_of_data(dataset) * self.data_threads(dataset)
+
+    def _urgency_of_data(self, dataset: str) -> int:
+        return self.urgency(*(name for name, run in self.experiments.runs.items() if dataset in run.datasets))
 
     def _chain(self, name: str) -> float:
         """Work of the longest chain of trainings that starts with this run and goes on from its weights."""

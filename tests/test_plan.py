@@ -83,9 +83,13 @@ def test_the_longest_chain_of_trainings_is_the_most_urgent(plan: Plan):
 
 
 def test_data_is_as_urgent_as_what_reads_it(plan: Plan):
-    assert plan.urgency_of_data("k400") == 100
-    assert plan.urgency_of_data("mit") == plan.urgency("multitrain_large")
-    assert plan.urgency_of_data("k700") == 0
+    assert plan.data_priority("mit") == plan.urgency("multitrain_large")
+    assert plan.data_priority("k700") == 0
+
+
+def test_the_data_of_the_longest_chain_outweighs_all_else_on_its_cores(plan: Plan):
+    assert plan.data_threads("k400") == 4
+    assert plan.data_priority("k400") > 4 * plan.data_priority("mit")
 
 
 def test_a_table_shows_each_run_once_and_only_its_datasets(plan: Plan):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from multitrain.data.clips import Batch, ViewClips, TrainClips, collate
+from multitrain.data.clips import Batch, TrainClips, ViewClips, collate
 from multitrain.errors import UserError
 from multitrain.seeding import generator
 

@@ -4,13 +4,18 @@ import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 
 def as_frames(clip: np.ndarray) -> Tensor:
     """(T, H, W, 3) array to a (T, 3, H, W) tensor that shares its memory."""
     return torch.from_numpy(clip).permute(0, 3, 1, 2)
+
+
+def resize(frames: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear, antialiased scaling of uint8 frames; torchvision's, without the second that its import takes."""
+    return F.interpolate(frames, (height, width), mode="bilinear", antialias=True)
 
 
 def random_box(
@@ -40,8 +45,9 @@ def augment(
     rng: np.random.Generator,
 ) -> Tensor:
     """A random resized crop, the same in all frames, and where `flip`, mirrored half the time: (T, 3, size, size)."""
-    frames = F.resized_crop(frames, *random_box(*frames.shape[-2:], area, aspect, rng), [size, size], antialias=True)
-    return F.horizontal_flip(frames) if flip and rng.random() < 0.5 else frames
+    top, left, height, width = random_box(*frames.shape[-2:], area, aspect, rng)
+    frames = resize(frames[..., top : top + height, left : left + width], size, size)
+    return frames.flip(-1) if flip and rng.random() < 0.5 else frames
 
 
 def view_crops(frames: Tensor, size: int, crops: int) -> list[Tensor]:
@@ -54,7 +60,7 @@ def view_crops(frames: Tensor, size: int, crops: int) -> list[Tensor]:
     short = size if crops == 3 else round(size * 256 / 224)
     scale = short / min(height, width)
     height, width = max(round(height * scale), short), max(round(width * scale), short)
-    frames = F.resize(frames, [height, width], antialias=True)
+    frames = resize(frames, height, width)
     places = (0.5,) if crops == 1 else (0.0, 0.5, 1.0)
     along_width = width >= height
     boxes = [

@@ -1,13 +1,11 @@
 """Evaluation by views: one row a clip, every clip of the split accounted for."""
 
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from einops import reduce
-from tqdm import tqdm
 
 from multitrain.data.clips import ViewClips
 from multitrain.data.loader import view_batches
@@ -16,6 +14,7 @@ from multitrain.engine.setup import Job
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.model.network import Network, normalise
+from multitrain.progress import progress
 
 SCHEMA = pa.schema(
     [
@@ -53,8 +52,8 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
         raise UserError(f"{path}: its classes of {dataset} are not the manifest's: train the run again")
     each = source.settings.views.temporal * source.settings.views.spatial
     clips = ViewClips([source], job.scale.model.frames, network.spec.size)
-    rows = []
-    with torch.inference_mode(), tqdm(total=len(clips), desc=f"{job.name} on {dataset}", unit="clip") as bar:
+    rows, title = [], f"{job.name} on {dataset}"
+    with torch.inference_mode(), progress(title, "clip", len(clips)) as bar:
         for batch in view_batches(clips, max(64 // each, 1), workers):
             scores = view_scores(network, batch.video.to(device), dataset, each)
             for index, clip_id in enumerate(batch.clip_ids):
@@ -66,4 +65,3 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
     columns = [dict(zip(SCHEMA.names, row, strict=True)) for row in rows]
     with atomic(out) as temporary:
         pq.write_table(pa.Table.from_pylist(columns, schema=SCHEMA), temporary)
-    sys.stderr.flush()

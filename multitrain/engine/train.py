@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from multitrain.data.clips import Batch, TrainClips
 from multitrain.data.loader import train_batches
@@ -22,6 +21,7 @@ from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.losses.objective import Objective, Terms
 from multitrain.model.network import Network, normalise
+from multitrain.progress import progress
 from multitrain.seeding import derive
 
 HISTORY_LINES = 4000  # about as many steps as this are written to history.jsonl
@@ -126,8 +126,9 @@ def train(job: Job, device: torch.device, workers: int = 0, checkpoint_seconds: 
 
     every = math.ceil(training.steps / HISTORY_LINES)
     batches = train_batches(training.clips, job.recipe.batch, training.done, training.steps, workers)
+    title = f"{job.name} seed {job.seed}"
     saved = started = time.monotonic()
-    with history.open("a", buffering=1) as log, _progress(training) as bar:
+    with history.open("a", buffering=1) as log, progress(title, "step", training.steps, training.done) as bar:
         for batch in batches:
             terms, norm, rate = training.step(batch)
             now = time.monotonic()
@@ -145,7 +146,7 @@ def train(job: Job, device: torch.device, workers: int = 0, checkpoint_seconds: 
 
 def _take_up(training: Training, resume: Path) -> None:
     def say(message: str) -> None:
-        tqdm.write(message, file=sys.stderr)
+        sys.stderr.write(f"{message}\n")
 
     state = read_resume(resume / "checkpoint.pt", say)
     if state is None:
@@ -164,18 +165,6 @@ def _step_of(line: str) -> float:
         return json.loads(line)["step"]
     except (ValueError, KeyError, TypeError):
         return math.inf  # the line that was being written when the process died
-
-
-def _progress(training: Training) -> tqdm:
-    interactive = sys.stderr.isatty()
-    return tqdm(
-        total=training.steps,
-        initial=training.done,
-        desc=f"{training.job.name} seed {training.job.seed}",
-        unit="step",
-        mininterval=0.5 if interactive else 15,
-        ascii=None if interactive else True,
-    )
 
 
 def _record(training: Training, terms: Terms, norm: float, rate: float) -> dict:

@@ -36,7 +36,7 @@ def layer_norm(x: Tensor, norm: torch.nn.LayerNorm) -> Tensor:
 
 def pool(x: Tensor, grid: tuple, conv: torch.nn.Conv3d, norm: torch.nn.LayerNorm, stride: int) -> tuple:
     """(B, heads, N, d) pooled over its grid, each head on its own."""
-    b, heads, n, d = x.shape
+    b, heads, _, d = x.shape
     x = x.reshape(b * heads, *grid, d).permute(0, 4, 1, 2, 3).contiguous()
     x = F.conv3d(x, conv.weight, stride=(1, stride, stride), padding=1, groups=d)
     grid = tuple(x.shape[2:])

@@ -36,9 +36,10 @@ def compare(scale: str, size: str, batch: int, rounds: int) -> list[float]:
             ours_s.append(ours)
             plain_s.append(other)
     ratios = [other / ours for ours, other in zip(ours_s, plain_s, strict=True)]
+    ours_rate, plain_rate = (batch / statistics.median(seconds) for seconds in (ours_s, plain_s))
     print(  # noqa: T201  printing is what a benchmark is for
         f"{scale} {size} ({frames} frames of {pixels}, batch {batch}, {torch.get_num_threads()} thread): "
-        f"ours {batch / statistics.median(ours_s):.1f} clips/s, plain {batch / statistics.median(plain_s):.1f} clips/s, "
+        f"ours {ours_rate:.1f} clips/s, plain {plain_rate:.1f} clips/s, "
         f"ratio {statistics.median(ratios):.2f} (min {min(ratios):.2f}, max {max(ratios):.2f} over {rounds} rounds)"
     )
     return ratios

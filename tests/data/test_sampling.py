@@ -41,7 +41,7 @@ def test_views_cover_the_video_from_its_start_to_its_end(frames, count, stride, 
     assert len(starts) == views and all(0 <= start <= room for start in starts)
     if views > 1:
         assert starts[0] == 0
-        assert room - starts[-1] < views - 1 or views == 2 and starts[-1] == room  # floor leaves less than a step
+        assert room - starts[-1] < views - 1 or (views == 2 and starts[-1] == room)  # floor leaves less than a step
         gaps = np.diff(starts)
         assert (gaps == room // (views - 1)).all()
     else:
@@ -63,7 +63,8 @@ def test_every_start_is_drawn_about_equally_often():
 
 def test_named_streams_are_independent_and_stable():
     assert generator(0, "clip", 1, 2).integers(1 << 30) == generator(0, "clip", 1, 2).integers(1 << 30)
-    drawn = {int(generator(*key).integers(1 << 60)) for key in [(0, "a", 1), (0, "a", 2), (1, "a", 1), (0, "a1"), (0, "a")]}
+    keys = [(0, "a", 1), (0, "a", 2), (1, "a", 1), (0, "a1"), (0, "a")]
+    drawn = {int(generator(*key).integers(1 << 60)) for key in keys}
     assert len(drawn) == 5
 
 

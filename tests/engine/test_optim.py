@@ -1,5 +1,7 @@
 """The schedule and the parameter groups."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -16,8 +18,8 @@ def test_warm_up_is_linear_and_the_cosine_ends_where_it_should():
     assert factors[20] == 1 == max(factors)
     assert factors[60] == pytest.approx((1 + 0.02) / 2)
     assert factors[100] == pytest.approx(0.02)
-    assert all(b > a for a, b in zip(factors[:20], factors[1:21], strict=True))
-    assert all(b < a for a, b in zip(factors[20:], factors[21:], strict=False))
+    assert all(b > a for a, b in pairwise(factors[:21]))
+    assert all(b < a for a, b in pairwise(factors[20:]))
 
 
 def test_no_warm_up_starts_at_the_peak():

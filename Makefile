@@ -1,0 +1,62 @@
+# The two commands are `make table1` and `make test`; the rest is for those who work on the code.
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SYSTEM_PYTHON ?= $(shell command -v python3.11 || command -v python3)
+
+# One thread a process: tests and jobs run side by side.
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## List what can be made
+	@sed -nE 's/^([a-z0-9]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+.PHONY: environment
+environment: $(READY) ## Make .venv with the packages of requirements.lock and the project itself
+
+# The stamp comes last, so that an installation that was cut off starts anew.
+$(READY): requirements.lock pyproject.toml
+	@$(SYSTEM_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "multitrain needs Python 3.11 or later: make SYSTEM_PYTHON=python3.12")'
+	$(SYSTEM_PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: table1
+table1: $(READY) ## From nothing to results/table1.csv and .md
+	$(BIN)/snakemake results/table1.csv --cores all --rerun-incomplete --quiet host reason
+
+.PHONY: test
+test: $(READY) ## Run the tests
+	$(BIN)/python -m pytest -n logical --dist loadgroup
+
+.PHONY: lint
+lint: $(READY) ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+
+.PHONY: bench
+bench: $(READY) ## Time a training step against the same model written plainly
+	$(BIN)/python -m tests.bench.step
+
+.PHONY: schemas
+schemas: $(READY) ## Write workflow/schemas from multitrain/config.py
+	$(BIN)/python -m multitrain.schemas workflow/schemas
+
+# Local builds are cut off: the file holds names and versions and nothing else.
+.PHONY: lock
+lock: ## Write requirements.lock from the newest versions that pyproject.toml allows
+	$(SYSTEM_PYTHON) -m venv --clear $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip install --quiet setuptools --editable '.[dev]'
+	{ head -n 1 requirements.lock; \
+	  $(VENV)/lock/bin/python -m pip freeze --all --exclude-editable --exclude pip --exclude wheel \
+	  | sed -E 's/\+[a-z0-9.]+$$//; s/^((cuda|nvidia|triton)[^ ]*)$$/\1 ; sys_platform == "linux"/'; } > $(VENV)/new.lock
+	mv $(VENV)/new.lock requirements.lock
+	rm -rf $(VENV)/lock
+
+.PHONY: clean
+clean: ## Remove the environment and caches; data and results stay
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,77 @@
+"""Chosen frames of a prepared clip, decoding as little as the file's layout allows."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from multitrain.errors import UserError
+
+SLACK = 0.25  # of a frame's duration; a time farther from i / fps is no frame of a constant-rate file
+# The tables of a conversion cost more than converting a frame: kept, one a thread.
+_kept = threading.local()
+
+
+def read_frames(path: Path, indices: Sequence[int] | np.ndarray, fps: float, stride: int = 1) -> np.ndarray:
+    """Frames of a constant-rate file by index, in the order asked for, repeats included: (N, H, W, 3) uint8 RGB.
+
+    Frame i is the one shown at i / fps seconds. Where all indices are multiples of `stride`, frames nothing refers
+    to are not decoded; a file whose layout does not allow it is decoded in full, with the same result. Raises a
+    UserError for a file that cannot be read and for an index it does not have.
+    """
+    wanted = np.asarray(indices)
+    if wanted.size == 0 or wanted.dtype.kind not in "iu":
+        raise ValueError(f"frames are asked for by a list of whole numbers, not {indices!r}")
+    unique = set(wanted.tolist())
+    frames: dict[int, np.ndarray] = {}
+    try:
+        if stride > 1 and not (wanted % stride).any():
+            frames = _decode(path, unique, fps, "NONREF")
+        if len(frames) < len(unique):
+            frames = _decode(path, unique, fps, "DEFAULT")
+    except FFmpegError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"{path}: no readable clip ({reason}): prepare the dataset again") from None
+    lacking = sorted(unique - frames.keys())
+    if lacking:
+        raise UserError(f"{path}: no frame {lacking[0]} at {fps:g} frames a second: prepare the dataset again")
+    return np.stack([frames[index] for index in wanted.tolist()])
+
+
+def _decode(path: Path, wanted: set[int], fps: float, skip: str) -> dict[int, np.ndarray]:
+    """The wanted frames that come out of the decoder, by index."""
+    first, last = min(wanted), max(wanted)
+    frames: dict[int, np.ndarray] = {}
+    with av.open(str(path)) as container:
+        stream = container.streams.best("video")
+        if stream is None:
+            raise UserError(f"{path}: no readable clip (no pictures in it): prepare the dataset again")
+        context = stream.codec_context
+        context.thread_type, context.thread_count = "NONE", 1
+        context.skip_frame = skip
+        rate = float(stream.time_base) * fps  # frames a unit of the file's time
+        if first > 0:
+            container.seek(round(first / rate), stream=stream, backward=True)
+        for frame in container.decode(stream):
+            place = frame.pts * rate
+            index = round(place)
+            if index > last:
+                break
+            if index in wanted and abs(place - index) < SLACK:
+                frames[index] = _rgb(frame)
+                if len(frames) == len(wanted):
+                    break
+    return frames
+
+
+def _rgb(frame: av.VideoFrame) -> np.ndarray:
+    if not hasattr(_kept, "reformatter"):
+        _kept.reformatter = VideoReformatter()
+    # One thread: for frames this small more cost ten times the conversion itself.
+    return _kept.reformatter.reformat(
+        frame, format="rgb24", interpolation=Interpolation.BILINEAR, threads=1
+    ).to_ndarray()

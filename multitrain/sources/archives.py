@@ -1,0 +1,132 @@
+"""Tar and zip archives as streams of members, none of which is ever written to a path of the archive's choosing."""
+
+import gzip
+import io
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from multitrain.errors import UserError
+from multitrain.sources.publication import Member
+
+LARGEST = 2 << 30  # bytes of one member; a video of these datasets is a few megabytes
+CHUNK = 1 << 18
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile)
+
+
+@contextmanager
+def intact(where: str) -> Iterator[None]:
+    """Turn what Python says of a damaged archive into a UserError that names it."""
+    try:
+        yield
+    except DAMAGE as error:
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{where}: the archive is damaged or incomplete ({detail}): get it again") from None
+    except (NotImplementedError, RuntimeError) as error:  # how zipfile refuses encryption and rare methods
+        raise UserError(f"{where}: the archive cannot be read ({error}): pack it again as a plain zip") from None
+
+
+def unsafe(name: str, size: int) -> str:
+    """Why a member of that name and size is not touched, or an empty string."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or (path.parts and path.parts[0].endswith(":")):
+        return "its name is an absolute path"
+    if ".." in path.parts:
+        return "its name leads out of the archive"
+    if size > LARGEST:
+        return f"it is larger than {LARGEST >> 30} GiB"
+    return ""
+
+
+class Joined(io.RawIOBase):
+    """Several files read one after another, as if they were one."""
+
+    def __init__(self, openers: Iterator[Callable[[], BinaryIO]]):
+        self._openers = iter(openers)
+        self._current: BinaryIO | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        while True:
+            if self._current is None:
+                opener = next(self._openers, None)
+                if opener is None:
+                    return 0
+                self._current = opener()
+            count = self._current.readinto(buffer)
+            if count:
+                return count
+            self._current.close()
+            self._current = None
+
+
+class _Strict(tarfile.TarInfo):
+    """Headers that are no headers are errors: tarfile itself takes them for the archive's end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        try:
+            return super().fromtarfile(archive)
+        except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"byte {archive.offset}: {error}") from None
+
+
+def tar_members(raw: BinaryIO, where: str, batch: str, key: Callable[[str], str]) -> Iterator[Member]:
+    """The files of a tar stream, gzip'd or not, in its order. Damage anywhere, up to the last byte, is a UserError.
+
+    `where` names the archive in errors and `batch` in the members. A link or device is handed over as refused.
+    """
+    buffered = io.BufferedReader(raw, CHUNK) if isinstance(raw, io.RawIOBase) else raw
+    with intact(where):
+        packed = buffered.peek(2)[:2] == b"\x1f\x8b"
+        stream = gzip.GzipFile(fileobj=buffered) if packed else buffered
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK, tarinfo=_Strict) as archive:
+            while (info := archive.next()) is not None:
+                archive.members.clear()  # else the list of a large archive fills the memory
+                if not info.isdir():
+                    yield _tar_member(archive, info, batch, key)
+        while stream.read(CHUNK):  # gzip compares its checksum at the very end
+            pass
+
+
+def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, batch: str, key: Callable[[str], str]) -> Member:
+    place = f"{batch}: {info.name}"
+    refused = unsafe(info.name, info.size)
+    if not info.isfile():
+        refused = "it is a link" if info.issym() or info.islnk() else "it is no regular file"
+    content = None if refused else lambda: archive.extractfile(info)
+    return Member(key(info.name), place, info.size, content, refused)
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """A zip archive opened for reading, or a UserError."""
+    with intact(str(path)):
+        return zipfile.ZipFile(path)
+
+
+def zip_members(path: Path, key: Callable[[str], str]) -> Iterator[Member]:
+    """The files of a zip archive, in its order, read in place."""
+    with open_zip(path) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            refused = unsafe(info.filename, info.file_size)
+            if stat.S_ISLNK(info.external_attr >> 16):
+                refused = "it is a link"
+            content = None if refused else lambda info=info: archive.open(info)
+            with intact(f"{path}: {info.filename}"):
+                yield Member(key(info.filename), f"{path.name}: {info.filename}", info.file_size, content, refused)
+
+
+def stem(name: str) -> str:
+    """A member's file name without folders and suffix, e.g. the id of a Kinetics clip."""
+    return PurePosixPath(name.replace("\\", "/")).stem

@@ -1,0 +1,118 @@
+"""From a publication's batches to a record a clip, doing only what an earlier run has not done."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from multitrain.config import Transcode
+from multitrain.sources.archives import CHUNK, intact
+from multitrain.sources.publication import Annotated, Batch, Member, Publication
+from multitrain.sources.store import Record, Store
+from multitrain.sources.workers import Piece, Task, Workers
+
+IN_MEMORY = 16 << 20  # bytes; a larger video goes to a worker as a file
+
+
+def digest(*parts: object) -> str:
+    """A short name of a sequence of values."""
+    return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+
+
+class Intake:
+    """Reads each batch once, in order; the first video that is not empty makes the clips of its key."""
+
+    def __init__(self, publication: Publication, store: Store, settings: Transcode):
+        self.publication, self.store, self.settings = publication, store, settings
+        self.records: dict[str, Record] = {}  # by clip id: what became of it
+        self.refused: dict[str, str] = {}  # by key: why its member was not touched
+        self._claimed: set[str] = set()  # keys whose video was found
+        self._wanted: dict[str, list[Annotated]] = {}
+        for clip in publication.clips:
+            self._wanted.setdefault(clip.key, []).append(clip)
+        self._keys = {clip.clip_id: clip.key for clip in publication.clips}
+
+    def run(self, jobs: int, progress: Callable[[int, int], None] | None = None) -> None:
+        """Fill `records`. Progress is told as (clips settled, clips in all); what was not found settles last."""
+        stamp = digest(self.publication.cut, *[(c.key, c.clip_id, c.start, c.end) for c in self.publication.clips])
+        with Workers(jobs) as workers:
+            for batch in self.publication.batches:
+                # The stamp chains: another video in an earlier batch changes what this one has to give.
+                stamp = digest(stamp, batch.name, *[(p.stat().st_size, p.stat().st_mtime_ns) for p in batch.files])
+                known = self.store.of_batch(batch.name, stamp) if batch.files else None
+                if known is None:
+                    self.store.stamp(batch.name, "")
+                    self._read(batch, workers, progress)
+                    self.store.stamp(batch.name, stamp)
+                else:
+                    self._skip(known)
+        if progress:
+            progress(len(self.publication.clips), len(self.publication.clips))
+
+    def _skip(self, known: list[Record]) -> None:
+        for record in known:
+            self.records[record.clip] = record
+            if record.reason != "empty":
+                self._claimed.add(self._keys[record.clip])
+
+    def _read(self, batch: Batch, workers: Workers, progress: Callable[[int, int], None] | None) -> None:
+        for task, records in workers.run(self._tasks(batch)):
+            self._settle(records)
+            if isinstance(task.content, Path) and task.content.parent == self.store.incoming:
+                task.content.unlink()
+            if progress:
+                progress(len(self.records), len(self.publication.clips))
+
+    def _settle(self, records: list[Record]) -> None:
+        self.store.add(records)
+        self.records.update((record.clip, record) for record in records)
+
+    def _tasks(self, batch: Batch) -> Iterator[Task]:
+        """What is left to do of a batch."""
+        for member in batch.members():
+            if member.key not in self._wanted or member.key in self._claimed:
+                continue
+            if member.refused:
+                self.refused[member.key] = f"{member.where}: refused, {member.refused}"
+                continue
+            content, source = self._content(batch, member)
+            task = self._task(batch, member, content, source)
+            if member.size == 0:
+                self._settle(task.refused("empty", member.where))
+                continue
+            self._claimed.add(member.key)
+            if task.pieces:
+                yield task
+            elif isinstance(content, Path) and content != member.content:
+                content.unlink()
+
+    def _task(self, batch: Batch, member: Member, content: bytes | Path, source: str) -> Task:
+        """The clips of this video that are not there yet; those that are get their records."""
+        pieces = []
+        for clip in self._wanted[member.key]:
+            start, end = (clip.start, clip.end) if self.publication.cut else (None, None)
+            part = digest(source, start, end)
+            record = self.store.record(clip.clip_id, part)
+            if record is None:
+                pieces.append(Piece(clip.clip_id, part, self.store.path(clip.clip_id), start, end))
+            elif record.batch == batch.name:
+                self.records[clip.clip_id] = record
+            else:
+                self._settle([replace(record, batch=batch.name)])
+        return Task(batch.name, member.where, content, tuple(pieces), self.settings)
+
+    def _content(self, batch: Batch, member: Member) -> tuple[bytes | Path, str]:
+        """A member's video and a digest of it; of a file that stays in place its size and time will do."""
+        if isinstance(member.content, Path):
+            status = member.content.stat()
+            return member.content, digest(status.st_size, status.st_mtime_ns)
+        with intact(f"{batch.files[0].parent}: {member.where}"), member.content() as stream:
+            if member.size <= IN_MEMORY:
+                content = stream.read()
+                return content, hashlib.blake2b(content, digest_size=16).hexdigest()
+            path, state = self.store.incoming / digest(member.where), hashlib.blake2b(digest_size=16)
+            with path.open("wb") as target:
+                while block := stream.read(CHUNK):
+                    state.update(block)
+                    target.write(block)
+            return path, state.hexdigest()

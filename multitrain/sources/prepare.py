@@ -1,0 +1,90 @@
+"""A publisher's files -> prepared clips, manifest.parquet and missing.csv."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from multitrain.config import Dataset
+from multitrain.data.manifest import Manifest, Missing, read_manifest, write_manifest, write_missing
+from multitrain.errors import UserError
+from multitrain.sources import activitynet, kinetics, mit, ssv2
+from multitrain.sources.holdout import held_out
+from multitrain.sources.intake import Intake
+from multitrain.sources.publication import Annotated, Publication
+from multitrain.sources.store import Record, Store
+
+READERS = {"kinetics": kinetics.read, "activitynet": activitynet.read, "ssv2": ssv2.read, "mit": mit.read}
+
+
+def prepare(
+    name: str,
+    dataset: Dataset,
+    raw: Path,
+    folder: Path,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Manifest:
+    """Prepare one dataset from the publisher's files in `raw` into `folder`; go on where an earlier run stopped.
+
+    Every annotated clip of the labelled splits ends in manifest.parquet or in missing.csv. `progress` is told
+    (clips settled, clips in all).
+    """
+    raw, folder = Path(raw), Path(folder)
+    if not raw.is_dir():
+        raise UserError(f"{raw}: no such folder: it should hold the publisher's files of {name}")
+    publication = READERS[dataset.reader](raw, dataset)
+    if not publication.clips:
+        raise UserError(f"{raw}: the annotations of {name} list no clip with a label")
+    folder.mkdir(parents=True, exist_ok=True)
+    store = Store(folder, dataset.transcode)
+    intake = Intake(publication, store, dataset.transcode)
+    intake.run(jobs, progress)
+    store.close(intake.records, [batch.name for batch in publication.batches])
+
+    aside = held_out(publication.clips, dataset.holdout, seed)
+    rows, missing = _account(publication, intake, aside)
+    write_missing(folder / "missing.csv", missing)
+    if not rows:
+        raise UserError(f"{raw}: not one clip of {name} could be prepared; {folder / 'missing.csv'} says why")
+    write_manifest(folder / "manifest.parquet", publication.classes, rows)
+    return read_manifest(folder / "manifest.parquet")
+
+
+def empty_classes(manifest: Manifest) -> tuple[str, ...]:
+    """Classes without a training clip: nothing could be learned of them."""
+    present = set(pc.unique(manifest.split("train").table["label"]).to_pylist())
+    return tuple(name for label, name in enumerate(manifest.classes) if label not in present)
+
+
+def _account(publication: Publication, intake: Intake, aside: set[str]) -> tuple[list[dict], list[Missing]]:
+    """A manifest row or a missing line for every annotated clip."""
+    labels = {name: label for label, name in enumerate(publication.classes)}
+    rows, missing = [], list(publication.missing)
+    for clip in publication.clips:
+        record = intake.records.get(clip.clip_id)
+        if record is None:
+            missing.append(clip.missing("not found", intake.refused.get(clip.key, clip.key)))
+        elif record.reason:
+            missing.append(clip.missing(record.reason, record.detail))
+        else:
+            rows.append(_row(clip, record, labels[clip.label], aside))
+    return rows, missing
+
+
+def _row(clip: Annotated, record: Record, label: int, aside: set[str]) -> dict:
+    return {
+        "clip_id": clip.clip_id,
+        "video_id": clip.video_id,
+        "path": Store.relative(clip.clip_id),
+        "label": label,
+        "split": "val" if clip.split == "train" and clip.video_id in aside else clip.split,
+        "publisher_split": clip.publisher_split,
+        "frames": record.frames,
+        "fps": record.fps,
+        "width": record.width,
+        "height": record.height,
+        "start": clip.start,
+        "end": clip.end,
+    }

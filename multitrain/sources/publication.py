@@ -1,0 +1,84 @@
+"""What a reader hands over: the classes, the annotated clips, and the batches of files that hold their videos."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from multitrain.data.manifest import Missing
+
+PLAIN = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,199}")
+OURS = {"train": "train", "training": "train", "val": "test", "validate": "test", "validation": "test"}
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """One clip as the publisher annotates it."""
+
+    clip_id: str
+    video_id: str
+    split: str  # ours: the publisher's training is train, its validation is test
+    publisher_split: str
+    label: str
+    start: float | None  # seconds in the source video
+    end: float | None
+    key: str  # by which the batches name its video
+
+    def missing(self, reason: str, detail: str) -> Missing:
+        """The line of missing.csv for this clip."""
+        return Missing(self.clip_id, self.video_id, self.publisher_split, self.label, reason, detail)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One video of a batch: a file, or a part of an archive that must be read before the next member is asked for."""
+
+    key: str
+    where: str  # archive and member, for people
+    size: int  # bytes
+    content: Path | Callable[[], BinaryIO] | None  # None where `refused` says why it is not touched
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Videos that are read together: an archive, or a folder of files."""
+
+    name: str
+    members: Callable[[], Iterator[Member]]
+    files: tuple[Path, ...] = ()  # unchanged files need not be read again; without any the members are always walked
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Everything one publisher ships, before any video is decoded."""
+
+    classes: tuple[str, ...]  # in the publisher's order
+    clips: tuple[Annotated, ...]
+    missing: tuple[Missing, ...]  # annotated, but no clip can come of it
+    batches: tuple[Batch, ...]  # the first that has a video wins
+    cut: bool = False  # clips are parts of their videos; else start and end are only recorded
+
+
+def safe_id(text: str) -> str:
+    """A clip id that is a plain file name: the text itself where it is one, else a readable part and a hash."""
+    if PLAIN.fullmatch(text):
+        return text
+    readable = re.sub(r"[^A-Za-z0-9_+-]+", "_", text).strip("_")[:100]
+    return f"{readable or 'clip'}-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}"
+
+
+def distinct(clips: Iterable[Annotated]) -> tuple[list[Annotated], list[Missing]]:
+    """The first clip of each id, and the others as missing. Test clips go first, so that those stay."""
+    kept: dict[str, Annotated] = {}
+    duplicates = []
+    for clip in clips:
+        if clip.clip_id in kept:
+            other = kept[clip.clip_id]
+            detail = f"the same clip is in {other.publisher_split} as {other.label!r}"
+            duplicates.append(clip.missing("duplicate", detail))
+        else:
+            kept[clip.clip_id] = clip
+    return list(kept.values()), duplicates

@@ -1,0 +1,122 @@
+"""Parts in space, a camera, a background, and the frames they make.
+
+Parts are drawn as polygons at twice the size and averaged down: much cheaper than a distance field, as smooth to see.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+Colour = tuple[int, int, int]
+
+SUPERSAMPLE = 2
+DISTANCE = 8.0  # metres from the camera to the centre of the scene
+ARC = np.linspace(-np.pi / 2, np.pi / 2, 7)  # half a round end
+
+
+@dataclass(frozen=True)
+class Part:
+    """A chain of capsules (radius > 0; one point makes a ball) or a filled polygon (radius 0)."""
+
+    points: np.ndarray  # (T, V, 3) metres: x right, y up, z towards the camera at yaw 0
+    radius: float  # metres
+    colour: Colour
+    nearer: float = 0.0  # metres added to its depth when the order of drawing is decided
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Turns about the vertical, looks a little down, and may shake."""
+
+    yaw: float  # radians
+    elevation: float  # radians
+    scale: float  # of the frame's height a metre, at the centre's distance
+    shift: tuple[float, float]  # of the frame's height: right, down
+    shake: np.ndarray  # (T, 2) of the frame's height: right, down
+
+    def view(self, points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        """Points (..., 3) in camera axes: right, up, towards the camera; metres from the centre."""
+        x, y, z = np.moveaxis(points - centre, -1, 0)
+        depth = z * np.cos(self.yaw) - x * np.sin(self.yaw)
+        right = x * np.cos(self.yaw) + z * np.sin(self.yaw)
+        up = y * np.cos(self.elevation) - depth * np.sin(self.elevation)
+        near = y * np.sin(self.elevation) + depth * np.cos(self.elevation)
+        return np.stack([right, up, near], axis=-1)
+
+
+def background(rng: np.random.Generator, contrast: float, clutter: int, height: int, width: int) -> Image.Image:
+    """A dim wall and floor with soft texture and a few still boxes; larger than the frame, to leave room for shake."""
+    size = (SUPERSAMPLE * (width + width // 2), SUPERSAMPLE * (height + height // 2))
+    tints = rng.uniform(10, 60, (2, 3))  # wall, floor
+    rows = np.where(np.arange(12) < rng.integers(7, 11), 0, 1)
+    coarse = tints[rows][:, None] + contrast * rng.normal(0, 60, (12, 12, 3))  # (12, 12, 3)
+    image = Image.fromarray(coarse.clip(0, 130).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    pen = ImageDraw.Draw(image)
+    for _ in range(clutter):
+        left, top = rng.uniform(0, 1, 2) * size
+        wide, high = rng.uniform(0.05, 0.2, 2) * size
+        pen.rectangle((left, top, left + wide, top + high), fill=tuple(rng.integers(15, 90, 3).tolist()))
+    return image
+
+
+def _capsules(ends: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Outlines (T, K, 28) of capsules with ends (T, K, 2, 2) and radii (T, K, 2), all in pixels, as x, y, x, y, ..."""
+    along = ends[:, :, 1] - ends[:, :, 0]
+    angle = np.arctan2(along[..., 1], along[..., 0])[..., None]  # (T, K, 1)
+    far, near = angle + ARC, angle + np.pi + ARC  # (T, K, 7)
+    rim = np.stack([np.cos([near, far]), np.sin([near, far])], axis=-1)  # (2, T, K, 7, 2)
+    outline = np.moveaxis(rim, 0, 2) * radii[..., None, None] + ends[:, :, :, None]  # (T, K, 2, 7, 2)
+    return outline.reshape(*outline.shape[:2], -1)
+
+
+def _shapes(parts: list[Part], camera: Camera, centre: np.ndarray, height: int, width: int):
+    """Every shape's outlines [T][K] in pixels, depths (T, K) and colours (T, K, 3); first capsules, then polygons."""
+    size = SUPERSAMPLE * height
+    origin = SUPERSAMPLE * np.array([width, height]) / 2 + size * np.asarray(camera.shift)  # (2,)
+    origin = (origin + size * camera.shake)[:, None]  # (T, 1, 2)
+
+    def project(points):
+        seen = camera.view(points, centre)  # (T, V, 3)
+        pixels = size * camera.scale * DISTANCE / (DISTANCE - seen[..., 2]).clip(1.0)  # (T, V) a metre
+        return origin + seen[..., :2] * pixels[..., None] * (1, -1), pixels, seen[..., 2]
+
+    ends, radii, outlines, depths, colours = [], [], [], [], []
+    for part in sorted(parts, key=lambda part: part.radius == 0):
+        flat, pixels, depth = project(part.points)
+        if part.radius == 0:
+            outlines.append(flat.reshape(len(flat), -1))
+            depths.append(depth.mean(1) + part.nearer)
+            colours.append(part.colour)
+        for i in range(max(part.points.shape[1] - 1, 1)) if part.radius else ():
+            pair = [i, min(i + 1, part.points.shape[1] - 1)]
+            ends.append(flat[:, pair])
+            radii.append(pixels[:, pair] * part.radius)
+            depths.append(depth[:, pair].mean(1) + part.nearer)
+            colours.append(part.colour)
+    rounds = _capsules(np.stack(ends, 1), np.stack(radii, 1)) if ends else np.zeros((len(origin), 0, 28))
+    flats = [outline.tolist() for outline in outlines]
+    lines = [row + [flat[t] for flat in flats] for t, row in enumerate(rounds.tolist())]
+    depth = np.stack(depths, 1)  # (T, K)
+    shade = (1 + 0.35 * depth).clip(0.8, 1.1)[..., None]  # what is behind is darker: left and right limbs differ
+    return lines, depth, (shade * np.array(colours)).clip(0, 255).astype(int)
+
+
+def draw(
+    parts: list[Part], camera: Camera, centre: np.ndarray, backdrop: Image.Image, height: int, width: int
+) -> np.ndarray:
+    """Frames (T, H, W, 3) uint8 of the parts, the farther ones drawn first."""
+    lines, depth, colours = _shapes(parts, camera, centre, height, width)
+    order = np.argsort(depth, axis=1, kind="stable").tolist()
+    fills = [list(map(tuple, row)) for row in colours.tolist()]
+    size = (SUPERSAMPLE * width, SUPERSAMPLE * height)
+    corner = (np.array(backdrop.size) - size) / 2
+    frames = np.empty((len(lines), height, width, 3), np.uint8)
+    for t, shapes in enumerate(lines):
+        left, top = np.round(corner - size[1] * camera.shake[t]).astype(int).tolist()
+        image = backdrop.crop((left, top, left + size[0], top + size[1]))
+        pen = ImageDraw.Draw(image)
+        for k in order[t]:
+            pen.polygon(shapes[k], fill=fills[t][k])
+        frames[t] = np.asarray(image.reduce(SUPERSAMPLE))
+    return frames

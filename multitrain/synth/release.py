@@ -1,0 +1,142 @@
+"""What a publisher ships: which videos with which labels, and the few that real publishers' files lack or damage."""
+
+import functools
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from multitrain.config import World
+from multitrain.seeding import generator
+from multitrain.synth import render
+from multitrain.synth.encode import encode
+from multitrain.synth.world import DatasetSpec, spec
+
+LOST = ("absent", "empty", "broken")  # listed, but the file is missing, has no bytes, or cannot be decoded
+BASE64 = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video as listed in the annotations."""
+
+    split: str  # "train" or "validation"
+    index: int  # with dataset and split it decides what is seen
+    label: int
+    id: str
+    suffix: str
+    trouble: str = ""  # one of LOST; or "replaced", "overrun", "backwards": usable, but not as it stands
+
+
+@dataclass(frozen=True)
+class Film:
+    """A rendered video: its file, None if it is absent, and its segments (start, end) in seconds if it is untrimmed."""
+
+    video: Video
+    data: bytes | None
+    seconds: float
+    segments: list[tuple[float, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Release:
+    """All that a format needs to publish a dataset."""
+
+    dataset: str
+    spec: DatasetSpec
+    world: World
+    videos: tuple[Video, ...]  # the training videos, then the validation videos
+    films: Iterator[Film]  # one a video, in that order
+
+    def split(self, name: str) -> list[Video]:
+        """The videos of a split."""
+        return [video for video in self.videos if video.split == name]
+
+    def name(self, video: Video) -> str:
+        """The class of a video."""
+        return self.spec.classes[video.label]
+
+    def generator(self, *names: str | int) -> np.random.Generator:
+        """Random numbers for the annotations."""
+        return generator(self.world.seed, self.dataset, *names)
+
+
+def _labels(rng: np.random.Generator, classes: int, count: int) -> list[int]:
+    """Balanced to within one, in random order."""
+    return rng.permutation(np.resize(rng.permutation(classes), count)).tolist()
+
+
+def video_id(rng: np.random.Generator) -> str:
+    """Eleven characters, as of a video platform."""
+    return "".join(rng.choice(BASE64, 11))
+
+
+def plan(dataset: str, world: World) -> tuple[Video, ...]:
+    """Every video to be listed: as many good ones as configured, and in training one of each kind of LOST."""
+    about, counts = spec(dataset), world.videos[dataset]
+    rng = generator(world.seed, dataset, "plan")
+    numbers = iter(rng.choice(np.arange(1, 220848), counts.train + counts.validation + len(LOST), replace=False))
+    suffix = ".webm" if about.reader == "ssv2" else ".mp4"
+    videos = []
+    for split, good, lost in (("train", counts.train, LOST), ("validation", counts.validation, ())):
+        labels = _labels(rng, len(about.classes), good) + _labels(rng, len(about.classes), len(lost))
+        listed = []
+        for index, label in enumerate(labels):
+            name = str(next(numbers)) if about.reader == "ssv2" else video_id(rng)
+            trouble = lost[index - good] if index >= good else ""
+            listed.append(Video(split, index, label, name, suffix, trouble))
+        if split == "train":
+            _special(about.reader, dataset, listed, good)
+        videos += [listed[i] for i in rng.permutation(len(listed))]
+    return tuple(videos)
+
+
+def _special(reader: str, dataset: str, listed: list[Video], good: int) -> None:
+    """Give some of the good training videos what only one publisher has."""
+    if dataset == "k400":  # the mirror offers replacements for corrupted files of this set alone
+        listed[0] = replace(listed[0], trouble="replaced")
+    if reader == "activitynet":
+        listed[0] = replace(listed[0], suffix=".mkv")
+        for i, trouble in ((1, "overrun"), (2, "backwards")):
+            listed[i % good] = replace(listed[i % good], trouble=trouble)
+
+
+def film(dataset: str, world: World, video: Video) -> Film:
+    """Render and encode one video, and damage it if its trouble says so."""
+    rng = generator(world.seed, dataset, video.split, video.index)
+    size = {"height": world.height, "width": world.width, "fps": world.fps}
+    segments = []
+    if spec(dataset).reader == "activitynet":
+        frames, segments = render.untrimmed(dataset, video.label, rng, **size, to_the_end=video.trouble == "overrun")
+    else:
+        frames = render.clip(dataset, video.label, rng, **size)
+    data = encode(frames, world.fps, video.suffix)
+    if video.trouble == "absent":
+        data = None
+    elif video.trouble == "empty":
+        data = b""
+    elif video.trouble == "broken":
+        data = data[:32] + rng.bytes(len(data))
+    return Film(video, data, len(frames) / world.fps, segments)
+
+
+def films(
+    dataset: str, world: World, videos: tuple[Video, ...], jobs: int, progress: Callable[[int, int], None] | None
+) -> Iterator[Film]:
+    """The videos' films in order, made by `jobs` processes; the number of processes changes nothing in them."""
+    make = functools.partial(film, dataset, world)
+
+    def counted(made):
+        for done, one in enumerate(made, 1):
+            if progress:
+                progress(done, len(videos))
+            yield one
+
+    if jobs == 1:
+        yield from counted(map(make, videos))
+    else:
+        # Not forked: the caller may have loaded libraries that hold threads.
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+            yield from counted(pool.map(make, videos, chunksize=8))

@@ -1,0 +1,149 @@
+"""From a class and a generator to frames."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from multitrain.synth import canvas, objects, scene
+from multitrain.synth.classes import TRAITS
+from multitrain.synth.cue import Cue
+from multitrain.synth.figure import Pose
+from multitrain.synth.motions import MOTIONS
+from multitrain.synth.objects import OBJECTS
+from multitrain.synth.world import Bias, spec
+
+PACE = {"slow": 0.65, "fast": 1.35}  # factors on the tempo
+REACH = {"small": 0.6, "large": 1.0}  # factors on the amplitude
+GAP_SECONDS = (0.9, 1.6)  # of an untrimmed video, before, between and after its segments
+BLEND = 3  # frames from standing idle into a motion, outside the segment
+
+
+@dataclass(frozen=True)
+class Take:
+    """One way to carry out a class, drawn at random."""
+
+    motion: str
+    traits: dict[str, str]
+    rate: float  # cycles a second
+    start: float  # phase of the first frame
+    reach: float
+    lead: int
+    rests: tuple[float, float]  # of the video, before and after a motion that happens once
+
+    def cue(self, frames: int, fps: float) -> Cue:
+        """The take over time."""
+        if self.rate:
+            phase = self.start + self.rate * np.arange(frames) / fps
+        else:
+            time = np.linspace(0, 1, frames)
+            phase = ((time - self.rests[0]) / (1 - sum(self.rests))).clip(0, 1)
+            phase = phase**2 * (3 - 2 * phase)
+        if self.traits.get("direction") == "backward":
+            phase = phase[::-1]
+        return Cue(phase, self.reach, self.lead, self.traits.get("sides") == "both")
+
+
+def take(dataset: str, label: int, rng: np.random.Generator, bias: Bias) -> Take:
+    """A take of a class. Two classes that differ in one trait get the same take from the same generator but for it."""
+    variants = spec(dataset).actions[label].variants
+    variant = variants[rng.integers(len(variants))]
+    drawn = {trait: str(rng.choice(values)) for trait, values in TRAITS.items()}
+    traits = {trait: drawn[trait] for trait in variant.traits} | dict(variant.fixed)
+    motion = MOTIONS.get(variant.motion) or OBJECTS[variant.motion]
+    return Take(
+        motion=variant.motion,
+        traits=traits,
+        rate=motion.rate * rng.uniform(*bias.tempo) * PACE.get(traits.get("pace"), 1.0),
+        start=rng.random(),
+        reach=rng.uniform(*bias.reach) * REACH.get(traits.get("reach"), 1.0),
+        lead=int(rng.integers(2)),
+        rests=tuple(rng.uniform(0, bias.hold, 2)),
+    )
+
+
+def _habit(pose: Pose, rng: np.random.Generator, spread: float) -> Pose:
+    """The pose with a constant offset of every angle: everybody moves a little differently."""
+    part = {"root": 0.0, "turn": 0.5}
+
+    def offset(name, angles):
+        return angles + part.get(name, 1.0) * spread * rng.normal(size=angles.shape[1:])
+
+    return Pose(**{field.name: offset(field.name, getattr(pose, field.name)) for field in fields(pose)})
+
+
+def _figure(drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias, active: np.ndarray | None = None):
+    """Parts, centre and best yaw of a figure that moves; where active (T,) is 0 it stands idle."""
+    motion = MOTIONS[drawn.motion]
+    pose = motion.pose(cue)
+    if active is not None:
+        idle = Pose.standing(len(cue.phase))
+        idle.bend[:, 1] = idle.turn[:, 2] = 0.05 * np.sin(0.15 * np.arange(len(cue.phase)) + drawn.start)
+        pose = idle.blend(pose, active)
+    pose = _habit(pose, rng, bias.habit)
+    somebody = scene.body(rng, bias)
+    shown = motion.prop if rng.random() < bias.props else None
+    parts, centre = scene.people(pose, somebody, cue, shown, (240, 170, 90), motion.hanging)
+    return parts, centre, motion.yaw * rng.choice((-1, 1))
+
+
+def _object(drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias):
+    """Parts, centre and best yaw of an object, in a hand or alone."""
+    motion = OBJECTS[drawn.motion]
+    something = scene.thing(rng, bias, motion.kinds)
+    placed = motion.place(cue.phase, something)
+    parts = placed.parts + (objects.hand(placed, something) if bias.hand else [])
+    return parts, np.zeros(3), 0.0
+
+
+def _film(parts, centre, yaw: float, frames: int, rng: np.random.Generator, bias: Bias, height: int, width: int):
+    camera = scene.camera(rng, bias, frames, yaw)
+    backdrop = canvas.background(rng, bias.contrast, bias.clutter, height, width)
+    return canvas.draw(parts, camera, centre, backdrop, height, width)
+
+
+def clip(
+    dataset: str,
+    label: int,
+    rng: np.random.Generator,
+    height: int = 96,
+    width: int = 96,
+    fps: float = 12.0,
+    bias: Bias | None = None,
+) -> np.ndarray:
+    """Frames (T, H, W, 3) uint8 of one trimmed video of a class; `bias` replaces the dataset's own."""
+    bias = bias or spec(dataset).bias
+    frames = max(2, round(rng.uniform(*bias.seconds) * fps))
+    drawn = take(dataset, label, rng, bias)
+    cue = drawn.cue(frames, fps)
+    cast = _figure if drawn.motion in MOTIONS else _object
+    return _film(*cast(drawn, cue, rng, bias), frames, rng, bias, height, width)
+
+
+def untrimmed(
+    dataset: str,
+    label: int,
+    rng: np.random.Generator,
+    height: int = 96,
+    width: int = 96,
+    fps: float = 12.0,
+    to_the_end: bool = False,
+) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """Frames of a long video and its segments (start, end) in seconds, in which the figure does the class's motion.
+
+    With `to_the_end` the last segment ends with the video.
+    """
+    bias = spec(dataset).bias
+    count = int(rng.integers(2, 4))
+    lengths = np.round(rng.uniform(*bias.seconds, count) * fps).astype(int)
+    gaps = np.round(rng.uniform(*GAP_SECONDS, count + 1) * fps).astype(int)
+    if to_the_end:
+        gaps[-1] = 0
+    starts = np.cumsum(gaps[:-1]) + np.cumsum(lengths) - lengths
+    frames = int(lengths.sum() + gaps.sum())
+    time = np.arange(frames)[:, None]
+    outside = np.maximum(starts - time, time - (starts + lengths - 1)).min(1)  # frames to the nearest segment
+    active = (1 - outside / (BLEND + 1)).clip(0, 1)
+    drawn = take(dataset, label, rng, bias)
+    cast = _figure(drawn, drawn.cue(frames, fps), rng, bias, active)
+    segments = [(float(a) / fps, float(a + n) / fps) for a, n in zip(starts, lengths, strict=True)]
+    return _film(*cast, frames, rng, bias, height, width), segments

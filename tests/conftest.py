@@ -1,0 +1,56 @@
+"""A small prepared world that tests train on: published and prepared by the product itself, once a test process."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+
+from multitrain.config import Experiments, Scale, load_experiments, load_scale
+from multitrain.engine.setup import Job
+
+ROOT = Path(__file__).parents[1]
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def scale() -> Scale:
+    return load_scale("ci", ROOT / "config")
+
+
+@pytest.fixture(scope="session")
+def experiments(scale) -> Experiments:
+    """The shipped runs and a joint one on two datasets, which is all the prepared world has."""
+    shipped = load_experiments(ROOT / "config", scale)
+    joint = shipped.runs["multitrain"].model_copy(update={"datasets": ("k400", "mit")})
+    return shipped.model_copy(update={"runs": {**shipped.runs, "joint": joint}})
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory, scale) -> Path:
+    """K400 and MiT at scale ci, from archives to manifests."""
+    from multitrain.sources.prepare import prepare
+    from multitrain.synth.publish import publish
+
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("k400", "mit"):
+        dataset, home = scale.datasets[name], folder / "ci" / name
+        publish(name, scale.world, home / "raw", dataset.reader)
+        prepare(name, dataset, home / "raw", home)
+    return folder
+
+
+@pytest.fixture
+def job(scale, experiments, data, tmp_path):
+    """Make a job: job("k400_baseline", seed=1)."""
+
+    def make(name: str, seed: int = 0, results: Path = tmp_path, **recipe: object) -> Job:
+        changed = scale
+        if recipe:
+            recipes = {key: value.model_copy(update=recipe) for key, value in scale.recipes.items()}
+            changed = scale.model_copy(update={"recipes": recipes})
+        return Job(changed, experiments, name, seed, data, results)
+
+    return make

@@ -1,0 +1,107 @@
+"""Evaluation accounts for every clip, and averages softmax over views."""
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from multitrain.config import Views
+from multitrain.data.clips import Source, ViewClips, view_indices
+from multitrain.data.loader import view_batches
+from multitrain.engine.checkpoint import load_network
+from multitrain.engine.evaluate import evaluate, view_scores
+from multitrain.engine.train import train
+from multitrain.errors import UserError
+from multitrain.model.network import normalise
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(scale, experiments, data, tmp_path_factory):
+    """A K400 baseline and a joint run, trained at scale ci."""
+    from multitrain.engine.setup import Job
+
+    results = tmp_path_factory.mktemp("results")
+    for name in ("k400_baseline", "joint"):
+        train(Job(scale, experiments, name, 0, data, results), CPU)
+    return results
+
+
+def test_every_test_clip_once_with_scores_that_sum_to_one(job, trained, tmp_path):
+    run = job("joint", results=trained)
+    evaluate(run, "mit", "test", tmp_path / "mit.parquet", CPU)
+    table = pq.read_table(tmp_path / "mit.parquet").to_pandas()
+    manifest = run.source("mit", "test")
+    assert sorted(table.clip_id) == sorted(manifest.columns["clip_id"].to_pylist())
+    assert (table.views == 3).all()
+    for column in ("scores", "scores_projected"):
+        scores = np.stack(table[column])
+        assert scores.shape == (len(manifest), len(manifest.classes))
+        assert np.allclose(scores.sum(1), 1, atol=1e-5)
+    assert not np.allclose(np.stack(table.scores), np.stack(table.scores_projected), atol=1e-9)
+    again = tmp_path / "again.parquet"
+    evaluate(run, "mit", "test", again, CPU)
+    assert again.read_bytes() == (tmp_path / "mit.parquet").read_bytes()
+
+
+def test_scores_are_the_mean_softmax_over_views(job, trained, tmp_path):
+    run = job("joint", results=trained)
+    evaluate(run, "mit", "test", tmp_path / "mit.parquet", CPU)
+    table = pq.read_table(tmp_path / "mit.parquet").to_pylist()
+    network = load_network(run.folder / "model.pt")
+    batch = next(view_batches(ViewClips([run.source("mit", "test")], run.scale.model.frames, run.size), 1))
+    with torch.inference_mode():
+        each = [network.logits(normalise(view[None], "clip")) for view in batch.video]
+    assert table[0]["clip_id"] == batch.clip_ids[0] and len(each) == 3
+    expected = torch.stack([logits["mit"].softmax(-1)[0] for logits in each]).mean(0)
+    torch.testing.assert_close(torch.tensor(table[0]["scores"]), expected, rtol=1e-4, atol=1e-6)
+    added = torch.stack([network.added(logits)["mit"].softmax(-1)[0] for logits in each]).mean(0)
+    torch.testing.assert_close(torch.tensor(table[0]["scores_projected"]), added.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_baseline_has_no_projected_scores(job, trained, tmp_path):
+    evaluate(job("k400_baseline", results=trained), "k400", "val", tmp_path / "k.parquet", CPU)
+    assert pq.read_table(tmp_path / "k.parquet")["scores_projected"].null_count > 0
+
+
+def test_views_of_a_clip_stay_together():
+    class Constant(torch.nn.Module):
+        spec = type("S", (), {"model": type("M", (), {"normalisation": "constant"}), "projections": False})
+
+        def logits(self, video):
+            return {"d": video.mean(dim=(2, 3, 4))}
+
+    video = torch.zeros(4, 3, 2, 4, 4)
+    video[2:, 1] = 2550.0  # the second clip's two views are of class 1
+    (scores,) = view_scores(Constant(), video, "d", each=2)
+    assert scores.argmax(1).tolist()[1] == 1 and scores.shape == (2, 3)
+    assert torch.allclose(scores[0], torch.full((3,), 1 / 3))
+
+
+@pytest.mark.parametrize("views", [1, 2, 5])
+def test_segment_views_take_different_frames_of_the_same_segments(scale, views):
+    settings = scale.datasets["ssv2"].model_copy(update={"views": Views(temporal=views)})
+    found = view_indices(settings, 40, 8)
+    assert len(found) == views
+    assert sorted(np.concatenate(found).tolist()) == sorted(set(np.concatenate(found).tolist()))
+    for indices in found:
+        assert (indices // 5).tolist() == list(range(8))
+
+
+def test_a_dataset_the_run_was_not_trained_on_is_refused(job, trained, tmp_path):
+    with pytest.raises(UserError, match="k400_baseline has no dataset 'mit'"):
+        evaluate(job("k400_baseline", results=trained), "mit", "test", tmp_path / "x.parquet", CPU)
+
+
+def test_a_clip_that_cannot_be_read_is_named_and_nothing_is_written(job, trained, tmp_path, monkeypatch):
+    run = job("k400_baseline", results=trained)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(b"no video")
+    original = Source.value
+    monkeypatch.setattr(
+        Source, "value", lambda self, column, row: str(damaged) if column == "path" else original(self, column, row)
+    )
+    with pytest.raises(UserError, match=r"damaged\.mp4"):
+        evaluate(run, "k400", "test", tmp_path / "x.parquet", CPU)
+    assert not (tmp_path / "x.parquet").exists()

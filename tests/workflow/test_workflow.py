@@ -1,0 +1,153 @@
+"""The workflow as its user meets it: what it plans, what it runs again after which change, how it refuses."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "config", "workflow", "resources", "multitrain", "environment.yml")
+DATASETS = ("k400", "mit", "ssv2", "actnet")
+
+pytestmark = pytest.mark.xdist_group("workflow")  # one process, so that the project is made once
+
+
+def copy_of_project(folder: Path) -> Path:
+    for name in PARTS:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "snakemake", "--nolock", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A copy of the project in which every job has run, as far as Snakemake knows; no test changes it."""
+    folder = copy_of_project(tmp_path_factory.mktemp("project"))
+    listed = snakemake(folder, "--summary")
+    assert listed.returncode == 0, listed.stderr
+    for line in listed.stdout.splitlines()[1:]:
+        output = folder / line.split("\t")[0]
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.touch()
+    touched = snakemake(folder, "--touch", "--forceall", "--cores", "1", "--quiet", "all")
+    assert touched.returncode == 0, touched.stderr
+    return folder
+
+
+@pytest.fixture
+def edit(project: Path):
+    """A function that edits a file of the project; afterwards the file is as before, its time included."""
+    kept: dict[Path, Path] = {}
+
+    def change(name: str, old: str, new: str) -> None:
+        path = project / name
+        kept[path] = path.with_suffix(".kept")
+        shutil.copy2(path, kept[path])
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    yield change
+    for path, copy in kept.items():
+        shutil.move(copy, path)
+
+
+def to_run_again(folder: Path) -> set[str]:
+    """Every job that Snakemake would run now, e.g. `train multitrain` or `evaluate multitrain on mit`."""
+    listed = snakemake(folder, "--summary")
+    assert listed.returncode == 0, listed.stderr
+    rows = [line.split("\t") for line in listed.stdout.splitlines()[1:]]
+    return {job(rule, Path(output)) for output, _, rule, _, _, plan in rows if plan != "no update"}
+
+
+def job(rule: str, output: Path) -> str:
+    names = {
+        "synth": output.parts[2:3],
+        "prepare": output.parts[2:3],
+        "train": output.parts[3:4],
+        "evaluate": (*output.parts[3:4], "on", output.stem),
+        "table": [output.stem],
+    }
+    return " ".join([rule, *names.get(rule, [])])
+
+
+def test_changed_numerical_code_or_environment_runs_nothing_again(project: Path, edit):
+    edit("multitrain/engine/train.py", "\n", "\n# a remark\n")
+    edit("multitrain/model/mvit.py", "\n", "\n# a remark\n")
+    edit("environment.yml", "- pip\n", "- pip>=23\n")
+    assert to_run_again(project) == set()
+
+
+def test_a_changed_run_runs_again_with_what_depends_on_it(project: Path, edit):
+    edit("config/experiments.yaml", "mit_baseline: {", "mit_baseline: { informative: true,")
+    assert to_run_again(project) == {"train mit_baseline", "evaluate mit_baseline on mit", "table table1"}
+
+
+def test_a_changed_layout_prepares_its_dataset_again_and_what_reads_it(project: Path, edit):
+    edit("config/scales/mini.yaml", "clip_seconds: 3", "clip_seconds: 4")  # actnet's
+    joint = {f"evaluate {run} on {name}" for run in ("multitrain", "multitrain_large") for name in DATASETS}
+    trainings = {"train actnet_baseline", "train multitrain", "train multitrain_large"}
+    others = {"prepare actnet", "evaluate actnet_baseline on actnet", "table table1"}
+    assert to_run_again(project) == joint | trainings | others
+
+
+def test_a_changed_title_writes_the_table_again_alone(project: Path, edit):
+    edit("config/experiments.yaml", 'title: "', 'title: "A ')
+    assert to_run_again(project) == {"table table1"}
+
+
+def test_changed_code_of_the_table_writes_it_again_alone(project: Path, edit):
+    edit("multitrain/analysis/markdown.py", "\n", "\n# a remark\n")
+    assert to_run_again(project) == {"table table1"}
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [
+        ("mini", {"synth": 5, "prepare": 5, "train": 6, "evaluate": 12, "flops": 1, "table": 1, "all": 1}),
+        ("ci", {"synth": 5, "prepare": 5, "train": 12, "evaluate": 24, "flops": 1, "table": 1, "all": 1}),
+        ("paper", {"prepare": 5, "train": 6, "evaluate": 12, "flops": 1, "table": 1, "all": 1}),
+    ],
+)
+def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected: dict[str, int]):
+    folder = copy_of_project(tmp_path)
+    seeds = ["seeds=[0,1]"] if scale == "ci" else []
+    planned = snakemake(folder, "-n", "--config", f"scale={scale}", *seeds, "data=elsewhere", "results=its own")
+    assert planned.returncode == 0, planned.stderr
+    table = planned.stdout.split("Job stats:")[1].split("total")[0]
+    assert Counter({name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}) == expected
+    assert f"elsewhere/{scale}/k700/manifest.parquet" in planned.stdout
+    assert f"its own/runs/{scale}/multitrain_large/seed0/model.pt" in planned.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["scle=mini"], "config/config.yaml or --config: scle: no such key: check the spelling"),
+        (["scale=huge"], "config/scales/huge.yaml: no such file; in that folder there are: ci, mini, paper"),
+    ],
+)
+def test_a_wrong_setting_is_one_message(tmp_path: Path, arguments: list[str], message: str):
+    refused = snakemake(copy_of_project(tmp_path), "-n", "--config", *arguments)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith(message)
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_misspelt_key_of_a_run_is_one_message(project: Path, edit):
+    edit("config/experiments.yaml", "informative", "informativ")
+    refused = snakemake(project, "-n")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("config/experiments.yaml: runs.multitrain.informativ: no such key")
+    assert len(refused.stderr.splitlines()) == 1

@@ -1,0 +1,33 @@
+# What every rule shares: the settings, checked before anything starts, and where things lie.
+import shlex
+import sys
+from pathlib import Path
+
+from multitrain.errors import UserError
+from multitrain.plan import Plan
+
+try:
+    PLAN = Plan.load(config)
+except UserError as error:
+    sys.exit(str(error))  # the message alone; Snakemake's own errors add a traceback
+
+SCALE = PLAN.scale.name
+DATA = f"{PLAN.project.data}/{SCALE}/{{dataset}}"
+RESULTS = PLAN.project.results
+RUN = f"{RESULTS}/runs/{SCALE}/{{run}}/seed{{seed}}"
+LOGS = f"{RESULTS}/logs/{SCALE}"
+BENCHMARKS = f"{RESULTS}/benchmarks/{SCALE}"
+GPUS = PLAN.scale.gpus
+
+# Jobs use the Python that runs Snakemake, activated or not, unless Snakemake makes them
+# an environment of their own, and write their lines as they come.
+here = shlex.quote(str(Path(sys.executable).parent))
+path = "" if workflow.deployment_settings.deployment_method else f"PATH={here}:$PATH"
+shell.prefix(f"set -euo pipefail; export PYTHONUNBUFFERED=1 {path}; ")
+
+
+wildcard_constraints:
+    dataset="|".join(PLAN.scale.datasets),
+    run="|".join(PLAN.experiments.runs),
+    table="|".join(PLAN.experiments.tables),
+    seed=r"\d+",

@@ -1,0 +1,57 @@
+# Raw files of the publishers -> clips and their manifest.
+
+
+rule synth:
+    """Publish a synthetic dataset as its publisher would; its last files are declared."""
+    output:
+        published=f"{DATA}/raw/published.json",
+        relations=f"{DATA}/raw/relations.csv",
+    log:
+        f"{LOGS}/synth/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/synth/{{dataset}}.tsv"
+    priority: lambda wildcards: PLAN.data_priority(wildcards.dataset)
+    conda:
+        "../../environment.yml"
+    threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
+    params:
+        options=PLAN.options("data"),
+        settings=lambda wildcards: PLAN.synth_settings(wildcards.dataset),
+    message:
+        "Publishing the synthetic {wildcards.dataset}"
+    shell:
+        "python -m multitrain.cli synth {wildcards.dataset} {params.options}"
+        " --jobs {threads} 2>&1 | tee {log:q}"
+
+
+rule prepare:
+    """Cut and transcode; a killed preparation goes on where it stopped.
+
+    For that the clips are not declared. Nor are real raw files, hundreds of thousands
+    of them and some missing for everybody: the command says what it did not find, and
+    every scale can be planned on a machine without data.
+    """
+    input:
+        lambda wildcards: expand(
+            rules.synth.output.published,
+            dataset=[wildcards.dataset] if PLAN.synthetic(wildcards.dataset) else [],
+        ),
+    output:
+        manifest=f"{DATA}/manifest.parquet",
+        missing=f"{DATA}/missing.csv",
+    log:
+        f"{LOGS}/prepare/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/prepare/{{dataset}}.tsv"
+    priority: lambda wildcards: PLAN.data_priority(wildcards.dataset)
+    conda:
+        "../../environment.yml"
+    threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
+    params:
+        options=PLAN.options("data"),
+        settings=lambda wildcards: PLAN.prepare_settings(wildcards.dataset),
+    message:
+        "Preparing the clips of {wildcards.dataset}"
+    shell:
+        "python -m multitrain.cli prepare {wildcards.dataset} {params.options}"
+        " --jobs {threads} 2>&1 | tee {log:q}"

@@ -1,0 +1,28 @@
+# Models -> a prediction for each test clip.
+
+
+rule evaluate:
+    """Score the test clips of one dataset by views."""
+    input:
+        model=rules.train.output.model,
+        manifest=rules.prepare.output.manifest,
+    output:
+        predictions=f"{RUN}/predictions/{{dataset}}.parquet",
+    log:
+        f"{LOGS}/evaluate/{{run}}.seed{{seed}}.{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/evaluate/{{run}}.seed{{seed}}.{{dataset}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 8 if GPUS else 1
+    resources:
+        gpu=min(GPUS, 1),
+    params:
+        options=PLAN.options("data", "results"),
+        settings=lambda wildcards: PLAN.evaluate_settings(wildcards.dataset),
+    message:
+        "Testing {wildcards.run}, seed {wildcards.seed}, on {wildcards.dataset}"
+    shell:
+        "python -m multitrain.cli evaluate {wildcards.run} {wildcards.dataset}"
+        " {params.options} --seed {wildcards.seed} --threads {threads}"
+        " 2>&1 | tee {log:q}"

@@ -1,0 +1,97 @@
+"""Choose recipe values of a run on val: every combination of the given values, with every given seed.
+
+    python workflow/scripts/search.py vanilla --seeds 0 1 --value rate=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
+
+Needs the prepared datasets and the model of the run's `init`. Each line of search.csv is one training: its values,
+seed, and top-1 on val by dataset, of Y_k and of Y'_k. The test split is never read. Started again, it goes on with what
+is missing; two of them may work side by side (`--part 0/2`, `--part 1/2`).
+"""
+
+import argparse
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import torch
+
+from multitrain.config import load_experiments, load_scale
+from multitrain.engine.evaluate import evaluate
+from multitrain.engine.setup import Job
+from multitrain.engine.train import train
+
+
+def combinations(values: list[str]) -> list[dict[str, float]]:
+    """From ["rate=1,2", "x+y=3"] to [{"rate": 1, "x": 3, "y": 3}, {"rate": 2, "x": 3, "y": 3}]."""
+    names, choices = zip(*(value.split("=") for value in values), strict=True)
+    return [
+        {name: float(value) for joined, value in zip(names, chosen, strict=True) for name in joined.split("+")}
+        for chosen in itertools.product(*(text.split(",") for text in choices))
+    ]
+
+
+def top1(path: Path, column: str) -> float:
+    """Top-1 in percent of one predictions file."""
+    table = pq.read_table(path).to_pydict()
+    if table[column][0] is None:
+        return float("nan")
+    return 100 * float((np.array(table[column]).argmax(1) == np.array(table["label"])).mean())
+
+
+def trial(job: Job, chosen: dict[str, float], folder: Path) -> dict:
+    """Train and evaluate one combination with one seed; a finished one is read, not done again."""
+    tag = "_".join(f"{name}={value:g}" for name, value in chosen.items())
+    done = folder / f"{job.name}_{tag}_seed{job.seed}.json"
+    if done.exists():
+        return json.loads(done.read_text())
+    recipe = type(job.recipe).model_validate(job.recipe.model_dump() | chosen)
+    scale = job.scale.model_copy(update={"recipes": {**job.scale.recipes, job.run.recipe: recipe}})
+    results = folder / f"{tag}"
+    init = Job(scale, job.experiments, job.run.init, job.seed, job.data, results).folder / "model.pt"
+    if not init.exists():  # the same initial weights for all combinations
+        init.parent.mkdir(parents=True, exist_ok=True)
+        init.symlink_to((job.folder_of(job.run.init) / "model.pt").resolve())
+    here = Job(scale, job.experiments, job.name, job.seed, job.data, results)
+    train(here, torch.device("cpu"))
+    found = {"run": job.name, "seed": job.seed, **chosen}
+    for dataset in job.run.datasets:
+        out = here.folder / "predictions_val" / f"{dataset}.parquet"
+        evaluate(here, dataset, "val", out, torch.device("cpu"))
+        found[dataset], found[f"{dataset}_projected"] = top1(out, "scores"), top1(out, "scores_projected")
+    done.write_text(json.dumps(found))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run")
+    parser.add_argument("--scale", default="mini")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument(
+        "--value", action="append", required=True, help="name=value,value,... of the recipe; a+b=... sets both"
+    )
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--part", default="0/1", help="i/n: only every n-th training, from the i-th")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    scale = load_scale(options.scale)
+    experiments = load_experiments(scale=scale)
+    folder = options.results / "search" / scale.name
+    folder.mkdir(parents=True, exist_ok=True)
+    index, parts = map(int, options.part.split("/"))
+    todo = list(itertools.product(combinations(options.value), options.seeds))
+    for chosen, seed in todo[index::parts]:
+        trial(Job(scale, experiments, options.run, seed, options.data, options.results), chosen, folder)
+    rows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    frame = pd.DataFrame(rows)
+    names = experiments.run(options.run).datasets
+    frame["mean"] = frame[list(names)].mean(axis=1)
+    frame["mean_projected"] = frame[[f"{name}_projected" for name in names]].mean(axis=1)
+    frame.round(2).to_csv(folder / "search.csv", index=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -74,6 +74,11 @@ class Manifest:
         mask = pa.compute.equal(self.table["split"], name)
         return Manifest(self.folder, self.classes, self.table.filter(mask).combine_chunks())
 
+    def empty_classes(self) -> tuple[str, ...]:
+        """Classes without a clip among these."""
+        present = set(pa.compute.unique(self.table["label"]).to_pylist())
+        return tuple(name for label, name in enumerate(self.classes) if label not in present)
+
     def __len__(self) -> int:
         return self.table.num_rows
 

@@ -61,14 +61,11 @@ class Job:
         chosen = manifest.split(split)
         if not len(chosen):
             raise UserError(f"{path}: no clip in split {split}: see missing.csv beside it")
-        if split == "train":
-            absent = set(range(len(manifest.classes))) - set(chosen.table["label"].to_pylist())
-            if absent:
-                names = ", ".join(repr(manifest.classes[label]) for label in sorted(absent)[:3])
-                raise UserError(
-                    f"{path}: {len(absent)} classes have no training clip, among them {names}: "
-                    "bring the missing videos (missing.csv beside it) or take the classes out of the annotation"
-                )
+        if split == "train" and (absent := chosen.empty_classes()):
+            raise UserError(
+                f"{path}: {len(absent)} classes have no training clip, among them {absent[0]!r}: "
+                "bring the missing videos (missing.csv beside it) or take the classes out of the annotation"
+            )
         return Source(self.scale.dataset(dataset), chosen)
 
 

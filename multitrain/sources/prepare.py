@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow.compute as pc
-
 from multitrain.config import Dataset
 from multitrain.data.manifest import Manifest, Missing, read_manifest, write_manifest, write_missing
 from multitrain.errors import UserError
@@ -50,12 +48,6 @@ def prepare(
         raise UserError(f"{raw}: not one clip of {name} could be prepared; {folder / 'missing.csv'} says why")
     write_manifest(folder / "manifest.parquet", publication.classes, rows)
     return read_manifest(folder / "manifest.parquet")
-
-
-def empty_classes(manifest: Manifest) -> tuple[str, ...]:
-    """Classes without a training clip: nothing could be learned of them."""
-    present = set(pc.unique(manifest.split("train").table["label"]).to_pylist())
-    return tuple(name for label, name in enumerate(manifest.classes) if label not in present)
 
 
 def _account(publication: Publication, intake: Intake, aside: set[str]) -> tuple[list[dict], list[Missing]]:

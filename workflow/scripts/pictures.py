@@ -1,4 +1,4 @@
-"""Draw docs/datasets.png: eight frames of one test clip for some classes of each prepared dataset.
+"""Draw docs/datasets.jpg: eight frames of one test clip for some classes of each prepared dataset.
 
 python workflow/scripts/pictures.py --scale mini
 """
@@ -29,26 +29,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--out", type=Path, default=Path("docs/datasets.png"))
-    parser.add_argument("--classes", type=int, default=5, help="classes shown of each dataset")
+    parser.add_argument("--out", type=Path, default=Path("docs/datasets.jpg"))
+    parser.add_argument("--classes", type=int, default=4, help="classes shown of each dataset, an even number")
     options = parser.parse_args()
     scale = load_scale(options.scale)
     names = [name for name in scale.datasets if (options.data / scale.name / name / "manifest.parquet").exists()]
-    figure, axes = plt.subplots(
-        options.classes, len(names), figsize=(4.6 * len(names), 0.82 * options.classes), squeeze=False
-    )
-    for column, name in enumerate(names):
+    rows_each = options.classes // 2
+    figure, axes = plt.subplots(rows_each * len(names), 2, figsize=(9.2, 0.84 * rows_each * len(names)), squeeze=False)
+    for place, name in enumerate(names):
         settings = scale.datasets[name]
         manifest = read_manifest(options.data / scale.name / name / "manifest.parquet").split("test")
         rows = manifest.table.to_pylist()
-        shown = np.linspace(0, len(manifest.classes) - 1, options.classes).round().astype(int)
-        for axis, label in zip(axes[:, column], shown, strict=True):
+        shown = np.linspace(0, len(manifest.classes) - 1, 2 * rows_each).round().astype(int)
+        for axis, label in zip(axes[place * rows_each : (place + 1) * rows_each].flat, shown, strict=True):
             row = next(row for row in rows if row["label"] == label)
             axis.imshow(strip(manifest, row, settings, scale.model.frames, settings.transcode.short_side))
             axis.set_title(f"{settings.title}: {manifest.classes[label]}", fontsize=8, loc="left", pad=2)
             axis.axis("off")
     figure.tight_layout(pad=0.4)
-    figure.savefig(options.out, dpi=100)
+    figure.savefig(options.out, dpi=110, pil_kwargs={"quality": 88})
 
 
 if __name__ == "__main__":

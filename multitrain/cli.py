@@ -46,10 +46,11 @@ Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: an ac
 
 def _bar(what: str):
     """Progress as a callback (done, total)."""
-    bar = progress(what, "video")
+    bar = None
 
     def update(done: int, total: int) -> None:
-        bar.total = total
+        nonlocal bar
+        bar = bar or progress(what, "video", total)  # not before there is progress: an error comes alone
         bar.update(done - bar.n)
         if done >= total:
             bar.close()

@@ -4,6 +4,7 @@ A *scale* (config/scales/NAME.yaml) says what things are: datasets, model, recip
 (config/experiments.yaml) say what is run and which rows a table has, the same at every scale.
 """
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -237,14 +238,19 @@ class Project(Settings):
 
 
 def _explain(error: ValidationError, where: Path | str) -> UserError:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"]) or "the file"
-    cure = {
-        "extra_forbidden": "no such key: check the spelling, or see the schema in workflow/schemas",
-        "missing": "this key is required",
-    }.get(first["type"], first["msg"].removeprefix("Value error, "))
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return UserError(f"{where}: {place}: {cure}{more}")
+    """One line for the first error; a key that does not exist goes first, as it explains one that is missing."""
+    errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    first = errors[0]
+    place = "".join(f"{part}: " for part in (".".join(map(str, first["loc"])),) if part)
+    cure = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        cure = "this key is required"
+    elif first["type"] == "extra_forbidden":
+        known = {name for kind in Settings.__subclasses__() for name in kind.model_fields}
+        meant = get_close_matches(str(first["loc"][-1]), sorted(known), n=1)
+        cure = "no such key" + (f": did you mean {meant[0]}?" if meant else ": see the schemas in workflow/schemas")
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return UserError(f"{where}: {place}{cure}{more}")
 
 
 def parse(kind: type[S], values: object, where: Path | str) -> S:
@@ -278,12 +284,19 @@ def load_experiments(config: Path | str = "config", scale: Scale | None = None) 
     """The experiments; with a scale, also checked against its datasets and recipes."""
     path = Path(config) / "experiments.yaml"
     experiments = parse(Experiments, read_yaml(path), path)
-    for name, run in experiments.runs.items() if scale else ():
-        for dataset in run.datasets:
-            if dataset not in scale.datasets:
-                known = ", ".join(scale.datasets)
-                raise UserError(f"{path}: runs.{name}: no dataset {dataset!r} at scale {scale.name}; there are {known}")
-        if run.recipe not in scale.recipes:
-            known = ", ".join(scale.recipes)
-            raise UserError(f"{path}: runs.{name}: no recipe {run.recipe!r} at scale {scale.name}; there are {known}")
+    if scale:
+        _check_names(experiments, scale, path)
     return experiments
+
+
+def _check_names(experiments: Experiments, scale: Scale, path: Path) -> None:
+    """Raise a UserError for a dataset or recipe that the scale does not have."""
+    recipes = {f"runs.{name}.recipe": (run.recipe,) for name, run in experiments.runs.items()}
+    datasets = {f"runs.{name}.datasets": run.datasets for name, run in experiments.runs.items()}
+    datasets |= {f"tables.{name}.datasets": table.datasets for name, table in experiments.tables.items()}
+    for kind, uses, known in (("dataset", datasets, scale.datasets), ("recipe", recipes, scale.recipes)):
+        for place, names in uses.items():
+            if unknown := [name for name in names if name not in known]:
+                raise UserError(
+                    f"{path}: {place}: no {kind} {unknown[0]!r} at scale {scale.name}; there are {', '.join(known)}"
+                )

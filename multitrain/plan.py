@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from multitrain.config import Experiments, Project, Scale, load_experiments, load_scale, parse
-from multitrain.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,6 @@ class Plan:
         project = parse(Project, values, f"{folder}/config.yaml or --config")
         scale = load_scale(project.scale, folder)
         experiments = load_experiments(folder, scale)
-        for name, table in experiments.tables.items():
-            if unknown := [dataset for dataset in table.datasets if dataset not in scale.datasets]:
-                known = ", ".join(scale.datasets)
-                where = f"{folder}/experiments.yaml: tables.{name}.datasets"
-                raise UserError(f"{where}: no dataset {unknown[0]!r} at scale {scale.name}; there are {known}")
         return cls(folder, project, scale, experiments)
 
     def options(self, *folders: str) -> str:

@@ -73,6 +73,12 @@ def test_a_missing_key_is_named(mini: dict):
         parse(Scale, mini, "file")
 
 
+def test_a_misspelt_key_goes_before_the_one_it_should_have_been(mini: dict):
+    mini["recipes"]["joint"]["bacth"] = mini["recipes"]["joint"].pop("batch")
+    with pytest.raises(UserError, match=r"^file: recipes.joint.bacth: no such key: did you mean batch\?"):
+        parse(Scale, mini, "file")
+
+
 def test_further_mistakes_are_counted(mini: dict):
     mini["datset"] = mini["recipies"] = {}
     with pytest.raises(UserError, match=r"no such key.*\(and 1 more\)$"):
@@ -113,8 +119,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("datasets", ["k40"], r"runs.vanilla: no dataset 'k40' at scale mini; there are k400, k700"),
-        ("recipe", "joined", r"runs.vanilla: no recipe 'joined' at scale mini; there are"),
+        ("datasets", ["k40"], r"runs.vanilla.datasets: no dataset 'k40' at scale mini; there are k400, k700"),
+        ("recipe", "joined", r"runs.vanilla.recipe: no recipe 'joined' at scale mini; there are"),
     ],
 )
 def test_runs_are_checked_against_the_scale(folder: Path, experiments: dict, key: str, value: object, message: str):

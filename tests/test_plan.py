@@ -58,9 +58,9 @@ def test_a_datasets_flip_changes_the_runs_that_read_it(plan: Plan):
 
 
 def test_a_recipe_changes_the_runs_that_use_it(plan: Plan):
-    recipe = plan.scale.recipes["joint"].model_copy(update={"epochs": 1})
-    other = changed(plan, recipes={**plan.scale.recipes, "joint": recipe})
-    assert differing(plan, other) == {("train", "multitrain"), ("train", "vanilla")}
+    recipe = plan.scale.recipes["baseline"].model_copy(update={"epochs": 1})
+    other = changed(plan, recipes={**plan.scale.recipes, "baseline": recipe})
+    assert differing(plan, other) == {("train", "mit_baseline"), ("train", "actnet_baseline")}
 
 
 def test_a_published_size_changes_that_dataset_alone(plan: Plan):

@@ -134,7 +134,7 @@ def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["scle=mini"], "config/config.yaml or --config: scle: no such key: check the spelling"),
+        (["scle=mini"], "config/config.yaml or --config: scle: no such key: did you mean scale?"),
         (["scale=huge"], "config/scales/huge.yaml: no such file; in that folder there are: ci, mini, paper"),
     ],
 )

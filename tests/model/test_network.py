@@ -255,6 +255,25 @@ def test_an_import_names_what_does_not_fit(tmp_path):
         state.update(kept)
 
 
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_a_checkpoint_of_one_dataset_is_read(tmp_path, head, reference):
+    content = torch.load(REFERENCE / "tiny.pyth", weights_only=True)
+    state = {name: w for name, w in content["model_state"].items() if not name.startswith(("head.", "expander."))}
+    if head == "linear":
+        state |= {"head.projection.weight": torch.randn(9, 64), "head.projection.bias": torch.randn(9)}
+    else:
+        kept = {name: w for name, w in content["model_state"].items() if name.startswith("head.heads.mit.")}
+        state |= {name.replace("head.heads.mit.", "head.projection."): w for name, w in kept.items()}
+    torch.save({"model_state": state, "cfg": content["cfg"]}, tmp_path / "one.pyth")
+    network = import_release(tmp_path / "one.pyth").eval()
+    logits = network.logits(reference["clips"])["own"]
+    if head == "linear":
+        expected = reference["features"] @ state["head.projection.weight"].T + state["head.projection.bias"]
+    else:
+        expected = reference["logits.mit"]
+    close(logits, expected, 1e-4)
+
+
 def test_a_pickle_that_would_run_code_is_refused(tmp_path):
     class Harm:
         def __reduce__(self):

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from multitrain.config import Scale, load_experiments, load_scale
+from multitrain.config import Scale
+from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
 from multitrain.progress import progress
 

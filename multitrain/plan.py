@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from multitrain.config import Experiments, Project, Scale, load_experiments, load_scale, parse
+from multitrain.config import Experiments, Project, Scale
+from multitrain.configfile import load_experiments, load_scale, parse
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import torch
 
-from multitrain.config import Experiments, Scale, load_experiments, load_scale
+from multitrain.config import Experiments, Scale
+from multitrain.configfile import load_experiments, load_scale
 from multitrain.engine.setup import Job
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from multitrain.config import Experiments, Project, Scale, load_experiments, load_scale, parse
+from multitrain.config import Experiments, Project, Scale
+from multitrain.configfile import load_experiments, load_scale, parse
 from multitrain.errors import UserError
 from multitrain.plan import Plan
 

@@ -8,7 +8,8 @@ import torch
 import yaml
 from torch import Tensor
 
-from multitrain.config import Model, parse
+from multitrain.config import Model
+from multitrain.configfile import parse
 from multitrain.errors import UserError
 from multitrain.model.network import Network, Spec
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from multitrain.config import Experiments, Run, Scale, load_experiments, load_scale
+from multitrain.config import Experiments, Run, Scale
+from multitrain.configfile import load_experiments, load_scale
 
 CONFIG = Path(__file__).parents[2] / "config"
 CLASSES = 8

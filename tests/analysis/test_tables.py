@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from multitrain.analysis.tables import COLUMNS, rounded, write_table
-from multitrain.config import load_scale
+from multitrain.configfile import load_scale
 from multitrain.errors import UserError
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published"

@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from multitrain.config import load_scale
+from multitrain.configfile import load_scale
 from multitrain.model.mvit import MViT
 from tests.bench.plain_mvit import PlainMViT
 

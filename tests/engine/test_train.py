@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from multitrain.config import load_scale
+from multitrain.configfile import load_scale
 from multitrain.data.clips import Batch
 from multitrain.engine.checkpoint import read_resume, save_resume
 from multitrain.engine.optim import make_optimiser, set_rate

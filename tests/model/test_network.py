@@ -9,7 +9,8 @@ from torchvision.models.video import mvit as tv
 
 import multitrain
 from multitrain.analysis.flops import cost
-from multitrain.config import Model, load_scale
+from multitrain.config import Model
+from multitrain.configfile import load_scale
 from multitrain.engine.checkpoint import load_network, save_network
 from multitrain.errors import UserError
 from multitrain.losses.objective import Objective

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from multitrain.config import load_scale
+from multitrain.configfile import load_scale
 from multitrain.seeding import generator
 from multitrain.sources.transcode import transcode
 from multitrain.synth.encode import encode

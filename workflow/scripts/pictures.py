@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from multitrain.config import load_scale
+from multitrain.configfile import load_scale
 from multitrain.data.clips import view_indices
 from multitrain.data.decode import read_frames
 from multitrain.data.manifest import read_manifest

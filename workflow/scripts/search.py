@@ -2,7 +2,7 @@
 
     python workflow/scripts/search.py vanilla --seeds 0 1 --value rate=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
 
-Needs the prepared datasets and the model of the run's `init`. Each line of search.csv is one training: its values,
+Needs the prepared datasets and the model of the run's `init`. Each line of RUN.csv is one training: its values,
 seed, and top-1 on val by dataset, of Y_k and of Y'_k. The test split is never read. Started again, it goes on with what
 is missing; two of them may work side by side (`--part 0/2`, `--part 1/2`).
 """
@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import torch
 
-from multitrain.config import load_experiments, load_scale
+from multitrain.configfile import load_experiments, load_scale
 from multitrain.engine.evaluate import evaluate
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
@@ -49,11 +49,10 @@ def trial(job: Job, chosen: dict[str, float], folder: Path) -> dict:
     recipe = type(job.recipe).model_validate(job.recipe.model_dump() | chosen)
     scale = job.scale.model_copy(update={"recipes": {**job.scale.recipes, job.run.recipe: recipe}})
     results = folder / f"{tag}"
-    init = Job(scale, job.experiments, job.run.init, job.seed, job.data, results).folder / "model.pt"
-    if not init.exists():  # the same initial weights for all combinations
-        init.parent.mkdir(parents=True, exist_ok=True)
-        init.symlink_to((job.folder_of(job.run.init) / "model.pt").resolve())
     here = Job(scale, job.experiments, job.name, job.seed, job.data, results)
+    if job.run.init and not (init := here.folder_of(job.run.init) / "model.pt").exists():
+        init.parent.mkdir(parents=True, exist_ok=True)  # the same initial weights for all combinations
+        init.symlink_to((job.folder_of(job.run.init) / "model.pt").resolve())
     train(here, torch.device("cpu"))
     found = {"run": job.name, "seed": job.seed, **chosen}
     for dataset in job.run.datasets:
@@ -86,11 +85,11 @@ def main() -> None:
     for chosen, seed in todo[index::parts]:
         trial(Job(scale, experiments, options.run, seed, options.data, options.results), chosen, folder)
     rows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame([row for row in rows if row["run"] == options.run])
     names = experiments.run(options.run).datasets
     frame["mean"] = frame[list(names)].mean(axis=1)
     frame["mean_projected"] = frame[[f"{name}_projected" for name in names]].mean(axis=1)
-    frame.round(2).to_csv(folder / "search.csv", index=False)
+    frame.round(2).to_csv(folder / f"{options.run}.csv", index=False)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,6 @@ def _own_cell(suffix: str) -> Cell:
 def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     """What a reader must know, a sentence or two each."""
     ours = [row for row in rows if row["source"] == "ours"]
-    titles = [scale.dataset(name).title for name in table.datasets]
     letters = {scale.datasets[name].letter: scale.datasets[name].title for name in table.datasets}
     clips = {row["dataset"]: row["clips"] for row in ours}
     codes = sorted({code for row in ours for code in row["code"].split()})
@@ -98,7 +97,7 @@ def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
         "A row decides by Yₖ, the dataset's own head, alone, as the paper does at test time. A row marked Y′ₖ is the"
         " same model with the other heads' projections added (Eq. 4).",
         f"Training data: {', '.join(f'({key}) {letters[key]}' for key in sorted(letters))}; own: a model a dataset;"
-        f" from {titles[0]}: initial weights from a run on {titles[0]}.",
+        " from: initial weights from a run on that dataset.",
         f"gFLOPs: one clip through our model at scale {scale.name}.",
         f"Test clips: {', '.join(f'{scale.datasets[name].title} {count}' for name, count in clips.items())}.",
     ]

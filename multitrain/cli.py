@@ -177,7 +177,7 @@ def table(
     results: ResultsFolder = Path("results"),
     published: Annotated[Path, typer.Option(help="Folder of the paper's tables.")] = Path("resources/published"),
 ) -> None:
-    """Write a table: the paper's rows as published, then ours with intervals, as CSV and Markdown."""
+    """Write a table: the paper's rows as published, then ours with intervals, as CSV, Markdown and LaTeX."""
     from multitrain.analysis.tables import write_table
 
     loaded = load_scale(scale, config)

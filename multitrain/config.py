@@ -176,6 +176,7 @@ class Run(Settings):
     projection: Literal["add", "separate", "none"] = Field("none", description="add: Eq. 4; separate: own branches")
     weighting: Literal["uncertainty", "fixed"] = Field("fixed", description="uncertainty: Eq. 6")
     init: Name | None = Field(None, description="run whose backbone gives the initial weights")
+    steps_of: Name | None = Field(None, description="train for as many steps as that run takes, not for the epochs")
 
 
 class Row(Settings):
@@ -205,6 +206,8 @@ class Experiments(Settings):
         for name, run in self.runs.items():
             if run.init is not None and run.init not in self.runs:
                 raise ValueError(f"run {name}: init names {run.init!r}, which is no run")
+            if run.steps_of is not None and (run.steps_of not in self.runs or self.runs[run.steps_of].steps_of):
+                raise ValueError(f"run {name}: steps_of names {run.steps_of!r}, which is no run with epochs of its own")
             seen = [name]
             while (following := self.runs[seen[-1]].init) is not None:
                 if following in seen:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from multitrain.config import Experiments, Project, Scale
+from multitrain.config import Experiments, Project, Run, Scale
 from multitrain.configfile import load_experiments, load_scale, parse
 
 
@@ -61,7 +61,21 @@ class Plan:
             model=self.scale.model,
             pixels=self.scale.sizes[run.size],
             datasets={dataset: _only(self.scale.datasets[dataset], "sampling", "flip") for dataset in run.datasets},
+            paced=self._pace(run),
         )
+
+    def train_datasets(self, name: str) -> list[str]:
+        """Datasets whose manifests a training reads: its own, and those of the run in `steps_of`."""
+        run = self.experiments.runs[name]
+        paced = self.experiments.runs[run.steps_of].datasets if run.steps_of else ()
+        return list(dict.fromkeys([*run.datasets, *paced]))
+
+    def _pace(self, run: Run) -> dict | None:
+        """What the number of steps depends on, where it is another run's."""
+        if run.steps_of is None:
+            return None
+        paced = self.experiments.runs[run.steps_of]
+        return {"datasets": paced.datasets, **_only(self.scale.recipes[paced.recipe], "epochs", "batch")}
 
     def evaluate_settings(self, dataset: str) -> str:
         return _text(dataset=_only(self.scale.datasets[dataset], "sampling", "views"))
@@ -122,7 +136,8 @@ class Plan:
     def _chain(self, name: str) -> float:
         """Work of the longest chain of trainings that starts with this run and goes on from its weights."""
         run = self.experiments.runs[name]
-        work = self.scale.recipes[run.recipe].epochs * len(run.datasets) * self.scale.sizes[run.size] ** 2
+        paced = self.experiments.runs[run.steps_of] if run.steps_of else run
+        work = self.scale.recipes[paced.recipe].epochs * len(paced.datasets) * self.scale.sizes[run.size] ** 2
         following = [other for other, its in self.experiments.runs.items() if its.init == name]
         return work + max(map(self._chain, following), default=0)
 

@@ -23,10 +23,11 @@ def scale() -> Scale:
 
 @pytest.fixture(scope="session")
 def experiments(scale) -> Experiments:
-    """The shipped runs and a joint one on two datasets, which is all the prepared world has."""
+    """The shipped runs, and a joint one on the two datasets of the prepared world with its step-matched control."""
     shipped = load_experiments(ROOT / "config", scale)
     joint = shipped.runs["multitrain"].model_copy(update={"datasets": ("k400", "mit")})
-    return shipped.model_copy(update={"runs": {**shipped.runs, "joint": joint}})
+    longer = shipped.runs["mit_longer"].model_copy(update={"steps_of": "joint"})
+    return shipped.model_copy(update={"runs": {**shipped.runs, "joint": joint, "longer": longer}})
 
 
 @pytest.fixture(scope="session")

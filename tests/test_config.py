@@ -92,6 +92,8 @@ def test_further_mistakes_are_counted(mini: dict):
         ("multitrain", "projektion", "add", r"file: runs.multitrain.projektion: no such key"),
         ("multitrain", "projection", "added", r"file: runs.multitrain.projection: Input should be 'add'"),
         ("multitrain", "init", "k400", r"run multitrain: init names 'k400', which is no run"),
+        ("vanilla", "steps_of", "joint", r"run vanilla: steps_of names 'joint', which is no run with epochs"),
+        ("vanilla", "steps_of", "mit_longer", r"run vanilla: steps_of names 'mit_longer', which is no run with epoch"),
         ("k400_baseline", "init", "multitrain", r"goes in a circle: k400_baseline -> multitrain -> k400_baseline"),
         ("vanilla", "init", "vanilla", r"run vanilla: init goes in a circle: vanilla -> vanilla"),
     ],

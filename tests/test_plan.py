@@ -39,7 +39,7 @@ def differing(one: Plan, other: Plan) -> set[tuple[str, str]]:
 
 
 def test_a_datasets_title_changes_the_tables_alone(plan: Plan):
-    assert differing(plan, with_dataset(plan, "mit", title="Moments")) == {("table", "table1")}
+    assert differing(plan, with_dataset(plan, "mit", title="Moments")) == {("table", f"table{n}") for n in (1, 2, 3)}
 
 
 def test_a_datasets_views_change_its_evaluation_alone(plan: Plan):
@@ -53,14 +53,25 @@ def test_a_datasets_layout_changes_its_preparation_alone(plan: Plan):
 
 
 def test_a_datasets_flip_changes_the_runs_that_read_it(plan: Plan):
-    readers = {("train", name) for name in ("mit_baseline", "multitrain", "multitrain_large", "vanilla")}
+    others = {"k400_baseline", "ssv2_baseline", "actnet_baseline", "k700_baseline"}
+    others |= {"k400_longer", "ssv2_longer", "actnet_longer"}
+    readers = {("train", name) for name in plan.experiments.runs if name not in others}
     assert differing(plan, with_dataset(plan, "mit", flip=False)) == readers
 
 
 def test_a_recipe_changes_the_runs_that_use_it(plan: Plan):
     recipe = plan.scale.recipes["baseline"].model_copy(update={"epochs": 1})
     other = changed(plan, recipes={**plan.scale.recipes, "baseline": recipe})
-    assert differing(plan, other) == {("train", "mit_baseline"), ("train", "actnet_baseline")}
+    users = ("mit_baseline", "mit_longer", "actnet_baseline", "actnet_longer")
+    assert differing(plan, other) == {("train", name) for name in users}
+
+
+def test_a_run_with_the_steps_of_another_depends_on_its_schedule_and_its_clips(plan: Plan):
+    recipe = plan.scale.recipes["joint"].model_copy(update={"epochs": 1})
+    other = changed(plan, recipes={**plan.scale.recipes, "joint": recipe})
+    assert ("train", "mit_longer") in differing(plan, other)
+    assert plan.train_datasets("mit_longer") == ["mit", "k400", "ssv2", "actnet"]
+    assert plan.train_datasets("mit_baseline") == ["mit"]
 
 
 def test_a_published_size_changes_that_dataset_alone(plan: Plan):
@@ -77,14 +88,15 @@ def test_the_model_changes_every_run_and_the_costs(plan: Plan):
 
 def test_the_longest_chain_of_trainings_is_the_most_urgent(plan: Plan):
     order = sorted(plan.experiments.runs, key=plan.urgency, reverse=True)
-    assert order[:2] == ["k400_baseline", "multitrain_large"]
+    assert order[:2] == ["k400_baseline", "vanilla_long"]
     assert plan.urgency("k400_baseline") == 100
+    assert plan.urgency("multitrain_large") > plan.urgency("multitrain")
     assert plan.urgency("multitrain") > plan.urgency("mit_baseline")
 
 
 def test_data_is_as_urgent_as_what_reads_it(plan: Plan):
-    assert plan.data_priority("mit") == plan.urgency("multitrain_large")
-    assert plan.data_priority("k700") == 0
+    assert plan.data_priority("mit") == plan.urgency("vanilla_long")
+    assert plan.data_priority("k700") == plan.urgency("k700_baseline")
 
 
 def test_the_data_of_the_longest_chain_outweighs_all_else_on_its_cores(plan: Plan):

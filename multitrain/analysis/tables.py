@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.markdown import render
+from multitrain.analysis import latex, markdown
 from multitrain.analysis.metrics import bootstrap_interval, ranks, top
 from multitrain.analysis.predictions import Predictions, read_json, read_predictions
 from multitrain.config import Experiments, Row, Run, Scale, Table
@@ -34,13 +34,14 @@ COLUMNS = (
 def write_table(
     name: str, scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path, published: Path
 ) -> None:
-    """Write <results>/<name>.csv and .md from what the runs left in `results` and the paper's table in `published`."""
+    """Write <results>/<name>.csv, .md and .tex from the runs in `results` and the paper's table in `published`."""
     if name not in experiments.tables:
         raise UserError(f"no table {name!r} in the experiments; there are {', '.join(experiments.tables)}")
     table = experiments.tables[name]
     rows = published_rows(published / table.published) + our_rows(table, scale, experiments, seeds, results)
-    with atomic(results / f"{name}.md") as temporary:
-        temporary.write_text(render(table, scale, rows), encoding="utf-8")
+    for suffix, kind in (("md", markdown), ("tex", latex)):
+        with atomic(results / f"{name}.{suffix}") as temporary:
+            temporary.write_text(kind.render(table, scale, rows), encoding="utf-8")
     with atomic(results / f"{name}.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
@@ -90,14 +91,16 @@ def our_rows(
 def training_data(row: Row, run: Run, scale: Scale, experiments: Experiments) -> str:
     """The paper's letters of what a run was trained on; `own` in a row of several runs, each with its dataset alone.
 
-    `from (e)`: its initial weights come from a run on dataset (e).
+    `from K400`: its initial weights come from a run on K400.
     """
     before, init = [], run.init
     while init is not None:
         before += experiments.run(init).datasets
         init = experiments.run(init).init
     text = "own" if len(row.runs) > 1 else _letters(run.datasets, scale)
-    return f"{text}, from {_letters(before, scale)}" if before else text
+    # by title: K400 and K700 have the same letter, each in its own table
+    titles = dict.fromkeys(scale.dataset(name).title for name in before)
+    return f"{text}, from {', '.join(titles)}" if titles else text
 
 
 def rounded(gflops: float) -> str:

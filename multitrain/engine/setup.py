@@ -69,6 +69,18 @@ class Job:
         return Source(self.scale.dataset(dataset), chosen)
 
 
+def schedule(job: Job) -> tuple[int, int]:
+    """(steps, warm-up steps) of a run: its recipe's epochs over its clips, or as many steps as `steps_of` takes."""
+
+    def count(run: Run, epochs: float) -> int:
+        clips = sum(len(job.source(dataset, "train")) for dataset in run.datasets)
+        return round(epochs * (clips // job.scale.recipes[run.recipe].batch))
+
+    paced = job.experiments.run(job.run.steps_of) if job.run.steps_of else job.run
+    steps = max(count(paced, job.scale.recipes[paced.recipe].epochs), 1)
+    return steps, round(steps * job.recipe.warmup_epochs / job.recipe.epochs)
+
+
 def build_network(job: Job, classes: dict[str, tuple[str, ...]]) -> Network:
     """The run's network with its initial weights: random from the seed, the backbone from `init` where one is named."""
     recipe = job.recipe

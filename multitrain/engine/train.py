@@ -16,7 +16,7 @@ from multitrain.data.clips import Batch, TrainClips
 from multitrain.data.loader import train_batches
 from multitrain.engine.checkpoint import read_resume, save_network, save_resume
 from multitrain.engine.optim import make_optimiser, rate_factor, set_rate
-from multitrain.engine.setup import Job, build_network, build_objective, code_hash
+from multitrain.engine.setup import Job, build_network, build_objective, code_hash, schedule
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.losses.objective import Objective, Terms
@@ -38,9 +38,7 @@ class Training:
         self.network = build_network(job, classes).to(device).train()
         self.objective = build_objective(job).to(device)
         self.optimiser = make_optimiser(job.recipe, self.network, self.objective)
-        per_epoch = len(self.clips) // job.recipe.batch
-        self.steps = max(round(job.recipe.epochs * per_epoch), 1)
-        self.warmup = round(job.recipe.warmup_epochs * per_epoch)
+        self.steps, self.warmup = schedule(job)
         self.fingerprint = self._fingerprint()
         self.done = 0
         self.seconds = 0.0  # spent in steps, over all restarts

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from multitrain.analysis.latex import escape
 from multitrain.analysis.tables import COLUMNS, rounded, write_table
 from multitrain.configfile import load_scale
 from multitrain.errors import UserError
@@ -57,8 +58,8 @@ def test_accuracies_costs_and_training_data(results):
     assert joint["gflops"] == "0.123"
     assert ours["MultiTrain (large)", "mit"]["gflops"] == "614"
     assert ours["Baseline", "k400"]["training_data"] == "own"
-    assert baseline["training_data"] == "own, from (e)"
-    assert joint["training_data"] == "(e),(f),(g),(h), from (e)"
+    assert baseline["training_data"] == "own, from K400"
+    assert joint["training_data"] == "(e),(f),(g),(h), from K400"
 
 
 def test_several_seeds_give_the_mean_and_its_spread(results):
@@ -84,10 +85,10 @@ def test_markdown_keeps_published_and_ours_apart_and_says_what_ours_are(results)
     assert "| **41.7 / 71.0** |" in published
     assert "63.0 / -" in published
     assert "synthetic world `mini`, seed 0" in ours
-    assert "not comparable with the rows above" in ours
+    assert "not comparable with the published rows" in ours.splitlines()[0]
     assert "| MultiTrain, Y′ₖ " in ours
     assert "| Baseline, Y′ₖ " not in ours
-    assert "own; MiT, SSv2, ActNet: own, from (e)" in ours
+    assert "own; MiT, SSv2, ActNet: own, from K400" in ours
     assert "K400 4, MiT 4" in ours
     widths = {len(line) for line in ours.splitlines() if line.startswith("|")}
     assert len(widths) == 1
@@ -173,3 +174,22 @@ def test_real_data_is_not_labelled_synthetic(results, tmp_path):
     rows, markdown = write(paper)
     assert {row["synthetic"] for row in rows[PAPER_ROWS:]} == {"no"}
     assert "synthetic" not in markdown
+
+
+def test_latex_says_what_the_markdown_says(results):
+    results.add_table1()
+    _, markdown = write(results)
+    latex = (results.root / "table1.tex").read_text()
+    assert r"\textbf{41.7 / 71.0}" in latex
+    assert r"MultiTrain, $Y'_k$ & (e),(f),(g),(h), from K400 & 0.123 &" in latex
+    assert r"synthetic world \texttt{mini}, seed 0; not comparable" in latex
+    columns = latex.split(r"\begin{tabular}{")[1].split("}")[0]
+    for line in latex.splitlines():
+        if line.endswith(r" \\") and "multicolumn" not in line:
+            assert line.count(" & ") == len(columns) - 1
+    in_markdown = [line.split("|")[1].strip() for line in markdown.splitlines() if line.startswith("| MultiTrain")]
+    assert sum(line.startswith("MultiTrain") for line in latex.splitlines()) == len(in_markdown)
+
+
+def test_latex_escapes_what_would_break_it():
+    assert escape("w/o A & w/o B_1, 95% ± 2") == r"w/o A \& w/o B\_1, 95\% $\pm$ 2"

@@ -133,6 +133,15 @@ def test_a_joint_run_starts_from_the_backbone_of_its_init(job, baseline):
     )
 
 
+def test_a_control_takes_as_many_steps_as_the_joint_run_on_its_own_clips(job, baseline):
+    joint, control = Training(job("joint", epochs=3.0), CPU), Training(job("longer", epochs=3.0), CPU)
+    assert control.steps == joint.steps > Training(job("mit_baseline", epochs=3.0), CPU).steps
+    assert control.warmup == joint.warmup > 0
+    assert [len(source) for source in control.clips.sources] == [len(joint.clips.sources[1])]
+    train(job("longer"), CPU)
+    assert json.loads((job("longer").folder / "run.json").read_text())["steps"] == Training(job("joint"), CPU).steps
+
+
 def test_an_init_that_is_not_trained_or_damaged_is_named(job):
     with pytest.raises(UserError, match=r"k400_baseline.*model\.pt: no such file"):
         train(job("joint"), CPU)

@@ -38,11 +38,12 @@ rule table:
         + PLAN.experiments.tables[wildcards.table].published,
         code=expand(
             "multitrain/analysis/{module}.py",
-            module=["tables", "markdown", "metrics", "predictions"],
+            module=["tables", "layout", "markdown", "latex", "metrics", "predictions"],
         ),
     output:
         csv=f"{RESULTS}/{{table}}.csv",
         markdown=f"{RESULTS}/{{table}}.md",
+        latex=f"{RESULTS}/{{table}}.tex",
     log:
         f"{LOGS}/{{table}}.log",
     benchmark:

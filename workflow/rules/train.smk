@@ -6,7 +6,7 @@ rule train:
     input:
         manifests=lambda wildcards: expand(
             rules.prepare.output.manifest,
-            dataset=PLAN.experiments.runs[wildcards.run].datasets,
+            dataset=PLAN.train_datasets(wildcards.run),
         ),
         init=lambda wildcards: expand(
             rules.train.output.model,

@@ -1,0 +1,106 @@
+"""A table of results as the paper sets it, before it is Markdown or LaTeX: a row a method, a column a dataset."""
+
+from collections.abc import Callable, Mapping
+
+from multitrain.analysis.metrics import LEVEL, RESAMPLES
+from multitrain.config import Scale, Table
+
+Rows = list[dict[str, str]]
+Cell = Callable[[dict[str, str]], str]  # a row of the CSV as the text of a cell
+Lines = list[list[str]]  # a line a method: name, training data, gFLOPs, and a cell a dataset
+
+
+def headings(table: Table, scale: Scale) -> list[str]:
+    """The columns' names."""
+    return ["Method", "Training data", "gFLOPs", *(scale.dataset(name).title for name in table.datasets)]
+
+
+def published_lines(table: Table, scale: Scale, rows: Rows, marks: Mapping[str, str]) -> Lines:
+    """The paper's rows; `marks` says how its first and second are set, e.g. {"first": "**{}**"}."""
+
+    def cell(row: dict[str, str]) -> str:
+        return marks.get(row.get("rank_in_paper", ""), "{}").format(f"{row['top1'] or '-'} / {row.get('top5') or '-'}")
+
+    return _methods([row for row in rows if row["source"] == "published"], scale, table, cell)
+
+
+def our_lines(table: Table, scale: Scale, rows: Rows) -> Lines:
+    """Our rows; one with projections is followed by the same model scored by Y'_k."""
+    ours = [row for row in rows if row["source"] == "ours"]
+    lines = []
+    for own, projected in zip(
+        _methods(ours, scale, table, _own_cell("")),
+        _methods(ours, scale, table, _own_cell("_projected")),
+        strict=True,
+    ):
+        lines.append(own)
+        if any(cell != "-" for cell in projected[3:]):
+            lines.append([f"{projected[0]}, Y′ₖ", *projected[1:]])
+    return lines
+
+
+def world(scale: Scale, rows: Rows) -> str:
+    """Where our numbers come from, as a title."""
+    ours = [row for row in rows if row["source"] == "ours"]
+    seeds = ours[0]["seeds"].split() if ours else []
+    seeds = f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
+    if any(row["synthetic"] == "yes" for row in ours):
+        return f"synthetic world `{scale.name}`, {seeds}; not comparable with the published rows"
+    return f"{scale.name}, {seeds}"
+
+
+def _methods(rows: Rows, scale: Scale, table: Table, cell: Cell) -> list[list[str]]:
+    """One line a method: its name, training data, gFLOPs, and a cell a dataset, `-` where there is no number."""
+    grouped: dict[str, Rows] = {}
+    for row in rows:
+        grouped.setdefault(row["method"], []).append(row)
+    lines = []
+    for method, its in grouped.items():
+        cells = {row["dataset"]: cell(row) for row in its}
+        gflops = ", ".join(dict.fromkeys(row.get("gflops") or "-" for row in its))
+        lines.append([method, _training_data(its, scale), gflops, *(cells.get(name, "-") for name in table.datasets)])
+    return lines
+
+
+def _training_data(rows: Rows, scale: Scale) -> str:
+    """One text for a method: with several, all but the first say which datasets they are for."""
+    texts: dict[str, list[str]] = {}
+    for row in rows:
+        texts.setdefault(row.get("training_data", ""), []).append(scale.dataset(row["dataset"]).title)
+    first, *others = texts
+    return "; ".join([first, *(f"{', '.join(texts[text])}: {text}" for text in others)])
+
+
+def _own_cell(suffix: str) -> Cell:
+    def cell(row: dict[str, str]) -> str:
+        if f"top1{suffix}" not in row:
+            return "-"
+        parts = []
+        for top in (f"top1{suffix}", f"top5{suffix}"):
+            value, low, high = (f"{float(row[key]):.1f}" for key in (top, f"{top}_low", f"{top}_high"))
+            spread = f" ± {float(row[f'{top}_std']):.1f}" if f"{top}_std" in row else ""
+            parts.append(f"{value}{spread} [{low}, {high}]")
+        return " / ".join(parts)
+
+    return cell
+
+
+def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
+    """What a reader must know, a sentence or two each."""
+    ours = [row for row in rows if row["source"] == "ours"]
+    letters = {scale.datasets[name].letter: scale.datasets[name].title for name in table.datasets}
+    clips = {row["dataset"]: row["clips"] for row in ours}
+    codes = sorted({code for row in ours for code in row["code"].split()})
+    said = [
+        f"Top-1 [interval] / top-5 [interval] in percent: the {LEVEL:.0%} percentile bootstrap interval over clips,"
+        f" {RESAMPLES} resamples. ± is the standard deviation over seeds, where there are several.",
+        "A row decides by Yₖ, the dataset's own head, alone, as the paper does at test time. A row marked Y′ₖ is the"
+        " same model with the other heads' projections added (Eq. 4).",
+        f"Training data: {', '.join(f'({key}) {letters[key]}' for key in sorted(letters))}; own: a model a dataset;"
+        " from: initial weights from a run on that dataset.",
+        f"gFLOPs: one clip through our model at scale {scale.name}.",
+        f"Test clips: {', '.join(f'{scale.datasets[name].title} {count}' for name, count in clips.items())}.",
+    ]
+    if len(codes) > 1:
+        said.append(f"These rows come from different versions of the numerical code: {', '.join(codes)}.")
+    return said

@@ -58,6 +58,10 @@ class Missing:
     reason: str  # one of REASONS
     detail: str  # what a person can act on: archive, member, decoder's message
 
+    def __post_init__(self) -> None:
+        if self.reason not in REASONS:
+            raise ValueError(f"{self.reason!r} is none of the reasons {', '.join(REASONS)}")
+
 
 @dataclass(frozen=True)
 class Manifest:

@@ -11,6 +11,7 @@ from torch import Tensor
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.model.network import Network, Spec
+from multitrain.model.storage import read_plain
 
 FORMAT = "multitrain-1"
 
@@ -24,14 +25,8 @@ def _write(path: Path, content: dict) -> None:
 
 
 def _read(path: Path, cure: str) -> dict:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file: {cure}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file; each means the same here
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: damaged, or no checkpoint ({reason}): {cure}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    content = read_plain(path, cure)
+    if content.get("format") != FORMAT:
         raise UserError(f"{path}: not a checkpoint of this project: import a release's file with `checkpoint import`")
     return content
 

@@ -4,7 +4,6 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-import torch
 import yaml
 from torch import Tensor
 
@@ -12,6 +11,7 @@ from multitrain.config import Model
 from multitrain.configfile import parse
 from multitrain.errors import UserError
 from multitrain.model.network import Network, Spec
+from multitrain.model.storage import read_plain
 
 # our module names -> theirs, for everything below the backbone
 _RENAMED = (
@@ -39,14 +39,8 @@ def release_name(name: str) -> str:
 
 
 def _read(path: Path) -> dict:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except Exception as error:  # torch raises many kinds for a file that is no checkpoint; each means the same here
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: not a checkpoint that holds weights only ({reason})") from None
-    if not isinstance(content, dict) or not isinstance(content.get("model_state"), dict):
+    content = read_plain(path, "give the .pyth file of a release")
+    if not isinstance(content.get("model_state"), dict):
         raise UserError(f"{path}: no model_state in it: not a checkpoint of the release")
     return content
 

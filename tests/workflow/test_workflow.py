@@ -1,6 +1,7 @@
 """The workflow as its user meets it: what it plans, what it runs again after which change, how it refuses."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -156,3 +157,13 @@ def test_a_misspelt_key_of_a_run_is_one_message(project: Path, edit):
     assert refused.returncode == 1
     assert refused.stderr.startswith("config/experiments.yaml: runs.multitrain.informativ: no such key")
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_the_commands_of_the_readme_are_planned(tmp_path: Path):
+    folder = copy_of_project(tmp_path)
+    lines = re.findall(r"^snakemake ([^#\n]+)", (ROOT / "README.md").read_text(), re.M)
+    assert len(lines) >= 6
+    for line in lines:
+        planned = snakemake(folder, "-n", *shlex.split(line))
+        assert planned.returncode == 0, f"{line}: {planned.stderr}"
+        assert "table1.csv" in planned.stdout or "table3.csv" in planned.stdout

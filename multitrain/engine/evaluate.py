@@ -1,5 +1,6 @@
 """Evaluation by views: one row a clip, every clip of the split accounted for."""
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,9 +12,10 @@ from multitrain.data.clips import ViewClips
 from multitrain.data.loader import view_batches
 from multitrain.engine.checkpoint import load_network
 from multitrain.engine.setup import Job
+from multitrain.engine.statistics import Statistics
 from multitrain.errors import UserError
 from multitrain.files import atomic
-from multitrain.model.network import Network, normalise
+from multitrain.model.network import Network, Output, normalise
 from multitrain.progress import progress
 
 SCHEMA = pa.schema(
@@ -27,18 +29,17 @@ SCHEMA = pa.schema(
 )
 
 
-def view_scores(network: Network, views: torch.Tensor, dataset: str, each: int) -> tuple[torch.Tensor, ...]:
+def view_scores(network: Network, output: Output, dataset: str, each: int) -> tuple[torch.Tensor, ...]:
     """Softmax of Y_k, and where there are projections of Y'_k, averaged over `each` views a clip: (B, C_k) each.
 
-    `views` (B * each, 3, T, H, W) are pixels 0..255.
+    `output` is the network's of B * each views, those of one clip following each other.
     """
-    logits = network.logits(normalise(views, network.spec.model.normalisation))
-    forms = [logits, network.added(logits)] if network.spec.projections else [logits]
+    forms = [output.logits, network.added(output.logits)] if network.spec.projections else [output.logits]
     return tuple(reduce(form[dataset].softmax(-1), "(b v) c -> b c", "mean", v=each) for form in forms)
 
 
 def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device, workers: int = 0) -> None:
-    """Score the clips of one split with the run's model and write the predictions.
+    """Score the clips of one split with the run's model: predictions in `out`, statistics beside it as .npz.
 
     Raises:
         UserError: the model was not trained on this dataset or on other classes, or a clip was not scored.
@@ -52,10 +53,12 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
         raise UserError(f"{path}: its classes of {dataset} are not the manifest's: train the run again")
     each = source.settings.views.temporal * source.settings.views.spatial
     clips = ViewClips([source], job.scale.model.frames, network.spec.size)
-    rows, title = [], f"{job.name} on {dataset}"
+    rows, statistics, title = [], Statistics(network, dataset), f"{job.name} on {dataset}"
     with torch.inference_mode(), progress(title, "clip", len(clips)) as bar:
         for batch in view_batches(clips, max(64 // each, 1), workers):
-            scores = view_scores(network, batch.video.to(device), dataset, each)
+            output = network(normalise(batch.video.to(device), network.spec.model.normalisation))
+            statistics.add(output)
+            scores = view_scores(network, output, dataset, each)
             for index, clip_id in enumerate(batch.clip_ids):
                 own, *projected = (form[index].tolist() for form in scores)
                 rows.append((clip_id, int(batch.label[index]), own, projected[0] if projected else None, each))
@@ -63,5 +66,7 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
     if len({row[0] for row in rows}) != len(source):
         raise UserError(f"{out}: {len(rows)} clips scored of {len(source)} in the manifest: prepare {dataset} again")
     columns = [dict(zip(SCHEMA.names, row, strict=True)) for row in rows]
+    statistics.write(out.with_suffix(".npz"))
+    schema = SCHEMA.with_metadata({"classes": json.dumps(source.classes)})
     with atomic(out) as temporary:
-        pq.write_table(pa.Table.from_pylist(columns, schema=SCHEMA), temporary)
+        pq.write_table(pa.Table.from_pylist(columns, schema=schema), temporary)

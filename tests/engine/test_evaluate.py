@@ -1,5 +1,7 @@
 """Evaluation accounts for every clip, and averages softmax over views."""
 
+import json
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -10,9 +12,10 @@ from multitrain.data.clips import Source, ViewClips, view_indices
 from multitrain.data.loader import view_batches
 from multitrain.engine.checkpoint import load_network
 from multitrain.engine.evaluate import evaluate, view_scores
+from multitrain.engine.statistics import Moments
 from multitrain.engine.train import train
 from multitrain.errors import UserError
-from multitrain.model.network import normalise
+from multitrain.model.network import Output, normalise
 
 CPU = torch.device("cpu")
 
@@ -66,17 +69,54 @@ def test_a_baseline_has_no_projected_scores(job, trained, tmp_path):
 
 
 def test_views_of_a_clip_stay_together():
-    class Constant(torch.nn.Module):
-        spec = type("S", (), {"model": type("M", (), {"normalisation": "constant"}), "projections": False})
-
-        def logits(self, video):
-            return {"d": video.mean(dim=(2, 3, 4))}
-
-    video = torch.zeros(4, 3, 2, 4, 4)
-    video[2:, 1] = 2550.0  # the second clip's two views are of class 1
-    (scores,) = view_scores(Constant(), video, "d", each=2)
+    network = type("N", (), {"spec": type("S", (), {"projections": False})})
+    logits = torch.zeros(4, 3)
+    logits[2:, 1] = 40.0  # the second clip's two views are of class 1
+    output = Output(torch.zeros(4, 2), torch.zeros(4, 2), {"d": logits})
+    (scores,) = view_scores(network, output, "d", each=2)
     assert scores.argmax(1).tolist()[1] == 1 and scores.shape == (2, 3)
     assert torch.allclose(scores[0], torch.full((3,), 1 / 3))
+
+
+def test_statistics_are_those_of_every_view(job, trained, tmp_path):
+    run = job("joint", results=trained)
+    evaluate(run, "mit", "test", tmp_path / "mit.parquet", CPU)
+    found = np.load(tmp_path / "mit.npz", allow_pickle=False)
+    network = load_network(run.folder / "model.pt")
+    source = run.source("mit", "test")
+    clips = ViewClips([source], run.scale.model.frames, run.size)
+    with torch.no_grad():
+        outputs = [network(normalise(batch.video, "clip")) for batch in view_batches(clips, 2)]
+    z = torch.cat([output.features for output in outputs]).double().numpy()
+    embedding = torch.cat([output.embedding for output in outputs]).double().numpy()
+    assert found["views"] == len(z) == 3 * len(source)
+    np.testing.assert_allclose(found["features_mean"], z.mean(0), atol=1e-5)
+    np.testing.assert_allclose(found["features_covariance"], np.cov(z.T), atol=1e-5)
+    np.testing.assert_allclose(found["embedding_covariance"], np.cov(embedding.T), atol=1e-5)
+    for name in run.run.datasets:  # every head has seen these clips
+        logits = torch.cat([output.logits[name] for output in outputs]).double().numpy()
+        np.testing.assert_allclose(found[f"logit_std.{name}"], logits.std(0, ddof=1), rtol=1e-3)
+    weight = network.projections.weights()["k400", "mit"]
+    np.testing.assert_array_equal(found["projection.k400"], weight.detach().numpy())
+    assert "projection.mit" not in found
+    assert found["classes.mit"].tolist() == list(source.classes)
+    assert json.loads(pq.read_schema(tmp_path / "mit.parquet").metadata[b"classes"]) == list(source.classes)
+
+
+def test_a_baseline_has_neither_projections_nor_an_expanded_embedding(job, trained, tmp_path):
+    evaluate(job("k400_baseline", results=trained), "k400", "val", tmp_path / "k.parquet", CPU)
+    names = {name.split(".")[0] for name in np.load(tmp_path / "k.npz").files}
+    assert names == {"views", "features_mean", "features_covariance", "logit_std", "classes"}
+
+
+@pytest.mark.parametrize("sizes", [(10,), (1, 2, 7), (9, 1)])
+def test_moments_do_not_depend_on_the_batches(sizes):
+    rows = 1000 + torch.randn(10, 4, generator=torch.Generator().manual_seed(0))
+    moments = Moments()
+    for batch in rows.split(sizes):
+        moments.add(batch)
+    np.testing.assert_allclose(moments.mean(), rows.double().mean(0), rtol=1e-12)
+    np.testing.assert_allclose(moments.covariance(), np.cov(rows.double().numpy().T), rtol=1e-9)
 
 
 @pytest.mark.parametrize("views", [1, 2, 5])

@@ -8,6 +8,7 @@ rule evaluate:
         manifest=rules.prepare.output.manifest,
     output:
         predictions=f"{RUN}/predictions/{{dataset}}.parquet",
+        statistics=f"{RUN}/predictions/{{dataset}}.npz",
     log:
         f"{LOGS}/evaluate/{{run}}.seed{{seed}}.{{dataset}}.log",
     benchmark:

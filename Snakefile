@@ -8,11 +8,16 @@ min_version("9.17")  # the first in which a job's priority can be a function
 configfile: "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/analysis.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/notebooks.smk"
 
 
 localrules:
@@ -23,8 +28,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        expand(rules.table.output, table=PLAN.experiments.tables),
-        expand(rules.prepare.output, dataset=PLAN.scale.datasets),
+        rules.index.output,
 
 
 rule datasets:

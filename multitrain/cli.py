@@ -9,9 +9,22 @@ from typing import Annotated, Any
 
 import typer
 
-from multitrain.config import Scale
+from multitrain import cli_results
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
+from multitrain.options import (
+    ConfigFolder,
+    DataFolder,
+    DatasetName,
+    Device,
+    Jobs,
+    ResultsFolder,
+    RunName,
+    ScaleName,
+    Seed,
+    Threads,
+    Workers,
+)
 from multitrain.progress import progress
 
 app = typer.Typer(
@@ -22,6 +35,7 @@ app = typer.Typer(
 )
 checkpoints = typer.Typer(help="Read checkpoints of the authors' release.", no_args_is_help=True)
 app.add_typer(checkpoints, name="checkpoint")
+app.add_typer(cli_results.app)
 
 
 class Split(StrEnum):
@@ -30,19 +44,6 @@ class Split(StrEnum):
     train = "train"
     val = "val"
     test = "test"
-
-
-DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset of the scale, e.g. k400.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run of config/experiments.yaml, e.g. multitrain.")]
-ScaleName = Annotated[str, typer.Option("--scale", help="A file of config/scales, or the path of one.")]
-ConfigFolder = Annotated[Path, typer.Option("--config-dir", help="Folder with experiments.yaml and scales/.")]
-DataFolder = Annotated[Path, typer.Option("--data", help="Folder of raw files and prepared clips.")]
-ResultsFolder = Annotated[Path, typer.Option("--results", help="Folder of runs and tables.")]
-Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes side by side; changes nothing but speed.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of the run.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Processor threads of the computation.")]
-Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that decode ahead; 0: none.")]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: an accelerator where there is one.")]
 
 
 def _bar(what: str):
@@ -83,12 +84,6 @@ def _job(run: str, scale: str, config: Path, seed: int, data: Path, results: Pat
     return job
 
 
-def raw_folder(scale: Scale, dataset: str, data: Path) -> Path:
-    """Where a dataset's raw files lie: as its scale says, else in the data folder."""
-    raw = scale.dataset(dataset).raw
-    return Path(raw) if raw else data / scale.name / dataset / "raw"
-
-
 @app.command()
 def synth(
     dataset: DatasetName,
@@ -104,7 +99,7 @@ def synth(
     reader = loaded.dataset(dataset).reader
     if loaded.world is None:
         raise UserError(f"scale {loaded.name} has no synthetic world: its raw files come from the publishers")
-    publish(dataset, loaded.world, raw_folder(loaded, dataset, data), reader, jobs, _bar(f"synth {dataset}"))
+    publish(dataset, loaded.world, loaded.raw_folder(dataset, data), reader, jobs, _bar(f"synth {dataset}"))
 
 
 @app.command()
@@ -120,7 +115,7 @@ def prepare(
 
     loaded = load_scale(scale, config)
     settings, folder = loaded.dataset(dataset), data / loaded.name / dataset
-    raw = raw_folder(loaded, dataset, data)
+    raw = loaded.raw_folder(dataset, data)
     run_prepare(dataset, settings, raw, folder, jobs=jobs, progress=_bar(f"prepare {dataset}"))
 
 
@@ -166,22 +161,6 @@ def evaluate(
 
     folder = job.folder / ("predictions" if split is Split.test else f"predictions_{split.value}")
     run_evaluate(job, dataset, split.value, folder / f"{dataset}.parquet", chosen, workers)
-
-
-@app.command()
-def table(
-    name: Annotated[str, typer.Argument(metavar="TABLE", help="A table of config/experiments.yaml, e.g. table1.")],
-    scale: ScaleName = "mini",
-    seed: Annotated[list[int] | None, typer.Option("--seed", help="Seed to show; may be given several times.")] = None,
-    config: ConfigFolder = Path("config"),
-    results: ResultsFolder = Path("results"),
-    published: Annotated[Path, typer.Option(help="Folder of the paper's tables.")] = Path("resources/published"),
-) -> None:
-    """Write a table: the paper's rows as published, then ours with intervals, as CSV, Markdown and LaTeX."""
-    from multitrain.analysis.tables import write_table
-
-    loaded = load_scale(scale, config)
-    write_table(name, loaded, load_experiments(config, loaded), tuple(seed or (0,)), results, published)
 
 
 @app.command()

@@ -4,6 +4,7 @@ A *scale* (config/scales/NAME.yaml) says what things are: datasets, model, recip
 (config/experiments.yaml) say what is run and which rows a table has, the same at every scale.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -165,6 +166,19 @@ class Scale(Settings):
             raise UserError(f"scale {self.name}: no dataset {name!r}; there are {', '.join(self.datasets)}")
         return self.datasets[name]
 
+    def synthetic(self, name: str) -> bool:
+        """Whether the raw files of a dataset are made here rather than brought by the user."""
+        return self.world is not None and self.dataset(name).raw is None
+
+    def related_datasets(self) -> tuple[str, ...]:
+        """The datasets whose related classes the synthetic world lists: all, or none where some are real."""
+        return tuple(self.datasets) if all(map(self.synthetic, self.datasets)) else ()
+
+    def raw_folder(self, name: str, data: Path) -> Path:
+        """Where a dataset's raw files lie: as its settings say, else in the data folder."""
+        raw = self.dataset(name).raw
+        return Path(raw) if raw else data / self.name / name / "raw"
+
 
 class Run(Settings):
     """One training run; the loss switches default to Vanilla."""
@@ -195,11 +209,20 @@ class Table(Settings):
     rows: tuple[Row, ...]
 
 
+class ProjectionTable(Settings):
+    """Table 4: the class pairs of the largest projection weights."""
+
+    title: str
+    published: str = Field(description="file in resources/published")
+    runs: tuple[Name, ...] = Field(min_length=1, description="runs with projections, one after the other")
+
+
 class Experiments(Settings):
     """config/experiments.yaml."""
 
     runs: dict[Name, Run]
     tables: dict[Name, Table]
+    projections: ProjectionTable
 
     @model_validator(mode="after")
     def _references(self):
@@ -218,6 +241,9 @@ class Experiments(Settings):
                 unknown = [run for run in row.runs if run not in self.runs]
                 if unknown:
                     raise ValueError(f"table {name}, row {row.method!r}: no run {', '.join(unknown)}")
+        for name in self.projections.runs:
+            if name not in self.runs or self.runs[name].projection == "none":
+                raise ValueError(f"projections: {name!r} is no run with projections")
         return self
 
     def run(self, name: str) -> Run:
@@ -225,6 +251,34 @@ class Experiments(Settings):
         if name not in self.runs:
             raise UserError(f"no run {name!r} in the experiments; there are {', '.join(self.runs)}")
         return self.runs[name]
+
+    def shown_runs(self, *tables: str) -> tuple[str, ...]:
+        """The runs that some tables show, each once, in their order; without a name, that any table does."""
+        rows = [row for name in tables or self.tables for row in self.tables[name].rows]
+        return tuple(dict.fromkeys(name for row in rows for name in row.runs))
+
+    def joint_runs(self) -> tuple[str, ...]:
+        """The runs of the tables that train on more than one dataset."""
+        return tuple(name for name in self.shown_runs() if len(self.runs[name].datasets) > 1)
+
+    def projecting_runs(self) -> tuple[str, ...]:
+        """The runs of the tables that have projections."""
+        return tuple(name for name in self.shown_runs() if self.runs[name].projection != "none")
+
+    def run_of(self, table: Table, method: str, dataset: str) -> str | None:
+        """The run that a table's row of that method shows for a dataset; None leaves the cell empty, as the paper does.
+
+        Raises:
+            UserError: the table has no such row, or more than one run for that cell.
+        """
+        rows = [row for row in table.rows if row.method == method]
+        if not rows:
+            there = ", ".join(row.method for row in table.rows)
+            raise UserError(f"{table.title}: no row {method!r}; its rows are {there}")
+        found = [name for row in rows for name in row.runs if dataset in self.run(name).datasets]
+        if len(found) > 1:
+            raise UserError(f"row {method!r}: {dataset} is in more than one of its runs: {', '.join(found)}")
+        return found[0] if found else None
 
 
 class Project(Settings):

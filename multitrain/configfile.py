@@ -1,5 +1,6 @@
 """Settings from files: every mistake is one line that names the file, the key and the cure."""
 
+from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
@@ -7,6 +8,7 @@ from typing import TypeVar
 import yaml
 from pydantic import ValidationError
 
+from multitrain.claims import Claim, Claims
 from multitrain.config import Experiments, Scale, Settings
 from multitrain.errors import UserError
 
@@ -76,3 +78,43 @@ def _check_names(experiments: Experiments, scale: Scale, path: Path) -> None:
                 raise UserError(
                     f"{path}: {place}: no {kind} {unknown[0]!r} at scale {scale.name}; there are {', '.join(known)}"
                 )
+
+
+def load_claims(config: Path | str, experiments: Experiments) -> Claims:
+    """The claims, checked against the tables and runs of the experiments."""
+    path = Path(config) / "claims.yaml"
+    claims = parse(Claims, read_yaml(path), path)
+    for table, methods in claims.paper.items():
+        _require(table, experiments.tables, f"{path}: paper", "table")
+        for method, row in methods.items():
+            place = f"{path}: paper.{table}"
+            _require(method, [each.method for each in experiments.tables[table].rows], place, "method")
+            _require(row.table or table, experiments.tables, f"{place}.{method}.table", "table")
+    for name, claim in claims.claims.items():
+        _check_claim(claim, claims, experiments, f"{path}: claims.{name}")
+    return claims
+
+
+def _check_claim(claim: Claim, claims: Claims, experiments: Experiments, place: str) -> None:
+    """Raise a UserError for a table, method or dataset that there is not, or that does not fit the others."""
+    _require(claim.table, experiments.tables, f"{place}.table", "table")
+    table = experiments.tables[claim.table]
+    for key in ("datasets", "than_on"):
+        for dataset in getattr(claim, key):
+            _require(dataset, table.datasets, f"{place}.{key}", "dataset")
+    for key in ("left", "right"):
+        method = getattr(claim, key)
+        _require(method, [row.method for row in table.rows], f"{place}.{key}", "method")
+        if claim.stated_by == "paper":
+            _require(method, claims.paper.get(claim.table, ()), f"{place}.{key}", f"row of paper.{claim.table} for")
+        for dataset in (*(claim.datasets or table.datasets), *claim.than_on):
+            if experiments.run_of(table, method, dataset) is None:
+                raise UserError(f"{place}.{key}: {method!r} was not trained on {dataset}: take it from the datasets")
+
+
+def _require(name: str, known: Collection[str], place: str, what: str) -> None:
+    """Raise a UserError for a name that is not among those known."""
+    if name not in known:
+        meant = get_close_matches(name, known, n=1)
+        cure = f"did you mean {meant[0]!r}?" if meant else f"there are {', '.join(known)}"
+        raise UserError(f"{place}: no {what} {name!r}: {cure}")

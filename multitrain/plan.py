@@ -6,12 +6,14 @@ Snakefile replaces the one Snakemake itself uses.
 
 import json
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from multitrain.claims import Claims
 from multitrain.config import Experiments, Project, Run, Scale
-from multitrain.configfile import load_experiments, load_scale, parse
+from multitrain.configfile import load_claims, load_experiments, load_scale, parse
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Plan:
     project: Project
     scale: Scale
     experiments: Experiments
+    claims: Claims
 
     @classmethod
     def load(cls, values: dict, folder: str = "config") -> "Plan":
@@ -29,7 +32,7 @@ class Plan:
         project = parse(Project, values, f"{folder}/config.yaml or --config")
         scale = load_scale(project.scale, folder)
         experiments = load_experiments(folder, scale)
-        return cls(folder, project, scale, experiments)
+        return cls(folder, project, scale, experiments, load_claims(folder, experiments))
 
     def options(self, *folders: str) -> str:
         """What every command is told: the scale, where its settings are, and the folders it needs (data, results)."""
@@ -37,10 +40,6 @@ class Plan:
         for name in folders:
             words += [f"--{name}", getattr(self.project, name)]
         return shlex.join(words)
-
-    def synthetic(self, dataset: str) -> bool:
-        """Whether the raw files of a dataset are made here rather than brought by the user."""
-        return self.scale.world is not None and self.scale.datasets[dataset].raw is None
 
     # What each job depends on, as text: when it changes, Snakemake runs the job again.
 
@@ -84,31 +83,56 @@ class Plan:
         return _text(model=self.scale.model, sizes=self.scale.sizes)
 
     def table_settings(self, table: str) -> str:
-        runs = {name: self.experiments.runs[name] for name in self.table_runs(table)}
+        runs = {name: self.experiments.runs[name] for name in self.experiments.shown_runs(table)}
         return _text(
             table=self.experiments.tables[table],
             scale=self.scale.name,
             seeds=self.project.seeds,
             runs={name: _only(run, "datasets", "size", "init") for name, run in runs.items()},
-            labels={name: _only(part, "title", "letter") for name, part in self.scale.datasets.items()},
+            labels=self._labels(),
         )
 
-    # What a table is made of.
+    def analysis_settings(self) -> str:
+        """What an analysis of several runs depends on beside their files; it takes seconds, so all of it counts."""
+        return _text(
+            experiments=self.experiments,
+            claims=self.claims,
+            scale=self.scale.name,
+            seeds=self.project.seeds,
+            labels=self._labels(),
+        )
 
-    def table_runs(self, table: str) -> list[str]:
-        """The runs a table shows, each once."""
-        return list(dict.fromkeys(name for row in self.experiments.tables[table].rows for name in row.runs))
+    def survey_settings(self, dataset: str) -> str:
+        part = self.scale.datasets[dataset]
+        return _text(dataset=_only(part, "title", "sampling", "views", "transcode"), frames=self.scale.model.frames)
 
-    def table_cells(self, table: str) -> list[dict]:
-        """Run, dataset and seed of every number of ours in a table."""
-        shown = self.experiments.tables[table].datasets
+    def _labels(self) -> dict:
+        return {name: _only(part, "title", "letter") for name, part in self.scale.datasets.items()}
+
+    # What tables and analyses are made of.
+
+    def cells(self, runs: Iterable[str]) -> list[dict]:
+        """Run, dataset and seed of everything that these runs are tested on."""
         return [
             {"run": run, "dataset": dataset, "seed": seed}
-            for run in self.table_runs(table)
+            for run in runs
             for dataset in self.experiments.runs[run].datasets
             for seed in self.project.seeds
-            if dataset in shown
         ]
+
+    def table_cells(self, *tables: str) -> list[dict]:
+        """Run, dataset and seed of every number of ours in some tables; without a name, in any."""
+        return [
+            cell
+            for table in tables or self.experiments.tables
+            for cell in self.cells(self.experiments.shown_runs(table))
+            if cell["dataset"] in self.experiments.tables[table].datasets
+        ]
+
+    @staticmethod
+    def files(pattern: str, cells: list[dict]) -> list[str]:
+        """The files of some cells, each once; `pattern` has wildcards that a cell has values for."""
+        return list(dict.fromkeys(str(pattern).format(**cell) for cell in cells))
 
     # Which job first: on two cores the longest chain of trainings decides when the tables are there.
 
@@ -119,7 +143,7 @@ class Plan:
 
     def data_threads(self, dataset: str) -> int:
         """Several for the data that everything waits for; the rest is made beside the first training."""
-        if not self.synthetic(dataset):
+        if not self.scale.synthetic(dataset):
             return 16
         return 4 if self._urgency_of_data(dataset) == 100 else 1
 

@@ -2,20 +2,22 @@
 
     python -m multitrain.schemas workflow/schemas
 
-They are for editors and readers: every key with its type, default and meaning. What checks a configuration is
-multitrain/config.py; a test keeps the files equal to it.
+They are for editors and readers: every key with its type, default and meaning. What checks a configuration are
+the settings' classes; a test keeps the files equal to it.
 """
 
 import json
 import sys
 from pathlib import Path
 
+from multitrain.claims import Claims
 from multitrain.config import Experiments, Project, Scale, Settings
 from multitrain.files import atomic
 
 FILES: dict[str, type[Settings]] = {
     "config.schema.json": Project,
     "experiments.schema.json": Experiments,
+    "claims.schema.json": Claims,
     "scale.schema.json": Scale,
 }
 

@@ -26,6 +26,7 @@ def test_no_schema_is_left_over():
     [
         ("config.schema.json", "config.yaml"),
         ("experiments.schema.json", "experiments.yaml"),
+        ("claims.schema.json", "claims.yaml"),
         *(("scale.schema.json", f"scales/{name}.yaml") for name in ("ci", "mini", "paper")),
     ],
 )

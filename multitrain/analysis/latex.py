@@ -4,7 +4,10 @@ from multitrain.analysis.layout import Lines, Rows, headings, notes, our_lines, 
 from multitrain.config import Scale, Table
 
 MARKS = {"first": "\\textbf{{{}}}", "second": "\\underline{{{}}}"}
-ESCAPED = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "±": r"$\pm$", "Y′ₖ": r"$Y'_k$", "Yₖ": r"$Y_k$"}
+ESCAPED = {
+    **{"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#"},
+    **{"±": r"$\pm$", "→": r"$\to$", "Y′ₖ": r"$Y'_k$", "Yₖ": r"$Y_k$"},
+}
 
 
 def escape(text: str) -> str:

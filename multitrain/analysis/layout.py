@@ -1,6 +1,6 @@
 """A table of results as the paper sets it, before it is Markdown or LaTeX: a row a method, a column a dataset."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from multitrain.analysis.metrics import LEVEL, RESAMPLES
 from multitrain.config import Scale, Table
@@ -42,11 +42,15 @@ def our_lines(table: Table, scale: Scale, rows: Rows) -> Lines:
 def world(scale: Scale, rows: Rows) -> str:
     """Where our numbers come from, as a title."""
     ours = [row for row in rows if row["source"] == "ours"]
-    seeds = ours[0]["seeds"].split() if ours else []
-    seeds = f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
-    if any(row["synthetic"] == "yes" for row in ours):
-        return f"synthetic world `{scale.name}`, {seeds}; not comparable with the published rows"
-    return f"{scale.name}, {seeds}"
+    synthetic = any(row["synthetic"] == "yes" for row in ours)
+    text = setting(scale, synthetic, ours[0]["seeds"].split() if ours else [])
+    return f"{text}; not comparable with the published rows" if synthetic else text
+
+
+def setting(scale: Scale, synthetic: bool, seeds: Sequence[str]) -> str:
+    """Scale, whether it is the synthetic world, and seeds, as text."""
+    named = f"synthetic world `{scale.name}`" if synthetic else scale.name
+    return f"{named}, seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
 
 
 def _methods(rows: Rows, scale: Scale, table: Table, cell: Cell) -> list[list[str]]:

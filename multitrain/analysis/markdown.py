@@ -10,13 +10,13 @@ def render(table: Table, scale: Scale, rows: Rows) -> str:
     """The rows of a table's CSV as Markdown: the published ones, then ours, then what the numbers mean."""
     head = headings(table, scale)
     lines = [f"# {table.title}", "", "## Published", "", "Top-1 / top-5 in percent, as the paper prints them.", ""]
-    lines += _grid(head, published_lines(table, scale, rows, MARKS))
+    lines += grid(head, published_lines(table, scale, rows, MARKS))
     lines += ["", f"## Ours: {world(scale, rows)}", ""]
-    lines += _grid(head, our_lines(table, scale, rows))
+    lines += grid(head, our_lines(table, scale, rows))
     return "\n".join([*lines, "", *(f"- {note}" for note in notes(table, scale, rows))]) + "\n"
 
 
-def _grid(head: list[str], body: Lines) -> list[str]:
+def grid(head: list[str], body: Lines) -> list[str]:
     """A Markdown table whose columns are aligned in the text as well."""
     rows = [head, *body]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

@@ -1,5 +1,7 @@
 """Accuracy and how sure it is, from scores and labels alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from multitrain.errors import UserError
@@ -7,6 +9,7 @@ from multitrain.seeding import generator
 
 RESAMPLES = 2000
 LEVEL = 0.95
+CELLS = 4_000_000  # numbers of one chunk of resamples: 32 MB
 
 
 def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -34,8 +37,41 @@ def bootstrap_interval(values: np.ndarray, seed: int = 0, resamples: int = RESAM
     """
     if not len(values):
         raise UserError("no clips: an accuracy needs at least one")
-    distinct, counts = np.unique(values, return_counts=True)
-    drawn = generator(seed, "bootstrap").multinomial(len(values), counts / len(values), size=resamples)
-    means = drawn @ distinct / len(values)  # (resamples,)
+    means = _resampled(values[None], generator(seed, "bootstrap"), resamples)[:, 0]
+    return _percentiles(means)
+
+
+def paired_interval(
+    differences: Sequence[np.ndarray], seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, float]:
+    """Percentile bootstrap interval, at LEVEL, of a contrast of accuracies: the sum over datasets of a mean.
+
+    `differences` has one array (S, N) a dataset: for each of S seeds and N clips the contrast's value on that clip, for
+    two methods right - wrong as -1, 0 or 1. Clips are drawn jointly for all methods and seeds, but for each dataset on
+    its own; several seeds are drawn as well, jointly for all methods and datasets. With one seed the interval is about
+    clips alone.
+    """
+    if not differences or not all(values.size for values in differences):
+        raise UserError("no clips: a difference of accuracies needs at least one")
+    draws = generator(seed, "paired")
+    seeds = len(differences[0])
+    weights = draws.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds  # (resamples, S)
+    contrast = sum((weights * _resampled(values, draws, resamples)).sum(axis=1) for values in differences)
+    return _percentiles(contrast)
+
+
+def _resampled(values: np.ndarray, draws: np.random.Generator, resamples: int) -> np.ndarray:
+    """Means over resampled clips of values (S, N), the same clips for each of the S rows; returns (resamples, S)."""
+    clips = values.shape[1]
+    patterns, counts = np.unique(values, axis=1, return_counts=True)  # (S, U), (U,)
+    step = max(1, CELLS // len(counts))
+    chunks = [
+        draws.multinomial(clips, counts / clips, size=min(step, resamples - start)) @ patterns.T / clips
+        for start in range(0, resamples, step)
+    ]
+    return np.concatenate(chunks)
+
+
+def _percentiles(means: np.ndarray) -> tuple[float, float]:
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

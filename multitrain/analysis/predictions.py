@@ -21,6 +21,7 @@ class Predictions:
     labels: np.ndarray  # (N,)
     scores: np.ndarray  # (N, K), of the dataset's own head, Y_k
     projected: np.ndarray | None  # (N, K), of Eq. 4, Y'_k; None where the run has no added projection
+    classes: tuple[str, ...] = ()  # names by label; empty where the file has none
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -41,7 +42,21 @@ def read_predictions(path: Path) -> Predictions:
     labels = table["label"].to_numpy()
     if labels.min() < 0 or labels.max() >= scores.shape[1]:
         raise UserError(f"{path}: labels beyond its {scores.shape[1]} classes: evaluate the run again")
-    return Predictions(path, table["clip_id"].to_numpy(), labels, scores, projected)
+    return Predictions(path, table["clip_id"].to_numpy(), labels, scores, projected, _classes(path, table, scores))
+
+
+def _classes(path: Path, table: pa.Table, scores: np.ndarray) -> tuple[str, ...]:
+    """The names in the file's metadata, one a column of the scores (N, K)."""
+    text = (table.schema.metadata or {}).get(b"classes")
+    if text is None:
+        return ()
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or len(names) != scores.shape[1] or not all(isinstance(n, str) for n in names):
+        raise UserError(f"{path}: its class names are not {scores.shape[1]} texts: evaluate the run again")
+    return tuple(names)
 
 
 def read_json(path: Path, what: str) -> object:

@@ -69,7 +69,7 @@ def our_rows(
     rows = []
     for row in table.rows:
         for dataset in table.datasets:
-            name = _run_of(row, dataset, experiments)
+            name = experiments.run_of(table, row.method, dataset)
             if name is None:
                 continue
             run = experiments.run(name)
@@ -110,14 +110,6 @@ def rounded(gflops: float) -> str:
 
 def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
     return ",".join(sorted({f"({scale.dataset(name).letter})" for name in datasets}))
-
-
-def _run_of(row: Row, dataset: str, experiments: Experiments) -> str | None:
-    """The run of a row that was trained on a dataset; None leaves the cell empty, as the paper does."""
-    found = [name for name in row.runs if dataset in experiments.run(name).datasets]
-    if len(found) > 1:
-        raise UserError(f"row {row.method!r}: {dataset} is in more than one of its runs: {', '.join(found)}")
-    return found[0] if found else None
 
 
 def _result(folders: list[Path], dataset: str) -> dict[str, str]:

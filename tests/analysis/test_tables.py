@@ -40,7 +40,7 @@ def test_our_rows_come_after_one_a_method_and_dataset(results):
     rows, _ = write(results)
     assert tuple(rows[0]) == COLUMNS
     ours = rows[PAPER_ROWS:]
-    methods = ["Baseline", "MultiTrain", "MultiTrain (large)"]
+    methods = ["Baseline", "Baseline, steps of MultiTrain", "MultiTrain", "MultiTrain (large)"]
     assert [(row["method"], row["dataset"]) for row in ours] == [(m, d) for m in methods for d in DATASETS]
     assert {
         (row["source"], row["scale"], row["synthetic"], row["seeds"], row["clips"], row["code"]) for row in ours

@@ -1,4 +1,10 @@
-# Predictions and costs -> tables.
+# Predictions, statistics and histories -> tables. Code that runs in seconds is an input; training is not repeated for it.
+
+CODE = "multitrain/analysis/{module}.py"
+SEEDS = [f"--seed {seed}" for seed in PLAN.project.seeds]
+PUBLISHED = "resources/published"
+JOINT = PLAN.cells(PLAN.experiments.joint_runs())
+PROJECTING = PLAN.cells(PLAN.experiments.projecting_runs())
 
 
 rule flops:
@@ -24,24 +30,26 @@ rule flops:
 rule table:
     """A table of the paper with our rows beside it; its code, being cheap, is an input."""
     input:
-        predictions=lambda wildcards: [
-            rules.evaluate.output.predictions.format(**cell)
-            for cell in PLAN.table_cells(wildcards.table)
-        ],
-        records=lambda wildcards: expand(
-            rules.train.output.record,
-            run=PLAN.table_runs(wildcards.table),
-            seed=PLAN.project.seeds,
+        predictions=lambda wildcards: PLAN.files(
+            rules.evaluate.output.predictions, PLAN.table_cells(wildcards.table)
+        ),
+        records=lambda wildcards: PLAN.files(
+            rules.train.output.record, PLAN.table_cells(wildcards.table)
         ),
         flops=rules.flops.output.json,
-        published=lambda wildcards: "resources/published/"
+        published=lambda wildcards: f"{PUBLISHED}/"
         + PLAN.experiments.tables[wildcards.table].published,
         code=expand(
-            "multitrain/analysis/{module}.py",
+            CODE,
             module=["tables", "layout", "markdown", "latex", "metrics", "predictions"],
         ),
     output:
-        csv=f"{RESULTS}/{{table}}.csv",
+        csv=report(
+            f"{RESULTS}/{{table}}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}", "form": "CSV"},
+        ),
         markdown=f"{RESULTS}/{{table}}.md",
         latex=f"{RESULTS}/{{table}}.tex",
     log:
@@ -52,10 +60,251 @@ rule table:
         "../../environment.yml"
     params:
         options=PLAN.options("results"),
-        seeds=[f"--seed {seed}" for seed in PLAN.project.seeds],
+        seeds=SEEDS,
         settings=lambda wildcards: PLAN.table_settings(wildcards.table),
     message:
         "Writing {output.csv}"
     shell:
         "python -m multitrain.cli table {wildcards.table} {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"
+
+
+rule projections:
+    """Every projection weight, with the names of its classes and whether they are related."""
+    input:
+        statistics=PLAN.files(rules.evaluate.output.statistics, PROJECTING),
+        records=PLAN.files(rules.train.output.record, PROJECTING),
+        relations=expand(
+            rules.synth.output.relations, dataset=PLAN.scale.related_datasets()
+        ),
+        code=expand(
+            CODE,
+            module=["projections", "predictions", "relations", "runs", "statistics"],
+        ),
+    output:
+        f"{RESULTS}/projections.parquet",
+    log:
+        f"{LOGS}/projections.log",
+    benchmark:
+        f"{BENCHMARKS}/projections.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("data", "results"),
+        seeds=SEEDS,
+        settings=PLAN.analysis_settings(),
+    message:
+        "Writing {output}"
+    shell:
+        "python -m multitrain.cli analyse projections {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"
+
+
+rule table4:
+    """The class pairs of the largest projection weights, the paper's first."""
+    input:
+        projections=rules.projections.output,
+        published=f"{PUBLISHED}/{PLAN.experiments.projections.published}",
+        code=expand(
+            CODE,
+            module=[
+                "table4",
+                "projections",
+                "tables",
+                "layout",
+                "markdown",
+                "latex",
+                "runs",
+            ],
+        ),
+    output:
+        csv=report(
+            f"{RESULTS}/table4.csv",
+            caption="../report/table4.rst",
+            category="Tables",
+            labels={"table": "table4", "form": "CSV"},
+        ),
+        markdown=f"{RESULTS}/table4.md",
+        latex=f"{RESULTS}/table4.tex",
+    log:
+        f"{LOGS}/table4.log",
+    benchmark:
+        f"{BENCHMARKS}/table4.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("results"),
+        seeds=SEEDS,
+        settings=PLAN.analysis_settings(),
+    message:
+        "Writing {output.csv}"
+    shell:
+        "python -m multitrain.cli table table4 {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"
+
+
+rule recovery:
+    """How well the projections find related classes."""
+    input:
+        projections=rules.projections.output,
+        code=expand(
+            CODE,
+            module=[
+                "recovery",
+                "ranking",
+                "projections",
+                "metrics",
+                "layout",
+                "markdown",
+            ],
+        ),
+    output:
+        csv=report(
+            f"{RESULTS}/projection_recovery.csv",
+            caption="../report/projection_recovery.rst",
+            category="Tables",
+            labels={"table": "projection recovery", "form": "CSV"},
+        ),
+        summary=f"{RESULTS}/projection_recovery_summary.csv",
+        markdown=f"{RESULTS}/projection_recovery.md",
+    log:
+        f"{LOGS}/recovery.log",
+    benchmark:
+        f"{BENCHMARKS}/recovery.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("results"),
+        seeds=SEEDS,
+        settings=PLAN.analysis_settings(),
+    message:
+        "Writing {output.csv}"
+    shell:
+        "python -m multitrain.cli analyse recovery {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"
+
+
+rule claims:
+    """The claims of the paper's Section 4 and what our numbers say of them."""
+    input:
+        predictions=PLAN.files(rules.evaluate.output.predictions, PLAN.table_cells()),
+        records=PLAN.files(rules.train.output.record, PLAN.table_cells()),
+        flops=rules.flops.output.json,
+        published=expand(
+            f"{PUBLISHED}/{{name}}",
+            name=[table.published for table in PLAN.experiments.tables.values()],
+        ),
+        code=expand(
+            CODE,
+            module=[
+                "claims",
+                "claims_markdown",
+                "answers",
+                "metrics",
+                "predictions",
+                "tables",
+                "markdown",
+            ],
+        ),
+    output:
+        csv=report(
+            f"{RESULTS}/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"table": "claims", "form": "CSV"},
+        ),
+        markdown=f"{RESULTS}/claims.md",
+    log:
+        f"{LOGS}/claims.log",
+    benchmark:
+        f"{BENCHMARKS}/claims.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("results"),
+        seeds=SEEDS,
+        settings=PLAN.analysis_settings(),
+    message:
+        "Testing the claims of the paper"
+    shell:
+        "python -m multitrain.cli analyse claims {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"
+
+
+rule classes:
+    """Accuracy of each class, baseline and MultiTrain."""
+    input:
+        predictions=PLAN.files(
+            rules.evaluate.output.predictions, PLAN.table_cells("table1", "table2")
+        ),
+        records=PLAN.files(
+            rules.train.output.record, PLAN.table_cells("table1", "table2")
+        ),
+        code=expand(CODE, module=["classes", "metrics", "predictions", "runs"]),
+    output:
+        f"{RESULTS}/per_class.csv",
+    log:
+        f"{LOGS}/classes.log",
+    benchmark:
+        f"{BENCHMARKS}/classes.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("results"),
+        seeds=SEEDS,
+        settings=PLAN.analysis_settings(),
+    message:
+        "Writing {output}"
+    shell:
+        "python -m multitrain.cli analyse classes {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"
+
+
+rule spectrum:
+    """Eigenvalues of the covariance of features and embeddings."""
+    input:
+        statistics=PLAN.files(rules.evaluate.output.statistics, JOINT),
+        records=PLAN.files(rules.train.output.record, JOINT),
+        code=expand(CODE, module=["spectrum", "statistics", "runs"]),
+    output:
+        f"{RESULTS}/spectrum.csv",
+    log:
+        f"{LOGS}/spectrum.log",
+    benchmark:
+        f"{BENCHMARKS}/spectrum.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("results"),
+        seeds=SEEDS,
+        settings=PLAN.analysis_settings(),
+    message:
+        "Writing {output}"
+    shell:
+        "python -m multitrain.cli analyse spectrum {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"
+
+
+rule training:
+    """The loss terms of all joint runs in one file."""
+    input:
+        histories=PLAN.files(rules.train.output.history, JOINT),
+        records=PLAN.files(rules.train.output.record, JOINT),
+        code=expand(CODE, module=["training", "runs"]),
+    output:
+        f"{RESULTS}/training.parquet",
+    log:
+        f"{LOGS}/training.log",
+    benchmark:
+        f"{BENCHMARKS}/training.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("results"),
+        seeds=SEEDS,
+        settings=PLAN.analysis_settings(),
+    message:
+        "Writing {output}"
+    shell:
+        "python -m multitrain.cli analyse training {params.options}"
         " {params.seeds} 2>&1 | tee {log:q}"

@@ -3,6 +3,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from multitrain.analysis.outputs import NOTEBOOKS
 from multitrain.errors import UserError
 from multitrain.plan import Plan
 
@@ -31,3 +32,4 @@ wildcard_constraints:
     run="|".join(PLAN.experiments.runs),
     table="|".join(PLAN.experiments.tables),
     seed=r"\d+",
+    notebook="|".join(NOTEBOOKS),

@@ -34,7 +34,9 @@ rule prepare:
     input:
         lambda wildcards: expand(
             rules.synth.output.published,
-            dataset=[wildcards.dataset] if PLAN.synthetic(wildcards.dataset) else [],
+            dataset=(
+                [wildcards.dataset] if PLAN.scale.synthetic(wildcards.dataset) else []
+            ),
         ),
     output:
         manifest=f"{DATA}/manifest.parquet",

@@ -1,0 +1,73 @@
+"""Right and wrong answers of one run on one dataset's test clips, a row a seed, for paired comparisons."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from multitrain.analysis.metrics import ranks, top
+from multitrain.analysis.predictions import Predictions, read_json, read_predictions
+from multitrain.errors import UserError
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Which of N clips were right, top-1, for S seeds."""
+
+    path: Path  # predictions of the first seed
+    clip_ids: np.ndarray  # (N,)
+    labels: np.ndarray  # (N,)
+    own: np.ndarray  # (S, N), 0 or 1, by Y_k
+    projected: np.ndarray | None  # (S, N), by Y'_k; None where the run has no projections
+    synthetic: bool
+    code: frozenset[str]
+
+    def right(self, projected: bool) -> np.ndarray:
+        """By Y'_k if `projected` and there is one, else by Y_k; (S, N)."""
+        return self.projected if projected and self.projected is not None else self.own
+
+
+def read_answers(folders: list[Path], dataset: str) -> Answers:
+    """The answers of one run, whose `folders` are one a seed, or a UserError that names the file."""
+    its = [_read_one(folder, dataset) for folder in folders]
+    require_same_clips(its)
+    first = its[0]
+    for other in its[1:]:
+        if (first.projected is None) != (other.projected is None):
+            raise UserError(f"{other.path}: unlike {first.path} as to projections: train and evaluate both seeds again")
+    return Answers(
+        first.path,
+        first.clip_ids,
+        first.labels,
+        np.concatenate([each.own for each in its]),
+        None if first.projected is None else np.concatenate([each.projected for each in its]),
+        any(each.synthetic for each in its),
+        frozenset().union(*(each.code for each in its)),
+    )
+
+
+def require_same_clips(its: list[Answers]) -> None:
+    """Raise a UserError unless all are of the same clips in the same order, so that they can be paired."""
+    for other in its[1:]:
+        first = its[0]
+        if not (np.array_equal(first.clip_ids, other.clip_ids) and np.array_equal(first.labels, other.labels)):
+            raise UserError(f"{other.path}: not the clips of {first.path}: evaluate both runs on the same manifest")
+
+
+def _read_one(folder: Path, dataset: str) -> Answers:
+    path = folder / "run.json"
+    record = read_json(path, "`multitrain train`")
+    if not isinstance(record, dict) or not {"synthetic", "code"} <= record.keys():
+        raise UserError(f"{path}: not the record of a run: train it again")
+    found = read_predictions(folder / "predictions" / f"{dataset}.parquet")
+    own = _right(found, found.scores)
+    projected = None if found.projected is None else _right(found, found.projected)
+    code = frozenset({str(record["code"])})
+    return Answers(found.path, found.clip_ids, found.labels, own, projected, bool(record["synthetic"]), code)
+
+
+def _right(found: Predictions, scores: np.ndarray) -> np.ndarray:
+    try:
+        return top(1, ranks(scores, found.labels))[None]  # (1, N)
+    except UserError as error:
+        raise UserError(f"{found.path}: {error}") from None

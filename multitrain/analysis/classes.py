@@ -1,0 +1,117 @@
+"""Per-class accuracy of a method beside the baseline's: where joint training helps and where it hurts."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from multitrain.analysis.metrics import bootstrap_interval, ranks, top
+from multitrain.analysis.predictions import Predictions, read_predictions
+from multitrain.analysis.runs import read_record, run_of, yes_no
+from multitrain.config import Experiments, Scale
+from multitrain.errors import UserError
+from multitrain.files import atomic
+
+COLUMNS = (
+    *("table", "dataset", "title", "class", "clips"),
+    *("baseline", "method"),  # names of the two rows of the table
+    *("top1_baseline", "top1"),  # of Y_k, in percent, the mean over seeds
+    *("gain", "gain_low", "gain_high"),  # top1 - top1_baseline, in points, with its interval
+    *("top1_projected", "gain_projected", "gain_projected_low", "gain_projected_high"),  # of the method's Y'_k
+    *("seeds", "scale", "synthetic"),
+)
+
+
+def write_classes(
+    scale: Scale,
+    experiments: Experiments,
+    seeds: tuple[int, ...],
+    results: Path,
+    tables: tuple[str, ...],
+    baseline: str,
+    method: str,
+) -> None:
+    """Write <results>/per_class.csv: one row a table, dataset and class, by the classes' labels.
+
+    `baseline` and `method` are rows of each of the `tables`. A gain's interval is the paired bootstrap over the class's
+    clips: each clip's result of the method less that of the baseline, averaged over seeds. A class without a test clip
+    has no numbers; the gain of Y'_k is over the same baseline and empty where the method has no projections.
+    """
+    rows = []
+    for name in tables:
+        if name not in experiments.tables:
+            raise UserError(f"no table {name!r} in the experiments; there are {', '.join(experiments.tables)}")
+        table = experiments.tables[name]
+        for dataset in table.datasets:
+            runs = [run_of(table, row, dataset, experiments) for row in (baseline, method)]
+            folders = [[results / "runs" / scale.name / run / f"seed{seed}" for seed in seeds] for run in runs]
+            synthetic = any([read_record(folder)["synthetic"] for its in folders for folder in its])  # each is read
+            said = {
+                **{"table": name, "dataset": dataset, "title": scale.dataset(dataset).title},
+                **{"baseline": baseline, "method": method, "scale": scale.name},
+                **{"seeds": " ".join(map(str, seeds)), "synthetic": yes_no(synthetic)},
+            }
+            rows += [{**said, **numbers} for numbers in _dataset_rows(*folders, dataset)]
+    with atomic(results / "per_class.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> list[dict[str, str]]:
+    """One row a class of a dataset, from the folders of both methods, one a seed."""
+    before = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in baseline]
+    after = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in method]
+    _require_alike([*before, *after])
+    labels = before[0].labels
+    base = _right(before, [each.scores for each in before])
+    own = _right(after, [each.scores for each in after])
+    projected = None
+    if all(each.projected is not None for each in after):
+        projected = _right(after, [each.projected for each in after])
+    rows = []
+    for index, name in enumerate(before[0].classes):
+        its = labels == index
+        row = {"class": name, "clips": str(int(its.sum()))}
+        if its.any():
+            row["top1_baseline"] = f"{100 * base[its].mean():.2f}"
+            row |= _gain(own[its], base[its], "")
+            row |= _gain(projected[its], base[its], "_projected") if projected is not None else {}
+        rows.append(row)
+    return rows
+
+
+def _gain(own: np.ndarray, base: np.ndarray, suffix: str) -> dict[str, str]:
+    """Accuracy and paired gain, in percent and points, of one class's clips (N,)."""
+    low, high = bootstrap_interval(own - base)
+    numbers = {
+        f"top1{suffix}": own.mean(),
+        f"gain{suffix}": (own - base).mean(),
+        f"gain{suffix}_low": low,
+        f"gain{suffix}_high": high,
+    }
+    return {key: f"{100 * number:.2f}" for key, number in numbers.items()}
+
+
+def _right(found: Sequence[Predictions], scores: Sequence[np.ndarray]) -> np.ndarray:
+    """How often each clip is right, over seeds; (N,)."""
+    right = []
+    for each, its in zip(found, scores, strict=True):
+        try:
+            right.append(top(1, ranks(its, each.labels)))
+        except UserError as error:
+            raise UserError(f"{each.path}: {error}") from None
+    return np.mean(right, axis=0)
+
+
+def _require_alike(found: Sequence[Predictions]) -> None:
+    """Every file is of the same clips and the same, named, classes."""
+    first = found[0]
+    if not first.classes:
+        raise UserError(f"{first.path}: no class names: evaluate the run again")
+    for other in found[1:]:
+        if not (np.array_equal(first.clip_ids, other.clip_ids) and np.array_equal(first.labels, other.labels)):
+            raise UserError(f"{other.path}: not the clips of {first.path}: evaluate both on the same manifest")
+        if first.classes != other.classes:
+            raise UserError(f"{other.path}: not the classes of {first.path}: evaluate both on the same manifest")

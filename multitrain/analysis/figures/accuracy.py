@@ -1,0 +1,74 @@
+"""Top-1 of every method with its interval, a panel a dataset."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from multitrain.analysis.figures import style
+from multitrain.analysis.figures.inputs import clips, only, read, titles, world
+
+INPUTS = ("table1.csv", "table3.csv", "per_class.csv")
+INPUTS_K700 = ("table2.csv", "per_class.csv")
+LARGE = "MultiTrain (large)"
+NUMBERS = tuple(f"top1{kind}{end}" for kind in ("", "_projected") for end in ("", "_low", "_high"))
+OWN = {"marker": "o", "color": style.BLUE, "markersize": 5}
+PROJECTED = {"marker": "D", "color": style.VERMILION, "markerfacecolor": "white", "markersize": 4.5}
+TEXT = ("source", "method", "dataset", "clips", "scale", "synthetic", "seeds")
+
+
+@style.styled
+def draw(results: Path) -> Figure:
+    """Table 3's methods, and the larger model of Table 1."""
+    large = _ours(results, "table1.csv")
+    rows = pd.concat([_ours(results, "table3.csv"), large[large["method"] == LARGE]], ignore_index=True)
+    return _figure(rows, titles(results), "Top-1 of every method on K400, MiT, SSv2 and ActNet")
+
+
+@style.styled
+def draw_k700(results: Path) -> Figure:
+    """Table 2's methods."""
+    return _figure(_ours(results, "table2.csv"), titles(results), "Top-1 with K700 in the place of K400")
+
+
+def _ours(results: Path, name: str) -> pd.DataFrame:
+    frame = read(results, name, TEXT, NUMBERS)
+    return only(frame, results / name, "rows of ours", frame["source"] == "ours")
+
+
+def _figure(rows: pd.DataFrame, names: dict[str, str], title: str) -> Figure:
+    methods, datasets = list(dict.fromkeys(rows["method"])), list(dict.fromkeys(rows["dataset"]))
+    figure = style.new(1.6 + 0.36 * len(methods))
+    panels = figure.subplots(1, len(datasets), sharey=True, squeeze=False)[0]
+    for axes, dataset in zip(panels, datasets, strict=True):
+        its = rows[rows["dataset"] == dataset]
+        axes.set_title(names.get(dataset, dataset))
+        axes.set_xlabel("top-1 (%)")
+        axes.grid(axis="y", visible=False)
+        for value in its.loc[its["method"] == methods[0], "top1"]:
+            axes.axvline(value, color="0.6", linewidth=0.8, linestyle="--", zorder=1)
+        for place, method in enumerate(methods):
+            for _, row in its[its["method"] == method].iterrows():
+                _method(axes, row, place)
+        axes.locator_params(axis="x", nbins=5)
+    panels[0].set_yticks(range(len(methods)), [method.replace(" & ", "\n& ") for method in methods])
+    panels[0].set_ylim(len(methods) - 0.5, -0.5)
+    marks = [
+        Line2D([], [], linewidth=1, label="Yₖ, the dataset's own head", **OWN),
+        Line2D([], [], linewidth=1, label="Y′ₖ, with the projections added (Eq. 4)", **PROJECTED),
+        Line2D([], [], color="0.6", linestyle="--", linewidth=0.8, label=f"{methods[0]}, Yₖ"),
+    ]
+    notes = (f"Ours: {world(rows)}", f"Lines: {style.INTERVAL}", clips(rows, names))
+    style.caption(figure, title, *notes, marks=marks)
+    return figure
+
+
+def _method(axes: Axes, row: pd.Series, place: int) -> None:
+    """Y_k and, where there is one, Y'_k below it."""
+    both = pd.notna(row["top1_projected"])
+    for kind, offset, mark in (("", -0.16 * both, OWN), ("_projected", 0.16, PROJECTED)):
+        if pd.notna(row[f"top1{kind}"]):
+            style.interval(axes, row[f"top1{kind}_low"], row[f"top1{kind}_high"], place + offset, mark["color"])
+            axes.plot(row[f"top1{kind}"], place + offset, linestyle="none", zorder=3, **mark)

@@ -1,0 +1,109 @@
+"""How training went: every loss term, sigma, the gradient's norm and the rate, by step."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from multitrain.analysis.figures import style
+from multitrain.analysis.figures.inputs import only, read, titles, world
+
+INPUTS = ("training.parquet", "per_class.csv")
+METHOD = "MultiTrain"
+METHODS = (METHOD, "Vanilla", "w/o Informative Loss")
+SHARED = {  # column: what it is called
+    "total": "total loss",
+    "variance": "variance term Lᵛ",
+    "covariance": "covariance term Lᶜ (log)",
+    "gradient_norm": "gradient norm (log)",
+    "rate": "learning rate",
+}
+INFORMATIVE = ("variance", "covariance")  # terms of the method alone; what others record there is not of z'
+LOG = ("covariance", "gradient_norm")
+WINDOWS = 30  # the smoothed line averages over this part of a run
+COLUMNS = 2
+
+
+@style.styled
+def draw(results: Path) -> Figure:
+    """Raw values light, a running mean dark; the terms that only some methods train on are shown for all."""
+    names = titles(results)
+    rows = read(results, INPUTS[0], ("method", "scale", "synthetic"), ("seed", "step", "clips", *SHARED))
+    rows = only(rows, results / INPUTS[0], f"steps of {METHOD}", rows["method"].isin(METHODS))
+    own = only(rows, results / INPUTS[0], f"steps of {METHOD}", rows["method"] == METHOD)
+    datasets = [
+        column.removeprefix("sigma.")
+        for column in own
+        if column.startswith("sigma.") and own[column].notna().any() and f"classification.{column[6:]}" in own
+    ]
+    count = len(SHARED) + len(datasets) + 1
+    lines = -(-count // COLUMNS)
+    figure = style.new(1.2 + 1.75 * lines)
+    panels = list(figure.subplots(lines, COLUMNS, squeeze=False, sharex=True).flat)
+    columns = {"total": SHARED["total"]}
+    columns |= {f"classification.{name}": f"{names.get(name, name)}: Lₖ" for name in datasets}
+    columns |= {name: title for name, title in SHARED.items() if name != "total"}
+    for axes, (column, title) in zip(panels, columns.items(), strict=False):
+        axes.set_title(title)
+        for place, method in enumerate(METHODS[:1] if column in INFORMATIVE else METHODS):
+            colour, line, _ = style.series(place)
+            _line(axes, rows[rows["method"] == method], column, colour, line, raw=not place)
+        if column in LOG and (rows[column] > 0).all():
+            axes.set_yscale("log")
+            style.plain_log(axes.yaxis)
+    sigma = panels[len(columns)]
+    sigma.set_title(f"σₖ of {METHOD}")
+    for place, name in enumerate(datasets):
+        colour, line, marker = style.series(len(METHODS) + place)
+        _line(sigma, own, f"sigma.{name}", colour, line, raw=False, marker=marker, label=names.get(name, name))
+    sigma.legend(ncols=2, handlelength=2.5, columnspacing=1)
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    for place, axes in enumerate(panels[:count]):
+        axes.tick_params(labelbottom=place + COLUMNS >= count)
+        if place + COLUMNS >= count:
+            axes.set_xlabel("step")
+    _explain(figure, rows)
+    return figure
+
+
+def _line(axes: Axes, rows: pd.DataFrame, column: str, colour: str, line: object, raw: bool, **marked: str) -> None:
+    """One column over steps: the seeds' mean smoothed; `raw`: each seed as it is, light, and the mean wide."""
+    values = rows.pivot_table(index="step", columns="seed", values=column)
+    if values.empty:
+        return
+    if raw:
+        axes.plot(values.index, values, color=colour, linewidth=0.4, alpha=0.3)
+    window = max(1, len(values) // WINDOWS)
+    smooth = values.mean(axis=1).rolling(window, center=True, min_periods=1).mean()
+    axes.plot(
+        smooth.index,
+        smooth,
+        color=colour,
+        linestyle=line,
+        linewidth=2 if raw else 1.3,
+        markersize=4,
+        markevery=max(1, len(values) // 6),
+        **marked,
+    )
+
+
+def _explain(figure: Figure, rows: pd.DataFrame) -> None:
+    there = [method for method in METHODS if (rows["method"] == method).any()]
+    marks = [
+        Line2D([], [], color=colour, linestyle=line, linewidth=1.3 if place else 2, label=method)
+        for place, (method, (colour, line, _)) in enumerate(zip(METHODS, style.SERIES, strict=False))
+        if method in there
+    ]
+    style.caption(
+        figure,
+        "Training of the joint runs",
+        f"Ours: {world(rows)}, {int(rows['clips'].max()):,} training clips",
+        f"Light: {METHOD} as recorded; dark: running mean over 1/{WINDOWS} of the run, of the mean over seeds",
+        "The total of runs with learned σₖ holds log σₖ and can fall below 0; totals of different methods are"
+        " different sums",
+        f"Lᵛ and Lᶜ, unweighted, are terms of {METHOD} alone",
+        marks=marks,
+    )

@@ -1,0 +1,155 @@
+"""results/index.html: one page that leads to everything a run of the workflow has made."""
+
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from multitrain.analysis import page
+from multitrain.analysis.predictions import read_json
+from multitrain.config import Experiments, Scale
+from multitrain.errors import UserError
+from multitrain.files import atomic
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+NOTEBOOKS = {  # results/notebooks/NAME.html and .ipynb
+    "table1": "Table 1: accuracy, claims, classes and cost",
+    "table2": "Table 2: the set with K700",
+    "table3": "Table 3: ablations, claims, and whether anything collapses",
+    "table4": "Table 4: what the projections learn",
+    "training": "Training: losses, weights of the datasets, gradients",
+    "datasets": "Datasets: classes, lengths, what is missing, pictures",
+}
+KINDS = ("csv", "md", "tex")  # of a table
+CLAIM = ("claim", "section", "stated_by", "text", "claim_verdict", "claim_verdict_projected")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run of one seed, as a line of the page."""
+
+    run: str
+    seed: int
+    folder: str  # relative to the page
+    datasets: str
+    steps: int
+    minutes: str
+    code: str
+    commit: str
+    sigma: str
+    synthetic: bool
+
+
+def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
+    """Write <results>/index.html from what is in <results>; a UserError where anything it links to is not there."""
+    records = [record(name, seed, scale, results) for name in experiments.shown_runs() for seed in seeds]
+    names = {name: settings.title for name, settings in scale.datasets.items()}
+    claims = page.read(results / "claims.csv", CLAIM).drop_duplicates("claim")
+    tables = {name: (table.title, _accuracy(results, name, names)) for name, table in experiments.tables.items()}
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    html = environment.get_template("index.html.j2").render(
+        css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        scale=scale.name,
+        synthetic=any(each.synthetic for each in records),
+        seeds=", ".join(map(str, seeds)),
+        codes=sorted({each.code for each in records}),
+        commits=sorted({each.commit for each in records} - {""}),
+        claims=claims.to_dict("records"),
+        verdicts=claims["claim_verdict"].value_counts().to_dict(),
+        tables=tables,
+        table4=experiments.projections.title,
+        kinds=KINDS,
+        figures=page.CAPTIONS,
+        notebooks=NOTEBOOKS,
+        datasets=[_dataset(name, scale, results) for name in scale.datasets],
+        records=records,
+        costs=_costs(results / "runs" / scale.name / "flops.json"),
+    )
+    for link in links(html):
+        if not (results / link).exists():
+            raise UserError(f"{results / link}: not there, but the index leads to it: run `snakemake {results / link}`")
+    with atomic(results / "index.html") as temporary:
+        temporary.write_text(html, encoding="utf-8")
+
+
+def record(run: str, seed: int, scale: Scale, results: Path) -> Record:
+    """What run.json says of a run, or a UserError for one that lacks something."""
+    folder = Path("runs") / scale.name / run / f"seed{seed}"
+    path = results / folder / "run.json"
+    said = read_json(path, "`multitrain train`")
+    try:
+        return Record(
+            run=run,
+            seed=seed,
+            folder=folder.as_posix(),
+            datasets=", ".join(scale.dataset(name).title for name in said["datasets"]),
+            steps=int(said["steps"]),
+            minutes=f"{said['seconds'] / 60:.1f}",
+            code=said["code"],
+            commit=said["commit"] or "",
+            sigma=_sigma(said, scale),
+            synthetic=bool(said["synthetic"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: no complete record of a run ({error!r}): train the run again") from None
+
+
+def _sigma(said: dict, scale: Scale) -> str:
+    if said["settings"]["weighting"] != "uncertainty":
+        return ""
+    return ", ".join(f"{scale.dataset(name).title} {value:.2f}" for name, value in said["sigma"].items())
+
+
+class _Links(HTMLParser):
+    """Everything a page refers to outside itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if name in ("href", "src") and value and not value.startswith("#"):
+                self.found.append(value)
+
+
+def links(html: str) -> list[str]:
+    """What the page's elements refer to, each once, in order; places within the page left out."""
+    parser = _Links()
+    parser.feed(html)
+    return list(dict.fromkeys(parser.found))
+
+
+def _costs(path: Path) -> list[str]:
+    """A line a size of the model."""
+    try:
+        return [
+            f"{each['size']}: {each['pixels']} pixels, {each['frames']} frames, {each['gflops']:.3g} gFLOPs"
+            for each in read_json(path, "`multitrain flops --json`")
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: not the costs of models ({error!r}): run `multitrain flops --json` again") from None
+
+
+def _accuracy(results: Path, name: str, names: dict[str, str]) -> Markup:
+    return Markup(page.accuracy(results, name, names, only_ours=True).to_html())
+
+
+def _dataset(name: str, scale: Scale, results: Path) -> dict:
+    """What the survey of a dataset says, in a line."""
+    folder = Path("datasets") / scale.name / name
+    classes = page.read(results / folder / "classes.csv", ["class", "train", "val", "test"])
+    missing = page.read(results / folder / "missing.csv", ["reason", "clips"])
+    try:
+        counts = {split: int(pd.to_numeric(classes[split]).sum()) for split in ("train", "val", "test")}
+        absent = int(pd.to_numeric(missing["clips"]).sum())
+    except ValueError as error:
+        raise UserError(f"{results / folder}: a count is no number ({error}): run `multitrain survey` again") from None
+    title = scale.datasets[name].title
+    return {"title": title, "folder": folder.as_posix(), "classes": len(classes), "missing": absent, **counts}

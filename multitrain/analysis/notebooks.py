@@ -1,0 +1,94 @@
+"""Notebooks: executed with their parameters, and as pages that need nothing else and no network."""
+
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
+from nbconvert.exporters import HTMLExporter
+from papermill.exceptions import PapermillException, PapermillExecutionError
+
+from multitrain.errors import UserError
+from multitrain.files import atomic
+
+TEMPLATES = Path(__file__).parent / "templates"
+LONGEST = 400  # characters of a failing cell's error
+KEPT = {"tags"}  # of a cell's metadata: the rest is when and how long
+
+
+class ThisPython(AsyncKernelManager):
+    """A kernel of the Python that runs this, whatever kernels a user has installed."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        quiet = "--IPKernelApp.log_level=50"  # what a cell raises comes back all the same
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", quiet]
+        return KernelSpec(argv=command, display_name="Python 3", language="python")
+
+
+def run_notebook(path: Path, results: Path, scale: str, out_ipynb: Path, out_html: Path) -> None:
+    """Execute a notebook on `results` and write the executed copy and a page of it; neither if a cell fails."""
+    notebook = execute(path, {"results": str(results), "scale": scale})
+    page = as_page(notebook, out_ipynb.name)
+    with atomic(out_ipynb) as temporary:
+        nbformat.write(notebook, temporary)
+    with atomic(out_html) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def execute(path: Path, parameters: dict[str, str]) -> nbformat.NotebookNode:
+    """The notebook with its outputs, the same for the same results; a failing cell is a UserError."""
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.ipynb"))) or "none"
+        raise UserError(f"{path}: no such notebook; in that folder there are: {known}")
+    try:
+        source = nbformat.read(path, as_version=4)
+    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
+        raise UserError(f"{path}: not a readable notebook ({_short(error)}): restore the committed file") from None
+    if not any("parameters" in cell.metadata.get("tags", []) for cell in source.cells):
+        raise UserError(f"{path}: no cell is tagged `parameters`: restore the committed file")
+    try:
+        notebook = papermill.execute_notebook(
+            source,
+            None,  # papermill writes failed notebooks too
+            parameters,
+            kernel_name="python3",
+            kernel_manager_class=ThisPython,
+            progress_bar={"desc": path.stem, "file": sys.stderr, "mininterval": 0.5 if sys.stderr.isatty() else 15},
+            record_timing=False,
+        )
+    except PapermillExecutionError as error:
+        first = error.source.strip().splitlines()[0] if error.source.strip() else ""
+        what = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
+        raise UserError(f"{path}: cell [{error.exec_count}], `{first}`: {_short(what)}") from None
+    except (PapermillException, RuntimeError) as error:  # a kernel that died is the latter
+        raise UserError(f"{path}: could not be executed: {_short(error)}") from None
+    return _without_times(notebook)
+
+
+def as_page(notebook: nbformat.NotebookNode, file: str) -> str:
+    """The notebook as one HTML page, code folded; `file` is the executed notebook that it links to."""
+    heading = re.search(r"^# (.+)$", "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown"), re.M)
+    titled = nbformat.from_dict(
+        {**notebook, "metadata": {**notebook.metadata, "title": heading[1] if heading else file}}
+    )
+    exporter = HTMLExporter(template_name="notebook", extra_template_basedirs=[str(TEMPLATES)])
+    css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    page, _ = exporter.from_notebook_node(titled, {"page_css": css, "notebook_file": file})
+    return page
+
+
+def _without_times(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    notebook.metadata.pop("papermill", None)
+    for place, cell in enumerate(notebook.cells):
+        cell.metadata = nbformat.from_dict({key: value for key, value in cell.metadata.items() if key in KEPT})
+        cell.id = f"cell-{place}"  # that of the injected parameters is drawn at random
+    return notebook
+
+
+def _short(error: object) -> str:
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -1,0 +1,32 @@
+"""What figures and notebooks are made from: files of the results folder.
+
+Apart from the code that draws, because the workflow asks for it too and must not wait for matplotlib.
+"""
+
+FIGURES: dict[str, tuple[str, ...]] = {
+    "accuracy": ("table1.csv", "table3.csv", "per_class.csv"),
+    "accuracy_k700": ("table2.csv", "per_class.csv"),
+    "cost": ("table1.csv", "table2.csv", "per_class.csv"),
+    "per_class": ("per_class.csv",),
+    "per_class_k700": ("per_class.csv",),
+    "training": ("training.parquet", "per_class.csv"),
+    "spectrum": ("spectrum.csv",),
+    "projections": ("projections.parquet", "per_class.csv"),
+    "projection_graph": ("projections.parquet", "per_class.csv"),
+    "recovery": ("projection_recovery.csv", "per_class.csv"),
+}
+
+NOTEBOOKS: dict[str, tuple[str, ...]] = {
+    "table1": ("table1.csv", "table2.csv", "table3.csv", "claims.csv", "per_class.csv"),
+    "table2": ("table2.csv", "claims.csv", "per_class.csv"),
+    "table3": ("table1.csv", "table3.csv", "claims.csv", "per_class.csv", "spectrum.csv"),
+    "table4": (
+        "table4.csv",
+        "projections.parquet",
+        "projection_recovery.csv",
+        "projection_recovery_summary.csv",
+        "per_class.csv",
+    ),
+    "training": ("training.parquet", "per_class.csv"),
+    "datasets": ("per_class.csv",),
+}

@@ -1,0 +1,232 @@
+"""Do large projection weights name related classes? Precision of the raw and of the scaled weight, against chance."""
+
+import csv
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from multitrain.analysis.layout import setting
+from multitrain.analysis.markdown import grid
+from multitrain.analysis.metrics import LEVEL, bootstrap_interval
+from multitrain.analysis.projections import Projection, read_projections
+from multitrain.analysis.ranking import PERMUTATIONS, Recovery, recover
+from multitrain.analysis.relations import WORLD
+from multitrain.analysis.runs import method_names, yes_no
+from multitrain.config import Experiments, Scale
+from multitrain.files import atomic
+
+ALL = "all"  # in the place of a run's name: each ordered pair's mean over the runs that have it
+FORMS = ("weight", "scaled")
+SIGNIFICANT = 0.05
+FEWEST = 6  # pairs for a verdict: with five, even all on one side have p = 0.06 in a two-sided sign test
+
+COLUMNS = (
+    *("run", "scale", "synthetic", "seed", "source", "target"),
+    "form",  # weight or scaled
+    "pairs",  # of classes
+    "related",  # of them
+    "chance",  # related / pairs
+    *("precision_at_5", "average_precision", "chance_average_precision", "p_value", "permutations"),
+    "relation_from",
+)
+SUMMARY = (
+    "run",  # or ALL
+    *("scale", "synthetic", "seeds", "form"),
+    "ordered_pairs",  # of datasets, with a related class pair; the means are over these
+    *("precision_at_5", "average_precision", "chance", "chance_average_precision"),
+    "ahead",  # ordered pairs where this form's average precision is the higher one
+    "tests",  # ordered pairs times seeds (and runs)
+    "significant",  # of the tests, those with p <= SIGNIFICANT
+    *("difference", "difference_low", "difference_high"),  # average precision, scaled - weight
+    "verdict",  # scaled, weight or undecided
+)
+
+Found = list[tuple[Projection, dict[str, Recovery]]]  # a projection and its recovery by form
+
+
+def write_recovery(
+    scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path, runs: tuple[str, ...]
+) -> None:
+    """Write <results>/projection_recovery.csv and .md and projection_recovery_summary.csv from projections.parquet.
+
+    Each ordered pair of datasets is one ranking of all its class pairs, the largest weight first, signed as it is.
+    """
+    found: Found = [
+        (each, {form: recover(each.form(form), each.related, each.seed, *_names(each), form) for form in FORMS})
+        for each in read_projections(results, scale, runs, seeds)
+    ]
+    grouped = {run: list(its) for run, its in groupby(found, key=lambda pair: pair[0].run)}
+    summaries = {run: _summary(its, scale, seeds) for run, its in grouped.items()}
+    if len(grouped) > 1:
+        summaries[ALL] = _summary(found, scale, seeds)
+    _write(results / "projection_recovery.csv", COLUMNS, [row for each in found for row in _rows(*each, scale)])
+    rows = [{**summary[form], "run": run} for run, summary in summaries.items() for form in FORMS if summary]
+    _write(results / "projection_recovery_summary.csv", SUMMARY, rows)
+    names = method_names(experiments, scale)
+    text = ["# What the projections recover", "", *(f"- {note}" for note in _notes(found[0][0].relation_from))]
+    for run, summary in summaries.items():
+        its = grouped.get(run, found)
+        title = f"{names.get(run, run)} (`{run}`)" if run in grouped else "All these runs together"
+        text += ["", f"## {title}: {setting(scale, its[0][0].synthetic, [str(seed) for seed in seeds])}", ""]
+        text += [*grid(_head(), _lines(its, scale)), ""] if run in grouped else []
+        text += _sentences(summary, its, scale)
+    with atomic(results / "projection_recovery.md") as temporary:
+        temporary.write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+def _names(found: Projection) -> tuple[str, ...]:
+    return found.run, found.source, found.target
+
+
+def _write(path: Path, columns: Sequence[str], rows: list[dict[str, str]]) -> None:
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _rows(found: Projection, recovered: dict[str, Recovery], scale: Scale) -> list[dict[str, str]]:
+    """One row a form of a projection."""
+    return [
+        {
+            "run": found.run,
+            "scale": scale.name,
+            "synthetic": yes_no(found.synthetic),
+            "seed": str(found.seed),
+            "source": found.source,
+            "target": found.target,
+            "form": form,
+            "pairs": str(each.pairs),
+            "related": str(each.related),
+            "chance": _number(each.chance),
+            "precision_at_5": _number(each.precision_at_5),
+            "average_precision": _number(each.average_precision),
+            "chance_average_precision": _number(each.chance_average_precision),
+            "p_value": _number(each.p_value),
+            "permutations": str(each.permutations),
+            "relation_from": found.relation_from,
+        }
+        for form, each in recovered.items()
+    ]
+
+
+def _by_pair(found: Found) -> dict[tuple[str, str], list[dict[str, Recovery]]]:
+    """The recoveries of each ordered pair of datasets, one a seed (and run)."""
+    grouped: dict[tuple[str, str], list[dict[str, Recovery]]] = {}
+    for projection, recovered in found:
+        grouped.setdefault((projection.source, projection.target), []).append(recovered)
+    return grouped
+
+
+def _mean(seeds: list[dict[str, Recovery]], form: str, what: str) -> float:
+    return float(np.mean([getattr(recovered[form], what) for recovered in seeds]))
+
+
+def _summary(found: Found, scale: Scale, seeds: tuple[int, ...]) -> dict[str, dict[str, str]]:
+    """A row of the summary by form: means over seeds and runs, then over ordered pairs; empty without related ones."""
+    pairs = [its for its in _by_pair(found).values() if its[0]["weight"].related]
+    if not pairs:
+        return {}
+    precision = {form: np.array([_mean(its, form, "average_precision") for its in pairs]) for form in FORMS}
+    difference = precision["scaled"] - precision["weight"]
+    low, high = bootstrap_interval(difference)
+    clear = len(pairs) >= FEWEST and (low > 0 or high < 0)
+    shared = {
+        "scale": scale.name,
+        "synthetic": yes_no(found[0][0].synthetic),
+        "seeds": " ".join(map(str, seeds)),
+        "ordered_pairs": str(len(pairs)),
+        "tests": str(sum(map(len, pairs))),
+        "difference": _number(difference.mean()),
+        "difference_low": _number(low),
+        "difference_high": _number(high),
+        "verdict": ("scaled" if low > 0 else "weight") if clear else "undecided",
+    }
+    means = ("precision_at_5", "average_precision", "chance", "chance_average_precision")
+    return {
+        form: {
+            **shared,
+            "form": form,
+            **{name: _number(np.mean([_mean(its, form, name) for its in pairs])) for name in means},
+            "ahead": str(int((difference * sign > 0).sum())),
+            "significant": str(sum(each[form].p_value <= SIGNIFICANT for its in pairs for each in its)),
+        }
+        for form, sign in (("weight", -1), ("scaled", 1))
+    }
+
+
+def _percent(value: str | float) -> str:
+    return f"{100 * float(value):.1f}"
+
+
+def _head() -> list[str]:
+    both = [f"{what}, {form}" for what in ("P@5", "AP", "p") for form in FORMS]
+    return ["Projection", "Related", "Chance P@5", *both[:2], "Chance AP", *both[2:]]
+
+
+def _lines(found: Found, scale: Scale) -> list[list[str]]:
+    """A line an ordered pair of datasets: means over seeds, and p of each seed."""
+    lines = []
+    for (source, target), its in _by_pair(found).items():
+        first = its[0]["weight"]
+        line = [f"{scale.dataset(source).title} → {scale.dataset(target).title}", f"{first.related} of {first.pairs}"]
+        if not first.related:
+            lines.append([*line, *["-"] * 8])
+            continue
+        for what, chance in (("precision_at_5", first.chance), ("average_precision", first.chance_average_precision)):
+            line += [_percent(chance), *(_percent(_mean(its, form, what)) for form in FORMS)]
+        lines.append([*line, *(", ".join(f"{each[form].p_value:.4f}" for each in its) for form in FORMS)])
+    return lines
+
+
+def _sentences(summary: dict[str, dict[str, str]], found: Found, scale: Scale) -> list[str]:
+    """What the figures of a run, or of all, say."""
+    without = [
+        f"{scale.dataset(source).title} → {scale.dataset(target).title}"
+        for (source, target), its in _by_pair(found).items()
+        if not its[0]["weight"].related
+    ]
+    said = [f"- No related classes, so nothing to recover: {', '.join(without)}."] if without else []
+    if not summary:
+        return said
+    weight, scaled = summary["weight"], summary["scaled"]
+    count = int(weight["ordered_pairs"])
+    verdict = {"scaled": "the scaled weight recovers more", "weight": "the raw weight recovers more"}
+    why = "the interval holds 0" if count >= FEWEST else f"{FEWEST} ordered pairs are needed for a verdict"
+    return [
+        *said,
+        f"- Mean over {count} ordered pairs of datasets: average precision {_percent(weight['average_precision'])}% by"
+        f" the raw weight, {_percent(scaled['average_precision'])}% by the scaled one,"
+        f" {_percent(weight['chance_average_precision'])}% by chance; precision of the first five"
+        f" {_percent(weight['precision_at_5'])}%, {_percent(scaled['precision_at_5'])}% and"
+        f" {_percent(weight['chance'])}%.",
+        f"- Better than chance, p ≤ {SIGNIFICANT}: {weight['significant']} of {weight['tests']} tests by the raw"
+        f" weight, {scaled['significant']} by the scaled one; {SIGNIFICANT * int(weight['tests']):.1f} are expected of"
+        " weights that know nothing.",
+        f"- Ordered pairs in which its average precision is the higher one: raw weight {weight['ahead']}, scaled weight"
+        f" {scaled['ahead']}. Scaled - raw {100 * float(weight['difference']):+.1f} points"
+        f" [{100 * float(weight['difference_low']):+.1f}, {100 * float(weight['difference_high']):+.1f}]: "
+        + verdict.get(weight["verdict"], f"undecided ({why})")
+        + ".",
+    ]
+
+
+def _notes(relation_from: str) -> list[str]:
+    known = "the synthetic world's own relations" if relation_from == WORLD else "classes of the same name"
+    return [
+        f"Related: {known}. A pair of datasets' class pairs are ordered by W of Eq. 4, the largest first.",
+        "weight: W as it is, the raw weight. scaled: W times the standard deviation of the source class's logit over"
+        " the target dataset's test clips, how far the pair moves the target's logit.",
+        "P@5: related pairs among the first five; AP: average precision of the whole order; both in percent, means over"
+        " seeds (and runs, where they are taken together). Chance: their means over random orders. Equal weights"
+        " count as if in random order.",
+        f"p: {PERMUTATIONS} permutations of the source classes and of the target classes, one-sided; each seed's.",
+        f"Intervals: {LEVEL:.0%} percentile bootstrap over ordered pairs of datasets. Pairs that share a dataset are"
+        " not independent and there are few of them, so an interval is rather too narrow.",
+    ]

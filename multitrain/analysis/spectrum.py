@@ -1,0 +1,98 @@
+"""How many directions an embedding uses: the eigenvalues of its covariance. A collapsed one uses few."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from multitrain.analysis.runs import method_names, read_record, yes_no
+from multitrain.analysis.statistics import pooled, read_statistics
+from multitrain.config import Experiments, Scale
+from multitrain.errors import UserError
+from multitrain.files import atomic
+
+COLUMNS = (
+    *("run", "method", "seed", "space", "index", "eigenvalue", "share"),
+    *("effective_rank", "participation_ratio", "dimensions", "views", "scale", "synthetic"),
+)
+SPACES = {"z": "features", "z'": "embedding"}  # as the paper writes them: backbone's feature, expander's output
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Eigenvalues of a covariance (D, D), largest first."""
+
+    eigenvalues: np.ndarray  # (D,)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Of the trace (D,); zeros where nothing varies."""
+        total = self.eigenvalues.sum()
+        return self.eigenvalues / total if total > 0 else self.eigenvalues
+
+    @property
+    def effective_rank(self) -> float:
+        """exp of the entropy of the shares: D for an isotropic covariance, 1 for a line, 0 where nothing varies."""
+        shares = self.shares[self.shares > 0]
+        return float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
+
+    @property
+    def participation_ratio(self) -> float:
+        """1 / sum of squared shares: the same ends as the effective rank, less weight on the small ones."""
+        squares = (self.shares**2).sum()
+        return float(1 / squares) if squares > 0 else 0.0
+
+
+def spectrum(covariance: np.ndarray) -> Spectrum:
+    """The spectrum of a covariance (D, D); what rounding made negative is 0."""
+    return Spectrum(np.linalg.eigvalsh(covariance)[::-1].clip(0))
+
+
+def write_spectrum(
+    scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path, runs: tuple[str, ...]
+) -> None:
+    """Write <results>/spectrum.csv: one row a run, seed, space and eigenvalue.
+
+    The covariance is over every view of the test clips of all the run's datasets together; `z'` is there for runs with
+    an expander. `views` bounds the number of eigenvalues above 0, as the dimensions do.
+    """
+    names = method_names(experiments, scale)
+    if unknown := [run for run in runs if run not in names]:
+        raise UserError(f"no table shows the run {unknown[0]!r}; runs of tables are {', '.join(names)}")
+    rows = []
+    for run in runs:
+        for seed in seeds:
+            said = {"run": run, "method": names[run], "seed": seed, "scale": scale.name}
+            folder = results / "runs" / scale.name / run / f"seed{seed}"
+            rows += [{**said, **row} for row in _run_rows(folder, experiments, run)]
+    with atomic(results / "spectrum.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _run_rows(folder: Path, experiments: Experiments, run: str) -> list[dict]:
+    """Rows of one run and seed, without what it is called."""
+    synthetic = yes_no(read_record(folder)["synthetic"])
+    datasets = experiments.run(run).datasets
+    statistics = [read_statistics(folder / "predictions" / f"{dataset}.npz") for dataset in datasets]
+    rows = []
+    for space, of in SPACES.items():
+        if any(getattr(each, f"{of}_covariance") is None for each in statistics):
+            continue
+        views, _, covariance = pooled(statistics, of)
+        found = spectrum(covariance)
+        summary = {
+            "space": space,
+            "effective_rank": f"{found.effective_rank:.4f}",
+            "participation_ratio": f"{found.participation_ratio:.4f}",
+            "dimensions": len(found.eigenvalues),
+            "views": views,
+            "synthetic": synthetic,
+        }
+        rows += [
+            {**summary, "index": index, "eigenvalue": f"{value:.6g}", "share": f"{share:.6g}"}
+            for index, (value, share) in enumerate(zip(found.eigenvalues, found.shares, strict=True), start=1)
+        ]
+    return rows

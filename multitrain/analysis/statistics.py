@@ -1,0 +1,118 @@
+"""Moments and projections that evaluation leaves beside the predictions, and moments of several datasets together."""
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from multitrain.errors import UserError
+
+REQUIRED = ("views", "features_mean", "features_covariance")
+AGAIN = "evaluate the run again"
+DAMAGED = (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What one run says of the test clips of one dataset k; C_k classes, D features, d dimensions of the embedding."""
+
+    views: int  # how many views of clips the moments are over
+    features_mean: np.ndarray  # (D,), of z
+    features_covariance: np.ndarray  # (D, D), unbiased
+    embedding_mean: np.ndarray | None  # (d,), of z'; None where the run has no expander
+    embedding_covariance: np.ndarray | None  # (d, d)
+    logit_std: dict[str, np.ndarray]  # source -> (C_source,), of every head's logits on the clips of k
+    projections: dict[str, np.ndarray]  # source -> (C_k, C_source), W of Eq. 4 into k
+    classes: dict[str, tuple[str, ...]]  # source -> class names, of every head
+
+
+def read_statistics(path: Path) -> Statistics:
+    """Read one dataset's statistics (predictions/<dataset>.npz), or raise a UserError that says what is wrong."""
+    arrays = _arrays(path)
+    if missing := [name for name in REQUIRED if name not in arrays]:
+        raise UserError(f"{path}: lacks {', '.join(missing)}: {AGAIN}")
+    for name, array in arrays.items():
+        if not name.startswith("classes.") and not (array.dtype.kind in "fiu" and np.isfinite(array).all()):
+            raise UserError(f"{path}: {name} is not all finite numbers: {AGAIN}, or train it anew if it diverged")
+    found = Statistics(
+        views=int(arrays["views"]) if arrays["views"].ndim == 0 else 0,
+        features_mean=arrays["features_mean"],
+        features_covariance=arrays["features_covariance"],
+        embedding_mean=arrays.get("embedding_mean"),
+        embedding_covariance=arrays.get("embedding_covariance"),
+        logit_std=_of(arrays, "logit_std"),
+        projections=_of(arrays, "projection"),
+        classes={name: tuple(map(str, names.ravel())) for name, names in _of(arrays, "classes").items()},
+    )
+    if wrong := _inconsistency(found, path.stem):
+        raise UserError(f"{path}: {wrong}: {AGAIN}")
+    return found
+
+
+def pooled(
+    statistics: Sequence[Statistics], of: Literal["features", "embedding"]
+) -> tuple[int, np.ndarray, np.ndarray]:
+    """Count, mean (D,) and unbiased covariance (D, D) of the views of several datasets together.
+
+    Exactly the moments of all their rows in one table, by the law of total covariance: the spread within datasets plus
+    that of their means.
+    """
+    if not statistics:
+        raise UserError("no statistics to pool: a run needs at least one dataset")
+    means = [getattr(each, f"{of}_mean") for each in statistics]
+    covariances = [getattr(each, f"{of}_covariance") for each in statistics]
+    if any(mean is None for mean in means):
+        raise UserError(f"no {of} in some of the statistics: the run has no expander")
+    if len({mean.shape for mean in means}) > 1:
+        raise UserError(f"{of} of {sorted({len(mean) for mean in means})} dimensions: not of one run")
+    counts = np.array([each.views for each in statistics])
+    total = int(counts.sum())
+    mean = counts @ np.stack(means) / total  # (D,)
+    spread = np.zeros((len(mean), len(mean)))
+    for count, its_mean, covariance in zip(counts, means, covariances, strict=True):
+        spread += (count - 1) * covariance + count * np.outer(its_mean - mean, its_mean - mean)
+    return total, mean, spread / max(total - 1, 1)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such statistics: run `multitrain evaluate` for this run and dataset first")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except DAMAGED as error:
+        raise UserError(f"{path}: not a readable statistics file ({' '.join(str(error).split())}): {AGAIN}") from None
+
+
+def _of(arrays: dict[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
+    """The arrays `kind`.NAME by NAME."""
+    return {name.removeprefix(f"{kind}."): array for name, array in arrays.items() if name.startswith(f"{kind}.")}
+
+
+def _inconsistency(found: Statistics, dataset: str) -> str | None:
+    """What in the shapes does not fit together, or None."""
+    if found.views < 1:
+        return "views is not a count"
+    if (found.embedding_mean is None) != (found.embedding_covariance is None):
+        return "embedding_mean and embedding_covariance are there one without the other"
+    for name in ("features", "embedding"):
+        mean, covariance = getattr(found, f"{name}_mean"), getattr(found, f"{name}_covariance")
+        if mean is not None and (mean.ndim != 1 or covariance.shape != 2 * mean.shape):
+            return f"{name}_mean {mean.shape} and {name}_covariance {covariance.shape} do not fit together"
+    sizes = {name: (len(names),) for name, names in found.classes.items()}
+    if dataset not in sizes:
+        return f"classes.{dataset} is missing"
+    for name in sorted(set(sizes) | set(found.logit_std)):
+        std = found.logit_std.get(name)
+        if std is None or std.shape != sizes.get(name) or (std < 0).any():
+            return f"logit_std.{name} has no standard deviation for each of classes.{name}"
+        if len(set(found.classes[name])) < len(found.classes[name]):
+            return f"classes.{name} has a name twice"
+    for name, weight in found.projections.items():
+        if weight.shape != sizes[dataset] + sizes.get(name, ()) or name == dataset:
+            return f"projection.{name} is not a weight for each class of {dataset} and each of {name}"
+    return None

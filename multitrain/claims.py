@@ -1,0 +1,139 @@
+"""The paper's claims as settings (config/claims.yaml), and what each says of which numbers.
+
+A claim compares two methods of a table and is split into parts. A part says `left > right`; both sides are sums of
+weighted accuracies, so that its truth is the sign of one linear contrast. A claim about cost says `left = right`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from multitrain.config import Name, Settings
+
+
+@dataclass(frozen=True)
+class Term:
+    """A method's number on a dataset, times a weight."""
+
+    weight: float
+    method: str
+    dataset: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a part: a sum of terms, and percentage points added to it."""
+
+    terms: tuple[Term, ...]
+    points: float = 0.0
+
+    def value(self, number: Callable[[str, str], float | None]) -> float | None:
+        """The sum for `number(method, dataset)`; None where one of the numbers is."""
+        values = [number(term.method, term.dataset) for term in self.terms]
+        if None in values:
+            return None
+        return sum(term.weight * value for term, value in zip(self.terms, values, strict=True)) + self.points
+
+
+@dataclass(frozen=True)
+class Part:
+    """`left > right`; of a claim about cost `left = right`."""
+
+    label: str  # where: K400
+    text: str  # MultiTrain > Baseline, K400
+    left: Side
+    right: Side
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The contrast left - right, but for its points."""
+        return self.left.terms + tuple(Term(-term.weight, term.method, term.dataset) for term in self.right.terms)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Each dataset once, in order."""
+        return tuple(dict.fromkeys(term.dataset for term in self.left.terms + self.right.terms))
+
+
+class PaperRow(Settings):
+    """Where the paper prints a method's numbers."""
+
+    method: str = Field(description="as in the published table")
+    table: Name | None = Field(None, description="table of the experiments whose published file has it; null: the same")
+
+
+class Claim(Settings):
+    """One sentence of the paper, or ours, as a comparison of two methods."""
+
+    section: str = Field(description="of the paper, with the question it answers")
+    stated_by: Literal["paper", "us"] = "paper"
+    text: str = Field(description="the claim in one sentence")
+    note: str = Field("", description="what a reader must know of how it is tested")
+    table: Name = Field(description="table of the experiments that has both methods")
+    kind: Literal["each", "mean", "drop", "cost"] = Field(
+        "each",
+        description="each: times x left > right + plus in top-1, on each dataset; mean: the same of the datasets' mean;"
+        " drop: left - right is larger on each of `datasets` than on each of `than_on`; cost: equal gFLOPs",
+    )
+    left: str = Field(description="method that is said to be better")
+    right: str = Field(description="method that is said to be worse")
+    datasets: tuple[Name, ...] = Field((), description="empty: all of the table's")
+    than_on: tuple[Name, ...] = Field((), description="with kind drop: datasets on which the drop is smaller")
+    times: float = Field(1.0, gt=0, description="factor of the left accuracy")
+    plus: float = Field(0.0, description="percentage points added to the right accuracy")
+
+    @model_validator(mode="after")
+    def _fitting(self):
+        if (self.kind == "drop") != bool(self.than_on):
+            raise ValueError("kind drop and than_on need each other")
+        named = self.datasets + self.than_on
+        if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
+            raise ValueError(f"dataset {twice[0]} is named twice")
+        if self.left == self.right:
+            raise ValueError(f"left and right are both {self.left!r}")
+        if self.kind in ("drop", "cost") and (self.times, self.plus) != (1, 0):
+            raise ValueError(f"times and plus have no meaning with kind {self.kind}")
+        return self
+
+    def parts(self, datasets: tuple[str, ...], titles: Mapping[str, str]) -> tuple[Part, ...]:
+        """What is tested, for a table that has these `datasets`; `titles` are their names in tables."""
+        its = self.datasets or datasets
+        if self.kind == "drop":
+            return tuple(self._drop(one, other, titles) for one in its for other in self.than_on)
+        if self.kind == "mean":
+            names = ", ".join(titles[name] for name in its)
+            return (self._compared(its, "mean", f"mean of {names}"),)
+        return tuple(self._compared((name,), titles[name], titles[name]) for name in its)
+
+    def _compared(self, datasets: tuple[str, ...], label: str, place: str) -> Part:
+        share = 1 / len(datasets)
+        left = Side(tuple(Term(share * self.times, self.left, name) for name in datasets))
+        right = Side(tuple(Term(share, self.right, name) for name in datasets), self.plus)
+        if self.kind == "cost":
+            return Part(label, f"gFLOPs: {self.left} = {self.right}, {place}", left, right)
+        factor = f"{self.times:g} x " if self.times != 1 else ""
+        points = f" {'-' if self.plus < 0 else '+'} {abs(self.plus):.1f}" if self.plus else ""
+        return Part(label, f"{factor}{self.left} > {self.right}{points}, {place}", left, right)
+
+    def _drop(self, one: str, other: str, titles: Mapping[str, str]) -> Part:
+        left, right = (Side((Term(1, self.left, name), Term(-1, self.right, name))) for name in (one, other))
+        label = f"{titles[one]} > {titles[other]}"
+        return Part(label, f"{self.left} - {self.right}: {label}", left, right)
+
+
+class Untested(Settings):
+    """A claim of the paper that our runs cannot decide."""
+
+    section: str
+    text: str
+    reason: str
+
+
+class Claims(Settings):
+    """config/claims.yaml."""
+
+    paper: dict[Name, dict[str, PaperRow]] = Field(description="by table and our method: the paper's row")
+    claims: dict[Name, Claim] = Field(min_length=1)
+    not_tested: tuple[Untested, ...] = ()

@@ -1,0 +1,129 @@
+"""Commands that turn what runs left behind into tables, figures and pages."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multitrain.configfile import load_claims, load_experiments, load_scale
+from multitrain.options import ConfigFolder, DataFolder, DatasetName, PublishedFolder, ResultsFolder, ScaleName, Seeds
+
+app = typer.Typer()
+PUBLISHED = Path("resources/published")
+
+
+class Analysis(StrEnum):
+    """What can be computed from several runs, beside the paper's tables."""
+
+    projections = "projections"
+    recovery = "recovery"
+    claims = "claims"
+    classes = "classes"
+    spectrum = "spectrum"
+    training = "training"
+
+
+@app.command()
+def table(
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="table1 to table4.")],
+    scale: ScaleName = "mini",
+    seed: Seeds = None,
+    config: ConfigFolder = Path("config"),
+    results: ResultsFolder = Path("results"),
+    published: PublishedFolder = PUBLISHED,
+) -> None:
+    """Write a table: the paper's rows as published, then ours, as CSV, Markdown and LaTeX."""
+    from multitrain.analysis.table4 import write_table4
+    from multitrain.analysis.tables import write_table
+
+    loaded = load_scale(scale, config)
+    experiments, seeds = load_experiments(config, loaded), tuple(seed or (0,))
+    if name == "table4":
+        write_table4(loaded, experiments, seeds, results, published)
+    else:
+        write_table(name, loaded, experiments, seeds, results, published)
+
+
+@app.command()
+def analyse(
+    name: Annotated[Analysis, typer.Argument(metavar="ANALYSIS", help=", ".join(Analysis))],
+    scale: ScaleName = "mini",
+    seed: Seeds = None,
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+    published: PublishedFolder = PUBLISHED,
+) -> None:
+    """Compute one of the files under the figures: weights, recovered relations, claims, classes, spectrum, training."""
+    from multitrain.analysis import claims, classes, projections, recovery, spectrum, training
+
+    loaded = load_scale(scale, config)
+    experiments, seeds = load_experiments(config, loaded), tuple(seed or (0,))
+    common = (loaded, experiments, seeds, results)
+    match name:
+        case Analysis.projections:
+            relations = tuple(loaded.raw_folder(each, data) / "relations.csv" for each in loaded.related_datasets())
+            projections.write_projections(*common, experiments.projecting_runs(), relations)
+        case Analysis.recovery:
+            recovery.write_recovery(*common, experiments.projecting_runs())
+        case Analysis.claims:
+            claims.write_claims(loaded, experiments, load_claims(config, experiments), seeds, results, published)
+        case Analysis.classes:
+            classes.write_classes(*common, ("table1", "table2"), "Baseline", "MultiTrain")
+        case Analysis.spectrum:
+            spectrum.write_spectrum(*common, experiments.joint_runs())
+        case Analysis.training:
+            training.write_training(*common)
+
+
+@app.command()
+def survey(
+    dataset: DatasetName,
+    scale: ScaleName = "mini",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+) -> None:
+    """Look at a prepared dataset: clips a class, durations, what is missing, and frames of a clip of each class."""
+    from multitrain.analysis.survey import write_survey
+
+    write_survey(dataset, load_scale(scale, config), data, results)
+
+
+@app.command()
+def figure(
+    name: Annotated[str, typer.Argument(metavar="FIGURE", help="A figure, e.g. accuracy.")],
+    results: ResultsFolder = Path("results"),
+) -> None:
+    """Draw a figure from the tables in the results folder: figures/FIGURE.png."""
+    from multitrain.analysis.figures import write_figure
+
+    write_figure(name, results)
+
+
+@app.command()
+def notebook(
+    file: Annotated[Path, typer.Argument(metavar="NOTEBOOK", help="A notebook, e.g. notebooks/table1.ipynb.")],
+    scale: ScaleName = "mini",
+    results: ResultsFolder = Path("results"),
+) -> None:
+    """Execute a notebook on the results folder and render it: notebooks/NAME.ipynb and .html there."""
+    from multitrain.analysis.notebooks import run_notebook
+
+    out = results / "notebooks"
+    run_notebook(file, results, scale, out / f"{file.stem}.ipynb", out / f"{file.stem}.html")
+
+
+@app.command()
+def index(
+    scale: ScaleName = "mini",
+    seed: Seeds = None,
+    config: ConfigFolder = Path("config"),
+    results: ResultsFolder = Path("results"),
+) -> None:
+    """Write index.html, which links every table, figure, notebook and run record."""
+    from multitrain.analysis.index import write_index
+
+    loaded = load_scale(scale, config)
+    write_index(loaded, load_experiments(config, loaded), tuple(seed or (0,)), results)

@@ -1,0 +1,20 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset of the scale, e.g. k400.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run of config/experiments.yaml, e.g. multitrain.")]
+ScaleName = Annotated[str, typer.Option("--scale", help="A file of config/scales, or the path of one.")]
+ConfigFolder = Annotated[Path, typer.Option("--config-dir", help="Folder with experiments.yaml and scales/.")]
+DataFolder = Annotated[Path, typer.Option("--data", help="Folder of raw files and prepared clips.")]
+ResultsFolder = Annotated[Path, typer.Option("--results", help="Folder of runs and tables.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes side by side; changes nothing but speed.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the run.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Processor threads of the computation.")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that decode ahead; 0: none.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: an accelerator where there is one.")]
+PublishedFolder = Annotated[Path, typer.Option("--published", help="Folder of the paper's tables.")]
+Seeds = Annotated[list[int] | None, typer.Option("--seed", help="Seed to show; may be given several times.")]

@@ -1,0 +1,42 @@
+"""A claim about made-up predictions, and the rows that are written for it."""
+
+import csv
+from pathlib import Path
+
+from multitrain.analysis.claims import write_claims
+from multitrain.claims import Claim, Claims
+from multitrain.configfile import load_claims
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = ROOT / "resources" / "published"
+CLIPS = 200
+ON_MIT = {"section": "4.2", "text": "A.", "table": "table1", "left": "MultiTrain", "right": "Baseline"}
+ON_MIT["datasets"] = ("mit",)
+
+
+def first(right: int, clips: int = CLIPS) -> list[int]:
+    """Ranks of which the first `right` clips are right."""
+    return [0] * right + [2] * (clips - right)
+
+
+def last(right: int, clips: int = CLIPS) -> list[int]:
+    return first(right, clips)[::-1]
+
+
+def write(results, *seeds: int, claims: Claims | None = None, **claim: object) -> tuple[list[dict], str]:
+    """The rows and the text for one claim, MultiTrain against the baseline on MiT but for what is given."""
+    paper = load_claims(ROOT / "config", results.experiments).paper
+    claims = claims or Claims(paper=paper, claims={"one": Claim(**{**ON_MIT, **claim})})
+    write_claims(results.scale, results.experiments, claims, seeds or (0,), results.root, PUBLISHED)
+    with (results.root / "claims.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    return rows, (results.root / "claims.md").read_text(encoding="utf-8")
+
+
+def numbers(row: dict[str, str], *columns: str) -> list[float]:
+    return [float(row[column]) for column in columns]
+
+
+def add(results, left: list[int], right: list[int], seed: int = 0, projected: list[int] | None = None) -> None:
+    results.add("multitrain", {"mit": left}, seed, projected={"mit": left if projected is None else projected})
+    results.add("mit_baseline", {"mit": right}, seed)

@@ -1,0 +1,169 @@
+"""Files of claims: the shipped claims whole, the paper's figures beside ours, and inputs that are wrong."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from multitrain.analysis.claims import COLUMNS, write_claims
+from multitrain.claims import Claim, Claims
+from multitrain.configfile import load_claims
+from multitrain.errors import UserError
+from tests.analysis.claimed import CLIPS, ON_MIT, PUBLISHED, ROOT, add, first, numbers, write
+
+
+def test_the_papers_figures_stand_beside_ours(results):
+    add(results, first(160), first(120))
+    (row,), text = write(results)
+    assert numbers(row, "paper_left", "paper_right", "paper_difference") == [41.7, 38.6, 3.1]
+    assert "| MiT +3.1 " in text
+    assert f"| MiT +20.0 [{float(row['low']):+.1f}, {float(row['high']):+.1f}] " in text
+
+
+def test_figures_the_paper_does_not_print_stay_empty(results):
+    results.add("multitrain", {"mit": first(160)})
+    results.add("mit_longer", {"mit": first(120)})
+    (row,), text = write(results, right="Baseline, steps of MultiTrain", stated_by="us")
+    assert (row["paper_left"], row["paper_right"], row["paper_difference"]) == ("41.70", "", "")
+    assert "Not in the paper:" in text
+
+
+def test_one_seed_is_said_to_be_one(results):
+    add(results, first(160), first(120))
+    (row,), text = write(results)
+    assert row["difference_std"] == ""
+    assert "One seed: the intervals are about other test clips" in text
+    assert "synthetic world `mini`, seed 0" in text
+
+
+def test_methods_on_different_clips_are_not_compared(results):
+    add(results, first(160), first(120))
+    path = results.folder / "mit_baseline" / "seed0" / "predictions" / "mit.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, 100), path)
+    with pytest.raises(UserError, match=r"mit.parquet: not the clips of .*mit.parquet: evaluate both runs"):
+        write(results)
+    others = table.set_column(0, "clip_id", pa.array([f"other{i}" for i in range(CLIPS)]))
+    pq.write_table(others, path)
+    with pytest.raises(UserError, match="not the clips of"):
+        write(results)
+    pq.write_table(table.set_column(1, "label", pa.array([4] * CLIPS, pa.int32())), path)
+    with pytest.raises(UserError, match="not the clips of"):
+        write(results)
+    assert not list(results.root.glob("claims*"))
+
+
+def test_seeds_that_differ_in_projections_are_not_joined(results):
+    add(results, first(160), first(120), seed=0)
+    add(results, first(160), first(120), seed=1)
+    path = results.folder / "multitrain" / "seed1" / "predictions" / "mit.parquet"
+    table = pq.read_table(path)
+    empty = pa.array([None] * CLIPS, pa.list_(pa.float32()))
+    pq.write_table(table.set_column(3, "scores_projected", empty), path)
+    with pytest.raises(UserError, match=r"seed1/predictions/mit.parquet: unlike .*seed0.* as to projections"):
+        write(results, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "message"),
+    [
+        ("mit_baseline/seed0/run.json", None, r"run.json: no such file: `multitrain train` writes it"),
+        ("mit_baseline/seed0/run.json", "[]", r"run.json: not the record of a run: train it again"),
+        ("mit_baseline/seed0/run.json", '{"code": "a"}', r"run.json: not the record of a run"),
+        ("mit_baseline/seed0/predictions/mit.parquet", None, r"mit.parquet: no such predictions"),
+        ("flops.json", None, r"flops.json: no such file: `multitrain flops --json` writes it"),
+        ("flops.json", '[{"size": "large", "gflops": 1}]', r"flops.json: no gflops of size base"),
+        ("flops.json", "3", r"flops.json: no gflops of size base"),
+    ],
+)
+def test_a_bad_input_is_one_message_and_leaves_no_file(results, path: str, content: str | None, message: str):
+    add(results, first(160), first(120))
+    (results.folder / path).unlink()
+    if content is not None:
+        (results.folder / path).write_text(content)
+    with pytest.raises(UserError, match=message):
+        write(results, kind="cost")
+    assert not list(results.root.glob("claims*"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Ours-baseline", "Our baseline", r"table1.csv: no method 'Ours-baseline': paper.table1 in claims.yaml names"),
+        ("38.6,67.5", "n/a,67.5", r"table1.csv: Ours-baseline, mit: top1 is 'n/a': it takes a number"),
+    ],
+)
+def test_a_published_table_that_lacks_a_number_is_named(results, tmp_path, old: str, new: str, message: str):
+    add(results, first(160), first(120))
+    (tmp_path / "table1.csv").write_text((PUBLISHED / "table1.csv").read_text().replace(old, new))
+    claims = Claims(paper=load_claims(ROOT / "config", results.experiments).paper, claims={"one": Claim(**ON_MIT)})
+    with pytest.raises(UserError, match=message):
+        write_claims(results.scale, results.experiments, claims, (0,), results.root, tmp_path)
+
+
+@pytest.fixture
+def shipped(results) -> Claims:
+    """The shipped claims, and every run of the tables with random predictions of 40 clips a dataset."""
+    rng = np.random.default_rng(0)
+    names = {name for table in results.experiments.tables.values() for row in table.rows for name in row.runs}
+    for name in sorted(names):
+        run = results.experiments.run(name)
+        ranks = {dataset: rng.integers(0, 3, 40).tolist() for dataset in run.datasets}
+        summed = {dataset: rng.integers(0, 3, 40).tolist() for dataset in run.datasets}
+        results.add(name, ranks, projected=summed if run.projection != "none" else None)
+    return load_claims(ROOT / "config", results.experiments)
+
+
+def test_shipped_claims_are_written_whole(results, shipped: Claims):
+    rows, text = write(results, claims=shipped)
+    assert tuple(rows[0]) == COLUMNS
+    assert list(dict.fromkeys(row["claim"] for row in rows)) == list(shipped.claims)
+    for row in rows:
+        assert row["part"]
+        assert row["verdict"] in ("holds", "does not hold", "undetermined")
+        for suffix in ("", "_projected"):
+            if row["unit"] == "percent" and row[f"difference{suffix}"]:
+                ours = "" if suffix else "ours_"
+                left, right = numbers(row, f"{ours}left{suffix}", f"{ours}right{suffix}")
+                low, difference, high = numbers(row, f"low{suffix}", f"difference{suffix}", f"high{suffix}")
+                assert difference == pytest.approx(left - right, abs=0.011)
+                assert low < difference < high
+    papers, ours = text.split("Not in the paper:")
+    for claim in shipped.claims.values():
+        assert (claim.text in papers, f"| {claim.text} " in ours) == ((True, False), (False, True))[
+            claim.stated_by == "us"
+        ]
+    again = write(results, claims=shipped)
+    assert again == (rows, text)
+
+
+def test_the_papers_differences_are_those_of_its_text(results, shipped: Claims):
+    rows, _ = write(results, claims=shipped)
+    differences: dict[str, list[float]] = {}
+    for row in rows:
+        if row["stated_by"] == "paper":
+            differences.setdefault(row["claim"], []).append(float(row["paper_difference"]))
+    assert differences["joint_training"] == [2.1, 3.1, 1.9, 5.9]  # Section 4.2
+    assert differences["joint_training_large_k700"] == [2.2, 4.9, 3.4]  # the same
+    assert differences.pop("no_test_cost") == [0, 0, 0, 0]
+    assert all(value > 0 for values in differences.values() for value in values)  # each is true of the paper's figures
+
+
+def test_the_text_counts_verdicts_of_the_paper_alone(results, shipped: Claims):
+    rows, text = write(results, claims=shipped)
+    verdicts = {row["claim"]: row["claim_verdict"] for row in rows if row["stated_by"] == "paper"}
+    found = [sum(value == each for value in verdicts.values()) for each in ("holds", "does not hold", "undetermined")]
+    line = "{} claims by Yₖ: holds: {}, does not hold: {}, undetermined: {}.".format(len(verdicts), *found)
+    assert f"- {line}\n" in text
+
+
+def test_code_of_different_versions_is_said_to_be(results):
+    add(results, first(160), first(120))
+    assert "different versions" not in write(results)[1]
+    path = results.folder / "multitrain" / "seed0" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"code": "other", "synthetic": False}))
+    (row,), text = write(results)
+    assert (row["code"], row["synthetic"]) == ("abc other", "yes")
+    assert "different versions of the numerical code: abc, other" in text

@@ -1,0 +1,407 @@
+"""Every figure on made-up tables: the right points, texts and bytes, whatever the numbers of classes and seeds."""
+
+import functools
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib import rcParams
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from multitrain.analysis.figures import FIGURES, style, write_figure
+from multitrain.analysis.figures.cost import apart
+from multitrain.errors import UserError
+
+TITLES = {"k400": "K400", "k700": "K700", "mit": "MiT"}
+SETS = {"table1.csv": ("k400", "mit"), "table2.csv": ("k700", "mit"), "table3.csv": ("k400", "mit")}
+METHODS = {
+    "table1.csv": ("Baseline", "MultiTrain", "MultiTrain (large)"),
+    "table2.csv": ("Baseline", "MultiTrain"),
+    "table3.csv": ("Baseline", "MultiTrain", "w/o Projection Loss"),
+}
+PROJECTED = ("MultiTrain", "MultiTrain (large)")
+
+
+def table(name: str, about: dict, seeds: tuple[int, ...]) -> pd.DataFrame:
+    """Two published rows a dataset and one without a number, then ours: MultiTrain with Y'_k."""
+    rows = [
+        {"source": "published", "method": method, "gflops": gflops, "dataset": dataset, "top1": top1}
+        for dataset in SETS[name]
+        for method, gflops, top1 in (("ViViT", "3992", "81.3"), ("Ours-baseline", "224", "79.8"), ("X3D", "194", ""))
+    ]
+    for (place, method), dataset in itertools.product(enumerate(METHODS[name]), SETS[name]):
+        top1 = 40 + 10 * place
+        row = {"source": "ours", "method": method, "gflops": "0.03", "dataset": dataset, "clips": "12", **about}
+        row |= {"top1": top1, "top1_low": top1 - 5, "top1_high": top1 + 5, "seeds": " ".join(map(str, seeds))}
+        if method in PROJECTED:
+            row |= {f"top1_projected{end}": row[f"top1{end}"] + 2 for end in ("", "_low", "_high")}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def classes_table(about: dict, seeds: tuple[int, ...], count: int) -> pd.DataFrame:
+    """Gains that rise with the class's number; the last class has no clip."""
+    rows = []
+    for name, datasets in SETS.items():
+        for dataset, index in itertools.product(datasets, range(count + 1)):
+            row = {
+                "table": name.removesuffix(".csv"),
+                "dataset": dataset,
+                "title": TITLES[dataset],
+                "clips": 5,
+                **about,
+            }
+            row |= {"class": f"class {index}", "baseline": "Baseline", "method": "MultiTrain"}
+            row |= {"seeds": " ".join(map(str, seeds)), "gain": index, "gain_low": index - 1, "gain_high": index + 1}
+            row |= {f"gain_projected{end}": index + 0.5 for end in ("", "_low", "_high")}
+            if index == count:
+                row |= {"clips": 0, **{key: math.nan for key in row if key.startswith("gain")}}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def spectrum_table(about: dict, seeds: tuple[int, ...]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            **{"run": method, "method": method, "seed": seed, "space": space, "index": index, "share": share},
+            **{"effective_rank": rank, "dimensions": 4, "views": 24, **about},
+        }
+        for method, space, rank in (("MultiTrain", "z", 3.5), ("MultiTrain", "z'", 2.5), ("Vanilla", "z", 1.25))
+        for seed in seeds
+        for index, share in enumerate((0.9, 0.09, 0.01, 0.0), start=1)
+    )
+
+
+def training_table(about: dict, seeds: tuple[int, ...], steps: int = 5) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            **{"run": method, "method": method, "seed": seed, "step": step, "clips": 40, **about},
+            **{"total": 2.0 - step, "variance": 0.5, "covariance": 2.0, "gradient_norm": 1.0 + step, "rate": 0.1},
+            **{"classification.k400": 1.0, "classification.k700": None, "classification.mit": 2.0},
+            **{"sigma.k400": 0.5, "sigma.k700": None, "sigma.mit": 0.7},
+        }
+        for method in ("MultiTrain", "Vanilla", "w/o ActNet")
+        for seed in seeds
+        for step in range(steps)
+    ).astype({"classification.k700": float, "sigma.k700": float})
+
+
+def projections_table(about: dict, seeds: tuple[int, ...], count: int) -> pd.DataFrame:
+    """Weights 0.01 (10 target + source), equal classes related."""
+    return pd.DataFrame(
+        {
+            **{"run": run, "seed": seed, "source": source, "target": target, **about},
+            **{"source_class": f"{source} {j}", "target_class": f"{target} {i}"},
+            **{"weight": 0.01 * (10 * i + j), "scaled": 0.0, "related": i == j},
+        }
+        for run in ("multitrain", "multitrain_large")
+        for seed in seeds
+        for source, target in itertools.permutations(("k400", "mit"), 2)
+        for i, j in itertools.product(range(count), range(count))
+    )
+
+
+def recovery_table(about: dict, seeds: tuple[int, ...]) -> pd.DataFrame:
+    """K400 to MiT is found, MiT to K400 not; a pair without related classes has no numbers."""
+    found = {("k400", "mit"): (0.8, 0.01), ("mit", "k400"): (0.2, 0.5), ("k400", "ssv2"): (math.nan, math.nan)}
+    return pd.DataFrame(
+        {
+            **{"run": "multitrain", "seed": seed, "source": source, "target": target, "form": form, **about},
+            **{"average_precision": precision, "p_value": p, "chance_average_precision": 0.1},
+            "relation_from": "world",
+        }
+        for seed in seeds
+        for (source, target), (precision, p) in found.items()
+        for form in ("weight", "scaled")
+    )
+
+
+def fill(root: Path, seeds: tuple[int, ...] = (0,), classes: int = 3, synthetic: str = "yes") -> Path:
+    """A results folder with every table that figures are drawn from."""
+    root.mkdir(exist_ok=True)
+    about = {"scale": "mini", "synthetic": synthetic}
+    for name in SETS:
+        table(name, about, seeds).to_csv(root / name, index=False)
+    classes_table(about, seeds, classes).to_csv(root / "per_class.csv", index=False)
+    spectrum_table(about, seeds).to_csv(root / "spectrum.csv", index=False)
+    recovery_table(about, seeds).to_csv(root / "projection_recovery.csv", index=False)
+    training_table(about, seeds).to_parquet(root / "training.parquet")
+    projections_table(about, seeds, classes).to_parquet(root / "projections.parquet")
+    return root
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    return fill(tmp_path_factory.mktemp("figures") / "results")
+
+
+@pytest.fixture(scope="module")
+def drawn(root: Path):
+    """Figures of the made-up results, each drawn once."""
+    return functools.cache(lambda name: FIGURES[name].draw(root))
+
+
+def shown(figure: Figure):
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def texts(figure: Figure) -> str:
+    found = [text.get_text() for text in figure.findobj(Text) if text.get_visible()]
+    return " ".join(" ".join(found).split())
+
+
+def points(axes, marker: str) -> list[tuple[float, float]]:
+    """What is marked with that marker."""
+    return [tuple(xy) for line in axes.lines if line.get_marker() == marker for xy in line.get_xydata()]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_says_where_its_numbers_come_from_in_legible_letters(drawn, name: str):
+    figure = drawn(name)
+    assert "synthetic world mini, seed 0" in texts(figure)
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()) >= 8
+
+
+@pytest.mark.parametrize("name", ["accuracy", "per_class", "spectrum", "training", "recovery", "cost"])
+def test_every_column_of_panels_says_what_its_axis_is(drawn, name: str):
+    figure = drawn(name)
+    columns = {axes.get_subplotspec().colspan.start for axes in shown(figure)}
+    assert {axes.get_subplotspec().colspan.start for axes in shown(figure) if axes.get_xlabel()} == columns
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_of_real_videos_and_two_seeds_from_the_named_inputs_alone(tmp_path: Path, name: str):
+    results = fill(tmp_path / "results", seeds=(0, 3), synthetic="no")
+    for path in results.iterdir():
+        if path.name not in FIGURES[name].inputs:
+            path.unlink()
+    said = texts(FIGURES[name].draw(results))
+    assert "scale mini, real videos, seed" in said
+    assert "ynthetic" not in said
+    for needed in FIGURES[name].inputs:
+        content = (results / needed).read_bytes()
+        (results / needed).unlink()
+        with pytest.raises(UserError, match=rf"{needed}: no such file: `snakemake .*{needed}` makes it"):
+            FIGURES[name].draw(results)
+        (results / needed).write_bytes(b"")
+        with pytest.raises(UserError, match=rf"{needed}: not a readable table"):
+            FIGURES[name].draw(results)
+        (results / needed).write_bytes(content)
+
+
+def test_files_are_the_same_bytes_and_no_state_is_left(root: Path):
+    import matplotlib.pyplot as plt
+
+    before = dict(rcParams)
+    write_figure("accuracy_k700", root)
+    path = root / "figures" / "accuracy_k700.png"
+    first = path.read_bytes()
+    write_figure("accuracy_k700", root)
+    assert path.read_bytes() == first
+    assert b"Software" not in first
+    assert plt.get_fignums() == []
+    assert dict(rcParams) == before
+    assert [its.name for its in path.parent.iterdir()] == ["accuracy_k700.png"]
+
+
+def test_an_unknown_figure_lists_those_there_are(root: Path):
+    with pytest.raises(UserError, match="no figure 'acuracy'; there are training, accuracy"):
+        write_figure("acuracy", root)
+
+
+def test_wrong_content_is_named_by_row_and_column(tmp_path: Path):
+    results = fill(tmp_path / "results")
+    frame = pd.read_csv(results / "table2.csv", dtype=str)
+    frame.drop(columns="top1_low").to_csv(results / "table2.csv", index=False)
+    with pytest.raises(UserError, match=r"table2.csv: no column top1_low"):
+        FIGURES["accuracy_k700"].draw(results)
+    frame.loc[1, "top1"] = "much"
+    frame.to_csv(results / "table2.csv", index=False)
+    with pytest.raises(UserError, match=r"table2.csv: row 2: top1 is 'much', not a number"):
+        FIGURES["accuracy_k700"].draw(results)
+    frame[:0].to_csv(results / "table2.csv", index=False)
+    with pytest.raises(UserError, match=r"table2.csv: no rows"):
+        FIGURES["accuracy_k700"].draw(results)
+    frame[frame["source"] == "published"].replace("much", "1").to_csv(results / "table2.csv", index=False)
+    with pytest.raises(UserError, match=r"table2.csv: no rows of ours"):
+        FIGURES["accuracy_k700"].draw(results)
+
+
+def test_accuracy_marks_own_and_projected_and_adds_the_larger_model(drawn):
+    figure = drawn("accuracy")
+    left, right = figure.axes
+    assert [axes.get_title() for axes in (left, right)] == ["K400", "MiT"]
+    labels = [text.get_text() for text in left.get_yticklabels()]
+    assert labels == ["Baseline", "MultiTrain", "w/o Projection Loss", "MultiTrain (large)"]
+    assert [x for x, _ in points(left, "o")] == [40, 50, 60, 60]
+    assert [x for x, _ in points(left, "D")] == [52, 62]
+    spans = sorted(tuple(line[:, 0]) for each in left.collections for line in each.get_segments())
+    assert spans == [(35, 45), (45, 55), (47, 57), (55, 65), (55, 65), (57, 67)]
+    assert "K400 12, MiT 12" in texts(figure)
+
+
+def test_gains_are_sorted_with_the_largest_on_top(drawn):
+    figure = drawn("per_class")
+    axes = figure.axes[0]
+    assert axes.get_title() == "K400: 3 classes"
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["class 0", "class 1", "class 2"]
+    assert points(axes, "o") == [(0, 0), (1, 1), (2, 2)]
+    assert points(axes, "D") == [(0.5, 0), (1.5, 1), (2.5, 2)]
+    assert "5 test clips a class" in texts(figure)
+    assert drawn("per_class_k700").axes[0].get_title() == "K700: 3 classes"
+
+
+def test_of_many_classes_the_ends_are_shown_and_said(tmp_path: Path):
+    axes = FIGURES["per_class"].draw(fill(tmp_path / "results", classes=60)).axes[0]
+    assert axes.get_title() == "K400: 10 highest, 10 lowest of 60"
+    assert [x for x, _ in points(axes, "o")] == [*range(10), *range(50, 60)]
+    few = FIGURES["per_class"].draw(fill(tmp_path / "few", classes=30)).axes[0]
+    assert few.get_title() == "K400: 30 classes"
+    assert len(points(few, "o")) == 30
+
+
+def test_spectra_are_drawn_by_share_with_their_ranks(drawn):
+    figure = drawn("spectrum")
+    left, right = figure.axes
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["MultiTrain: 3.5 of 4", "Vanilla: 1.2 of 4"]
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["MultiTrain: 2.5 of 4"]
+    line = next(line for line in left.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(line.get_ydata(), [0.9, 0.09, 0.01, np.nan])
+    assert left.get_yscale() == "log"
+
+
+def test_training_shows_every_term_and_who_trains_on_it(drawn):
+    figure = drawn("training")
+    panels = {axes.get_title(): axes for axes in shown(figure)}
+    assert len(panels) == 8
+    assert set(panels) >= {"total loss", "K400: Lₖ", "MiT: Lₖ", "variance term Lᵛ", "σₖ of MultiTrain"}
+    assert len(panels["total loss"].lines) == 3  # MultiTrain raw and smooth, Vanilla smooth
+    assert len(panels["variance term Lᵛ"].lines) == 2
+    assert [line.get_label() for line in panels["σₖ of MultiTrain"].lines] == ["K400", "MiT"]
+    assert "40 training clips" in texts(figure)
+
+
+def test_a_run_of_one_step_can_be_drawn(tmp_path: Path):
+    results = fill(tmp_path / "results")
+    training_table({"scale": "mini", "synthetic": "yes"}, (0,), steps=1).to_parquet(results / "training.parquet")
+    FIGURES["training"].draw(results)
+
+
+def test_heat_maps_have_targets_as_rows_and_outline_what_is_related(drawn):
+    figure = drawn("projections")
+    grid = figure.axes[:4]
+    assert [axes.get_title() for axes in grid] == ["from K400", "from MiT", "", ""]
+    assert [axes.get_ylabel() for axes in grid] == ["", "into K400", "", "into MiT"]
+    into_k400 = grid[1].images[0].get_array()
+    np.testing.assert_allclose(into_k400, [[0, 0.01, 0.02], [0.1, 0.11, 0.12], [0.2, 0.21, 0.22]])
+    norm = grid[1].images[0].norm
+    assert (norm.vmin, norm.vcenter, norm.vmax) == (-0.22, 0, 0.22)
+    outlined = [tuple(path.vertices.mean(axis=0).round()) for path in grid[1].collections[0].get_paths()]
+    assert len(outlined) == 3
+    assert [text.get_text() for text in grid[0].get_yticklabels()] == ["k400 0", "k400 1", "k400 2"]
+    assert [text.get_text() for text in grid[3].get_xticklabels()] == ["mit 0", "mit 1", "mit 2"]
+    assert "run multitrain_large" in texts(figure)
+
+
+def test_names_that_would_not_be_legible_are_left_out(tmp_path: Path):
+    figure = FIGURES["projections"].draw(fill(tmp_path / "results", classes=60))
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == []
+    assert max(figure.get_size_inches()) < 10
+
+
+def test_the_graph_has_the_five_largest_and_tells_related_by_line(drawn):
+    figure = drawn("projection_graph")
+    axes = figure.axes[0]
+    assert axes.get_title() == "K400 to MiT"
+    assert len(axes.lines) == 5
+    widths = [line.get_linewidth() for line in axes.lines]
+    assert widths == sorted(widths, reverse=True)
+    kinds = [(line.get_linestyle(), line.get_color()) for line in axes.lines]
+    assert kinds == [
+        ("-", style.BLUE),
+        ("--", style.VERMILION),
+        ("--", style.VERMILION),
+        ("--", style.VERMILION),
+        ("-", style.BLUE),
+    ]
+    assert {text.get_text() for text in axes.texts} == {"k400 0", "k400 1", "k400 2", "mit 1", "mit 2"}
+
+
+def test_fewer_than_five_pairs_and_unknown_relations(tmp_path: Path):
+    results = fill(tmp_path / "results", classes=1)
+    frame = pd.read_parquet(results / "projections.parquet")
+    frame.assign(related=pd.Series([None] * len(frame), dtype="object"), weight=-1.0).to_parquet(
+        results / "projections.parquet"
+    )
+    figure = FIGURES["projection_graph"].draw(results)
+    assert [len(axes.lines) for axes in figure.axes] == [1, 1]
+    assert "not known" in texts(figure)
+    assert "which classes are related is not known" in texts(FIGURES["projections"].draw(results))
+
+
+def test_recovery_shows_both_forms_and_chance(drawn):
+    figure = drawn("recovery")
+    left, right = figure.axes
+    assert [text.get_text() for text in left.get_yticklabels()] == ["K400 to MiT", "MiT to K400"]
+    assert [x for x, _ in points(left, "o")] == [0.8, 0.2]
+    assert [x for x, _ in points(left, "|")] == pytest.approx([0.1, 0.1])
+    assert [text.get_text() for text in left.texts] == ["*", "*"]
+    assert [x for x, _ in points(right, "s")] == [0.5]
+    assert "Related by: world" in texts(figure)
+
+
+def test_synthetic_results_have_panels_of_their_own(drawn):
+    figure = drawn("cost")
+    panels = shown(figure)
+    assert len(panels) == 8
+    ours, published = panels[:2]
+    assert ours.get_title() == "K400: ours, synthetic\nworld mini"
+    assert published.get_title() == "K400: published\nin Table 1"
+    assert ours.get_facecolor() != published.get_facecolor()
+    assert points(published, "o") == [(3992, 81.3), (224, 79.8)]
+    assert [text.get_text() for text in published.texts] == ["ViViT", "Ours-baseline"]
+    own = [(line.get_ydata()[0], line.get_markerfacecolor()) for line in ours.lines]
+    assert own == [(40, style.BLUE), (50, style.VERMILION), (52, "white"), (60, style.GREEN), (62, "white")]
+    assert all(0.02 < line.get_xdata()[0] < 0.05 for line in ours.lines)
+    assert "nothing follows from a difference to a published point" in texts(figure)
+
+
+def test_real_results_share_the_panel_of_the_published(tmp_path: Path):
+    panels = shown(FIGURES["cost"].draw(fill(tmp_path / "results", synthetic="no")))
+    assert [axes.get_title() for axes in panels] == ["K400, Table 1", "K700, Table 2", "MiT, Table 1", "MiT, Table 2"]
+    low, high = panels[0].get_xlim()
+    assert low < 0.03 < 3992 < high
+
+
+@given(st.lists(st.floats(0, 1), max_size=12), st.floats(0.01, 0.3))
+def test_names_keep_apart_and_inside(heights: list[float], gap: float):
+    ordered = np.array(sorted(heights, reverse=True))
+    moved = apart(ordered, gap)
+    least = min(gap, 1 / max(len(heights) - 1, 1))
+    assert (np.diff(moved) <= -least + 1e-9).all()
+    assert ((moved >= -1e-9) & (moved <= 1 + 1e-9)).all()
+    if len(ordered) and (np.diff(ordered) <= -least).all():
+        np.testing.assert_allclose(moved, ordered, atol=1e-9)
+
+
+def test_names_that_meet_stay_about_their_mean():
+    np.testing.assert_allclose(apart(np.array([0.5, 0.5, 0.5]), 0.1), [0.6, 0.5, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "short"),
+    [
+        ("jogging", 7, "jogging"),
+        ("Pushing something from left to right", 30, "Pushing sth from left to right"),
+        ("abcdefghijklmnop", 7, "abcd…op"),
+    ],
+)
+def test_long_names_are_cut_in_the_middle(text: str, width: int, short: str):
+    assert style.shorten(text, width) == short
+    assert len(short) <= width

@@ -1,0 +1,138 @@
+"""Shipped claims are read and fit every scale; what is wrong in them is named in one message."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from multitrain.claims import Claim, Claims, Term
+from multitrain.config import Experiments
+from multitrain.configfile import load_claims, load_experiments, load_scale
+from multitrain.errors import UserError
+
+CONFIG = Path(__file__).parents[1] / "config"
+SCALES = sorted(path.stem for path in (CONFIG / "scales").glob("*.yaml"))
+TITLES = {"k400": "K400", "mit": "MiT", "ssv2": "SSv2", "actnet": "ActNet"}
+ALL = tuple(TITLES)
+CLAIM = {"section": "4.2", "text": "A.", "table": "table1", "left": "MultiTrain", "right": "Baseline"}
+
+
+@pytest.fixture(scope="module")
+def experiments() -> Experiments:
+    return load_experiments(CONFIG)
+
+
+def load(folder: Path, experiments: Experiments, content: object) -> Claims:
+    (folder / "claims.yaml").write_text(yaml.safe_dump(content))
+    return load_claims(folder, experiments)
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_shipped_claims_fit_each_shipped_scale(name: str):
+    claims = load_claims(CONFIG, load_experiments(CONFIG, load_scale(name, CONFIG)))
+    assert {claim.stated_by for claim in claims.claims.values()} == {"paper", "us"}
+
+
+def test_shipped_claims_use_every_method_of_the_ablations(experiments: Experiments):
+    claims = load_claims(CONFIG, experiments)
+    used = {method for claim in claims.claims.values() for method in (claim.left, claim.right)}
+    assert {row.method for table in experiments.tables.values() for row in table.rows} == used
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tabel": "table1"}, r"claims.yaml: claims.one.tabel: no such key: did you mean table\?"),
+        ({"table": "table9"}, r"claims.yaml: claims.one.table: no table 'table9': did you mean 'table.'\?"),
+        ({"left": "Multitrain"}, r"claims.yaml: claims.one.left: no method 'Multitrain': did you mean 'MultiTrain'\?"),
+        ({"right": "xyz"}, r"claims.one.right: no method 'xyz': there are Baseline, "),
+        ({"datasets": ["k40"]}, r"claims.one.datasets: no dataset 'k40': did you mean 'k400'\?"),
+        ({"datasets": ["k700"]}, r"claims.one.datasets: no dataset 'k700': did you mean 'k400'\?"),
+        ({"kind": "drop", "datasets": ["mit"], "than_on": ["imagenet"]}, r"claims.one.than_on: no dataset 'imagenet'"),
+        ({"kind": "drop"}, r"claims.one: kind drop and than_on need each other"),
+        ({"than_on": ["mit"]}, r"claims.one: kind drop and than_on need each other"),
+        ({"kind": "drop", "datasets": ["mit"], "than_on": ["mit"]}, r"claims.one: dataset mit is named twice"),
+        ({"kind": "cost", "plus": 1.0}, r"claims.one: times and plus have no meaning with kind cost"),
+        ({"left": "Baseline"}, r"claims.one: left and right are both 'Baseline'"),
+        ({"times": 0}, r"claims.one.times: Input should be greater than 0"),
+        ({"kind": "better"}, r"claims.one.kind: Input should be 'each'"),
+        (
+            {"table": "table3", "left": "w/o ActNet"},
+            r"claims.one.left: 'w/o ActNet' was not trained on actnet: take it from the datasets",
+        ),
+        (
+            {"right": "Baseline, steps of MultiTrain"},
+            r"claims.one.right: no row of paper.table1 for 'Baseline, steps of MultiTrain': there are Baseline, Mul",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_claim_is_named(tmp_path: Path, experiments: Experiments, change: dict, message: str):
+    papers = {method: {"method": method} for method in ("MultiTrain", "Baseline")}
+    three = {**papers, "w/o ActNet": {"method": "w/o ActNet"}}
+    content = {"paper": {"table1": papers, "table3": three}, "claims": {"one": CLAIM}}
+    load(tmp_path, experiments, content)
+    content["claims"]["one"] = CLAIM | change
+    with pytest.raises(UserError, match=message) as caught:
+        load(tmp_path, experiments, content)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("paper", "message"),
+    [
+        ({"table0": {}}, r"claims.yaml: paper: no table 'table0': did you mean"),
+        ({"table1": {"Baselin": {"method": "x"}}}, r"paper.table1: no method 'Baselin': did you mean 'Baseline'\?"),
+        ({"table1": {"Baseline": {"method": "x", "table": "t"}}}, r"paper.table1.Baseline.table: no table 't'"),
+        ({"table1": {"Baseline": {"methd": "x"}}}, r"paper.table1.Baseline.methd: no such key: did you mean method\?"),
+    ],
+)
+def test_what_is_wrong_in_the_papers_rows_is_named(tmp_path: Path, experiments: Experiments, paper: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        load(tmp_path, experiments, {"paper": paper, "claims": {"one": CLAIM | {"stated_by": "us"}}})
+
+
+def test_a_file_without_claims_or_that_is_not_there_is_refused(tmp_path: Path, experiments: Experiments):
+    with pytest.raises(UserError, match=r"claims.yaml: no such file"):
+        load_claims(tmp_path, experiments)
+    with pytest.raises(UserError, match=r"claims.yaml: claims: .*at least 1 item"):
+        load(tmp_path, experiments, {"paper": {}, "claims": {}})
+
+
+def parts(**settings: object) -> list[tuple[str, str]]:
+    return [(part.label, part.text) for part in Claim(**{**CLAIM, **settings}).parts(ALL, TITLES)]
+
+
+def test_parts_read_as_what_they_test():
+    assert parts(datasets=("mit", "ssv2")) == [
+        ("MiT", "MultiTrain > Baseline, MiT"),
+        ("SSv2", "MultiTrain > Baseline, SSv2"),
+    ]
+    assert [label for label, _ in parts()] == ["K400", "MiT", "SSv2", "ActNet"]
+    assert parts(times=0.5, datasets=("mit",)) == [("MiT", "0.5 x MultiTrain > Baseline, MiT")]
+    assert parts(plus=-1.0, datasets=("mit",)) == [("MiT", "MultiTrain > Baseline - 1.0, MiT")]
+    assert parts(plus=2.5, datasets=("mit",)) == [("MiT", "MultiTrain > Baseline + 2.5, MiT")]
+    assert parts(kind="mean") == [("mean", "MultiTrain > Baseline, mean of K400, MiT, SSv2, ActNet")]
+    assert parts(kind="cost", datasets=("mit",)) == [("MiT", "gFLOPs: MultiTrain = Baseline, MiT")]
+    assert parts(kind="drop", datasets=("mit", "ssv2"), than_on=("k400",)) == [
+        ("MiT > K400", "MultiTrain - Baseline: MiT > K400"),
+        ("SSv2 > K400", "MultiTrain - Baseline: SSv2 > K400"),
+    ]
+
+
+def test_the_contrast_of_a_drop_weighs_four_accuracies():
+    (part,) = Claim(**CLAIM, kind="drop", datasets=("mit",), than_on=("k400",)).parts(ALL, TITLES)
+    assert set(part.terms) == {
+        Term(1, "MultiTrain", "mit"),
+        Term(-1, "Baseline", "mit"),
+        Term(-1, "MultiTrain", "k400"),
+        Term(1, "Baseline", "k400"),
+    }
+    assert part.datasets == ("mit", "k400")
+
+
+def test_sides_are_sums_and_unknown_where_a_number_is():
+    (part,) = Claim(**CLAIM, kind="mean", times=0.5, plus=-3.0).parts(ALL, TITLES)
+    numbers = {("MultiTrain", name): value for name, value in zip(ALL, (10, 20, 30, 60), strict=True)}
+    assert part.left.value(lambda *key: numbers[key]) == pytest.approx(15)
+    assert part.right.value(lambda *key: 40.0) == pytest.approx(37)
+    assert part.right.value(lambda method, dataset: None if dataset == "mit" else 1.0) is None

@@ -1,0 +1,105 @@
+# Datasets, tables and figures -> notebooks, executed and as pages, and the page that links everything.
+
+SURVEY = f"{RESULTS}/datasets/{SCALE}/{{dataset}}"
+DRAWING = sorted(map(str, Path("multitrain/analysis/figures").glob("*.py")))
+TEMPLATES = sorted(
+    str(path) for path in Path("multitrain/analysis/templates").rglob("*.*")
+)
+
+
+rule survey:
+    """Counts, durations, missing clips and frames of one prepared dataset."""
+    input:
+        manifest=rules.prepare.output.manifest,
+        missing=rules.prepare.output.missing,
+        code=expand(CODE, module=["survey", "strips"]),
+    output:
+        classes=f"{SURVEY}/classes.csv",
+        durations=f"{SURVEY}/durations.csv",
+        missing=f"{SURVEY}/missing.csv",
+        strips=report(
+            f"{SURVEY}/strips.jpg",
+            caption="../report/datasets.rst",
+            category="Datasets",
+            labels={"dataset": "{dataset}"},
+        ),
+    log:
+        f"{LOGS}/survey/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/survey/{{dataset}}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("data", "results"),
+        settings=lambda wildcards: PLAN.survey_settings(wildcards.dataset),
+    message:
+        "Looking at {wildcards.dataset}"
+    shell:
+        "python -m multitrain.cli survey {wildcards.dataset} {params.options}"
+        " 2>&1 | tee {log:q}"
+
+
+rule notebook:
+    """Execute a notebook on the results and render it; papermill's copy is the output."""
+    input:
+        notebook="notebooks/{notebook}.ipynb",
+        tables=lambda wildcards: [
+            f"{RESULTS}/{table}" for table in NOTEBOOKS[wildcards.notebook]
+        ],
+        surveys=lambda wildcards: expand(
+            rules.survey.output,
+            dataset=PLAN.scale.datasets if wildcards.notebook == "datasets" else [],
+        ),
+        code=[*DRAWING, *expand(CODE, module=["notebooks", "page"]), *TEMPLATES],
+    output:
+        notebook=f"{RESULTS}/notebooks/{{notebook}}.ipynb",
+        page=report(
+            f"{RESULTS}/notebooks/{{notebook}}.html",
+            caption="../report/notebook.rst",
+            category="Notebooks",
+            labels={"notebook": "{notebook}"},
+        ),
+    log:
+        f"{LOGS}/notebooks/{{notebook}}.log",
+    benchmark:
+        f"{BENCHMARKS}/notebooks/{{notebook}}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        scale=SCALE,
+        results=f"--results {shlex.quote(RESULTS)}",
+    message:
+        "Executing {input.notebook}"
+    shell:
+        "python -m multitrain.cli notebook {input.notebook} --scale {params.scale}"
+        " {params.results} 2>&1 | tee {log:q}"
+
+
+rule index:
+    """One page that links every table, figure, notebook and run record."""
+    input:
+        tables=expand(rules.table.output, table=PLAN.experiments.tables),
+        table4=rules.table4.output,
+        recovery=rules.recovery.output,
+        claims=rules.claims.output,
+        figures=expand(f"{RESULTS}/figures/{{figure}}.png", figure=FIGURES),
+        notebooks=expand(rules.notebook.output, notebook=NOTEBOOKS),
+        surveys=expand(rules.survey.output, dataset=PLAN.scale.datasets),
+        records=PLAN.files(rules.train.output.record, PLAN.table_cells()),
+        code=[*expand(CODE, module=["index", "page", "outputs"]), *TEMPLATES],
+    output:
+        f"{RESULTS}/index.html",
+    log:
+        f"{LOGS}/index.log",
+    benchmark:
+        f"{BENCHMARKS}/index.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("results"),
+        seeds=SEEDS,
+        settings=PLAN.analysis_settings(),
+    message:
+        "Writing {output}"
+    shell:
+        "python -m multitrain.cli index {params.options} {params.seeds} 2>&1 | tee {log:q}"

@@ -1,0 +1,113 @@
+"""Copy what one complete run made into docs/example, small enough for git, and say where it comes from.
+
+python workflow/scripts/example.py --seconds 1800    # how long `snakemake --cores 2` took, in seconds
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+LIMIT = 3_000_000  # bytes of all examples together
+STAGES = {  # folder or file of results/benchmarks -> stage
+    "synth": "synthetic datasets published",
+    "prepare": "clips cut and transcoded",
+    "train": "trainings",
+    "evaluate": "test clips scored",
+    "survey": "datasets surveyed",
+    "figures": "figures",
+    "notebooks": "notebooks",
+}
+
+
+def machine() -> str:
+    """The processor, its cores and the memory."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB"
+
+
+def stages(benchmarks: Path) -> pd.DataFrame:
+    """Jobs, seconds and peak memory of each stage, from Snakemake's benchmark files."""
+    rows = []
+    for path in benchmarks.rglob("*.tsv"):
+        measured = pd.read_csv(path, sep="\t").iloc[0]
+        part = path.relative_to(benchmarks).parts
+        rows.append((STAGES.get(part[0] if len(part) > 1 else "", "tables and analyses"), measured.s, measured.max_rss))
+    frame = pd.DataFrame(rows, columns=["stage", "seconds", "MiB"])
+    found = frame.groupby("stage").agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), MiB=("MiB", "max"))
+    order = [stage for stage in [*STAGES.values(), "tables and analyses"] if stage in found.index]
+    return found.loc[order].round(0).astype(int).reset_index()
+
+
+def shrink(source: Path, out: Path) -> None:
+    """A PNG with a palette of 128 colours: a third of the bytes, and no difference to see in a plot."""
+    Image.open(source).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(out, optimize=True)
+
+
+def grid(frame: pd.DataFrame) -> str:
+    """A Markdown table."""
+    rows = [[str(value) for value in row] for row in [frame.columns, *frame.to_numpy()]]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(frame.columns), *lines[1:]])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", default="mini")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--out", type=Path, default=Path("docs/example"))
+    parser.add_argument("--seconds", type=float, required=True, help="wall-clock time of the complete run")
+    options = parser.parse_args()
+    results, out = options.results, options.out
+    shutil.rmtree(out, ignore_errors=True)
+    for name in ("figures", "notebooks", "datasets"):
+        (out / name).mkdir(parents=True)
+    for path in sorted(results.glob("*")):
+        if path.suffix in (".csv", ".md", ".tex") and path.name not in ("README.md", "per_class.csv", "spectrum.csv"):
+            shutil.copy(path, out)
+    for path in sorted((results / "figures").glob("*.png")):
+        shrink(path, out / "figures" / path.name)
+    for path in sorted((results / "notebooks").glob("*.html")):
+        shutil.copy(path, out / "notebooks")
+    for path in sorted((results / "datasets" / options.scale).glob("*/strips.jpg")):
+        shutil.copy(path, out / "datasets" / f"{path.parent.name}.jpg")
+    records = [json.loads(path.read_text()) for path in sorted((results / "runs" / options.scale).glob("*/*/run.json"))]
+    every = {key: sorted({str(record[key]) for record in records}) for key in ("commit", "seed", "code")}
+    versions = ", ".join(f"{name} {version}" for name, version in records[0]["versions"].items())
+    drawn = sorted((out / "figures").iterdir())
+    pictures = "\n\n".join(f"![{path.stem.replace('_', ' ')}](figures/{path.name})" for path in drawn)
+    tables = ", ".join(f"[{p.stem}]({p.name})" for p in sorted(out.glob("*.md")))
+    pages = ", ".join(f"[{p.stem}](notebooks/{p.name})" for p in sorted((out / "notebooks").iterdir()))
+    (out / "README.md").write_text(
+        f"""# One complete run
+
+Everything that `snakemake --cores 2` made at scale `{options.scale}`, as it came, the figures with fewer colours.
+Written by `workflow/scripts/example.py`.
+
+- commit {", ".join(every["commit"])}; numerical code {", ".join(every["code"])}; seed {", ".join(every["seed"])}
+- {machine()}; Python {platform.python_version()}, {versions}
+- {len(records)} trainings; {options.seconds / 60:.1f} minutes from no data to the last page
+
+{grid(stages(results / "benchmarks" / options.scale))}
+
+Seconds are summed over jobs, two of which run side by side; MiB is the largest process tree of a job.
+
+Tables: {tables}. Notebooks as pages (download to read): {pages}.
+
+{pictures}
+"""
+    )
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    if size > LIMIT:
+        raise SystemExit(f"{out}: {size / 1e6:.1f} MB, more than {LIMIT / 1e6:.0f}")
+
+
+if __name__ == "__main__":
+    main()

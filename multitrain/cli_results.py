@@ -92,6 +92,20 @@ def survey(
 
 
 @app.command()
+def overview(
+    scale: ScaleName = "mini",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+) -> None:
+    """Draw frames of some classes of every prepared dataset in one picture: datasets/SCALE/overview.jpg."""
+    from multitrain.analysis.strips import write_overview
+
+    loaded = load_scale(scale, config)
+    write_overview(loaded, data, results / "datasets" / loaded.name / "overview.jpg")
+
+
+@app.command()
 def figure(
     name: Annotated[str, typer.Argument(metavar="FIGURE", help="A figure, e.g. accuracy.")],
     results: ResultsFolder = Path("results"),

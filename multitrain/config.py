@@ -1,7 +1,7 @@
 """Every setting, as frozen models. An unknown key is an error that names it.
 
-A *scale* (config/scales/NAME.yaml) says what things are: datasets, model, recipes, test views. The *experiments*
-(config/experiments.yaml) say what is run and which rows a table has, the same at every scale.
+A *scale* (config/scales/NAME.yaml) says what things are: datasets, model, recipes, test views. What is run and
+shown, the same at every scale, is in multitrain/experiments.py.
 """
 
 from pathlib import Path
@@ -178,107 +178,6 @@ class Scale(Settings):
         """Where a dataset's raw files lie: as its settings say, else in the data folder."""
         raw = self.dataset(name).raw
         return Path(raw) if raw else data / self.name / name / "raw"
-
-
-class Run(Settings):
-    """One training run; the loss switches default to Vanilla."""
-
-    datasets: tuple[Name, ...] = Field(min_length=1)
-    recipe: Name
-    size: Literal["base", "large"] = "base"
-    informative: bool = Field(False, description="variance and covariance terms, Eq. 2 and 3")
-    projection: Literal["add", "separate", "none"] = Field("none", description="add: Eq. 4; separate: own branches")
-    weighting: Literal["uncertainty", "fixed"] = Field("fixed", description="uncertainty: Eq. 6")
-    init: Name | None = Field(None, description="run whose backbone gives the initial weights")
-    steps_of: Name | None = Field(None, description="train for as many steps as that run takes, not for the epochs")
-
-
-class Row(Settings):
-    """A row of ours in a table: one run, or several single-dataset runs shown as one row."""
-
-    method: str
-    runs: tuple[Name, ...] = Field(min_length=1)
-
-
-class Table(Settings):
-    """A table of the paper: published rows as they stand, then ours."""
-
-    title: str
-    published: str = Field(description="file in resources/published")
-    datasets: tuple[Name, ...]
-    rows: tuple[Row, ...]
-
-
-class ProjectionTable(Settings):
-    """Table 4: the class pairs of the largest projection weights."""
-
-    title: str
-    published: str = Field(description="file in resources/published")
-    runs: tuple[Name, ...] = Field(min_length=1, description="runs with projections, one after the other")
-
-
-class Experiments(Settings):
-    """config/experiments.yaml."""
-
-    runs: dict[Name, Run]
-    tables: dict[Name, Table]
-    projections: ProjectionTable
-
-    @model_validator(mode="after")
-    def _references(self):
-        for name, run in self.runs.items():
-            if run.init is not None and run.init not in self.runs:
-                raise ValueError(f"run {name}: init names {run.init!r}, which is no run")
-            if run.steps_of is not None and (run.steps_of not in self.runs or self.runs[run.steps_of].steps_of):
-                raise ValueError(f"run {name}: steps_of names {run.steps_of!r}, which is no run with epochs of its own")
-            seen = [name]
-            while (following := self.runs[seen[-1]].init) is not None:
-                if following in seen:
-                    raise ValueError(f"run {name}: init goes in a circle: {' -> '.join([*seen, following])}")
-                seen.append(following)
-        for name, table in self.tables.items():
-            for row in table.rows:
-                unknown = [run for run in row.runs if run not in self.runs]
-                if unknown:
-                    raise ValueError(f"table {name}, row {row.method!r}: no run {', '.join(unknown)}")
-        for name in self.projections.runs:
-            if name not in self.runs or self.runs[name].projection == "none":
-                raise ValueError(f"projections: {name!r} is no run with projections")
-        return self
-
-    def run(self, name: str) -> Run:
-        """The run of that name, or an error that lists those there are."""
-        if name not in self.runs:
-            raise UserError(f"no run {name!r} in the experiments; there are {', '.join(self.runs)}")
-        return self.runs[name]
-
-    def shown_runs(self, *tables: str) -> tuple[str, ...]:
-        """The runs that some tables show, each once, in their order; without a name, that any table does."""
-        rows = [row for name in tables or self.tables for row in self.tables[name].rows]
-        return tuple(dict.fromkeys(name for row in rows for name in row.runs))
-
-    def joint_runs(self) -> tuple[str, ...]:
-        """The runs of the tables that train on more than one dataset."""
-        return tuple(name for name in self.shown_runs() if len(self.runs[name].datasets) > 1)
-
-    def projecting_runs(self) -> tuple[str, ...]:
-        """The runs of the tables that have projections."""
-        return tuple(name for name in self.shown_runs() if self.runs[name].projection != "none")
-
-    def run_of(self, table: Table, method: str, dataset: str) -> str | None:
-        """The run that a table's row of that method shows for a dataset; None leaves the cell empty, as the paper does.
-
-        Raises:
-            UserError: the table has no such row, or more than one run for that cell.
-        """
-        rows = [row for row in table.rows if row.method == method]
-        if not rows:
-            there = ", ".join(row.method for row in table.rows)
-            raise UserError(f"{table.title}: no row {method!r}; its rows are {there}")
-        found = [name for row in rows for name in row.runs if dataset in self.run(name).datasets]
-        if len(found) > 1:
-            raise UserError(f"row {method!r}: {dataset} is in more than one of its runs: {', '.join(found)}")
-        return found[0] if found else None
 
 
 class Project(Settings):

@@ -9,8 +9,9 @@ import yaml
 from pydantic import ValidationError
 
 from multitrain.claims import Claim, Claims
-from multitrain.config import Experiments, Scale, Settings
+from multitrain.config import Scale, Settings
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 
 S = TypeVar("S", bound=Settings)
 

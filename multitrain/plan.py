@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from multitrain.claims import Claims
-from multitrain.config import Experiments, Project, Run, Scale
+from multitrain.config import Project, Scale
 from multitrain.configfile import load_claims, load_experiments, load_scale, parse
+from multitrain.experiments import Experiments, Run
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,9 @@ class Plan:
     def survey_settings(self, dataset: str) -> str:
         part = self.scale.datasets[dataset]
         return _text(dataset=_only(part, "title", "sampling", "views", "transcode"), frames=self.scale.model.frames)
+
+    def overview_settings(self) -> str:
+        return _text(datasets={name: self.survey_settings(name) for name in self.scale.datasets})
 
     def _labels(self) -> dict:
         return {name: _only(part, "title", "letter") for name, part in self.scale.datasets.items()}

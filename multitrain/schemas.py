@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from multitrain.claims import Claims
-from multitrain.config import Experiments, Project, Scale, Settings
+from multitrain.config import Project, Scale, Settings
+from multitrain.experiments import Experiments
 from multitrain.files import atomic
 
 FILES: dict[str, type[Settings]] = {

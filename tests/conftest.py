@@ -5,15 +5,19 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import torch
 
-from multitrain.config import Experiments, Scale
+from multitrain.config import Scale
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.engine.setup import Job
+from multitrain.experiments import Experiments
 
 ROOT = Path(__file__).parents[1]
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("untimed", deadline=None)  # time decides no test
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

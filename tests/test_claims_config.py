@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from multitrain.claims import Claim, Claims, Term
-from multitrain.config import Experiments
 from multitrain.configfile import load_claims, load_experiments, load_scale
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 
 CONFIG = Path(__file__).parents[1] / "config"
 SCALES = sorted(path.stem for path in (CONFIG / "scales").glob("*.yaml"))

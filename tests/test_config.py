@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from multitrain.config import Experiments, Project, Scale
+from multitrain.config import Project, Scale
 from multitrain.configfile import load_experiments, load_scale, parse
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 from multitrain.plan import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"

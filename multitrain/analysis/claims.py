@@ -12,8 +12,9 @@ from multitrain.analysis.metrics import paired_interval
 from multitrain.analysis.predictions import read_json
 from multitrain.analysis.tables import published_rows
 from multitrain.claims import Claim, Claims, Part
-from multitrain.config import Experiments, Scale
+from multitrain.config import Scale
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 from multitrain.files import atomic
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "undetermined"

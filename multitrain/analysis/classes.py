@@ -8,9 +8,10 @@ import numpy as np
 
 from multitrain.analysis.metrics import bootstrap_interval, ranks, top
 from multitrain.analysis.predictions import Predictions, read_predictions
-from multitrain.analysis.runs import read_record, run_of, yes_no
-from multitrain.config import Experiments, Scale
+from multitrain.analysis.runs import read_record, yes_no
+from multitrain.config import Scale
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 from multitrain.files import atomic
 
 COLUMNS = (
@@ -44,13 +45,15 @@ def write_classes(
             raise UserError(f"no table {name!r} in the experiments; there are {', '.join(experiments.tables)}")
         table = experiments.tables[name]
         for dataset in table.datasets:
-            runs = [run_of(table, row, dataset, experiments) for row in (baseline, method)]
+            runs = [experiments.run_of(table, row, dataset) for row in (baseline, method)]
+            if None in runs:
+                raise UserError(f"{table.title}: {(baseline, method)[runs.index(None)]} was not trained on {dataset}")
             folders = [[results / "runs" / scale.name / run / f"seed{seed}" for seed in seeds] for run in runs]
-            synthetic = any([read_record(folder)["synthetic"] for its in folders for folder in its])  # each is read
+            records = [read_record(folder) for its in folders for folder in its]
             said = {
                 **{"table": name, "dataset": dataset, "title": scale.dataset(dataset).title},
                 **{"baseline": baseline, "method": method, "scale": scale.name},
-                **{"seeds": " ".join(map(str, seeds)), "synthetic": yes_no(synthetic)},
+                **{"seeds": " ".join(map(str, seeds)), "synthetic": yes_no(any(each["synthetic"] for each in records))},
             }
             rows += [{**said, **numbers} for numbers in _dataset_rows(*folders, dataset)]
     with atomic(results / "per_class.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:

@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 from multitrain.analysis import page
 from multitrain.analysis.predictions import read_json
-from multitrain.config import Experiments, Scale
+from multitrain.config import Scale
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 from multitrain.files import atomic
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -1,7 +1,8 @@
 """A table as LaTeX for a paper; it needs the package booktabs."""
 
 from multitrain.analysis.layout import Lines, Rows, headings, notes, our_lines, published_lines, world
-from multitrain.config import Scale, Table
+from multitrain.config import Scale
+from multitrain.experiments import Table
 
 MARKS = {"first": "\\textbf{{{}}}", "second": "\\underline{{{}}}"}
 ESCAPED = {

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from multitrain.analysis.metrics import LEVEL, RESAMPLES
-from multitrain.config import Scale, Table
+from multitrain.config import Scale
+from multitrain.experiments import Table
 
 Rows = list[dict[str, str]]
 Cell = Callable[[dict[str, str]], str]  # a row of the CSV as the text of a cell

@@ -58,7 +58,6 @@ def execute(path: Path, parameters: dict[str, str]) -> nbformat.NotebookNode:
             kernel_name="python3",
             kernel_manager_class=ThisPython,
             progress_bar={"desc": path.stem, "file": sys.stderr, "mininterval": 0.5 if sys.stderr.isatty() else 15},
-            record_timing=False,
         )
     except PapermillExecutionError as error:
         first = error.source.strip().splitlines()[0] if error.source.strip() else ""

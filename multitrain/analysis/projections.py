@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from multitrain.analysis.relations import read_relations
 from multitrain.analysis.runs import read_record, yes_no
 from multitrain.analysis.statistics import Statistics, read_statistics
-from multitrain.config import Experiments, Scale
+from multitrain.config import Scale
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 from multitrain.files import atomic
 
 FILE = "projections.parquet"

@@ -14,7 +14,8 @@ from multitrain.analysis.projections import Projection, read_projections
 from multitrain.analysis.ranking import PERMUTATIONS, Recovery, recover
 from multitrain.analysis.relations import WORLD
 from multitrain.analysis.runs import method_names, yes_no
-from multitrain.config import Experiments, Scale
+from multitrain.config import Scale
+from multitrain.experiments import Experiments
 from multitrain.files import atomic
 
 ALL = "all"  # in the place of a run's name: each ordered pair's mean over the runs that have it

@@ -1,31 +1,11 @@
-"""Which run a row of a table shows, what a run is called, and what it recorded."""
+"""What a run is called, and what it recorded."""
 
 from pathlib import Path
 
 from multitrain.analysis.predictions import read_json
-from multitrain.config import Experiments, Scale, Table
+from multitrain.config import Scale
 from multitrain.errors import UserError
-
-
-def run_of(table: Table, method: str, dataset: str, experiments: Experiments) -> str:
-    """The run that the row `method` of a table shows for a dataset, or a UserError that lists the rows."""
-    found = [
-        name
-        for row in table.rows
-        if row.method == method
-        for name in row.runs
-        if dataset in experiments.run(name).datasets
-    ]
-    if not found:
-        methods = ", ".join(row.method for row in table.rows)
-        raise UserError(f"{table.title}: no row {method!r} with {dataset}; its rows are {methods}")
-    return found[0]
-
-
-def joint_runs(experiments: Experiments) -> tuple[str, ...]:
-    """The runs of the tables that train on more than one dataset, each once, in the tables' order."""
-    named = [name for table in experiments.tables.values() for row in table.rows for name in row.runs]
-    return tuple(dict.fromkeys(name for name in named if len(experiments.run(name).datasets) > 1))
+from multitrain.experiments import Experiments
 
 
 def method_names(experiments: Experiments, scale: Scale) -> dict[str, str]:

@@ -8,8 +8,9 @@ import numpy as np
 
 from multitrain.analysis.runs import method_names, read_record, yes_no
 from multitrain.analysis.statistics import pooled, read_statistics
-from multitrain.config import Experiments, Scale
+from multitrain.config import Scale
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 from multitrain.files import atomic
 
 COLUMNS = (

@@ -13,8 +13,9 @@ from multitrain.analysis.markdown import grid
 from multitrain.analysis.projections import Projection, read_projections
 from multitrain.analysis.relations import WORLD
 from multitrain.analysis.runs import method_names, yes_no
-from multitrain.config import Experiments, Scale
+from multitrain.config import Scale
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 from multitrain.files import atomic
 
 TOP = 5

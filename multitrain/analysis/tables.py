@@ -8,8 +8,9 @@ import numpy as np
 from multitrain.analysis import latex, markdown
 from multitrain.analysis.metrics import bootstrap_interval, ranks, top
 from multitrain.analysis.predictions import Predictions, read_json, read_predictions
-from multitrain.config import Experiments, Row, Run, Scale, Table
+from multitrain.config import Scale
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments, Row, Run, Table
 from multitrain.files import atomic
 
 COLUMNS = (

@@ -6,9 +6,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from multitrain.analysis.runs import joint_runs, method_names, read_record, yes_no
-from multitrain.config import Experiments, Scale
+from multitrain.analysis.runs import method_names, read_record, yes_no
+from multitrain.config import Scale
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 from multitrain.files import atomic
 
 TERMS = ("epoch", "rate", "total", "variance", "covariance", "gradient_norm")  # numbers that every line holds
@@ -22,7 +23,7 @@ def write_training(scale: Scale, experiments: Experiments, seeds: tuple[int, ...
     and sigma.<dataset> for every dataset of any run (null where a run lacks it), clips (training clips of the run),
     scale, synthetic.
     """
-    runs, names = joint_runs(experiments), method_names(experiments, scale)
+    runs, names = experiments.joint_runs(), method_names(experiments, scale)
     if not runs:
         raise UserError("no table shows a run on more than one dataset: there is no joint training to collect")
     used = {dataset for run in runs for dataset in experiments.run(run).datasets}

@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 
 import multitrain
-from multitrain.config import Experiments, Recipe, Run, Scale
+from multitrain.config import Recipe, Scale
 from multitrain.data.clips import Source
 from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpoint import read_weights
 from multitrain.errors import UserError
+from multitrain.experiments import Experiments, Run
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec
 from multitrain.seeding import derive

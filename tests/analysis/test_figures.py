@@ -1,139 +1,19 @@
 """Every figure on made-up tables: the right points, texts and bytes, whatever the numbers of classes and seeds."""
 
 import functools
-import itertools
-import math
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from matplotlib import rcParams
+from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from multitrain.analysis import outputs
 from multitrain.analysis.figures import FIGURES, style, write_figure
-from multitrain.analysis.figures.cost import apart
 from multitrain.errors import UserError
-
-TITLES = {"k400": "K400", "k700": "K700", "mit": "MiT"}
-SETS = {"table1.csv": ("k400", "mit"), "table2.csv": ("k700", "mit"), "table3.csv": ("k400", "mit")}
-METHODS = {
-    "table1.csv": ("Baseline", "MultiTrain", "MultiTrain (large)"),
-    "table2.csv": ("Baseline", "MultiTrain"),
-    "table3.csv": ("Baseline", "MultiTrain", "w/o Projection Loss"),
-}
-PROJECTED = ("MultiTrain", "MultiTrain (large)")
-
-
-def table(name: str, about: dict, seeds: tuple[int, ...]) -> pd.DataFrame:
-    """Two published rows a dataset and one without a number, then ours: MultiTrain with Y'_k."""
-    rows = [
-        {"source": "published", "method": method, "gflops": gflops, "dataset": dataset, "top1": top1}
-        for dataset in SETS[name]
-        for method, gflops, top1 in (("ViViT", "3992", "81.3"), ("Ours-baseline", "224", "79.8"), ("X3D", "194", ""))
-    ]
-    for (place, method), dataset in itertools.product(enumerate(METHODS[name]), SETS[name]):
-        top1 = 40 + 10 * place
-        row = {"source": "ours", "method": method, "gflops": "0.03", "dataset": dataset, "clips": "12", **about}
-        row |= {"top1": top1, "top1_low": top1 - 5, "top1_high": top1 + 5, "seeds": " ".join(map(str, seeds))}
-        if method in PROJECTED:
-            row |= {f"top1_projected{end}": row[f"top1{end}"] + 2 for end in ("", "_low", "_high")}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def classes_table(about: dict, seeds: tuple[int, ...], count: int) -> pd.DataFrame:
-    """Gains that rise with the class's number; the last class has no clip."""
-    rows = []
-    for name, datasets in SETS.items():
-        for dataset, index in itertools.product(datasets, range(count + 1)):
-            row = {
-                "table": name.removesuffix(".csv"),
-                "dataset": dataset,
-                "title": TITLES[dataset],
-                "clips": 5,
-                **about,
-            }
-            row |= {"class": f"class {index}", "baseline": "Baseline", "method": "MultiTrain"}
-            row |= {"seeds": " ".join(map(str, seeds)), "gain": index, "gain_low": index - 1, "gain_high": index + 1}
-            row |= {f"gain_projected{end}": index + 0.5 for end in ("", "_low", "_high")}
-            if index == count:
-                row |= {"clips": 0, **{key: math.nan for key in row if key.startswith("gain")}}
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def spectrum_table(about: dict, seeds: tuple[int, ...]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            **{"run": method, "method": method, "seed": seed, "space": space, "index": index, "share": share},
-            **{"effective_rank": rank, "dimensions": 4, "views": 24, **about},
-        }
-        for method, space, rank in (("MultiTrain", "z", 3.5), ("MultiTrain", "z'", 2.5), ("Vanilla", "z", 1.25))
-        for seed in seeds
-        for index, share in enumerate((0.9, 0.09, 0.01, 0.0), start=1)
-    )
-
-
-def training_table(about: dict, seeds: tuple[int, ...], steps: int = 5) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            **{"run": method, "method": method, "seed": seed, "step": step, "clips": 40, **about},
-            **{"total": 2.0 - step, "variance": 0.5, "covariance": 2.0, "gradient_norm": 1.0 + step, "rate": 0.1},
-            **{"classification.k400": 1.0, "classification.k700": None, "classification.mit": 2.0},
-            **{"sigma.k400": 0.5, "sigma.k700": None, "sigma.mit": 0.7},
-        }
-        for method in ("MultiTrain", "Vanilla", "w/o ActNet")
-        for seed in seeds
-        for step in range(steps)
-    ).astype({"classification.k700": float, "sigma.k700": float})
-
-
-def projections_table(about: dict, seeds: tuple[int, ...], count: int) -> pd.DataFrame:
-    """Weights 0.01 (10 target + source), equal classes related."""
-    return pd.DataFrame(
-        {
-            **{"run": run, "seed": seed, "source": source, "target": target, **about},
-            **{"source_class": f"{source} {j}", "target_class": f"{target} {i}"},
-            **{"weight": 0.01 * (10 * i + j), "scaled": 0.0, "related": i == j},
-        }
-        for run in ("multitrain", "multitrain_large")
-        for seed in seeds
-        for source, target in itertools.permutations(("k400", "mit"), 2)
-        for i, j in itertools.product(range(count), range(count))
-    )
-
-
-def recovery_table(about: dict, seeds: tuple[int, ...]) -> pd.DataFrame:
-    """K400 to MiT is found, MiT to K400 not; a pair without related classes has no numbers."""
-    found = {("k400", "mit"): (0.8, 0.01), ("mit", "k400"): (0.2, 0.5), ("k400", "ssv2"): (math.nan, math.nan)}
-    return pd.DataFrame(
-        {
-            **{"run": "multitrain", "seed": seed, "source": source, "target": target, "form": form, **about},
-            **{"average_precision": precision, "p_value": p, "chance_average_precision": 0.1},
-            "relation_from": "world",
-        }
-        for seed in seeds
-        for (source, target), (precision, p) in found.items()
-        for form in ("weight", "scaled")
-    )
-
-
-def fill(root: Path, seeds: tuple[int, ...] = (0,), classes: int = 3, synthetic: str = "yes") -> Path:
-    """A results folder with every table that figures are drawn from."""
-    root.mkdir(exist_ok=True)
-    about = {"scale": "mini", "synthetic": synthetic}
-    for name in SETS:
-        table(name, about, seeds).to_csv(root / name, index=False)
-    classes_table(about, seeds, classes).to_csv(root / "per_class.csv", index=False)
-    spectrum_table(about, seeds).to_csv(root / "spectrum.csv", index=False)
-    recovery_table(about, seeds).to_csv(root / "projection_recovery.csv", index=False)
-    training_table(about, seeds).to_parquet(root / "training.parquet")
-    projections_table(about, seeds, classes).to_parquet(root / "projections.parquet")
-    return root
+from tests.analysis.tabled import fill, training_table
 
 
 @pytest.fixture(scope="module")
@@ -198,16 +78,20 @@ def test_figures_of_real_videos_and_two_seeds_from_the_named_inputs_alone(tmp_pa
 def test_files_are_the_same_bytes_and_no_state_is_left(root: Path):
     import matplotlib.pyplot as plt
 
-    before = dict(rcParams)
-    write_figure("accuracy_k700", root)
+    with rc_context({"font.size": 13}):
+        write_figure("accuracy_k700", root)
+        assert rcParams["font.size"] == 13
     path = root / "figures" / "accuracy_k700.png"
     first = path.read_bytes()
     write_figure("accuracy_k700", root)
     assert path.read_bytes() == first
     assert b"Software" not in first
     assert plt.get_fignums() == []
-    assert dict(rcParams) == before
     assert [its.name for its in path.parent.iterdir()] == ["accuracy_k700.png"]
+
+
+def test_the_workflow_is_told_of_every_input():
+    assert {name: drawing.inputs for name, drawing in FIGURES.items()} == outputs.FIGURES
 
 
 def test_an_unknown_figure_lists_those_there_are(root: Path):
@@ -226,7 +110,7 @@ def test_wrong_content_is_named_by_row_and_column(tmp_path: Path):
     with pytest.raises(UserError, match=r"table2.csv: row 2: top1 is 'much', not a number"):
         FIGURES["accuracy_k700"].draw(results)
     frame[:0].to_csv(results / "table2.csv", index=False)
-    with pytest.raises(UserError, match=r"table2.csv: no rows"):
+    with pytest.raises(UserError, match=r"table2.csv: no rows:"):
         FIGURES["accuracy_k700"].draw(results)
     frame[frame["source"] == "published"].replace("much", "1").to_csv(results / "table2.csv", index=False)
     with pytest.raises(UserError, match=r"table2.csv: no rows of ours"):
@@ -352,7 +236,8 @@ def test_recovery_shows_both_forms_and_chance(drawn):
     assert [x for x, _ in points(left, "o")] == [0.8, 0.2]
     assert [x for x, _ in points(left, "|")] == pytest.approx([0.1, 0.1])
     assert [text.get_text() for text in left.texts] == ["*", "*"]
-    assert [x for x, _ in points(right, "s")] == [0.5]
+    assert [x for x, _ in points(left, "s")] == [0.4, 0.1]
+    assert [x for mark in "os" for x, _ in points(right, mark)] == [0.5, 0.25]
     assert "Related by: world" in texts(figure)
 
 
@@ -377,31 +262,3 @@ def test_real_results_share_the_panel_of_the_published(tmp_path: Path):
     assert [axes.get_title() for axes in panels] == ["K400, Table 1", "K700, Table 2", "MiT, Table 1", "MiT, Table 2"]
     low, high = panels[0].get_xlim()
     assert low < 0.03 < 3992 < high
-
-
-@given(st.lists(st.floats(0, 1), max_size=12), st.floats(0.01, 0.3))
-def test_names_keep_apart_and_inside(heights: list[float], gap: float):
-    ordered = np.array(sorted(heights, reverse=True))
-    moved = apart(ordered, gap)
-    least = min(gap, 1 / max(len(heights) - 1, 1))
-    assert (np.diff(moved) <= -least + 1e-9).all()
-    assert ((moved >= -1e-9) & (moved <= 1 + 1e-9)).all()
-    if len(ordered) and (np.diff(ordered) <= -least).all():
-        np.testing.assert_allclose(moved, ordered, atol=1e-9)
-
-
-def test_names_that_meet_stay_about_their_mean():
-    np.testing.assert_allclose(apart(np.array([0.5, 0.5, 0.5]), 0.1), [0.6, 0.5, 0.4])
-
-
-@pytest.mark.parametrize(
-    ("text", "width", "short"),
-    [
-        ("jogging", 7, "jogging"),
-        ("Pushing something from left to right", 30, "Pushing sth from left to right"),
-        ("abcdefghijklmnop", 7, "abcd…op"),
-    ],
-)
-def test_long_names_are_cut_in_the_middle(text: str, width: int, short: str):
-    assert style.shorten(text, width) == short
-    assert len(short) <= width

@@ -71,7 +71,11 @@ def run(path: Path, out: Path) -> list[Path]:
     return sorted(out.iterdir())
 
 
-def test_a_notebook_is_executed_here_with_its_parameters(tmp_path):
+def test_a_notebook_is_executed_here_with_its_parameters(tmp_path, monkeypatch):
+    kernel = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"  # another one of the name, that cannot start
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text('{"argv": ["false"], "display_name": "Other", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     show = (
         "import sys\nfrom multitrain.analysis.page import picture\nfrom matplotlib.figure import Figure\n"
         "figure = Figure(figsize=(1, 1))\nfigure.subplots()\npicture(figure, 'a < b')"

@@ -58,7 +58,7 @@ def test_a_large_negative_weight_is_last():
     assert recover(np.array([[-9.0, 1, 2, 3, 4, 5]]), related, 0).average_precision == pytest.approx(1 / 6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_ties_count_as_the_mean_over_their_orders(data):
     """Against every order of up to seven pairs that the weights allow."""

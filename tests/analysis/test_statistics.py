@@ -107,7 +107,7 @@ def test_a_missing_or_damaged_file_is_one_message(tmp_path):
         read_statistics(path)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4).filter(lambda sizes: sum(sizes) > 1),
     dimensions=st.integers(1, 4),

@@ -7,8 +7,8 @@ import pytest
 
 from multitrain.analysis.runs import method_names
 from multitrain.analysis.training import write_training
-from multitrain.config import Row
 from multitrain.errors import UserError
+from multitrain.experiments import Row
 
 PAIRS = {"multitrain": ("k400", "mit"), "multitrain_k700": ("k700", "mit"), "vanilla": ("k400", "mit")}
 

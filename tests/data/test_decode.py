@@ -50,7 +50,7 @@ def clips(tmp_path_factory) -> dict[str, tuple[Path, np.ndarray]]:
     return made
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     name=st.sampled_from(sorted(LAYOUTS)),
     indices=st.lists(st.integers(0, LENGTH - 1), min_size=1, max_size=12),

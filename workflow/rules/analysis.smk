@@ -265,7 +265,7 @@ rule spectrum:
     input:
         statistics=PLAN.files(rules.evaluate.output.statistics, JOINT),
         records=PLAN.files(rules.train.output.record, JOINT),
-        code=expand(CODE, module=["spectrum", "statistics", "runs"]),
+        code=expand(CODE, module=["spectrum", "statistics", "runs", "predictions"]),
     output:
         f"{RESULTS}/spectrum.csv",
     log:
@@ -290,7 +290,7 @@ rule training:
     input:
         histories=PLAN.files(rules.train.output.history, JOINT),
         records=PLAN.files(rules.train.output.record, JOINT),
-        code=expand(CODE, module=["training", "runs"]),
+        code=expand(CODE, module=["training", "runs", "predictions"]),
     output:
         f"{RESULTS}/training.parquet",
     log:

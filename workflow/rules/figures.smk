@@ -2,6 +2,11 @@
 
 from multitrain.analysis.outputs import FIGURES
 
+DRAWN_WITH = {
+    "projection_graph": ["figures/projections"],
+    "recovery": ["figures/projections"],
+}
+
 for figure, tables in FIGURES.items():
 
     rule:
@@ -13,8 +18,11 @@ for figure, tables in FIGURES.items():
                 CODE,
                 module=[
                     f"figures/{figure.removesuffix('_k700')}",
-                    "figures/style",
-                    "figures/inputs",
+                    *(
+                        f"figures/{shared}"
+                        for shared in ("__init__", "inputs", "style")
+                    ),
+                    *DRAWN_WITH.get(figure, []),
                 ],
             ),
         output:

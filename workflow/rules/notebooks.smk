@@ -39,6 +39,33 @@ rule survey:
         " 2>&1 | tee {log:q}"
 
 
+rule overview:
+    """Frames of some classes of every dataset side by side."""
+    input:
+        manifests=expand(rules.prepare.output.manifest, dataset=PLAN.scale.datasets),
+        code=expand(CODE, module=["strips"]),
+    output:
+        report(
+            f"{RESULTS}/datasets/{SCALE}/overview.jpg",
+            caption="../report/datasets.rst",
+            category="Datasets",
+            labels={"dataset": "all"},
+        ),
+    log:
+        f"{LOGS}/overview.log",
+    benchmark:
+        f"{BENCHMARKS}/overview.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("data", "results"),
+        settings=PLAN.overview_settings(),
+    message:
+        "Drawing {output}"
+    shell:
+        "python -m multitrain.cli overview {params.options} 2>&1 | tee {log:q}"
+
+
 rule notebook:
     """Execute a notebook on the results and render it; papermill's copy is the output."""
     input:
@@ -85,7 +112,9 @@ rule index:
         figures=expand(f"{RESULTS}/figures/{{figure}}.png", figure=FIGURES),
         notebooks=expand(rules.notebook.output, notebook=NOTEBOOKS),
         surveys=expand(rules.survey.output, dataset=PLAN.scale.datasets),
+        overview=rules.overview.output,
         records=PLAN.files(rules.train.output.record, PLAN.table_cells()),
+        flops=rules.flops.output.json,
         code=[*expand(CODE, module=["index", "page", "outputs"]), *TEMPLATES],
     output:
         f"{RESULTS}/index.html",

@@ -2,8 +2,8 @@
 
     python workflow/scripts/search.py vanilla --seeds 0 1 --value rate=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
 
-Needs the prepared datasets and the model of the run's `init`. Each line of RUN.csv is one training: its values,
-seed, and top-1 on val by dataset, of Y_k and of Y'_k. The test split is never read. Started again, it goes on with what
+Needs the prepared datasets and, for each seed, the model of the run's `init`. Each line of RUN.csv is one training: its
+values, seed, top-1 on val by dataset, of Y_k and of Y'_k, and the effective rank of the features z on val. The test split is never read. Started again, it goes on with what
 is missing; two of them may work side by side (`--part 0/2`, `--part 1/2`).
 """
 
@@ -17,6 +17,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import torch
 
+from multitrain.analysis.spectrum import spectrum
+from multitrain.analysis.statistics import pooled, read_statistics
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.engine.evaluate import evaluate
 from multitrain.engine.setup import Job
@@ -54,11 +56,14 @@ def trial(job: Job, chosen: dict[str, float], folder: Path) -> dict:
         init.parent.mkdir(parents=True, exist_ok=True)  # the same initial weights for all combinations
         init.symlink_to((job.folder_of(job.run.init) / "model.pt").resolve())
     train(here, torch.device("cpu"))
+    statistics = []
     found = {"run": job.name, "seed": job.seed, **chosen}
     for dataset in job.run.datasets:
         out = here.folder / "predictions_val" / f"{dataset}.parquet"
         evaluate(here, dataset, "val", out, torch.device("cpu"))
         found[dataset], found[f"{dataset}_projected"] = top1(out, "scores"), top1(out, "scores_projected")
+        statistics.append(read_statistics(out.with_suffix(".npz")))
+    found["effective_rank"] = spectrum(pooled(statistics, "features")[2]).effective_rank
     done.write_text(json.dumps(found))
     return found
 

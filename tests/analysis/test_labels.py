@@ -1,0 +1,37 @@
+"""Names in figures: apart, inside, and short."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multitrain.analysis.figures import style
+from multitrain.analysis.figures.cost import apart
+
+
+@given(st.lists(st.floats(0, 1), max_size=12), st.floats(0.01, 0.3))
+def test_names_keep_apart_and_inside(heights: list[float], gap: float):
+    ordered = np.array(sorted(heights, reverse=True))
+    moved = apart(ordered, gap)
+    least = min(gap, 1 / max(len(heights) - 1, 1))
+    assert (np.diff(moved) <= -least + 1e-9).all()
+    assert ((moved >= -1e-9) & (moved <= 1 + 1e-9)).all()
+    if len(ordered) and (np.diff(ordered) <= -least).all():
+        np.testing.assert_allclose(moved, ordered, atol=1e-9)
+
+
+def test_names_that_meet_stay_about_their_mean():
+    np.testing.assert_allclose(apart(np.array([0.5, 0.5, 0.5]), 0.1), [0.6, 0.5, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "short"),
+    [
+        ("jogging", 7, "jogging"),
+        ("Pushing something from left to right", 30, "Pushing sth from left to right"),
+        ("abcdefghijklmnop", 7, "abcd…op"),
+    ],
+)
+def test_long_names_are_cut_in_the_middle(text: str, width: int, short: str):
+    assert style.shorten(text, width) == short
+    assert len(short) <= width

@@ -94,14 +94,24 @@ class Plan:
         )
 
     def analysis_settings(self) -> str:
-        """What an analysis of several runs depends on beside their files; it takes seconds, so all of it counts."""
+        """What every analysis of several runs depends on beside their files."""
         return _text(
-            experiments=self.experiments,
-            claims=self.claims,
+            runs={name: run.model_dump(mode="json") for name, run in self.experiments.runs.items()},
+            rows={name: _only(table, "datasets", "rows") for name, table in self.experiments.tables.items()},
             scale=self.scale.name,
             seeds=self.project.seeds,
             labels=self._labels(),
         )
+
+    def claims_settings(self) -> str:
+        return _text(shown=self.analysis_settings(), claims=self.claims)
+
+    def table4_settings(self) -> str:
+        return _text(shown=self.analysis_settings(), table=self.experiments.projections)
+
+    def index_settings(self) -> str:
+        titles = {name: table.title for name, table in self.experiments.tables.items()}
+        return _text(shown=self.analysis_settings(), titles=titles, table4=self.experiments.projections.title)
 
     def survey_settings(self, dataset: str) -> str:
         part = self.scale.datasets[dataset]

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from multitrain.analysis.outputs import FIGURES
+
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config", "workflow", "resources", "multitrain", "environment.yml")
+PARTS = ("Snakefile", "config", "workflow", "resources", "multitrain", "notebooks", "environment.yml")
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 DATASETS = ("k400", "mit", "ssv2", "actnet")
 
 pytestmark = pytest.mark.xdist_group("workflow")  # one process, so that the project is made once
@@ -79,6 +82,8 @@ def job(rule: str, output: Path) -> str:
         "train": output.parts[3:4],
         "evaluate": (*output.parts[3:4], "on", output.stem),
         "table": [output.stem],
+        "survey": output.parts[3:4],
+        "notebook": [output.stem],
     }
     return " ".join([rule, *names.get(rule, [])])
 
@@ -90,10 +95,20 @@ def test_changed_numerical_code_or_environment_runs_nothing_again(project: Path,
     assert to_run_again(project) == set()
 
 
+def costly(jobs: set[str]) -> set[str]:
+    """Those of the jobs that take more than seconds."""
+    return {job for job in jobs if job.split(" ")[0] in ("synth", "prepare", "train", "evaluate")}
+
+
+TABLES = {"table table1", "table table2", "table table3"}
+ANALYSES = {"claims", "classes", "projections", "recovery", "spectrum", "table4", "training"}
+
+
 def test_a_changed_run_runs_again_with_what_depends_on_it(project: Path, edit):
     edit("config/experiments.yaml", "mit_baseline: {", "mit_baseline: { informative: true,")
-    tables = {"table table1", "table table2", "table table3"}
-    assert to_run_again(project) == {"train mit_baseline", "evaluate mit_baseline on mit"} | tables
+    again = to_run_again(project)
+    assert costly(again) == {"train mit_baseline", "evaluate mit_baseline on mit"}
+    assert again >= TABLES | {"claims", "classes", "figure_accuracy", "notebook table1", "index"}
 
 
 def test_a_changed_layout_prepares_its_dataset_again_and_what_reads_it(project: Path, edit):
@@ -104,26 +119,58 @@ def test_a_changed_layout_prepares_its_dataset_again_and_what_reads_it(project: 
     assert again >= {"prepare actnet", "train actnet_baseline", "evaluate actnet_baseline on actnet", "table table2"}
     assert "train mit_longer" in again  # its number of steps depends on actnet's clips
     untouched = ("k400_baseline", "mit_baseline", "ssv2_baseline", "k700_baseline", "wo_actnet")
-    assert not any(job.split(" ")[1] in untouched for job in again)
-    assert {job for job in again if job.startswith(("prepare", "synth"))} == {"prepare actnet"}
+    assert not {f"train {name}" for name in untouched} & again
+    assert {job for job in again if job.startswith(("prepare", "synth", "survey"))} == {
+        "prepare actnet",
+        "survey actnet",
+    }
 
 
-def test_a_changed_title_writes_the_table_again_alone(project: Path, edit):
-    edit("config/experiments.yaml", 'title: "', 'title: "A ')
-    assert to_run_again(project) == {"table table1"}
+def test_a_changed_title_writes_its_table_again_and_what_shows_it(project: Path, edit):
+    edit("config/experiments.yaml", 'title: "', 'title: "A ')  # of table1
+    again = to_run_again(project)
+    assert "table table1" in again and not costly(again)
+    assert not again & (ANALYSES | {"table table2", "table table3", "figure_accuracy_k700", "notebook training"})
 
 
-def test_changed_code_of_the_table_writes_it_again_alone(project: Path, edit):
+def test_changed_code_of_the_tables_writes_them_again_and_trains_nothing(project: Path, edit):
     edit("multitrain/analysis/markdown.py", "\n", "\n# a remark\n")
-    assert to_run_again(project) == {"table table1", "table table2", "table table3"}
+    again = to_run_again(project)
+    assert again >= TABLES | {"table4", "claims"}
+    assert not costly(again)
+    assert not again & {"projections", "spectrum", "training", "classes", "figure_training"}
+
+
+def test_changed_code_of_a_figure_draws_it_again_where_it_is_shown(project: Path, edit):
+    edit("multitrain/analysis/figures/spectrum.py", "\n", "\n# a remark\n")
+    again = to_run_again(project)
+    assert {job for job in again if job.startswith("figure_")} == {"figure_spectrum"}
+    assert again - {"figure_spectrum", "index", "all"} == {f"notebook {path.stem}" for path in NOTEBOOKS}
+
+
+def test_a_changed_claim_is_decided_again_alone(project: Path, edit):
+    edit("config/claims.yaml", "times: 0.5", "times: 0.6")
+    again = to_run_again(project)
+    assert "claims" in again and not costly(again)
+    assert not again & (TABLES | (ANALYSES - {"claims"}) | {"notebook table4", "notebook training"})
+
+
+def test_a_changed_caption_runs_nothing(project: Path, edit):
+    edit("workflow/report/accuracy.rst", "Top-1", "Accuracy")
+    assert to_run_again(project) == set()
+
+
+def test_a_changed_notebook_is_executed_again_alone(project: Path, edit):
+    edit("notebooks/training.ipynb", "\n", "\n ")
+    assert to_run_again(project) <= {"notebook training", "index", "all"}
 
 
 @pytest.mark.parametrize(
     ("scale", "expected"),
     [
-        ("mini", {"synth": 5, "prepare": 5, "train": 19, "evaluate": 48, "flops": 1, "table": 3, "all": 1}),
-        ("ci", {"synth": 5, "prepare": 5, "train": 38, "evaluate": 96, "flops": 1, "table": 3, "all": 1}),
-        ("paper", {"prepare": 5, "train": 19, "evaluate": 48, "flops": 1, "table": 3, "all": 1}),
+        ("mini", {"synth": 5, "prepare": 5, "train": 19, "evaluate": 48}),
+        ("ci", {"synth": 5, "prepare": 5, "train": 38, "evaluate": 96}),
+        ("paper", {"prepare": 5, "train": 19, "evaluate": 48}),
     ],
 )
 def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected: dict[str, int]):
@@ -132,7 +179,10 @@ def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected
     planned = snakemake(folder, "-n", "--config", f"scale={scale}", *seeds, "data=elsewhere", "results=its own")
     assert planned.returncode == 0, planned.stderr
     table = planned.stdout.split("Job stats:")[1].split("total")[0]
-    assert Counter({name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}) == expected
+    found = Counter({name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)})
+    cheap = {"flops": 1, "table": 3, "survey": 5, "overview": 1, "notebook": len(NOTEBOOKS), "index": 1, "all": 1}
+    figures = {f"figure_{name}": 1 for name in FIGURES}
+    assert found == expected | cheap | figures | dict.fromkeys(ANALYSES, 1)
     assert f"elsewhere/{scale}/k700/manifest.parquet" in planned.stdout
     assert f"its own/runs/{scale}/multitrain_large/seed0/model.pt" in planned.stdout
 

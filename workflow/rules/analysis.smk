@@ -135,7 +135,7 @@ rule table4:
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,
-        settings=PLAN.analysis_settings(),
+        settings=PLAN.table4_settings(),
     message:
         "Writing {output.csv}"
     shell:
@@ -223,7 +223,7 @@ rule claims:
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,
-        settings=PLAN.analysis_settings(),
+        settings=PLAN.claims_settings(),
     message:
         "Testing the claims of the paper"
     shell:

@@ -127,7 +127,7 @@ rule index:
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,
-        settings=PLAN.analysis_settings(),
+        settings=PLAN.index_settings(),
     message:
         "Writing {output}"
     shell:

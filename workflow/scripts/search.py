@@ -3,8 +3,9 @@
     python workflow/scripts/search.py vanilla --seeds 0 1 --value rate=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
 
 Needs the prepared datasets and, for each seed, the model of the run's `init`. Each line of RUN.csv is one training: its
-values, seed, top-1 on val by dataset, of Y_k and of Y'_k, and the effective rank of the features z on val. The test split is never read. Started again, it goes on with what
-is missing; two of them may work side by side (`--part 0/2`, `--part 1/2`).
+values, seed, top-1 on val by dataset, of Y_k and of Y'_k, and the effective rank of the features z on val. The test
+split is never read. Started again, it goes on with what is missing; two of them may work side by side (`--part 0/2`,
+`--part 1/2`).
 """
 
 import argparse

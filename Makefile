@@ -1,4 +1,4 @@
-# The two commands are `make table1` and `make test`; the rest is for those who work on the code.
+# The first commands are `make table1` and `make all`; what comes after `make test` is for those who work on the code.
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -26,6 +26,14 @@ $(READY): requirements.lock pyproject.toml
 .PHONY: table1
 table1: $(READY) ## From nothing to results/table1.csv and .md
 	$(BIN)/snakemake results/table1.csv --cores all --rerun-incomplete --quiet host reason
+
+.PHONY: all
+all: $(READY) ## From nothing to results/index.html: all tables, claims, figures and notebooks
+	$(BIN)/snakemake --cores all --rerun-incomplete --quiet host reason
+
+.PHONY: report
+report: $(READY) ## Pack what there is into one file, report.html
+	$(BIN)/snakemake --report report.html
 
 .PHONY: test
 test: $(READY) ## Run the tests

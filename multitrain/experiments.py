@@ -80,6 +80,13 @@ class Experiments(Settings):
             raise UserError(f"no run {name!r} in the experiments; there are {', '.join(self.runs)}")
         return self.runs[name]
 
+    def table(self, name: str) -> Table:
+        """The table of that name, or an error that lists those there are."""
+        if name not in self.tables:
+            there = ", ".join(self.tables)
+            raise UserError(f"no table {name!r} in the experiments; there are {there}, and table4 of the projections")
+        return self.tables[name]
+
     def shown_runs(self, *tables: str) -> tuple[str, ...]:
         """The runs that some tables show, each once, in their order; without a name, that any table does."""
         rows = [row for name in tables or self.tables for row in self.tables[name].rows]

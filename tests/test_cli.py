@@ -22,7 +22,11 @@ def call(*arguments: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "command", ["synth", "prepare", "train", "evaluate", "table", "flops", "checkpoint", "checkpoint import"]
+    "command",
+    [
+        *("synth", "prepare", "train", "evaluate", "table", "flops", "checkpoint", "checkpoint import"),
+        *("analyse", "survey", "overview", "figure", "notebook", "index"),
+    ],
 )
 def test_every_command_has_help_for_itself_and_its_options(command, capsys):
     assert call(*command.split(), "--help") == 0
@@ -60,13 +64,27 @@ def test_an_imported_release_checkpoint_loads(tmp_path, capsys):
         (["train", "multitrain", "--device", "gpu"], "--device gpu: not usable here"),
         (["evaluate", "k400_baseline", "mit"], "run k400_baseline has no dataset 'mit'"),
         (["evaluate", "k400_baseline", "k400"], "model.pt: no such file: train the run"),
-        (["table", "table9"], "no table 'table9' in the experiments; there are table1"),
+        (["table", "table9"], "there are table1, table2, table3, and table4 of the projections"),
+        (["table", "table4"], "projections.parquet: no such"),
+        (["analyse", "projections"], "run.json: no such file"),
+        (["analyse", "recovery"], "projections.parquet: no such"),
+        (["analyse", "claims"], "no such file"),
+        (["analyse", "classes"], "no such"),
+        (["analyse", "spectrum"], "no such"),
+        (["analyse", "training"], "no such file"),
+        (["survey", "k400"], "manifest.parquet: no such manifest"),
+        (["survey", "ucf101"], "no dataset 'ucf101'"),
+        (["overview"], "manifest.parquet: no such manifest"),
+        (["figure", "pie"], "no figure 'pie'; there are"),
+        (["figure", "accuracy"], "no such file: `snakemake results/"),
+        (["notebook", "notebooks/table9.ipynb"], "notebooks/table9.ipynb: no such"),
+        (["index"], "no such file"),
         (["checkpoint", "import", "absent.pyth", "out.pt"], "absent.pyth: no such file"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_status_1(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    options = [] if arguments[0] == "checkpoint" else CONFIG
+    options = [] if arguments[0] in ("checkpoint", "figure", "notebook") else CONFIG
     assert call(*arguments, *options) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: ") and len(said.splitlines()) == 1

@@ -41,9 +41,7 @@ def write_classes(
     """
     rows = []
     for name in tables:
-        if name not in experiments.tables:
-            raise UserError(f"no table {name!r} in the experiments; there are {', '.join(experiments.tables)}")
-        table = experiments.tables[name]
+        table = experiments.table(name)
         for dataset in table.datasets:
             runs = [experiments.run_of(table, row, dataset) for row in (baseline, method)]
             if None in runs:

@@ -79,12 +79,17 @@ def write_projections(
     unfit = [name for name in runs if experiments.run(name).projection == "none"]
     if unfit:
         raise UserError(f"run {unfit[0]!r} has no projections: name runs whose projection is not none")
+    found = [
+        each
+        for name in dict.fromkeys(runs)
+        for seed in seeds
+        for each in _projections(
+            results / "runs" / scale.name / name / f"seed{seed}", name, experiments.run(name).datasets, seed, relations
+        )
+    ]
     with atomic(results / FILE) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
-        for name in dict.fromkeys(runs):
-            for seed in seeds:
-                folder = results / "runs" / scale.name / name / f"seed{seed}"
-                for found in _projections(folder, name, experiments.run(name).datasets, seed, relations):
-                    writer.write_table(_table(found, scale.name))
+        for each in found:
+            writer.write_table(_table(each, scale.name))
 
 
 def read_projections(results: Path, scale: Scale, runs: tuple[str, ...], seeds: tuple[int, ...]) -> list[Projection]:

@@ -36,9 +36,7 @@ def write_table(
     name: str, scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path, published: Path
 ) -> None:
     """Write <results>/<name>.csv, .md and .tex from the runs in `results` and the paper's table in `published`."""
-    if name not in experiments.tables:
-        raise UserError(f"no table {name!r} in the experiments; there are {', '.join(experiments.tables)}")
-    table = experiments.tables[name]
+    table = experiments.table(name)
     rows = published_rows(published / table.published) + our_rows(table, scale, experiments, seeds, results)
     for suffix, kind in (("md", markdown), ("tex", latex)):
         with atomic(results / f"{name}.{suffix}") as temporary:

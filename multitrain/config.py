@@ -40,6 +40,28 @@ class Transcode(Settings):
         return self
 
 
+class Limits(Settings):
+    """What one source video may cost; beyond, it is refused and listed."""
+
+    seconds: Positive = Field(600.0, description="of wall-clock time for one video; then its decoder is ended")
+    pixels: Count = Field(8192 * 4320, description="of a frame")
+    minutes: Positive = Field(360.0, description="length of a video")
+
+
+class Download(Settings):
+    """Where a publisher's files are fetched from; without it the user brings them."""
+
+    base: str = Field("", description="prefix of the addresses below")
+    annotations: dict[str, str] = Field({}, description="file name in raw/annotations: its address after the prefix")
+    train: str | None = Field(None, description="list of the training archives, an address a line")
+    val: str | None = Field(None, description="list of the validation archives")
+    replacement: str | None = Field(None, description="archive of videos that replace damaged ones")
+    videos: bool = Field(False, description="fetch each annotated video from its own address with yt-dlp")
+    parts_on_disk: Count = Field(2, description="archives that may lie on the disk at once")
+    keep: bool = Field(False, description="archives stay when they have been read")
+    attempts: Count = Field(8, description="tries of one file before giving up")
+
+
 class Views(Settings):
     """Test protocol: clips along time times crops along the longer side."""
 
@@ -61,8 +83,12 @@ class Dataset(Settings):
 
     title: str = Field(description="name in tables")
     letter: str = Field(description="the paper's letter in the column of training data")
-    reader: Literal["kinetics", "activitynet", "ssv2", "mit"]
+    reader: Literal["kinetics", "activitynet", "ssv2", "mit", "list"]
     raw: str | None = Field(None, description="folder with the publisher's files; null: <data>/<scale>/<dataset>/raw")
+    download: Download | None = Field(None, description="fetch the files into that folder; null: they are brought")
+    classes_file: str | None = Field(None, description="reader list: file of class names, relative to the raw folder")
+    prepared: bool = Field(False, description="reader list: the files are used as they are, without transcoding")
+    limits: Limits = Limits()
     holdout: Fraction = Field(0.0, description="part of the publisher's training videos set aside as val")
     clip_seconds: Positive = Field(10.0, description="longest clip cut from an annotated segment")
     transcode: Transcode = Transcode()
@@ -185,5 +211,6 @@ class Project(Settings):
 
     scale: Name = Field("mini", description="a file of config/scales")
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="each run is repeated with each seed")
+    exclude_leaks: bool = Field(True, description="leave out training clips of videos that a joint run is tested on")
     data: str = Field("data", description="folder of raw files and prepared clips")
     results: str = Field("results", description="folder of runs, tables and figures")

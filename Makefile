@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## List what can be made
-	@sed -nE 's/^([a-z0-9]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 .PHONY: environment
 environment: $(READY) ## Make .venv with the packages of requirements.lock and the project itself
@@ -48,6 +48,10 @@ lint: $(READY) ## Check style
 .PHONY: bench
 bench: $(READY) ## Time a training step against the same model written plainly
 	$(BIN)/python -m tests.bench.step
+
+.PHONY: bench-data
+bench-data: $(READY) ## Measure transcoding, decoding, and loading a large manifest
+	$(BIN)/python -m tests.bench.data
 
 .PHONY: schemas
 schemas: $(READY) ## Write workflow/schemas from multitrain/config.py

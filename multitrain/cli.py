@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from multitrain import cli_results
+from multitrain import cli_data, cli_results
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
 from multitrain.options import (
@@ -36,6 +36,7 @@ app = typer.Typer(
 checkpoints = typer.Typer(help="Read checkpoints of the authors' release.", no_args_is_help=True)
 app.add_typer(checkpoints, name="checkpoint")
 app.add_typer(cli_results.app)
+app.add_typer(cli_data.app, name="data")
 
 
 class Split(StrEnum):
@@ -75,11 +76,11 @@ def _torch_device(name: str, threads: int):
     return device
 
 
-def _job(run: str, scale: str, config: Path, seed: int, data: Path, results: Path):
+def _job(run: str, scale: str, config: Path, seed: int, data: Path, results: Path, exclude_leaks: bool = True):
     from multitrain.engine.setup import Job
 
     loaded = load_scale(scale, config)
-    job = Job(loaded, load_experiments(config, loaded), run, seed, data, results)
+    job = Job(loaded, load_experiments(config, loaded), run, seed, data, results, exclude_leaks)
     job.run  # noqa: B018  an unknown run is an error before anything is loaded
     return job
 
@@ -131,9 +132,10 @@ def train(
     workers: Workers = 0,
     device: Device = "auto",
     checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between two resume points.")] = 60.0,
+    keep_leaks: Annotated[bool, typer.Option("--keep-leaks", help="Train on videos of other test sets too.")] = False,
 ) -> None:
     """Train a run to its end; started again after a kill, it continues to the very same weights."""
-    job = _job(run, scale, config, seed, data, results)
+    job = _job(run, scale, config, seed, data, results, exclude_leaks=not keep_leaks)
     chosen = _torch_device(device, threads)
     from multitrain.engine.train import train as run_train
 

@@ -43,7 +43,7 @@ class Transcode(Settings):
 class Limits(Settings):
     """What one source video may cost; beyond, it is refused and listed."""
 
-    seconds: Positive = Field(600.0, description="of wall-clock time for one video; then its decoder is ended")
+    seconds: Positive = Field(600.0, description="of wall-clock time for one clip; then its video's decoder is ended")
     pixels: Count = Field(8192 * 4320, description="of a frame")
     minutes: Positive = Field(360.0, description="length of a video")
 
@@ -96,12 +96,19 @@ class Dataset(Settings):
     views: Views = Views()
     flip: bool = Field(True, description="random horizontal flip in training; false where direction is the label")
 
+    @property
+    def grid(self) -> int:
+        """Frames between two that a clip may take: the stride that files were laid out for, any frame where not by us."""
+        return 1 if self.prepared else self.transcode.stride
+
     @model_validator(mode="after")
     def _layout(self):
-        if self.sampling.kind == "dense" and self.sampling.stride % self.transcode.stride:
-            raise ValueError(
-                f"sampling.stride {self.sampling.stride} is no multiple of transcode.stride {self.transcode.stride}"
-            )
+        if self.sampling.kind == "dense" and self.sampling.stride % self.grid:
+            raise ValueError(f"sampling.stride {self.sampling.stride} is no multiple of transcode.stride {self.grid}")
+        if (self.reader == "list") != (self.classes_file is not None):
+            raise ValueError("reader list needs classes_file, and the other readers have their class names")
+        if self.prepared and self.reader != "list":
+            raise ValueError("prepared is for reader list: other publishers' files have to be transcoded")
         return self
 
 

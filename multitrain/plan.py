@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from multitrain.claims import Claims
 from multitrain.config import Project, Scale
 from multitrain.configfile import load_claims, load_experiments, load_scale, parse
+from multitrain.data.leakage import guarded
 from multitrain.experiments import Experiments, Run
 
 
@@ -50,7 +51,9 @@ class Plan:
 
     def prepare_settings(self, dataset: str) -> str:
         part = self.scale.datasets[dataset]
-        return _text(dataset=_only(part, "reader", "raw", "holdout", "clip_seconds", "transcode"))
+        return _text(
+            dataset=_only(part, "reader", "raw", "holdout", "clip_seconds", "transcode", "classes_file", "prepared")
+        )
 
     def train_settings(self, name: str) -> str:
         """Another title or other test views of a dataset change no training."""
@@ -62,13 +65,21 @@ class Plan:
             pixels=self.scale.sizes[run.size],
             datasets={dataset: _only(self.scale.datasets[dataset], "sampling", "flip") for dataset in run.datasets},
             paced=self._pace(run),
+            exclude_leaks=self.project.exclude_leaks,
         )
 
     def train_datasets(self, name: str) -> list[str]:
-        """Datasets whose manifests a training reads: its own, and those of the run in `steps_of`."""
-        run = self.experiments.runs[name]
-        paced = self.experiments.runs[run.steps_of].datasets if run.steps_of else ()
-        return list(dict.fromkeys([*run.datasets, *paced]))
+        """Datasets whose manifests a training reads: its own, those of the run in `steps_of`, and what leaks to them."""
+        paced = self.experiments.runs[name].steps_of
+        readers = [
+            (run, dataset) for run in filter(None, (name, paced)) for dataset in self.experiments.runs[run].datasets
+        ]
+        others = [other for reader in readers for other in self._guarded(*reader)]
+        return list(dict.fromkeys([*(dataset for _, dataset in readers), *others]))
+
+    def _guarded(self, run: str, dataset: str) -> tuple[str, ...]:
+        """The datasets whose tested videos are left out of a run's training clips of `dataset`."""
+        return guarded(self.scale, self.experiments, run, dataset) if self.project.exclude_leaks else ()
 
     def _pace(self, run: Run) -> dict | None:
         """What the number of steps depends on, where it is another run's."""
@@ -112,6 +123,13 @@ class Plan:
     def index_settings(self) -> str:
         titles = {name: table.title for name, table in self.experiments.tables.items()}
         return _text(shown=self.analysis_settings(), titles=titles, table4=self.experiments.projections.title)
+
+    def accounting_settings(self) -> str:
+        return _text(
+            datasets={name: _only(part, "title", "reader", "raw") for name, part in self.scale.datasets.items()},
+            runs={name: _only(run, "datasets", "init") for name, run in self.experiments.runs.items()},
+            scale=self.scale.name,
+        )
 
     def survey_settings(self, dataset: str) -> str:
         part = self.scale.datasets[dataset]

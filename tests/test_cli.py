@@ -25,6 +25,7 @@ def call(*arguments: str) -> int:
     "command",
     [
         *("synth", "prepare", "train", "evaluate", "table", "flops", "checkpoint", "checkpoint import"),
+        *("data", "data status", "data check", "data account"),
         *("analyse", "survey", "overview", "figure", "notebook", "index"),
     ],
 )

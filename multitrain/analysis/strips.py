@@ -56,7 +56,7 @@ def _strip(clips: Manifest, settings: Dataset, frames: int, label: int) -> np.nd
         return None
     row = {name: clips.table[name][int(places[0])].as_py() for name in ("path", "frames", "fps")}
     indices = view_indices(settings, row["frames"], frames)[0][even(frames, FRAMES)]
-    video = read_frames(clips.folder / row["path"], indices, row["fps"], settings.transcode.stride)
+    video = read_frames(clips.folder / row["path"], indices, row["fps"], settings.grid)
     return np.concatenate([_square(frame) for frame in video], axis=1)
 
 

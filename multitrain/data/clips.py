@@ -1,10 +1,12 @@
 """The one dataset class: clips of one or more prepared datasets, decoded, sampled and cropped."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
@@ -14,7 +16,10 @@ from multitrain.data.decode import read_frames
 from multitrain.data.manifest import Manifest
 from multitrain.data.sampling import dense, random_start, segments, view_starts
 from multitrain.data.transforms import as_frames, augment, view_crops
+from multitrain.errors import UserError
 from multitrain.seeding import generator
+
+COLUMNS = ("clip_id", "path", "label", "frames", "fps")  # of the manifest, kept in memory
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,24 @@ class Sample:
 class Source:
     """The clips of one split of one prepared dataset."""
 
-    def __init__(self, settings: Dataset, manifest: Manifest):
+    def __init__(self, settings: Dataset, manifest: Manifest, left_out: int = 0):
         self.settings, self.folder, self.classes = settings, Path(manifest.folder), manifest.classes
-        self.columns = {name: manifest.table[name] for name in ("clip_id", "path", "label", "frames", "fps")}
+        self.left_out = left_out  # clips of the split that are not among these
+        self.columns = manifest.table.select(COLUMNS)
+        self._mapped = None  # file of the columns, from the first pickling on
 
     def __len__(self) -> int:
-        return len(self.columns["label"])
+        return len(self.columns)
+
+    def __getstate__(self) -> dict:
+        """For a worker that is no fork: the columns as a file that all workers map, where each would hold a copy."""
+        if self._mapped is None:
+            self._mapped = _as_file(self.columns)
+        return {**self.__dict__, "columns": self._mapped.name, "_mapped": None}
+
+    def __setstate__(self, state: dict) -> None:
+        columns = pa.ipc.open_file(pa.memory_map(state["columns"])).read_all()
+        self.__dict__.update(state, columns=columns)
 
     def value(self, column: str, row: int):
         """One cell, taken from the Arrow column: no Python list of clips is ever made."""
@@ -59,7 +76,21 @@ class Source:
     def read(self, row: int, indices: np.ndarray) -> Tensor:
         """Frames (T, 3, H, W) uint8 of one clip."""
         path = self.folder / self.value("path", row)
-        return as_frames(read_frames(path, indices, self.value("fps", row), self.settings.transcode.stride))
+        return as_frames(read_frames(path, indices, self.value("fps", row), self.settings.grid))
+
+
+def _as_file(table: pa.Table) -> tempfile._TemporaryFileWrapper:
+    """The table in a temporary Arrow file that goes with its handle; who has mapped it by then keeps it."""
+    file = tempfile.NamedTemporaryFile(prefix="multitrain-", suffix=".arrow")  # noqa: SIM115  kept by the caller
+    try:
+        with pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+        file.flush()
+    except OSError as error:
+        raise UserError(
+            f"{file.name}: the list of clips cannot be written ({error}): make room or set TMPDIR"
+        ) from None
+    return file
 
 
 class Clips(TorchDataset):
@@ -97,7 +128,7 @@ class TrainClips(Clips):
         if settings.sampling.kind == "segment":
             indices = segments(length, self.frames, rng)
         else:
-            stride, grid = settings.sampling.stride, settings.transcode.stride
+            stride, grid = settings.sampling.stride, settings.grid
             start = random_start(length, self.frames, stride, rng, grid)
             indices = dense(length, self.frames, stride, start, grid)
         frames = self.sources[which].read(row, indices)
@@ -127,7 +158,7 @@ def view_indices(settings: Dataset, length: int, count: int) -> list[np.ndarray]
     if settings.sampling.kind == "segment":
         fine = segments(length, count * views)
         return [fine[view::views] for view in range(views)]
-    stride, grid = settings.sampling.stride, settings.transcode.stride
+    stride, grid = settings.sampling.stride, settings.grid
     return [dense(length, count, stride, start, grid) for start in view_starts(length, count, stride, views, grid)]
 
 

@@ -76,7 +76,9 @@ class Manifest:
         if name not in SPLITS:
             raise UserError(f"{self.folder}: no split {name!r}; there are {', '.join(SPLITS)}")
         mask = pa.compute.equal(self.table["split"], name)
-        return Manifest(self.folder, self.classes, self.table.filter(mask).combine_chunks())
+        # Column by column, for Table.filter takes three times as long.
+        columns = [column.filter(mask) for column in self.table.columns]
+        return Manifest(self.folder, self.classes, pa.table(columns, schema=self.table.schema))
 
     def empty_classes(self) -> tuple[str, ...]:
         """Classes without a clip among these."""
@@ -95,17 +97,22 @@ def write_manifest(path: Path, classes: Iterable[str], rows: list[dict]) -> None
         pq.write_table(table, temporary)
 
 
-def read_manifest(path: Path | str) -> Manifest:
-    """Read a manifest, or raise a UserError that says what is wrong with the file."""
+def read_manifest(path: Path | str, columns: Iterable[str] | None = None) -> Manifest:
+    """Read a manifest, or raise a UserError that says what is wrong with the file.
+
+    With `columns` no others are read, but for `label` and `split`: half the time of all where clips are millions.
+    """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such manifest: run `multitrain prepare` for this dataset first")
+    wanted = None if columns is None else list(dict.fromkeys([*columns, "label", "split"]))
     try:
-        table = pq.read_table(path, memory_map=True)
+        with pq.ParquetFile(path, memory_map=True) as file:
+            if not file.schema_arrow.equals(SCHEMA, check_metadata=False):
+                raise UserError(f"{path}: columns differ from this version's manifest: prepare the dataset again")
+            table = file.read(wanted)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet file ({error}): prepare the dataset again") from None
-    if not table.schema.equals(SCHEMA, check_metadata=False):
-        raise UserError(f"{path}: columns differ from this version's manifest: prepare the dataset again")
     classes = tuple(json.loads((table.schema.metadata or {}).get(b"classes", b"[]")))
     labels = table["label"].to_numpy()
     if not classes or (len(labels) and (labels.min() < 0 or labels.max() >= len(classes))):

@@ -1,15 +1,16 @@
 """From a run's name to its parts: where its files lie, its clips, its network and its objective."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 import multitrain
 from multitrain.config import Recipe, Scale
-from multitrain.data.clips import Source
-from multitrain.data.manifest import read_manifest
+from multitrain.data.clips import COLUMNS, Source
+from multitrain.data.leakage import guarded, without_leaks
+from multitrain.data.manifest import Manifest, read_manifest
 from multitrain.engine.checkpoint import read_weights
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
@@ -30,6 +31,7 @@ class Job:
     seed: int
     data: Path
     results: Path
+    exclude_leaks: bool = True
 
     @property
     def run(self) -> Run:
@@ -57,28 +59,41 @@ class Job:
         Raises:
             UserError: no manifest, no clip in that split, or a class without a training clip.
         """
-        path = self.data / self.scale.name / dataset / "manifest.parquet"
-        manifest = read_manifest(path)
-        chosen = manifest.split(split)
+        path = self._manifest(dataset)
+        there = chosen = read_manifest(path, (*COLUMNS, "video_id")).split(split)
         if not len(chosen):
             raise UserError(f"{path}: no clip in split {split}: see missing.csv beside it")
+        if split == "train" and self.exclude_leaks:
+            chosen = self._without_leaks(dataset, chosen)
         if split == "train" and (absent := chosen.empty_classes()):
             raise UserError(
                 f"{path}: {len(absent)} classes have no training clip, among them {absent[0]!r}: "
                 "bring the missing videos (missing.csv beside it) or take the classes out of the annotation"
             )
-        return Source(self.scale.dataset(dataset), chosen)
+        return Source(self.scale.dataset(dataset), chosen, len(there) - len(chosen))
+
+    def _manifest(self, dataset: str) -> Path:
+        return self.data / self.scale.name / dataset / "manifest.parquet"
+
+    def _without_leaks(self, dataset: str, clips: Manifest) -> Manifest:
+        """Training clips without those of videos that this run, or one that starts from its weights, is tested on."""
+        names = guarded(self.scale, self.experiments, self.name, dataset)
+        tested = {name: read_manifest(self._manifest(name), ["video_id"]) for name in names}
+        kept = without_leaks(self.scale, dataset, clips, tested)
+        if not len(kept):
+            raise UserError(
+                f"{self._manifest(dataset)}: run {self.name} is tested on every video of its training split "
+                f"({', '.join(names)}): see leakage.csv, or set exclude_leaks to false"
+            )
+        return kept
 
 
 def schedule(job: Job) -> tuple[int, int]:
     """(steps, warm-up steps) of a run: its recipe's epochs over its clips, or as many steps as `steps_of` takes."""
 
-    def count(run: Run, epochs: float) -> int:
-        clips = sum(len(job.source(dataset, "train")) for dataset in run.datasets)
-        return round(epochs * (clips // job.scale.recipes[run.recipe].batch))
-
-    paced = job.experiments.run(job.run.steps_of) if job.run.steps_of else job.run
-    steps = max(count(paced, job.scale.recipes[paced.recipe].epochs), 1)
+    paced = replace(job, name=job.run.steps_of or job.name)
+    clips = sum(len(paced.source(dataset, "train")) for dataset in paced.run.datasets)
+    steps = max(round(paced.recipe.epochs * (clips // paced.recipe.batch)), 1)
     return steps, round(steps * job.recipe.warmup_epochs / job.recipe.epochs)
 
 

@@ -189,7 +189,7 @@ def _finish(training: Training, history: Path) -> None:
         "seed": job.seed,
         "synthetic": job.scale.world is not None,
         "datasets": {
-            name: {"classes": len(source.classes), "clips": len(source)}
+            name: {"classes": len(source.classes), "clips": len(source), "left_out": source.left_out}
             for name, source in zip(job.run.datasets, training.clips.sources, strict=True)
         },
         "settings": job.run.model_dump(mode="json"),

@@ -3,6 +3,7 @@
 A segment of L seconds is cut into ceil(L / clip_seconds) equal pieces, so no remainder is lost and none is much
 shorter than the others. The cuts depend on the annotation alone: a piece that runs past the file's end is clipped to
 it, and one wholly behind it is listed as outside. Many links are dead, so a missing video is counted, not an error.
+Where the settings say so, a video that is not there is fetched when its turn comes.
 """
 
 import json
@@ -15,17 +16,22 @@ from multitrain.config import Dataset
 from multitrain.data.manifest import Missing
 from multitrain.errors import UserError
 from multitrain.sources.annotations import first_of, json_content
+from multitrain.sources.download import annotations
 from multitrain.sources.publication import OURS, Annotated, Batch, Member, Publication, distinct, safe_id
+from multitrain.sources.ytdlp import SUFFIXES, Videos
 
-SUFFIXES = (".mp4", ".mkv", ".webm")
 UNLABELLED = {"test", "testing"}
 LONGEST = 86_400  # seconds of a segment; an annotation beyond is broken
 
 
 def read(raw: Path, dataset: Dataset) -> Publication:
     """The publication in `raw`."""
+    annotations(raw, dataset.download)
     path, database = _database(raw)
-    folder = first_of([raw], ["videos"], "folder of videos", "put the videos v_{id}.mp4 there")
+    fetching = dataset.download is not None and dataset.download.videos
+    folder = raw / "videos"
+    if not fetching:
+        first_of([raw], ["videos"], "folder of videos", "put the videos v_{id}.mp4 there")
     clips: list[Annotated] = []
     missing: list[Missing] = []
     order = sorted(database, key=lambda name: (_subset(path, name, database[name]) == "train", name))
@@ -35,19 +41,22 @@ def read(raw: Path, dataset: Dataset) -> Publication:
             _segments(name, entry, dataset.clip_seconds, clips, missing)
     clips, duplicates = distinct(clips)
     classes = tuple(sorted({clip.label for clip in clips}))
-    batch = Batch("videos", lambda: _members(folder, order))
+    wanted = {clip.key for clip in clips}
+    entries = {name: database[name] for name in order if name in wanted}
+    batch = Batch("videos", lambda: _members(folder, entries, dataset.download.attempts if fetching else 0))
     return Publication(classes, tuple(clips), (*missing, *duplicates), (batch,), cut=True)
 
 
 def _database(raw: Path) -> tuple[Path, dict]:
     found = []
-    for path in sorted(raw.glob("*.json")):
+    for path in sorted([*raw.glob("*.json"), *raw.glob("annotations/*.json")]):
         content = json_content(path.read_bytes(), str(path), object)
         if isinstance(content, dict) and isinstance(content.get("database"), dict):
             found.append((path, content["database"]))
     if len(found) != 1:
         names = ", ".join(path.name for path, _ in found) or "none"
-        raise UserError(f"{raw}: needs one JSON with a database of annotations, found {names}: leave the one to use")
+        cure = "leave the one to use" if found else "put the publisher's there"
+        raise UserError(f"{raw}: needs one JSON with a database of annotations, found {names}: {cure}")
     return found[0]
 
 
@@ -63,9 +72,9 @@ def _subset(path: Path, name: str, entry: object) -> str:
 
 def _segments(name: str, entry: dict, longest: float, clips: list[Annotated], missing: list[Missing]) -> None:
     """Add a video's pieces to `clips`, and what is no usable segment to `missing`."""
-    annotations = entry.get("annotations")
-    annotations = annotations if isinstance(annotations, list) else []
-    for index, annotation in enumerate(annotations):
+    given = entry.get("annotations")
+    given = given if isinstance(given, list) else []
+    for index, annotation in enumerate(given):
         annotation = annotation if isinstance(annotation, dict) else {}
         base = f"{name}_{index:03d}"
         label = str(annotation.get("label") or "").strip()
@@ -78,7 +87,7 @@ def _segments(name: str, entry: dict, longest: float, clips: list[Annotated], mi
         else:
             for number, (start, end) in enumerate(pieces(*map(float, segment), longest)):
                 clips.append(_clip(name, entry["subset"], label, safe_id(f"{base}_{number:02d}"), start, end))
-    if not annotations:
+    if not given:
         empty = _clip(name, entry["subset"], "", safe_id(name), None, None)
         missing.append(empty.missing("no label", "no annotated segment"))
 
@@ -102,11 +111,16 @@ def pieces(start: float, end: float, longest: float) -> list[tuple[float, float]
     return list(pairwise(edges))
 
 
-def _members(folder: Path, names: list[str]) -> Iterator[Member]:
-    files = {path.name: path for path in folder.iterdir()}
-    for name in names:
-        for suffix in SUFFIXES:
-            path = files.get(f"v_{name}{suffix}")
-            if path is not None and path.is_file():
-                yield Member(name, f"{folder.name}/{path.name}", path.stat().st_size, path)
-                break
+def _members(folder: Path, entries: dict[str, dict], attempts: int) -> Iterator[Member]:
+    """The videos that are there, and with `attempts` those that yt-dlp can get."""
+    files = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    videos = Videos(folder, attempts) if attempts else None
+    for name, entry in entries.items():
+        there = (files.get(f"v_{name}{suffix}") for suffix in SUFFIXES)
+        path, reason = next((path for path in there if path is not None and path.is_file()), None), ""
+        if path is None and videos is not None:
+            path, reason = videos.fetch(name, entry)
+        if path is not None:
+            yield Member(name, f"{folder.name}/{path.name}", path.stat().st_size, path)
+        elif reason:
+            yield Member(name, name, 0, None, absent=f"{name}: {reason}")

@@ -2,12 +2,15 @@
 
 import gzip
 import io
+import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -15,8 +18,14 @@ from multitrain.errors import UserError
 from multitrain.sources.publication import Member
 
 LARGEST = 2 << 30  # bytes of one member; a video of these datasets is a few megabytes
+ABSURD = 1 << 36  # bytes of a member: tarfile would walk past it block by block, also where the archive has ended
+LARGEST_TEXT = 1 << 28  # bytes of an annotation file
 CHUNK = 1 << 18
-DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile)
+LONGEST_HEADER = 1 << 16  # bytes of one tar header's extension: tarfile reads it whole, be it a bomb
+EXTENSIONS = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
+EXTENSIONS |= {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
+NONSENSE = (ValueError, ArithmeticError, LookupError, struct.error)  # what Python's readers say of absurd headers
 
 
 @contextmanager
@@ -24,11 +33,19 @@ def intact(where: str) -> Iterator[None]:
     """Turn what Python says of a damaged archive into a UserError that names it."""
     try:
         yield
-    except DAMAGE as error:
+    except (*DAMAGE, *NONSENSE) as error:
         detail = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{where}: the archive is damaged or incomplete ({detail}): get it again") from None
     except (NotImplementedError, RuntimeError) as error:  # how zipfile refuses encryption and rare methods
         raise UserError(f"{where}: the archive cannot be read ({error}): pack it again as a plain zip") from None
+    except OSError as error:
+        raise UserError(f"{where}: stopped by the system ({error.strerror or error}): see to it and go on") from None
+
+
+def printable(name: str) -> str:
+    """A member's name for people and files: on one line, and what is no character in it spelt out."""
+    spelt = name.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in spelt)
 
 
 def unsafe(name: str, size: int) -> str:
@@ -67,17 +84,55 @@ class Joined(io.RawIOBase):
             self._current = None
 
 
+class Sips(io.RawIOBase):
+    """A zip's member read in small parts: asked for all of it, zipfile inflates far beyond the size it claims."""
+
+    def __init__(self, stream: BinaryIO):
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        block = self._stream.read(min(len(buffer), CHUNK))
+        buffer[: len(block)] = block
+        return len(block)
+
+    def readall(self) -> bytes:
+        return b"".join(iter(partial(self.read, CHUNK), b""))
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
 class _Strict(tarfile.TarInfo):
     """Headers that are no headers are errors: tarfile itself takes them for the archive's end."""
 
     @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+        info = super().frombuf(buf, encoding, errors)
+        if info.size < 0 or (info.type in EXTENSIONS and info.size > LONGEST_HEADER):
+            raise tarfile.InvalidHeaderError(f"a header that claims {info.size} bytes")
+        if info.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.InvalidHeaderError(f"{printable(info.name)} is a sparse file")
+        return info
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        # tarfile would read the map of holes into a list, however long it is.
+        raise tarfile.InvalidHeaderError("a sparse file")
+
+    @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
         try:
-            return super().fromtarfile(archive)
+            info = super().fromtarfile(archive)
         except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"byte {archive.offset}: {error}") from None
+        if not 0 <= info.size <= ABSURD:  # an extended header may say it anew
+            raise tarfile.ReadError(f"{printable(info.name)} claims {info.size} bytes")
+        return info
 
 
 def tar_members(raw: BinaryIO, where: str, batch: str, key: Callable[[str], str]) -> Iterator[Member]:
@@ -99,8 +154,10 @@ def tar_members(raw: BinaryIO, where: str, batch: str, key: Callable[[str], str]
 
 
 def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, batch: str, key: Callable[[str], str]) -> Member:
-    place = f"{batch}: {info.name}"
+    place = f"{batch}: {printable(info.name)}"
     refused = unsafe(info.name, info.size)
+    if info.issparse():
+        refused = "it is a sparse file"
     if not info.isfile():
         refused = "it is a link" if info.issym() or info.islnk() else "it is no regular file"
     content = None if refused else lambda: archive.extractfile(info)
@@ -122,9 +179,23 @@ def zip_members(path: Path, key: Callable[[str], str]) -> Iterator[Member]:
             refused = unsafe(info.filename, info.file_size)
             if stat.S_ISLNK(info.external_attr >> 16):
                 refused = "it is a link"
-            content = None if refused else lambda info=info: archive.open(info)
-            with intact(f"{path}: {info.filename}"):
-                yield Member(key(info.filename), f"{path.name}: {info.filename}", info.file_size, content, refused)
+            content = None if refused else partial(_opened, archive, info)
+            place = f"{path.name}: {printable(info.filename)}"
+            yield Member(key(info.filename), place, info.file_size, content, refused)
+
+
+def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
+    return Sips(archive.open(info))
+
+
+def zip_text(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
+    """A small member's content, such as a list; damage, or more than LARGEST_TEXT, is a UserError."""
+    with intact(where):
+        info = archive.getinfo(name)
+        if info.file_size > LARGEST_TEXT:
+            raise UserError(f"{where}: it claims {info.file_size} bytes: get the publisher's file again")
+        with _opened(archive, info) as stream:
+            return stream.read()
 
 
 def stem(name: str) -> str:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from multitrain.config import Transcode
+from multitrain.config import Download, Limits, Transcode
 from multitrain.sources.archives import CHUNK, intact
+from multitrain.sources.download import Archives
 from multitrain.sources.publication import Annotated, Batch, Member, Publication
 from multitrain.sources.store import Record, Store
-from multitrain.sources.workers import Piece, Task, Workers
+from multitrain.sources.workers import DEFAULT, Piece, Task, Workers
 
 IN_MEMORY = 16 << 20  # bytes; a larger video goes to a worker as a file
 
@@ -19,35 +20,62 @@ def digest(*parts: object) -> str:
     return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
+def next_stamp(stamp: str, batch: Batch) -> str:
+    """What a batch was read under. It chains: another video in an earlier batch changes what this one has to give."""
+    return digest(stamp, batch.name, *(batch.state() or ()))
+
+
 class Intake:
     """Reads each batch once, in order; the first video that is not empty makes the clips of its key."""
 
-    def __init__(self, publication: Publication, store: Store, settings: Transcode):
-        self.publication, self.store, self.settings = publication, store, settings
+    def __init__(self, publication: Publication, store: Store, settings: Transcode, limits: Limits = DEFAULT):
+        self.publication, self.store, self.settings, self.limits = publication, store, settings, limits
         self.records: dict[str, Record] = {}  # by clip id: what became of it
-        self.refused: dict[str, str] = {}  # by key: why its member was not touched
+        self.refused: dict[str, str] = {}  # by key: why its video was not touched or could not be had
         self._claimed: set[str] = set()  # keys whose video was found
         self._wanted: dict[str, list[Annotated]] = {}
         for clip in publication.clips:
             self._wanted.setdefault(clip.key, []).append(clip)
         self._keys = {clip.clip_id: clip.key for clip in publication.clips}
 
+    def path(self, clip_id: str) -> str:
+        """The manifest's path of a clip."""
+        return self.store.relative(clip_id)
+
     def run(self, jobs: int, progress: Callable[[int, int], None] | None = None) -> None:
         """Fill `records`. Progress is told as (clips settled, clips in all); what was not found settles last."""
-        stamp = digest(self.publication.cut, *[(c.key, c.clip_id, c.start, c.end) for c in self.publication.clips])
-        with Workers(jobs) as workers:
+        with Workers(jobs, self.limits) as workers, Archives(self.publication.download or Download()) as archives:
+            self._expect(archives)
+            stamp = self._first_stamp()
             for batch in self.publication.batches:
-                # The stamp chains: another video in an earlier batch changes what this one has to give.
-                stamp = digest(stamp, batch.name, *[(p.stat().st_size, p.stat().st_mtime_ns) for p in batch.files])
-                known = self.store.of_batch(batch.name, stamp) if batch.files else None
-                if known is None:
-                    self.store.stamp(batch.name, "")
+                known = self._known(batch, next_stamp(stamp, batch))
+                if known is not None and not archives.expected(batch.remote):
+                    self._skip(known)
+                    stamp = next_stamp(stamp, batch)
+                    continue
+                self.store.stamp(batch.name, "")
+                with archives.present(batch.remote):
+                    stamp = next_stamp(stamp, batch)
                     self._read(batch, workers, progress)
                     self.store.stamp(batch.name, stamp)
-                else:
-                    self._skip(known)
         if progress:
             progress(len(self.publication.clips), len(self.publication.clips))
+
+    def _first_stamp(self) -> str:
+        return digest(self.publication.cut, *[(c.key, c.clip_id, c.start, c.end) for c in self.publication.clips])
+
+    def _known(self, batch: Batch, stamp: str) -> list[Record] | None:
+        """The records of a batch that need not be read again."""
+        return self.store.of_batch(batch.name, stamp) if batch.state() is not None else None
+
+    def _expect(self, archives: Archives) -> None:
+        """Begin to fetch the archives that will be read."""
+        stamp, known, wanted = self._first_stamp(), [], []
+        for batch in self.publication.batches:
+            stamp = next_stamp(stamp, batch)
+            if batch.remote is not None:
+                (wanted if self._known(batch, stamp) is None else known).append(batch.remote)
+        archives.expect(wanted, known)
 
     def _skip(self, known: list[Record]) -> None:
         for record in known:
@@ -71,6 +99,9 @@ class Intake:
         """What is left to do of a batch."""
         for member in batch.members():
             if member.key not in self._wanted or member.key in self._claimed:
+                continue
+            if member.absent:
+                self.refused[member.key] = member.absent
                 continue
             if member.refused:
                 self.refused[member.key] = f"{member.where}: refused, {member.refused}"

@@ -1,21 +1,23 @@
 """Kinetics: annotations/{train,val}.csv, and clips already trimmed in {train,val}/*.tar.gz.
 
 Files are read by their header: releases differ in columns, in quoting, in the word for validation. Where a list
-`*_path.txt` lies beside the archives, each archive it names must be there. Videos of `replacement_for_corrupted_*`
-stand for those with the same first 11 characters, the id at YouTube.
+`*_path.txt` lies beside the archives, each archive it names must be there, or is fetched where the dataset's settings
+say from where. Videos of `replacement_for_corrupted_*` stand for those with the same first 11 characters, the id at
+YouTube.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from multitrain.config import Dataset
+from multitrain.config import Dataset, Download
 from multitrain.data.manifest import Missing
 from multitrain.errors import UserError
-from multitrain.sources.annotations import first_of, headed_rows
+from multitrain.sources.annotations import decoded, first_of, headed_rows
 from multitrain.sources.archives import stem, tar_members
-from multitrain.sources.publication import OURS, Annotated, Batch, Member, Publication, distinct, safe_id
+from multitrain.sources.download import annotations, archive, listed
+from multitrain.sources.publication import OURS, Annotated, Batch, Member, Publication, Remote, distinct, safe_id
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 NAMES = {"val": ["val", "validate", "validation"], "train": ["train", "training"]}
@@ -24,7 +26,8 @@ UNLABELLED = {"test", "testing"}
 
 
 def read(raw: Path, dataset: Dataset) -> Publication:
-    """The publication in `raw`."""
+    """The publication in `raw`, where annotations and lists are put first if they are to be fetched."""
+    annotations(raw, dataset.download)
     clips: list[Annotated] = []
     missing: list[Missing] = []
     for role, names in NAMES.items():
@@ -38,7 +41,8 @@ def read(raw: Path, dataset: Dataset) -> Publication:
                 missing.append(clip.missing("no label", f"{path.name}: the label is empty"))
     clips, duplicates = distinct(clips)
     classes = tuple(sorted({clip.label for clip in clips}))
-    return Publication(classes, tuple(clips), (*missing, *duplicates), tuple(_batches(raw, clips)))
+    batches = tuple(_batches(raw, clips, dataset.download or Download()))
+    return Publication(classes, tuple(clips), (*missing, *duplicates), batches, download=dataset.download)
 
 
 def _clips(path: Path, role: str) -> Iterator[Annotated]:
@@ -63,28 +67,48 @@ def _seconds(text: str, name: str, place: str) -> float:
     return value
 
 
-def _batches(raw: Path, clips: list[Annotated]) -> Iterator[Batch]:
-    for path in sorted(raw.glob("replacement_for_corrupted*gz")):
-        yield Batch(path.name, lambda path=path: _replacements(path, clips), (path,))
+def _batches(raw: Path, clips: list[Annotated], download: Download) -> Iterator[Batch]:
+    replacements = [(path, None) for path in sorted(raw.glob("replacement_for_corrupted*gz"))]
+    if download.replacement:
+        remote = archive(download.base, download.replacement, raw, "download.replacement")
+        others = [(path, None) for path, _ in replacements if path != remote.path]
+        replacements = [*others, (remote.path, remote)]
+    for path, remote in replacements:
+        yield _batch(path.name, path, remote, lambda path=path: _replacements(path, clips))
     for role, names in NAMES.items():
-        cure = "download the publisher's archives there"
-        folder = first_of([raw], names, f"folder of {role} archives", cure)
-        for path in _archives(folder):
-            yield Batch(f"{folder.name}/{path.name}", lambda path=path: _members(path), (path,))
+        for path, remote in _archives(raw, role, names, download):
+            name = f"{path.parent.name}/{path.name}"
+            yield _batch(name, path, remote, lambda path=path: _members(path))
 
 
-def _archives(folder: Path) -> list[Path]:
-    listed = [
+def _batch(name: str, path: Path, remote: Remote | None, members: Callable[[], Iterator[Member]]) -> Batch:
+    """One archive; where it was brought it is read from there, whoever offers it."""
+    return Batch(name, members, (path,), None if remote is None or remote.brought() else remote)
+
+
+def _archives(raw: Path, role: str, names: list[str], download: Download) -> list[tuple[Path, Remote | None]]:
+    """The archives of a split, those in its folder or those to be fetched."""
+    address = {"train": download.train, "val": download.val}[role]
+    if address:
+        folder = next((raw / name for name in names if (raw / name).is_dir()), raw / role)
+        return [(remote.path, remote) for remote in listed(download, address, folder, f"download.{role}")]
+    folder = first_of([raw], names, f"folder of {role} archives", "download the publisher's archives there")
+    return [(path, None) for path in _brought(folder)]
+
+
+def _brought(folder: Path) -> list[Path]:
+    """The archives in a folder, all of those that a list beside them names."""
+    named = [
         (list_path, line.strip().rsplit("/", 1)[-1])
         for list_path in sorted(folder.glob("*_path.txt"))
-        for line in list_path.read_text().splitlines()
+        for line in decoded(list_path.read_bytes(), str(list_path)).splitlines()
         if line.strip()
     ]
-    for list_path, name in listed:
+    for list_path, name in named:
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}: the archive is in {list_path.name} but not there: download it")
     found = sorted([*folder.glob("*.tar.gz"), *folder.glob("*.tgz"), *folder.glob("*.tar")])
-    archives = list(dict.fromkeys(folder / name for _, name in listed)) or found
+    archives = list(dict.fromkeys(folder / name for _, name in named)) or found
     if not archives:
         raise UserError(f"{folder}: no archive *.tar.gz there: download the publisher's archives")
     return archives

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 from multitrain.config import Dataset
 from multitrain.errors import UserError
 from multitrain.sources.annotations import csv_rows, first_of
-from multitrain.sources.archives import intact, open_zip, zip_members
+from multitrain.sources.archives import open_zip, zip_members, zip_text
 from multitrain.sources.publication import OURS, Annotated, Batch, Publication, distinct, safe_id
 
 ARCHIVE = "Moments_in_Time_Raw.zip"
@@ -38,8 +38,7 @@ def read(raw: Path, dataset: Dataset) -> Publication:
 def _content(archive: ZipFile, path: Path, names: dict[str, str], name: str) -> tuple[bytes, str]:
     if name not in names:
         raise UserError(f"{path}: no {name} in the archive: it is not the publisher's, or not all of it")
-    with intact(f"{path}: {name}"):
-        return archive.read(names[name]), f"{path}: {name}"
+    return zip_text(archive, names[name], f"{path}: {name}"), f"{path}: {name}"
 
 
 def _classes(content: bytes, where: str) -> tuple[str, ...]:

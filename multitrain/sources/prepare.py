@@ -6,13 +6,21 @@ from pathlib import Path
 from multitrain.config import Dataset
 from multitrain.data.manifest import Manifest, Missing, read_manifest, write_manifest, write_missing
 from multitrain.errors import UserError
-from multitrain.sources import activitynet, kinetics, mit, ssv2
+from multitrain.sources import activitynet, annotated, kinetics, listed, mit, ssv2
+from multitrain.sources.asis import AsIs
 from multitrain.sources.holdout import held_out
 from multitrain.sources.intake import Intake
 from multitrain.sources.publication import Annotated, Publication
 from multitrain.sources.store import Record, Store
 
-READERS = {"kinetics": kinetics.read, "activitynet": activitynet.read, "ssv2": ssv2.read, "mit": mit.read}
+READERS = {
+    "kinetics": kinetics.read,
+    "activitynet": activitynet.read,
+    "ssv2": ssv2.read,
+    "mit": mit.read,
+    "list": listed.read,
+}
+FETCHING = {"kinetics", "activitynet"}  # readers that heed the setting download
 
 
 def prepare(
@@ -30,16 +38,17 @@ def prepare(
     (clips settled, clips in all).
     """
     raw, folder = Path(raw), Path(folder)
-    if not raw.is_dir():
-        raise UserError(f"{raw}: no such folder: it should hold the publisher's files of {name}")
-    publication = READERS[dataset.reader](raw, dataset)
-    if not publication.clips:
-        raise UserError(f"{raw}: the annotations of {name} list no clip with a label")
+    publication = _publication(name, dataset, raw)
     folder.mkdir(parents=True, exist_ok=True)
-    store = Store(folder, dataset.transcode)
-    intake = Intake(publication, store, dataset.transcode)
-    intake.run(jobs, progress)
-    store.close(intake.records, [batch.name for batch in publication.batches])
+    annotated.write_annotated(folder / annotated.NAME, publication)
+    if dataset.prepared:
+        intake = AsIs(publication, folder, dataset.limits)
+        intake.run(jobs, progress)
+    else:
+        store = Store(folder, dataset.transcode, dataset.limits)
+        intake = Intake(publication, store, dataset.transcode, dataset.limits)
+        intake.run(jobs, progress)
+        store.close(intake.records, [batch.name for batch in publication.batches])
 
     aside = held_out(publication.clips, dataset.holdout, seed)
     rows, missing = _account(publication, intake, aside)
@@ -50,7 +59,21 @@ def prepare(
     return read_manifest(folder / "manifest.parquet")
 
 
-def _account(publication: Publication, intake: Intake, aside: set[str]) -> tuple[list[dict], list[Missing]]:
+def _publication(name: str, dataset: Dataset, raw: Path) -> Publication:
+    """What the publisher ships; settings that its reader would pass over in silence are errors."""
+    if dataset.prepared and dataset.reader != "list":
+        raise UserError(f"dataset {name}: prepared: true is for reader list only, {dataset.reader} is transcoded")
+    if dataset.download is not None and dataset.reader not in FETCHING:
+        raise UserError(f"dataset {name}: download: files for reader {dataset.reader} are brought, not fetched")
+    if not raw.is_dir() and dataset.download is None:
+        raise UserError(f"{raw}: no such folder: it should hold the publisher's files of {name}")
+    publication = READERS[dataset.reader](raw, dataset)
+    if not publication.clips:
+        raise UserError(f"{raw}: the annotations of {name} list no clip with a label")
+    return publication
+
+
+def _account(publication: Publication, intake: Intake | AsIs, aside: set[str]) -> tuple[list[dict], list[Missing]]:
     """A manifest row or a missing line for every annotated clip."""
     labels = {name: label for label, name in enumerate(publication.classes)}
     rows, missing = [], list(publication.missing)
@@ -61,15 +84,15 @@ def _account(publication: Publication, intake: Intake, aside: set[str]) -> tuple
         elif record.reason:
             missing.append(clip.missing(record.reason, record.detail))
         else:
-            rows.append(_row(clip, record, labels[clip.label], aside))
+            rows.append(_row(clip, intake.path(clip.clip_id), record, labels[clip.label], aside))
     return rows, missing
 
 
-def _row(clip: Annotated, record: Record, label: int, aside: set[str]) -> dict:
+def _row(clip: Annotated, path: str, record: Record, label: int, aside: set[str]) -> dict:
     return {
         "clip_id": clip.clip_id,
         "video_id": clip.video_id,
-        "path": Store.relative(clip.clip_id),
+        "path": path,
         "label": label,
         "split": "val" if clip.split == "train" and clip.video_id in aside else clip.split,
         "publisher_split": clip.publisher_split,

@@ -1,12 +1,14 @@
 """What a reader hands over: the classes, the annotated clips, and the batches of files that hold their videos."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from multitrain.config import Download
 from multitrain.data.manifest import Missing
 
 PLAIN = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,199}")
@@ -40,6 +42,33 @@ class Member:
     size: int  # bytes
     content: Path | Callable[[], BinaryIO] | None  # None where `refused` says why it is not touched
     refused: str = ""
+    absent: str = ""  # why there is no such video, where that is known
+
+
+@dataclass(frozen=True)
+class Remote:
+    """An archive at its publisher's."""
+
+    url: str
+    path: Path  # where it lies while it is read
+    place: str  # list and line that name it
+
+    @property
+    def note(self) -> Path:
+        """Where it is noted what was fetched."""
+        return self.path.with_name(f"{self.path.name}.json")
+
+    def state(self) -> tuple | None:
+        """What tells one content from another, known without the archive; None before its download."""
+        try:
+            noted = json.loads(self.note.read_bytes())
+            return (self.url, noted["bytes"], noted["blake2b"]) if noted["url"] == self.url else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def brought(self) -> bool:
+        """Whether the archive is there and was not fetched by us."""
+        return self.path.is_file() and not self.note.is_file()
 
 
 @dataclass(frozen=True)
@@ -49,6 +78,13 @@ class Batch:
     name: str
     members: Callable[[], Iterator[Member]]
     files: tuple[Path, ...] = ()  # unchanged files need not be read again; without any the members are always walked
+    remote: Remote | None = None  # the one file, where it is fetched to be read
+
+    def state(self) -> tuple | None:
+        """What is the same as long as the files are; None where that cannot be known."""
+        if self.remote is not None:
+            return self.remote.state()
+        return tuple((path.stat().st_size, path.stat().st_mtime_ns) for path in self.files) or None
 
 
 @dataclass(frozen=True)
@@ -60,6 +96,7 @@ class Publication:
     missing: tuple[Missing, ...]  # annotated, but no clip can come of it
     batches: tuple[Batch, ...]  # the first that has a video wins
     cut: bool = False  # clips are parts of their videos; else start and end are only recorded
+    download: Download | None = None  # how remote batches are fetched
 
 
 def safe_id(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from multitrain.config import Dataset
 from multitrain.errors import UserError
 from multitrain.sources.annotations import json_content
-from multitrain.sources.archives import Joined, intact, open_zip, stem, tar_members
+from multitrain.sources.archives import Joined, open_zip, stem, tar_members, zip_text
 from multitrain.sources.publication import OURS, Annotated, Batch, Member, Publication, distinct, safe_id
 
 PIECES = "20bn-something-something-v2-"
@@ -49,8 +49,8 @@ def _texts(raw: Path) -> dict[str, tuple[Callable[[], bytes], str]]:
 
 
 def _from_zip(path: Path, name: str) -> bytes:
-    with open_zip(path) as archive, intact(f"{path}: {name}"):
-        return archive.read(name)
+    with open_zip(path) as archive:
+        return zip_text(archive, name, f"{path}: {name}")
 
 
 def _text(texts: dict, name: str, raw: Path) -> tuple[bytes, str]:

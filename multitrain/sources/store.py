@@ -1,6 +1,7 @@
 """The folder of prepared clips and its journal, so that an interrupted preparation goes on where it stopped.
 
 videos/settings.json   how the clips were made; when it differs everything is made again
+videos/limits.json     what a video was allowed to cost; when it differs, what a limit refused is tried again
 videos/journal.jsonl   a line a clip made or refused, appended as it happens, and a line a batch read to its end
 videos/ab/CLIP.mp4     the clips, over 256 folders: file systems dislike folders of half a million files
 """
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from multitrain.config import Transcode
+from multitrain.config import Limits, Transcode
 from multitrain.files import atomic
 
 VERSION = 1  # of what transcoding does; raising it makes every clip again
@@ -33,12 +34,16 @@ class Record:
     bytes: int = 0
     reason: str = ""
     detail: str = ""
+    limited: bool = False  # refused because of a limit
 
 
 class Store:
-    """Prepared clips under `folder`/videos. Opening it removes what an earlier run left unfinished."""
+    """Prepared clips under `folder`/videos. Opening it removes what an earlier run left unfinished.
 
-    def __init__(self, folder: Path, settings: Transcode):
+    Where `limits` are given and differ from the last run's, what a limit had refused is tried again.
+    """
+
+    def __init__(self, folder: Path, settings: Transcode, limits: Limits | None = None):
         self.folder = folder
         self.videos = folder / "videos"
         self.incoming = folder / ".incoming"  # videos on their way to a worker process
@@ -52,12 +57,14 @@ class Store:
         shutil.rmtree(self.incoming, ignore_errors=True)
         self.incoming.mkdir()
         self._read_journal()
+        if limits is not None:
+            self._reconsider(limits)
 
     def _settle(self, settings: Transcode) -> None:
         """Clear the folder where its clips were made with other settings."""
         wanted = json.dumps({"version": VERSION, **settings.model_dump()}, indent=1) + "\n"
         path = self.videos / "settings.json"
-        if path.is_file() and path.read_text() == wanted:
+        if path.is_file() and path.read_bytes() == wanted.encode():
             return
         for name in ("manifest.parquet", "missing.csv"):  # they tell of clips that are about to go
             (self.folder / name).unlink(missing_ok=True)
@@ -81,6 +88,19 @@ class Store:
                 continue  # the last line of a run that was killed; its clip is made again
         if lines and lines[-1]:  # end the torn line, or the next would be lost with it
             self._append({})
+
+    def _reconsider(self, limits: Limits) -> None:
+        """Forget what other limits than these refused, and that its batches were read."""
+        path = self.videos / "limits.json"
+        wanted = json.dumps(limits.model_dump(), indent=1) + "\n"
+        if path.is_file() and path.read_bytes() == wanted.encode():
+            return
+        for record in [record for record in self._records.values() if record.limited]:
+            del self._records[record.clip]
+            self._stamps.pop(record.batch, None)
+        self._write_journal(self._stamps)
+        with atomic(path) as temporary:
+            temporary.write_text(wanted)
 
     def _append(self, *entries: dict) -> None:
         with self._journal.open("a") as stream:
@@ -112,7 +132,7 @@ class Store:
         if self._stamps.get(batch) != stamp:
             return None
         clips = dict.fromkeys(self._by_batch.get(batch, ()))
-        clips = [clip for clip in clips if self._records[clip].batch == batch]
+        clips = [clip for clip in clips if clip in self._records and self._records[clip].batch == batch]
         records = [self.record(clip) for clip in clips]
         return None if None in records else records
 
@@ -120,7 +140,7 @@ class Store:
         """Note clips that were made or refused just now."""
         records = list(records)
         self._records.update((record.clip, record) for record in records)
-        self._append(*[asdict(record) for record in records])
+        self._append(*[_entry(record) for record in records])
 
     def stamp(self, batch: str, stamp: str) -> None:
         """Note that a batch was read to its end, or with an empty stamp that it is being read."""
@@ -136,8 +156,18 @@ class Store:
             for entry in os.scandir(folder) if folder.is_dir() else ():
                 if Path(entry.path) not in files:
                     os.unlink(entry.path)
+        self._write_journal(batches)
+        shutil.rmtree(self.incoming, ignore_errors=True)
+
+    def _write_journal(self, batches: Iterable[str]) -> None:
+        """The journal of these batches and all records, sorted."""
         stamps = [{"batch": name, "stamp": self._stamps[name]} for name in batches if name in self._stamps]
-        entries = stamps + [asdict(records[clip]) for clip in sorted(records)]
+        entries = stamps + [_entry(self._records[clip]) for clip in sorted(self._records)]
         with atomic(self._journal) as temporary, temporary.open("w") as stream:
             stream.writelines(json.dumps(entry) + "\n" for entry in entries)
-        shutil.rmtree(self.incoming, ignore_errors=True)
+
+
+def _entry(record: Record) -> dict:
+    """A record's line of the journal; most clips have met no limit."""
+    entry = asdict(record)
+    return entry if record.limited else {key: value for key, value in entry.items() if key != "limited"}

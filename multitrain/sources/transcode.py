@@ -18,11 +18,12 @@ from av.error import FFmpegError
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from multitrain.config import Transcode
+from multitrain.config import Limits, Transcode
 from multitrain.errors import UserError
 from multitrain.files import atomic
-from multitrain.sources.video import TOLERANCE, Outside, TooShort, Undecodable, Video, message, rotation
+from multitrain.sources.video import DEFAULT, TOLERANCE, Outside, TooShort, Undecodable, Video, message, rotation
 
+WIDEST = 8192  # pixels of a clip's longer side; beyond are broken headers, and what the encoder refuses
 LONGEST = 600  # seconds of a clip; beyond, a jump in the timestamps would be filled with copies of one frame
 
 
@@ -37,18 +38,23 @@ class Clip:
 
 
 def transcode(
-    source: Path | BinaryIO, target: Path, settings: Transcode, start: float | None = None, end: float | None = None
+    source: Path | BinaryIO,
+    target: Path,
+    settings: Transcode,
+    start: float | None = None,
+    end: float | None = None,
+    limits: Limits = DEFAULT,
 ) -> Clip:
     """Write the source's frames with start <= time < end (seconds; None: all) to `target`, whole or not at all.
 
-    The clip's time 0 is its first frame. Raises a `Refused` where no clip can be made and a UserError where the
-    target cannot be written.
+    The clip's time 0 is its first frame. `limits.pixels` and `limits.minutes` bound the source.
+    Raises a `Refused` where no clip can be made and a UserError where the target cannot be written.
     """
     begin = Fraction(0) if start is None else Fraction(start)
     stop = None if end is None else Fraction(end)
     if stop is not None and stop <= max(begin, 0):
         raise Outside(f"from {start} to {end} s")
-    with Video(source) as video:
+    with Video(source, limits) as video:
         rate = video.average_rate() if settings.fps is None else Fraction(settings.fps).limit_denominator(1001)
         timed = _Part(video, begin, stop)
         frames = resample(iter(timed), rate, min(1 / (video.header_rate or rate), Fraction(1)))
@@ -127,6 +133,10 @@ def _square(frames: Iterator[av.VideoFrame], aspect: Fraction, short_side: int) 
     for frame in frames:
         if frame is not source:
             size = size or prepared_size(frame.width, frame.height, aspect, short_side)
+            if max(size) > WIDEST:
+                raise Undecodable(
+                    f"{frame.width}x{frame.height}, pixels of {aspect}: the clip would be {size[0]}x{size[1]}"
+                )
             try:
                 result = reformatter.reformat(
                     frame,

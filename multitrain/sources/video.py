@@ -1,5 +1,6 @@
 """Reading a publisher's video: frames with their times, whatever the container gets wrong."""
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -10,10 +11,14 @@ from typing import BinaryIO
 import av
 from av.error import FFmpegError
 
+from multitrain.config import Limits
+
 # Nothing but containers of video: a playlist or a script in a video's place could make libav open other files.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpeg,mpegts,ogg"
 TOLERANCE = Fraction(1, 1000)  # seconds: some containers keep times in milliseconds
 FASTEST = 240  # frames a second; a higher average comes from broken timestamps
+DEFAULT = Limits()
+MOST_PIXELS = 2**31 - 1  # libav's own limit
 AGREEMENT = 0.01  # the header's rate is taken when the packets' times say the same within this part
 
 
@@ -25,6 +30,10 @@ class Refused(Exception):
 
 class Undecodable(Refused):
     """No frame could be decoded, or what was decoded makes no video."""
+
+
+class Beyond(Undecodable):
+    """The video is over a limit; under another limit it might not be."""
 
 
 class TooShort(Refused):
@@ -47,8 +56,9 @@ def message(error: FFmpegError) -> str:
 class Video:
     """One video stream, read in order of time. Use it in a `with` block."""
 
-    def __init__(self, source: Path | BinaryIO):
+    def __init__(self, source: Path | BinaryIO, limits: Limits = DEFAULT):
         self._source = source
+        self._limits = limits
         self._container = None
         self.decoded = 0  # frames so far
         self.trouble = ""  # the decoder's last complaint
@@ -81,6 +91,21 @@ class Video:
         self._stream.codec_context.thread_type = "NONE"
         self._stream.codec_context.thread_count = 1
         self._zero = Fraction(self._container.start_time or 0, av.time_base)
+        self._check_header()
+
+    def _check_header(self) -> None:
+        """Refuse what the header says is beyond the limits; the decoder is told to refuse what the header hides."""
+        context, most = self._stream.codec_context, self._limits.pixels
+        if context.width * context.height > most:
+            self._refuse(f"{context.width}x{context.height}: a frame has more than {most} pixels")
+        seconds = (self._container.duration or 0) / av.time_base
+        if seconds > self._limits.minutes * 60:
+            self._refuse(f"its header says {seconds:.0f} s: longer than {self._limits.minutes:g} minutes")
+        context.options = {"max_pixels": str(min(most, MOST_PIXELS))}
+
+    def _refuse(self, detail: str) -> None:
+        self._container.close()
+        raise Beyond(detail)
 
     @property
     def aspect(self) -> Fraction:
@@ -95,15 +120,18 @@ class Video:
 
     def average_rate(self) -> Fraction:
         """Frames a second over the whole file. Reads all packets, for headers guess; start reading frames after it."""
-        times = [packet.dts if packet.pts is None else packet.pts for packet in self._packets()]
-        times = sorted(time for time in times if time is not None)
+        count, first, last = 0, math.inf, -math.inf
+        for packet in self._packets():
+            time = packet.dts if packet.pts is None else packet.pts
+            if time is not None:
+                count, first, last = count + 1, min(first, time), max(last, time)
         self._open()
         header = self.header_rate
-        if len(times) < 2 or times[0] == times[-1]:
+        if count < 2 or first == last:
             if header is None:
                 raise TooShort("one frame, or none")
             return header
-        measured = (len(times) - 1) / ((times[-1] - times[0]) * self._stream.time_base)
+        measured = (count - 1) / ((last - first) * self._stream.time_base)
         if header is not None and abs(header / measured - 1) < AGREEMENT:
             return header
         return min(measured.limit_denominator(1001), Fraction(FASTEST)) or Fraction(1, 1001)
@@ -156,6 +184,8 @@ class Video:
                 time = self._time(frame, last)
                 if last is not None and time <= last:
                     continue
+                if time > self._limits.minutes * 60:
+                    raise Beyond(f"a frame at {float(time):.0f} s: longer than {self._limits.minutes:g} minutes")
                 last = time
                 self.decoded += 1
                 yield time, frame

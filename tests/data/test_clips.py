@@ -1,14 +1,18 @@
 """The one dataset class on prepared clips: what an item is depends on (seed, epoch, index) and nothing else."""
 
+import pickle
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
 from multitrain.config import Sampling, Views
 from multitrain.data.clips import Source, TrainClips, ViewClips
 from multitrain.data.loader import train_batches, view_batches
+from multitrain.errors import UserError
 
 
 @pytest.fixture
@@ -48,6 +52,34 @@ def test_worker_processes_change_nothing(clips):
         assert one.clip_ids == other.clip_ids
         assert torch.equal(one.video, other.video)
         assert torch.equal(one.label, other.label) and torch.equal(one.dataset, other.dataset)
+
+
+def test_a_pickled_source_maps_one_file_of_its_columns(sources):
+    """What a worker process that is not forked gets."""
+    source = sources[0]
+    first, second = pickle.dumps(source), pickle.dumps(source)
+    assert first == second and len(first) < 4000
+    copies = [pickle.loads(first), pickle.loads(second)]
+    again = pickle.loads(pickle.dumps(copies[0]))
+    held = source.columns.to_pylist()
+    file = Path(source._mapped.name)
+    del source._mapped
+    assert not file.exists()
+    for copy in (*copies, again):
+        assert copy.columns.to_pylist() == held and len(copy) == len(source)
+        assert (copy.folder, copy.classes, copy.settings) == (source.folder, source.classes, source.settings)
+    before = pa.total_allocated_bytes()
+    kept = pickle.loads(pickle.dumps(again))
+    assert pa.total_allocated_bytes() == before and len(kept) == len(again)  # mapped, not copied
+
+
+def test_no_room_for_the_columns_is_told(sources, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pa.ipc, "new_file", full)
+    with pytest.raises(UserError, match=r"the list of clips cannot be written \(.*No space left.*\): make room"):
+        pickle.dumps(sources[0])
 
 
 def test_batches_of_later_steps_do_not_depend_on_where_the_run_started(clips):

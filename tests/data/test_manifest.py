@@ -57,6 +57,16 @@ def test_splits_part_the_clips(tmp_path):
         manifest.split("validation")
 
 
+def test_chosen_columns_are_those_of_the_whole(tmp_path):
+    path = tmp_path / "m.parquet"
+    write_manifest(path, CLASSES, [row(number) for number in range(8)])
+    whole, part = read_manifest(path).split("val"), read_manifest(path, ["path", "label", "frames"]).split("val")
+    assert set(part.table.column_names) == {"path", "label", "frames", "split"}
+    assert part.table.to_pylist() == whole.table.select(part.table.column_names).to_pylist()
+    assert (part.folder, part.classes, len(part)) == (whole.folder, whole.classes, 3)
+    assert part.empty_classes() == whole.empty_classes() == ("zumba", 'saying "é"')
+
+
 @pytest.mark.parametrize("value", [{"label": None}, {"clip_id": None}, {"frames": "many"}])
 def test_a_row_that_breaks_the_schema_writes_nothing(tmp_path, value):
     with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError)):
@@ -72,8 +82,9 @@ def test_a_file_that_is_no_manifest_is_told(tmp_path):
     with pytest.raises(UserError, match="not a readable Parquet file"):
         read_manifest(path)
     pq.write_table(pa.table({"clip_id": ["a"]}), path)
-    with pytest.raises(UserError, match="columns differ"):
-        read_manifest(path)
+    for columns in (None, ["clip_id"]):
+        with pytest.raises(UserError, match="columns differ"):
+            read_manifest(path, columns)
 
 
 @pytest.mark.parametrize(("classes", "label"), [((), 0), (CLASSES, 3), (CLASSES, -1)])

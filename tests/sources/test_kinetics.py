@@ -129,6 +129,9 @@ def test_listed_archives_must_be_there(raw, video):
     put(raw / "train/k400_train_path.txt", f"{base}part_7.tar.gz\n")
     with pytest.raises(UserError, match=r"part_7.tar.gz: the archive is in k400_train_path.txt"):
         read(raw)
+    put(raw / "train/k400_train_path.txt", b"\xff\xfe")
+    with pytest.raises(UserError, match=r"k400_train_path.txt: byte 0 is no UTF-8"):
+        read(raw)
 
 
 def test_a_folder_without_archives_is_told(raw, video):

@@ -56,7 +56,7 @@ def test_the_manifest_tells_the_truth(raw, video, tmp_path, reader):
     assert {f"videos/{path.relative_to(out / 'videos')}" for path in (out / "videos").glob("*/*")} == {
         row["path"] for row in rows
     }
-    assert sorted(path.name for path in out.iterdir()) == ["manifest.parquet", "missing.csv", "videos"]
+    assert sorted(path.name for path in out.iterdir()) == ["annotated.csv", "manifest.parquet", "missing.csv", "videos"]
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -41,6 +41,7 @@ rule prepare:
     output:
         manifest=f"{DATA}/manifest.parquet",
         missing=f"{DATA}/missing.csv",
+        annotated=f"{DATA}/annotated.csv",
     log:
         f"{LOGS}/prepare/{{dataset}}.log",
     benchmark:

@@ -39,6 +39,39 @@ rule survey:
         " 2>&1 | tee {log:q}"
 
 
+rule accounting:
+    """Every annotated clip, prepared or missing, and videos both trained on and tested on."""
+    input:
+        manifests=expand(rules.prepare.output, dataset=PLAN.scale.datasets),
+        published=f"{PUBLISHED}/datasets.csv",
+        code=expand(
+            CODE,
+            module=["accounting", "accounting_markdown", "survey", "markdown", "runs"],
+        ),
+    output:
+        csv=report(
+            f"{RESULTS}/datasets.csv",
+            caption="../report/accounting.rst",
+            category="Datasets",
+            labels={"dataset": "counts"},
+        ),
+        markdown=f"{RESULTS}/datasets.md",
+        leakage=f"{RESULTS}/leakage.csv",
+    log:
+        f"{LOGS}/accounting.log",
+    benchmark:
+        f"{BENCHMARKS}/accounting.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("data", "results"),
+        settings=PLAN.accounting_settings(),
+    message:
+        "Accounting for every clip"
+    shell:
+        "python -m multitrain.cli data account {params.options} 2>&1 | tee {log:q}"
+
+
 rule overview:
     """Frames of some classes of every dataset side by side."""
     input:
@@ -113,6 +146,7 @@ rule index:
         notebooks=expand(rules.notebook.output, notebook=NOTEBOOKS),
         surveys=expand(rules.survey.output, dataset=PLAN.scale.datasets),
         overview=rules.overview.output,
+        accounting=rules.accounting.output,
         records=PLAN.files(rules.train.output.record, PLAN.table_cells()),
         flops=rules.flops.output.json,
         code=[*expand(CODE, module=["index", "page", "outputs"]), *TEMPLATES],

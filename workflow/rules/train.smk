@@ -31,9 +31,10 @@ rule train:
         gpu=GPUS,
     params:
         options=PLAN.options("data", "results"),
+        leaks="" if PLAN.project.exclude_leaks else "--keep-leaks",
         settings=lambda wildcards: PLAN.train_settings(wildcards.run),
     message:
         "Training {wildcards.run}, seed {wildcards.seed}"
     shell:
-        "python -m multitrain.cli train {wildcards.run} {params.options}"
+        "python -m multitrain.cli train {wildcards.run} {params.options} {params.leaks}"
         " --seed {wildcards.seed} --threads {threads} 2>&1 | tee {log:q}"

@@ -1,0 +1,145 @@
+"""Every clip of every dataset accounted for: datasets.csv and .md, and the videos that leak in leakage.csv."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from multitrain.analysis.accounting_markdown import page
+from multitrain.analysis.runs import yes_no
+from multitrain.analysis.survey import read_missing
+from multitrain.config import Scale
+from multitrain.data.leakage import leaks, leaks_of_runs
+from multitrain.data.manifest import REASONS, SPLITS, Manifest, read_manifest
+from multitrain.errors import UserError
+from multitrain.experiments import Experiments
+from multitrain.files import atomic
+
+ROLES = ("train", "validation", "test")  # of the publisher; each has a word of its own for them
+SHARED = ("duplicate", "no label")  # a row of this kind may have the id of a clip that is there
+
+
+def write_accounting(scale: Scale, experiments: Experiments, data: Path, results: Path, published: Path) -> None:
+    """Write datasets.csv, datasets.md and leakage.csv.
+
+    Reads <data>/<scale>/<dataset>/manifest.parquet, missing.csv and, where it is, annotated.csv of every dataset.
+    Raises a UserError where a clip is in neither of the first two, or in both.
+    """
+    folders = {name: data / scale.name / name for name in scale.datasets}
+    manifests = {name: read_manifest(folder / "manifest.parquet") for name, folder in folders.items()}
+    paper = read_published(published / "datasets.csv")
+    parts = [account(scale, name, manifests[name], folders[name], paper) for name in scale.datasets]
+    table = pd.concat(parts, ignore_index=True)
+    pairs = leaks(scale, manifests)
+    of_runs = leaks_of_runs(experiments, pairs)
+    _write(results / "datasets.csv", table)
+    with atomic(results / "leakage.csv") as temporary:
+        of_runs.to_pandas().to_csv(temporary, index=False, lineterminator="\n")
+    with atomic(results / "datasets.md") as temporary:
+        temporary.write_text(page(scale, table, pairs, of_runs), encoding="utf-8")
+
+
+def role(word: str) -> str:
+    """Which of ROLES a publisher's word for a split means; a word of its own stays as it is."""
+    return next((name for name in ROLES if word[:3] == name[:3]), word)
+
+
+def account(scale: Scale, name: str, manifest: Manifest, folder: Path, paper: pd.Series) -> pd.DataFrame:
+    """A row a split of the publisher; the columns are explained in results/README.md."""
+    missing = read_missing(folder / "missing.csv")
+    _apart(manifest, missing, folder)
+    clips = manifest.table.select(["publisher_split", "split", "label"])
+    annotated = read_annotated(folder / "annotated.csv")
+    words = sorted({*pc.unique(clips["publisher_split"]).to_pylist(), *missing["publisher_split"], *(annotated or {})})
+    by_role = {its: [word for word in words if role(word) == its] for its in map(role, words)}
+    rows = []
+    for its in sorted(by_role, key=lambda its: (ROLES.index(its) if its in ROLES else len(ROLES), its)):
+        mine = clips.filter(pc.is_in(clips["publisher_split"], pa.array(by_role[its], pa.string())))
+        lost = missing.loc[missing["publisher_split"].isin(by_role[its]), "reason"].value_counts()
+        listed = mine.num_rows + int(lost.sum())
+        expected = listed if annotated is None else sum(annotated.get(word, 0) for word in by_role[its])
+        if expected != listed:
+            raise UserError(_complaint(folder, its, expected - listed))
+        head = {"dataset": name, "split": its, "publisher_split": " ".join(by_role[its])}
+        head |= {"published": _of_paper(paper, name, its), "annotated": expected, "unaccounted": expected - listed}
+        rows.append(head | _counts(mine, lost, manifest.classes))
+    return pd.DataFrame(rows).assign(scale=scale.name, synthetic=yes_no(scale.synthetic(name)))
+
+
+def _counts(clips: pa.Table, lost: pd.Series, classes: tuple[str, ...]) -> dict[str, int | str]:
+    """What became of the clips of one split."""
+    present = set(pc.unique(clips["label"]).to_pylist())
+    absent = [name for label, name in enumerate(classes) if label not in present]
+    counts: dict[str, int | str] = {"prepared": clips.num_rows}
+    counts |= {f"used_as_{split}": pc.sum(pc.equal(clips["split"], split)).as_py() or 0 for split in SPLITS}
+    counts |= {reason.replace(" ", "_"): int(lost.get(reason, 0)) for reason in REASONS}
+    return counts | {
+        "classes": len(classes),
+        "classes_without_clips": len(absent),
+        "without_clips": "; ".join(absent),
+    }
+
+
+def _complaint(folder: Path, split: str, count: int) -> str:
+    what = (
+        f"{count} annotated clips are neither in manifest.parquet nor in missing.csv"
+        if count > 0
+        else f"manifest.parquet and missing.csv have {-count} clips more than are annotated"
+    )
+    return f"{folder}: {split}: {what}: prepare the dataset again"
+
+
+def _apart(manifest: Manifest, missing: pd.DataFrame, folder: Path) -> None:
+    """Raise a UserError for a clip that is there and missing, or is there twice."""
+    ids = manifest.table["clip_id"]
+    gone = missing.loc[~missing["reason"].isin(SHARED), "clip_id"]
+    both = ids.filter(pc.is_in(ids, value_set=pa.array(gone, pa.string())))
+    if len(both):
+        raise UserError(
+            f"{folder}: {len(both)} clips, among them {both[0].as_py()!r}, are both in manifest.parquet and in "
+            "missing.csv: prepare the dataset again"
+        )
+    distinct = pc.count_distinct(ids).as_py()
+    if distinct != len(ids):
+        raise UserError(
+            f"{folder / 'manifest.parquet'}: {len(ids) - distinct} clips are there more than once: "
+            "prepare the dataset again"
+        )
+
+
+def read_annotated(path: Path) -> dict[str, int] | None:
+    """Annotated clips by the publisher's split; None where an older preparation did not write them down."""
+    if not path.is_file():
+        return None
+    try:
+        table = pd.read_csv(path, dtype={"publisher_split": str, "clips": int}, keep_default_na=False)
+        return {word: int(count) for word, count in zip(table["publisher_split"], table["clips"], strict=True)}
+    except (ValueError, KeyError) as error:
+        words = " ".join(str(error).split())
+        raise UserError(f"{path}: not a readable list of counts ({words}): prepare the dataset again") from None
+
+
+def read_published(path: Path) -> pd.Series:
+    """The paper's counts by dataset and split, or a UserError."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        counts = table.astype({"clips": int}).set_index(["dataset", "split"])["clips"]
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file: --published names the folder of the paper's tables") from None
+    except (ValueError, KeyError) as error:
+        words = " ".join(str(error).split())
+        raise UserError(f"{path}: expected dataset,split,printed,clips,classes ({words})") from None
+    if not counts.index.is_unique:
+        raise UserError(f"{path}: a dataset's split is there twice: leave the right line")
+    return counts
+
+
+def _of_paper(paper: pd.Series, name: str, split: str) -> int | None:
+    return int(paper[name, split]) if (name, split) in paper.index else None
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    with atomic(path) as temporary:
+        table.astype({"published": "Int64"}).to_csv(temporary, index=False, lineterminator="\n")

@@ -1,0 +1,147 @@
+"""Videos that one dataset of a run trains on and another is tested on.
+
+Datasets meet in the names their publishers give videos: Kinetics and ActivityNet name them by their id at YouTube, and
+so do the files yt-{id}_{n} of Moments in Time and the names a list of videos makes of such files. All other ids are
+compared between datasets of the same publisher only. A manifest may have a million rows: they stay Arrow columns.
+"""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from multitrain.config import Scale
+from multitrain.data.manifest import Manifest
+from multitrain.experiments import Experiments
+
+YOUTUBE = {  # by reader: what of a video's id is its id at YouTube
+    "kinetics": r"^(?P<id>.{11})",
+    "activitynet": r"^(?P<id>.{11})",
+    "mit": r"^yt-(?P<id>[0-9A-Za-z_-]{11})_[0-9]+$",
+    "list": r"^v_(?P<id>[0-9A-Za-z_-]{11})$",
+}
+TESTED = ("test", "val")  # test is scored, on val choices are made
+LEAKS = pa.schema(
+    [
+        pa.field("train_dataset", pa.string()),
+        pa.field("test_dataset", pa.string()),
+        pa.field("test_split", pa.string()),  # one of TESTED
+        pa.field("video_id", pa.string()),  # without what only one of the two datasets adds to it
+        pa.field("train_clips", pa.int64()),  # clips of that video
+        pa.field("test_clips", pa.int64()),
+    ]
+)
+
+
+def video_keys(scale: Scale, dataset: str, manifest: Manifest) -> pa.ChunkedArray:
+    """For each clip `publisher:id` of its source video, equal for the same video in whatever dataset."""
+    ids, reader = manifest.table["video_id"], scale.dataset(dataset).reader
+    own = pc.binary_join_element_wise(dataset if reader == "list" else reader, ids, ":")
+    if reader not in YOUTUBE:
+        return own
+    found = pc.struct_field(pc.extract_regex(ids, YOUTUBE[reader]), "id")
+    return pc.coalesce(pc.binary_join_element_wise("youtube", found, ":"), own)
+
+
+def comparable(scale: Scale, one: str, other: str) -> bool:
+    """Whether the same video in both datasets would be recognised."""
+    first, second = (scale.dataset(name).reader for name in (one, other))
+    return one != other and (first == second or (first in YOUTUBE and second in YOUTUBE))
+
+
+def leaks(scale: Scale, manifests: Mapping[str, Manifest]) -> pa.Table:
+    """A row (`LEAKS`) a video that is in the training split of one dataset and in a tested one of another, sorted."""
+    trained = {name: _counts(scale, name, manifest.split("train"), "train") for name, manifest in manifests.items()}
+    found = [LEAKS.empty_table()]
+    for test, manifest in manifests.items():
+        for split in TESTED:
+            tested = _counts(scale, test, manifest.split(split), "test")
+            for train in manifests:
+                if comparable(scale, train, test):
+                    both = trained[train].join(tested, "key", join_type="inner")
+                    found.append(_rows(both, train, test, split))
+    table = pa.concat_tables(found)
+    return table.sort_by([(name, "ascending") for name in ("train_dataset", "test_dataset", "test_split", "video_id")])
+
+
+def _counts(scale: Scale, dataset: str, clips: Manifest, prefix: str) -> pa.Table:
+    """Clips of each video: key, {prefix}_clips."""
+    table = pa.table({"key": video_keys(scale, dataset, clips)})
+    return table.group_by("key").aggregate([([], "count_all")]).rename_columns(["key", f"{prefix}_clips"])
+
+
+def _rows(both: pa.Table, train: str, test: str, split: str) -> pa.Table:
+    count = both.num_rows
+    ids = pc.struct_field(pc.extract_regex(both["key"], r"^[^:]*:(?P<id>(?s:.*))$"), "id")
+    columns = [pa.array([text] * count, pa.string()) for text in (train, test, split)]
+    return pa.table([*columns, ids, both["train_clips"], both["test_clips"]], schema=LEAKS)
+
+
+def trained_on(experiments: Experiments, run: str) -> tuple[tuple[str, str], ...]:
+    """(run, dataset) of all training that a run's weights come from: its own, then that of the runs it starts from."""
+    pairs: list[tuple[str, str]] = []
+    name: str | None = run
+    while name is not None:
+        its = experiments.run(name)
+        pairs += [(name, dataset) for dataset in its.datasets]
+        name = its.init
+    return tuple(pairs)
+
+
+def guarded(scale: Scale, experiments: Experiments, run: str, dataset: str) -> tuple[str, ...]:
+    """The datasets whose tested videos must not be among the clips of `dataset` that a run is trained on.
+
+    They are those the run is tested on, or a run that starts from its weights, in the scale's order; only those in
+    which the same video would be recognised. Synthetic datasets share no video, and need not wait for each other.
+    """
+    tested = {
+        name
+        for other, its in experiments.runs.items()
+        if any(trainer == run for trainer, _ in trained_on(experiments, other))
+        for name in its.datasets
+    }
+    made = scale.synthetic(dataset)
+    others = (name for name in scale.datasets if not (made and scale.synthetic(name)))
+    return tuple(name for name in others if name in tested and comparable(scale, dataset, name))
+
+
+def without_leaks(scale: Scale, dataset: str, clips: Manifest, tested: Mapping[str, Manifest]) -> Manifest:
+    """Training clips of `dataset` without those of videos in a tested split of the manifests in `tested`.
+
+    Left out are training clips: a test set stays its publisher's. Without a leak these very clips are returned.
+    """
+    keys = [
+        video_keys(scale, name, manifest.split(split))
+        for name, manifest in tested.items()
+        if comparable(scale, dataset, name)
+        for split in TESTED
+    ]
+    values = pa.concat_arrays([chunk for column in keys for chunk in column.chunks] or [pa.array([], pa.string())])
+    leaked = pc.is_in(video_keys(scale, dataset, clips), value_set=values)
+    if not pc.any(leaked).as_py():
+        return clips
+    kept = pc.invert(leaked)
+    columns = [column.filter(kept) for column in clips.table.columns]  # faster than Table.filter
+    return Manifest(clips.folder, clips.classes, pa.table(columns, schema=clips.table.schema))
+
+
+def leaks_of_runs(experiments: Experiments, table: pa.Table) -> pa.Table:
+    """Rows of `leaks` for each run that they concern, with the run and the one of its chain that trained on them.
+
+    A run is concerned where it, or a run that its initial weights come from, is trained on one dataset and it is
+    tested on the other.
+    """
+    pairs = [
+        (run, trainer, train, test)
+        for run, its in experiments.runs.items()
+        for trainer, train in trained_on(experiments, run)
+        for test in its.datasets
+    ]
+    schema = pa.schema([pa.field("run", pa.string()), pa.field("trained_by", pa.string()), *LEAKS])
+    found = [schema.empty_table()]
+    for run, trainer, train, test in pairs:
+        mask = pc.and_(pc.equal(table["train_dataset"], train), pc.equal(table["test_dataset"], test))
+        rows = table.filter(mask)
+        names = [pa.array([name] * rows.num_rows, pa.string()) for name in (run, trainer)]
+        found.append(pa.table([*names, *rows.columns], schema=schema))
+    return pa.concat_tables(found)

@@ -1,0 +1,119 @@
+"""Listed videos that are used as they are, without transcoding: what training needs of them is looked up in each file.
+
+Frames are later chosen by time, frame i at i / fps seconds (data/decode.py): a file whose frames do not stand there,
+or that would be shown turned, is listed as missing. That is told from the times in the file and its first frame; that
+all of it decodes, `multitrain data check --all` tells.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from multitrain.config import Limits
+from multitrain.sources.apart import each
+from multitrain.sources.publication import Member, Publication
+from multitrain.sources.store import Record
+from multitrain.sources.transcode import Clip
+from multitrain.sources.video import CONTAINERS, Refused, TooShort, Undecodable, Video, message, rotation
+
+SLACK = 0.2  # of a frame's duration; data/decode.py asks for 0.25
+CURE = "take it in with prepared: false"
+
+
+class AsIs:
+    """The counterpart of an `Intake` for files that stay where they lie: the same records, no clip is written."""
+
+    def __init__(self, publication: Publication, folder: Path, limits: Limits):
+        self.publication, self.folder, self.limits = publication, folder, limits
+        self.records: dict[str, Record] = {}  # by clip id
+        self.refused: dict[str, str] = {}  # by key
+        self._paths: dict[str, Path] = {}  # by clip id
+
+    def path(self, clip_id: str) -> str:
+        """The manifest's path of a clip: relative to its folder where the file lies in it, else absolute."""
+        file, folder = self._paths[clip_id].absolute(), self.folder.absolute()
+        return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.as_posix()
+
+    def run(self, jobs: int, progress: Callable[[int, int], None] | None = None) -> None:
+        """Fill `records`. Progress is told as (clips settled, clips in all)."""
+        clips = {clip.key: clip.clip_id for clip in self.publication.clips}
+        members: list[Member] = []
+        for batch in self.publication.batches:
+            for member in batch.members():
+                if member.refused:
+                    self.refused[member.key] = f"{member.where}: refused, {member.refused}"
+                elif member.key in clips:
+                    members.append(member)
+        files = (member.content for member in members)
+        found = each(partial(probe, limits=self.limits), files, jobs, self.limits.seconds)
+        for number, (member, (path, result)) in enumerate(zip(members, found, strict=True), 1):
+            clip_id = clips[member.key]
+            self._paths[clip_id] = path
+            self.records[clip_id] = _record(clip_id, member, result)
+            if progress:
+                progress(number, len(self.publication.clips))
+        if progress:
+            progress(len(self.publication.clips), len(self.publication.clips))
+
+
+def _record(clip_id: str, member: Member, result: Clip | tuple[str, str] | str) -> Record:
+    if isinstance(result, Clip):
+        return Record(clip_id, "", "", result.frames, result.fps, result.width, result.height, member.size)
+    reason, detail = ("undecodable", result) if isinstance(result, str) else result
+    return Record(clip_id, "", "", reason=reason, detail=f"{member.where}: {detail}")
+
+
+def probe(path: Path, limits: Limits) -> Clip | tuple[str, str]:
+    """Frames, rate and size of a file, or (reason, detail) where it cannot be used as it is."""
+    if not path.stat().st_size:
+        return "empty", "a file of 0 bytes"
+    try:
+        with Video(path, limits) as video:
+            _, frame = next(video.frames(), (None, None))
+            if frame is None:
+                raise Undecodable(video.trouble or "no frame in the file")
+            header = video.header_rate
+            if rotation(frame):
+                raise Undecodable(f"it is stored turned: {CURE}")
+        times = _times(path)
+        return Clip(len(times), _rate(times, header, limits), frame.width, frame.height)
+    except Refused as error:
+        return error.reason, str(error)
+    except (ArithmeticError, ValueError) as error:  # times and rates that make no sense
+        return "undecodable", f"makes no sense ({' '.join(str(error).split())})"
+
+
+def _times(path: Path) -> np.ndarray:
+    """Seconds at which the frames are shown, rising, as the packets say."""
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+    try:
+        with av.open(str(path.absolute()), options=options, metadata_errors="replace") as container:
+            stream = container.streams.best("video")
+            packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
+            stamps = [packet.pts for packet in packets]
+            base = float(stream.time_base)
+    except FFmpegError as error:
+        raise Undecodable(message(error)) from None
+    if None in stamps:
+        raise Undecodable(f"its frames have no times: {CURE}")
+    if len(stamps) < 2:
+        raise TooShort(f"frames: {len(stamps)}")
+    return np.sort(np.array(stamps, np.int64)) * base
+
+
+def _rate(times: np.ndarray, header: Fraction | None, limits: Limits) -> float:
+    """Frames a second, where frame i stands at i / rate."""
+    length = times[-1] - times[0]
+    if not 0 < length <= 60 * limits.minutes:
+        raise Undecodable(f"its frames span {length:.1f} s")
+    measured = Fraction((len(times) - 1) / length).limit_denominator(1001)
+    for rate in (header, measured):
+        exact = float(np.float32(rate or 0))  # as the manifest keeps it
+        if exact and np.abs(times * exact - np.arange(len(times))).max() < SLACK:
+            return exact
+    raise Undecodable(f"its frames are not at a constant rate from 0 s on ({float(measured):.2f} a second): {CURE}")

@@ -78,6 +78,7 @@ def main() -> None:
         shutil.copy(path, out / "notebooks")
     for path in sorted((results / "datasets" / options.scale).glob("*/strips.jpg")):
         shutil.copy(path, out / "datasets" / f"{path.parent.name}.jpg")
+    shutil.copy(results / "datasets" / options.scale / "overview.jpg", out / "datasets")
     records = [json.loads(path.read_text()) for path in sorted((results / "runs" / options.scale).glob("*/*/run.json"))]
     every = {key: sorted({str(record[key]) for record in records}) for key in ("commit", "seed", "code")}
     versions = ", ".join(f"{name} {version}" for name, version in records[0]["versions"].items())

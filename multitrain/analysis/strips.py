@@ -33,7 +33,7 @@ def write_strips(
 
 
 def write_overview(scale: Scale, data: Path, path: Path, classes: int = 4) -> None:
-    """Write one JPEG with some classes of every prepared dataset of a scale, evenly chosen (docs/datasets.jpg)."""
+    """Write one JPEG with some classes of every prepared dataset of a scale, evenly chosen."""
     strips = []
     for name, settings in scale.datasets.items():
         clips = read_manifest(data / scale.name / name / "manifest.parquet").split("test")

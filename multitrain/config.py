@@ -98,7 +98,7 @@ class Dataset(Settings):
 
     @property
     def grid(self) -> int:
-        """Frames between two that a clip may take: the stride that files were laid out for, any frame where not by us."""
+        """Frames between two that a clip may take: the stride of files laid out by us, else 1."""
         return 1 if self.prepared else self.transcode.stride
 
     @model_validator(mode="after")

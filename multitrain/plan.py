@@ -69,7 +69,7 @@ class Plan:
         )
 
     def train_datasets(self, name: str) -> list[str]:
-        """Datasets whose manifests a training reads: its own, those of the run in `steps_of`, and what they may leak."""
+        """Datasets whose manifests a training reads: its own, the `steps_of` run's, and those these may leak to."""
         paced = self.experiments.runs[name].steps_of
         readers = [
             (run, dataset) for run in filter(None, (name, paced)) for dataset in self.experiments.runs[run].datasets

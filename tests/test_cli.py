@@ -59,7 +59,7 @@ def test_an_imported_release_checkpoint_loads(tmp_path, capsys):
         (["synth", "ucf101"], "no dataset 'ucf101'; there are k400, k700"),
         (["synth", "k400", "--scale", "paper"], "no synthetic world"),
         (["prepare", "k400", "--scale", "papper"], "papper.yaml: no such file; in that folder there are: ci, mini"),
-        (["prepare", "k400", "--scale", "paper"], "raw: no such folder"),
+        (["prepare", "mit", "--scale", "paper"], "raw: no such folder"),
         (["train", "multitrian"], "no run 'multitrian' in the experiments; there are k400_baseline"),
         (["train", "multitrain"], "manifest.parquet: no such manifest: run `multitrain prepare`"),
         (["train", "multitrain", "--device", "gpu"], "--device gpu: not usable here"),

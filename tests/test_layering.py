@@ -31,7 +31,7 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "analysis.flops": GROUND | {"model", "analysis"},
     "analysis.survey": GROUND | {"data", "analysis"},
     "analysis.strips": GROUND | {"data", "analysis"},
-    "analysis.accounting": GROUND | {"data.leakage", "analysis"},
+    "analysis.accounting": GROUND | {"data.leakage", "data.manifest", "analysis"},
     "cli": {""},
     "cli_data": {""},
     "cli_results": {""},

@@ -116,3 +116,12 @@ def test_a_table_shows_each_run_once_and_only_its_datasets(plan: Plan):
 def test_options_are_quoted_for_the_shell():
     plan = Plan.load({"data": "my data"}, str(CONFIG))
     assert plan.options("data", "results").endswith("--data 'my data' --results results")
+
+
+def test_a_training_waits_for_the_test_sets_that_its_videos_may_be_in():
+    plan = Plan.load({"scale": "paper"}, str(CONFIG))
+    assert set(plan.train_datasets("k400_baseline")) == {"k400", "mit", "actnet"}  # tested by what starts from it
+    kept = Plan.load({"scale": "paper", "exclude_leaks": False}, str(CONFIG))
+    assert kept.train_datasets("k400_baseline") == ["k400"]
+    assert plan.train_settings("k400_baseline") != kept.train_settings("k400_baseline")
+    assert Plan.load({}, str(CONFIG)).train_datasets("k400_baseline") == ["k400"]  # synthetic: nothing to leak

@@ -74,6 +74,7 @@ def made(scale, experiments, tmp_path) -> Path:
     other += [f"figures/{name}.png" for name in FIGURES]
     other += [f"notebooks/{name}.{kind}" for name in NOTEBOOKS for kind in ("html", "ipynb")]
     other += ["claims.md", "per_class.csv", "spectrum.csv", "training.parquet", "projections.parquet"]
+    other += ["datasets.csv", "datasets.md", "leakage.csv"]
     for name in [*other, "projection_recovery.md", "projection_recovery.csv"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

@@ -111,8 +111,8 @@ def test_what_is_wrong_names_file_and_line(raw, lists, told):
 
 def test_class_names_are_asked_for(raw):
     publish(raw)
-    with pytest.raises(UserError, match="classes_file"):
-        listed.read(raw, dataset("list"))
+    with pytest.raises(ValueError, match="reader list needs classes_file"):
+        dataset("list")
     with pytest.raises(UserError, match=r"labels.txt: no file of class names"):
         listed.read(raw, dataset("list", classes_file="labels.txt"))
     with pytest.raises(UserError, match="a folder, not the file"):

@@ -180,7 +180,16 @@ def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected
     assert planned.returncode == 0, planned.stderr
     table = planned.stdout.split("Job stats:")[1].split("total")[0]
     found = Counter({name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)})
-    cheap = {"flops": 1, "table": 3, "survey": 5, "overview": 1, "notebook": len(NOTEBOOKS), "index": 1, "all": 1}
+    cheap = {
+        "flops": 1,
+        "table": 3,
+        "survey": 5,
+        "overview": 1,
+        "accounting": 1,
+        "notebook": len(NOTEBOOKS),
+        "index": 1,
+        "all": 1,
+    }
     figures = {f"figure_{name}": 1 for name in FIGURES}
     assert found == expected | cheap | figures | dict.fromkeys(ANALYSES, 1)
     assert f"elsewhere/{scale}/k700/manifest.parquet" in planned.stdout

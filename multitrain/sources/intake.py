@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from multitrain.config import Download, Limits, Transcode
+from multitrain.progress import progress as bar_of
 from multitrain.sources.archives import CHUNK, intact
 from multitrain.sources.download import Archives
 from multitrain.sources.publication import Annotated, Batch, Member, Publication
@@ -56,6 +57,8 @@ class Intake:
                 self.store.stamp(batch.name, "")
                 with archives.present(batch.remote):
                     stamp = next_stamp(stamp, batch)
+                    if batch.proved:
+                        self._prove(batch)
                     self._read(batch, workers, progress)
                     self.store.stamp(batch.name, stamp)
         if progress:
@@ -82,6 +85,13 @@ class Intake:
             self.records[record.clip] = record
             if record.reason != "empty":
                 self._claimed.add(self._keys[record.clip])
+
+    @staticmethod
+    def _prove(batch: Batch) -> None:
+        """Raise a UserError now if the archive breaks off anywhere."""
+        with bar_of(f"check {batch.name}", "file") as bar:
+            for _ in batch.members():
+                bar.update()
 
     def _read(self, batch: Batch, workers: Workers, progress: Callable[[int, int], None] | None) -> None:
         for task, records in workers.run(self._tasks(batch)):

@@ -79,6 +79,7 @@ class Batch:
     members: Callable[[], Iterator[Member]]
     files: tuple[Path, ...] = ()  # unchanged files need not be read again; without any the members are always walked
     remote: Remote | None = None  # the one file, where it is fetched to be read
+    proved: bool = False  # read once to its end before hours are spent on its first videos
 
     def state(self) -> tuple | None:
         """What is the same as long as the files are; None where that cannot be known."""

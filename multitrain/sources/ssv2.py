@@ -30,7 +30,7 @@ def read(raw: Path, dataset: Dataset) -> Publication:
     labelled, duplicates = distinct(clip for clip in clips if clip.label)
     missing = [clip.missing("no label", "its entry has no template") for clip in clips if not clip.label]
     pieces = _pieces(raw)
-    batch = Batch(PIECES + "*", lambda: _members(pieces), tuple(pieces))
+    batch = Batch(PIECES + "*", lambda: _members(pieces), tuple(pieces), proved=True)
     return Publication(classes, tuple(labelled), (*missing, *duplicates), (batch,))
 
 
@@ -83,7 +83,7 @@ def _clips(content: bytes, where: str, split: str, classes: set[str]) -> Iterato
 
 
 def _pieces(raw: Path) -> list[Path]:
-    """The pieces in order; a gap in their numbers is an error, a missing last one is met at the archive's end."""
+    """The pieces in order; a gap in their numbers is an error, a missing last one is met when the archive is proved."""
     numbered = {}
     for path in sorted([*raw.glob(f"{PIECES}*"), *raw.glob(f"*/{PIECES}*")]):
         match = PIECE.fullmatch(path.name)

@@ -60,9 +60,7 @@ def test_the_steps_are_those_of_what_is_left(real):
 
 def test_nothing_left_is_said_to_be_a_leak(real):
     manifest(real.data / "ci", "k400", [(SHARED, "train")])
-    with pytest.raises(
-        UserError, match=r"k400/manifest.parquet: run multitrain is tested on every.*exclude_leaks"
-    ):
+    with pytest.raises(UserError, match=r"k400/manifest.parquet: run multitrain is tested on every.*exclude_leaks"):
         real.source("k400", "train")
 
 

@@ -1,12 +1,13 @@
 import json
 
+import numpy as np
 import pytest
 
 from multitrain.errors import UserError
 from multitrain.sources import ssv2
 from multitrain.sources.prepare import prepare
 from tests.sources.coded import codes
-from tests.sources.raw import SSV2_CLASSES, dataset, put, put_zip, ssv2_archive, ssv2_pieces, ssv2_texts
+from tests.sources.raw import SSV2_CLASSES, dataset, put, put_zip, ssv2_archive, ssv2_pieces, ssv2_texts, tar_bytes
 from tests.sources.raw import ssv2 as publish
 
 DATASET = dataset("ssv2")
@@ -111,6 +112,18 @@ def test_a_missing_piece_is_named(raw, webm, tmp_path):
     (raw / "20bn-something-something-v2-00").unlink()
     with pytest.raises(UserError, match="v2-00: no such archive"):
         ssv2.read(raw, DATASET)
+
+
+def test_an_archive_that_breaks_off_is_told_before_a_video_is_decoded(raw, webm, tmp_path):
+    publish(raw, webm)
+    for path in raw.glob("20bn*"):
+        path.unlink()
+    folder, noise = "20bn-something-something-v2", np.random.default_rng(0).bytes(2 << 20)
+    archive = tar_bytes({f"{folder}/78687.webm": webm, f"{folder}/notes.bin": noise})
+    ssv2_pieces(raw, archive[:-4], 2)  # the video is whole; the end of the checksum is not there
+    with pytest.raises(UserError, match=r"v2-00.*damaged or incomplete"):
+        prepare("ssv2", DATASET, raw, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("*.mp4"))
 
 
 @pytest.mark.parametrize("content", [b"PK no zip", b""])

@@ -174,7 +174,8 @@ def test_training_shows_every_term_and_who_trains_on_it(drawn):
 def test_a_run_of_one_step_can_be_drawn(tmp_path: Path):
     results = fill(tmp_path / "results")
     training_table({"scale": "mini", "synthetic": "yes"}, (0,), steps=1).to_parquet(results / "training.parquet")
-    FIGURES["training"].draw(results)
+    panels = {axes.get_title(): axes for axes in FIGURES["training"].draw(results).axes}
+    assert [len(line.get_xdata()) for line in panels["total loss"].lines] == [1, 1, 1]
 
 
 def test_heat_maps_have_targets_as_rows_and_outline_what_is_related(drawn):

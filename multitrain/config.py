@@ -13,6 +13,7 @@ from multitrain.errors import UserError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -89,6 +90,7 @@ class Dataset(Settings):
     classes_file: str | None = Field(None, description="reader list: file of class names, relative to the raw folder")
     prepared: bool = Field(False, description="reader list: the files are used as they are, without transcoding")
     limits: Limits = Limits()
+    fraction: float = Field(1.0, gt=0, le=1, description="part of each class's videos that is used, in every split")
     holdout: Fraction = Field(0.0, description="part of the publisher's training videos set aside as val")
     clip_seconds: Positive = Field(10.0, description="longest clip cut from an annotated segment")
     transcode: Transcode = Transcode()
@@ -147,12 +149,47 @@ class Model(Settings):
     )
 
 
+class RandAugment(Settings):
+    """RandAugment with operations whose effect grows with the magnitude, the same for all frames of a clip."""
+
+    operations: Count = Field(4, description="drawn for each clip, one after the other")
+    magnitude: float = Field(7.0, ge=0, le=10)
+    std: float = Field(0.5, ge=0, description="of the magnitude, drawn anew for each operation")
+    probability: Share = Field(0.5, description="of applying an operation that was drawn")
+
+
+class Mixing(Settings):
+    """Mixup and cutmix of each step's batch with its own reverse, across datasets."""
+
+    mixup: float = Field(0.8, ge=0, description="alpha of the Beta distribution of lambda; 0: no mixup")
+    cutmix: float = Field(1.0, ge=0, description="alpha of the Beta distribution of lambda; 0: no cutmix")
+    switch: Share = Field(0.5, description="probability of cutmix where there are both")
+    probability: Share = Field(1.0, description="of mixing a step's batch at all")
+    partner_label: Literal["kept", "lost"] = Field(
+        "kept", description="lost: a partner of another dataset mixes its pixels but not its label, as in the release"
+    )
+
+    @model_validator(mode="after")
+    def _something(self):
+        if not self.mixup and not self.cutmix:
+            raise ValueError("mixing needs mixup or cutmix: leave the whole entry out to mix nothing")
+        return self
+
+
 class Recipe(Settings):
     """How a run is trained, and the open constants of the paper's losses."""
 
     epochs: Positive
     warmup_epochs: float = Field(ge=0)
-    batch: int = Field(ge=2)
+    batch: int = Field(ge=2, description="videos of one step, over all processes")
+    repeats: Count = Field(1, description="clips of each video in a batch (repeated augmentation), decoded once")
+    micro_batch: Count | None = Field(
+        None, description="videos a process works on at once, the rest accumulates; null: its whole share of the batch"
+    )
+    accumulate: Literal["whole", "parts"] = Field(
+        "whole",
+        description="statistics of the informative loss over the whole accumulated batch, or over each of its parts",
+    )
     optimiser: Literal["adamw", "sgd"] = "adamw"
     rate: Positive = Field(description="peak learning rate")
     rate_ends: tuple[Fraction, Fraction] = Field((0.01, 0.01), description="of the peak: at the start, at the end")
@@ -164,12 +201,39 @@ class Recipe(Settings):
     drop_path: Fraction = 0.0
     crop_area: tuple[Positive, Positive] = Field((0.08, 1.0), description="random resized crop, part of the frame")
     crop_aspect: tuple[Positive, Positive] = (0.75, 1.3333333333333333)
+    randaugment: RandAugment | None = None
+    erasing: Share = Field(0.0, description="probability of random erasing, a box of noise through all frames")
+    mixing: Mixing | None = None
     expander_hidden: Count = 4096
     embedding: Count = Field(768, description="width d of the expanded embedding Z'")
     variance_weight: float = Field(1.0, ge=0)
     covariance_weight: float = Field(1.0, ge=0)
     projection_std: float = Field(0.02, ge=0, description="standard deviation of the initial projection weights")
     sigma_rate: Positive = Field(1.0, description="learning rate of log sigma, as a multiple of the others'")
+
+    def parts(self, processes: int) -> int:
+        """Micro-batches of one step in each of so many processes."""
+        return max(-(-self.batch // (processes * self.micro_batch)), 1) if self.micro_batch else 1
+
+
+class Machine(Settings):
+    """What a training runs on; of these only the precision changes its numbers."""
+
+    nodes: Count = 1
+    gpus: int = Field(0, ge=0, description="accelerators of a node, a process each; 0: one process on processors")
+    workers: int = Field(0, ge=0, description="processes that decode ahead, for each training process")
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="of the network's forward pass; losses and weights stay in float32"
+    )
+    checkpointing: tuple[Literal["base", "large"], ...] = Field(
+        (), description="sizes whose blocks are computed again in the backward pass rather than kept"
+    )
+    compile: bool = Field(False, description="torch.compile of the network")
+
+    @property
+    def processes(self) -> int:
+        """Training processes, over all nodes."""
+        return self.nodes * max(self.gpus, 1)
 
 
 class Scale(Settings):
@@ -181,12 +245,19 @@ class Scale(Settings):
     model: Model = Model()
     sizes: dict[Literal["base", "large"], Count] = Field(description="pixels of a clip's side: base and large")
     recipes: dict[Name, Recipe]
-    gpus: int = Field(0, ge=0, description="accelerators a training asks the scheduler for")
+    machine: Machine = Machine()
 
     @model_validator(mode="after")
     def _complete(self):
         if set(self.sizes) != {"base", "large"}:
             raise ValueError("sizes needs both base and large")
+        for name, recipe in self.recipes.items():
+            parts = recipe.parts(self.machine.processes)
+            if parts * self.machine.processes > 1 and recipe.batch % (2 * parts * self.machine.processes):
+                raise ValueError(
+                    f"recipes.{name}: a batch of {recipe.batch} is no even number of videos for each of "
+                    f"{self.machine.processes} processes times {parts} parts"
+                )
         if self.world and set(self.world.videos) != set(self.datasets):
             raise ValueError(
                 f"world.videos lists {sorted(self.world.videos)}, datasets are {sorted(self.datasets)}: they must agree"
@@ -219,5 +290,8 @@ class Project(Settings):
     scale: Name = Field("mini", description="a file of config/scales")
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="each run is repeated with each seed")
     exclude_leaks: bool = Field(True, description="leave out training clips of videos that a joint run is tested on")
+    pretrained: dict[Name, str] = Field(
+        {}, description="model file or release's .pyth whose backbone stands in for that run's as initial weights"
+    )
     data: str = Field("data", description="folder of raw files and prepared clips")
     results: str = Field("results", description="folder of runs, tables and figures")

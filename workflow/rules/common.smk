@@ -18,7 +18,7 @@ RESULTS = PLAN.project.results
 RUN = f"{RESULTS}/runs/{SCALE}/{{run}}/seed{{seed}}"
 LOGS = f"{RESULTS}/logs/{SCALE}"
 BENCHMARKS = f"{RESULTS}/benchmarks/{SCALE}"
-GPUS = PLAN.scale.gpus
+GPUS = PLAN.scale.machine.gpus
 
 # Jobs use the Python that runs Snakemake, activated or not, unless Snakemake makes them
 # an environment of their own, and write their lines as they come.

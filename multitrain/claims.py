@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from multitrain.config import Name, Settings
+from multitrain.settings import Name, Settings
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import yaml
 from pydantic import ValidationError
 
 from multitrain.claims import Claim, Claims
-from multitrain.config import Scale, Settings
+from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
+from multitrain.settings import Settings
 
 S = TypeVar("S", bound=Settings)
 

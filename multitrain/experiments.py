@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from multitrain.config import Name, Settings
 from multitrain.errors import UserError
+from multitrain.settings import Name, Settings
 
 
 class Run(Settings):

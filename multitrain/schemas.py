@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 from multitrain.claims import Claims
-from multitrain.config import Project, Scale, Settings
+from multitrain.config import Project, Scale
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
+from multitrain.settings import Settings
 
 FILES: dict[str, type[Settings]] = {
     "config.schema.json": Project,

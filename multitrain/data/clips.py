@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from multitrain.config import Dataset, Recipe
+from multitrain.config import Dataset
 from multitrain.data.decode import read_frames
 from multitrain.data.manifest import Manifest
 from multitrain.data.sampling import dense, random_start, segments, view_starts
 from multitrain.data.transforms import as_frames, augment, view_crops
 from multitrain.errors import UserError
+from multitrain.recipes import Recipe
 from multitrain.seeding import generator
 
 COLUMNS = ("clip_id", "path", "label", "frames", "fps")  # of the manifest, kept in memory

@@ -4,9 +4,9 @@ import math
 
 import torch
 
-from multitrain.config import Recipe
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network
+from multitrain.recipes import Recipe
 
 
 def rate_factor(step: int, total: int, warmup: int, start: float, end: float) -> float:

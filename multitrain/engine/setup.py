@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 import multitrain
-from multitrain.config import Recipe, Scale
+from multitrain.config import Scale
 from multitrain.data.clips import COLUMNS, Source
 from multitrain.data.leakage import guarded, without_leaks
 from multitrain.data.manifest import Manifest, read_manifest
@@ -16,6 +16,7 @@ from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec
+from multitrain.recipes import Recipe
 from multitrain.seeding import derive
 
 NUMERICAL = ("seeding.py", "data/*.py", "model/*.py", "losses/*.py", "engine/*.py")  # what can change a run's numbers

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from multitrain.config import Count, Model, Name, Settings
+from multitrain.config import Model
 from multitrain.errors import UserError
 from multitrain.model.attention import Mlp
 from multitrain.model.heads import Projections, add_projected, make_head
 from multitrain.model.mvit import MViT, init_linear, resize_positions
+from multitrain.settings import Count, Name, Settings
 
 
 class Spec(Settings):

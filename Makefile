@@ -46,7 +46,7 @@ lint: $(READY) ## Check style
 	$(BIN)/snakefmt --check Snakefile workflow
 
 .PHONY: bench
-bench: $(READY) ## Time a training step against the same model written plainly
+bench: $(READY) ## Measure training steps: against the plain model, its memory, and Vanilla's
 	$(BIN)/python -m tests.bench.step
 
 .PHONY: bench-data

@@ -1,16 +1,50 @@
-"""A replication of "Multi-dataset Training of Transformers for Robust Action Recognition" (NeurIPS 2022)."""
+"""A replication of "Multi-dataset Training of Transformers for Robust Action Recognition" (NeurIPS 2022).
+
+network = multitrain.load("results/runs/mini/multitrain/seed0/model.pt")
+print(multitrain.predict(network, "video.mp4").top(5))
+"""
 
 from pathlib import Path
 
+# Torch and all that stands on it is imported inside the functions, so that `import multitrain` is quick.
 
-def load(path: Path | str):
-    """The network of a model file, in evaluation mode: `.features(clips)`, `.logits(clips)`, `.projected(clips)`.
 
-    Clips are (B, 3, T, size, size) and normalised; see `multitrain.model.network.normalise`.
+def load(where: Path | str):
+    """A network in evaluation mode: `.features(clips)`, `.logits(clips)`, `.projected(clips)`, `.spec`, `.card`.
+
+    `where` is a run's model.pt, a folder that `save` wrote, a release's .pyth, or `owner/name` of the Hugging Face hub
+    where huggingface_hub is installed; what exists here wins. Clips are (B, 3, T, size, size) and normalised; see
+    `multitrain.model.network.normalise`.
 
     Raises:
-        multitrain.errors.UserError: the file is missing, damaged or of another kind.
+        multitrain.errors.UserError: nothing of that name, damaged, or of another kind.
     """
-    from multitrain.engine.checkpoint import load_network  # so that `import multitrain` does not load torch
+    from multitrain.use.models import load
 
-    return load_network(path)
+    return load(where)
+
+
+def save(network, folder: Path | str) -> None:
+    """Write a network as model.safetensors, config.json and README.md; `load(folder)` gives it back bit for bit.
+
+    Raises:
+        multitrain.errors.UserError: the folder cannot be written.
+    """
+    from multitrain.model.folder import save_folder
+
+    save_folder(folder, network)
+
+
+def predict(network, video: Path | str, views=None, batch: int = 16):
+    """The answer of every head to a video: `.top(5)`, `.scores`; see `multitrain.use.answers.Answer`.
+
+    `views` is a `multitrain.config.Views`, None for each dataset's test protocol; `batch` is how many views the network
+    sees at once. For several videos make one `multitrain.use.predict.Recogniser`.
+
+    Raises:
+        multitrain.errors.UserError: no video, or one that cannot be decoded.
+    """
+    from multitrain.use.predict import Recogniser
+
+    device = next(network.parameters()).device
+    return Recogniser(network, device, batch).answer(video, views=views)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from multitrain import cli_data, cli_results
+from multitrain import cli_data, cli_estimate, cli_predict, cli_results, cli_runs, cli_use
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
 from multitrain.options import (
@@ -33,9 +33,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-checkpoints = typer.Typer(help="Read checkpoints of the authors' release.", no_args_is_help=True)
-app.add_typer(checkpoints, name="checkpoint")
+app.add_typer(cli_runs.checkpoints, name="checkpoint")
+app.add_typer(cli_runs.app)
 app.add_typer(cli_results.app)
+app.add_typer(cli_use.app)
+app.command()(cli_estimate.estimate)
+app.command()(cli_predict.predict)
 app.add_typer(cli_data.app, name="data")
 
 
@@ -61,12 +64,17 @@ def _bar(what: str):
     return update
 
 
-def _torch_device(name: str, threads: int):
+def _torch_device(name: str, threads: int, own: bool = False):
+    """The device of that name; where `own`, each of several processes on a node has an accelerator to itself."""
     import torch  # heavy: only for the commands that compute
 
     torch.set_num_threads(threads)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and own and torch.cuda.is_available():
+        from multitrain.engine.distributed import claim_accelerator
+
+        claim_accelerator()
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -76,12 +84,15 @@ def _torch_device(name: str, threads: int):
     return device
 
 
-def _job(run: str, scale: str, config: Path, seed: int, data: Path, results: Path, exclude_leaks: bool = True):
+def _job(run: str, scale: str, config: Path, seed: int, data: Path, results: Path, **how: Any):
     from multitrain.engine.setup import Job
 
     loaded = load_scale(scale, config)
-    job = Job(loaded, load_experiments(config, loaded), run, seed, data, results, exclude_leaks)
-    job.run  # noqa: B018  an unknown run is an error before anything is loaded
+    job = Job(loaded, load_experiments(config, loaded), run, seed, data, results, **how)
+    init = job.run.init  # an unknown run is an error before anything is loaded
+    if unused := [name for name in job.pretrained if name != init]:
+        starts = f"from {init}" if init else "from random weights"
+        raise UserError(f"--pretrained {unused[0]}: run {run} starts {starts}: leave it out or name that run")
     return job
 
 
@@ -131,15 +142,28 @@ def train(
     threads: Threads = 1,
     workers: Workers = 0,
     device: Device = "auto",
-    checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between two resume points.")] = 60.0,
+    checkpoint_seconds: Annotated[
+        float | None, typer.Option(min=0, help="Seconds between two resume points. [default: 60; 600 with gpus]")
+    ] = None,
     keep_leaks: Annotated[bool, typer.Option("--keep-leaks", help="Train on videos of other test sets too.")] = False,
+    pretrained: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN=FILE", help="Model file or release's .pyth whose backbone stands in for RUN's."),
+    ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard.")] = False,
 ) -> None:
     """Train a run to its end; started again after a kill, it continues to the very same weights."""
-    job = _job(run, scale, config, seed, data, results, exclude_leaks=not keep_leaks)
-    chosen = _torch_device(device, threads)
+    files = cli_runs.pretrained_files(pretrained or [])
+    job = _job(run, scale, config, seed, data, results, exclude_leaks=not keep_leaks, pretrained=files)
+    chosen = _torch_device(device, threads, own=True)
+    from multitrain.engine.preemption import EXIT_PREEMPTED, Preempted
     from multitrain.engine.train import train as run_train
 
-    run_train(job, chosen, workers, checkpoint_seconds)
+    try:
+        run_train(job, chosen, workers, checkpoint_seconds, tensorboard)
+    except Preempted as stopped:
+        typer.echo(str(stopped), err=True)
+        raise typer.Exit(EXIT_PREEMPTED) from None
 
 
 @app.command()
@@ -185,21 +209,6 @@ def flops(
             f"{cost['size']:6} {cost['pixels']:6} {cost['frames']:6} {cost['gflops']:10.4g} "
             f"{cost['backbone_parameters']:20,}"
         )
-
-
-@checkpoints.command("import")
-def import_checkpoint(
-    file: Annotated[Path, typer.Argument(metavar="FILE.pyth", help="A checkpoint of the authors' release.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Model file to write, for `multitrain.load`.")],
-) -> None:
-    """Read a checkpoint of the authors' release (weights only, nothing in it is executed) into a model file."""
-    from multitrain.engine.checkpoint import save_network
-    from multitrain.model.release import import_release
-
-    network = import_release(file)
-    save_network(out, network)
-    heads = ", ".join(f"{name} ({len(classes)} classes)" for name, classes in network.spec.classes.items())
-    typer.echo(f"{out}: {network.spec.model.frames} frames of {network.spec.size} pixels, heads: {heads}")
 
 
 def run(arguments: list[str] | None = None) -> Any:

@@ -15,6 +15,7 @@ from multitrain.claims import Claims
 from multitrain.config import Project, Scale
 from multitrain.configfile import load_claims, load_experiments, load_scale, parse
 from multitrain.data.leakage import guarded
+from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
 
 
@@ -34,6 +35,13 @@ class Plan:
         project = parse(Project, values, f"{folder}/config.yaml or --config")
         scale = load_scale(project.scale, folder)
         experiments = load_experiments(folder, scale)
+        started = {run.init for run in experiments.runs.values()}
+        for name in project.pretrained:
+            if name not in started:
+                raise UserError(
+                    f"{folder}/config.yaml or --config: pretrained.{name}: no run starts from {name!r}; "
+                    f"runs start from {', '.join(sorted(filter(None, started)))}"
+                )
         return cls(folder, project, scale, experiments, load_claims(folder, experiments))
 
     def options(self, *folders: str) -> str:
@@ -52,7 +60,9 @@ class Plan:
     def prepare_settings(self, dataset: str) -> str:
         part = self.scale.datasets[dataset]
         return _text(
-            dataset=_only(part, "reader", "raw", "holdout", "clip_seconds", "transcode", "classes_file", "prepared")
+            dataset=_only(
+                part, "reader", "raw", "fraction", "holdout", "clip_seconds", "transcode", "classes_file", "prepared"
+            )
         )
 
     def train_settings(self, name: str) -> str:
@@ -66,7 +76,18 @@ class Plan:
             datasets={dataset: _only(self.scale.datasets[dataset], "sampling", "flip") for dataset in run.datasets},
             paced=self._pace(run),
             exclude_leaks=self.project.exclude_leaks,
+            precision=self.scale.machine.precision,
+            pretrained=self.pretrained(name),
         )
+
+    def pretrained(self, name: str) -> str | None:
+        """The file whose backbone a run starts from in place of its `init` run's."""
+        return self.project.pretrained.get(self.experiments.runs[name].init or "")
+
+    def pretrained_option(self, name: str) -> str:
+        """What `multitrain train` is told of that file."""
+        file = self.pretrained(name)
+        return "" if file is None else shlex.join(["--pretrained", f"{self.experiments.runs[name].init}={file}"])
 
     def train_datasets(self, name: str) -> list[str]:
         """Datasets whose manifests a training reads: its own, the `steps_of` run's, and those these may leak to."""
@@ -126,7 +147,9 @@ class Plan:
 
     def accounting_settings(self) -> str:
         return _text(
-            datasets={name: _only(part, "title", "reader", "raw") for name, part in self.scale.datasets.items()},
+            datasets={
+                name: _only(part, "title", "reader", "raw", "fraction") for name, part in self.scale.datasets.items()
+            },
             runs={name: _only(run, "datasets", "init") for name, run in self.experiments.runs.items()},
             scale=self.scale.name,
         )

@@ -78,8 +78,12 @@ class Machine(Settings):
     """What a training runs on; of these only the precision changes its numbers."""
 
     nodes: Count = 1
-    gpus: int = Field(0, ge=0, description="accelerators of a node, a process each; 0: one process on processors")
+    gpus: int = Field(0, ge=0, description="accelerators of a node, a process each; 0: processors alone")
+    cpu_processes: Count = Field(1, description="training processes of a node without accelerators")
     workers: int = Field(0, ge=0, description="processes that decode ahead, for each training process")
+    cache_mb: int = Field(
+        0, ge=0, description="decoded frames that each process that decodes keeps in memory, for small datasets"
+    )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="of the network's forward pass; losses and weights stay in float32"
     )
@@ -91,4 +95,9 @@ class Machine(Settings):
     @property
     def processes(self) -> int:
         """Training processes, over all nodes."""
-        return self.nodes * max(self.gpus, 1)
+        return self.nodes * self.node_processes
+
+    @property
+    def node_processes(self) -> int:
+        """Training processes of one node."""
+        return self.gpus or self.cpu_processes

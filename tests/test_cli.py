@@ -24,7 +24,8 @@ def call(*arguments: str) -> int:
 @pytest.mark.parametrize(
     "command",
     [
-        *("synth", "prepare", "train", "evaluate", "table", "flops", "checkpoint", "checkpoint import"),
+        *("synth", "prepare", "train", "evaluate", "table", "flops", "status"),
+        *("checkpoint", "checkpoint import", "checkpoint export"),
         *("data", "data status", "data check", "data account"),
         *("analyse", "survey", "overview", "figure", "notebook", "index"),
     ],
@@ -58,7 +59,10 @@ def test_an_imported_release_checkpoint_loads(tmp_path, capsys):
     [
         (["synth", "ucf101"], "no dataset 'ucf101'; there are k400, k700"),
         (["synth", "k400", "--scale", "paper"], "no synthetic world"),
-        (["prepare", "k400", "--scale", "papper"], "papper.yaml: no such file; in that folder there are: ci, mini"),
+        (
+            ["prepare", "k400", "--scale", "papper"],
+            "papper.yaml: no such file; in that folder there are: ci, lab, mini",
+        ),
         (["prepare", "mit", "--scale", "paper"], "raw: no such folder"),
         (["train", "multitrian"], "no run 'multitrian' in the experiments; there are k400_baseline"),
         (["train", "multitrain"], "manifest.parquet: no such manifest: run `multitrain prepare`"),
@@ -81,6 +85,22 @@ def test_an_imported_release_checkpoint_loads(tmp_path, capsys):
         (["notebook", "notebooks/table9.ipynb"], "notebooks/table9.ipynb: no such"),
         (["index"], "no such file"),
         (["checkpoint", "import", "absent.pyth", "out.pt"], "absent.pyth: no such file"),
+        (["checkpoint", "import", str(REFERENCE), "/dev/null/out.pt"], "/dev/null/out.pt: cannot be written: "),
+        (["checkpoint", "export", "absent.pt", "out.pyth"], "absent.pt: no such file: train the run"),
+        (["checkpoint", "export", str(REFERENCE), "out.pyth"], "import a release's file with `checkpoint import`"),
+        (["checkpoint", "export", "absent.pt", "out.pt"], "out.pt: a checkpoint of the release ends in .pyth"),
+        (["train", "multitrain", "--pretrained", "k400_baseline"], "give RUN=FILE, e.g. k400_baseline=k400.pyth"),
+        (["train", "multitrain", "--pretrained", "k400_baseline=absent.pyth"], "absent.pyth: no such file"),
+        (["train", "multitrain", *2 * ("--pretrained", f"k400_baseline={REFERENCE}")], "give one file a run"),
+        (
+            ["train", "multitrain", "--pretrained", f"mit_baseline={REFERENCE}"],
+            "--pretrained mit_baseline: run multitrain starts from k400_baseline",
+        ),
+        (
+            ["train", "k400_baseline", "--pretrained", f"k400_baseline={REFERENCE}"],
+            "run k400_baseline starts from random weights",
+        ),
+        (["status", "--scale", "papper"], "papper.yaml: no such file; in that folder there are: ci, lab, mini"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_status_1(arguments, message, tmp_path, monkeypatch, capsys):
@@ -91,3 +111,41 @@ def test_what_is_wrong_is_one_line_and_status_1(arguments, message, tmp_path, mo
     assert said.startswith("error: ") and len(said.splitlines()) == 1
     assert message in said
     assert not list(tmp_path.iterdir())
+
+
+def test_an_exported_model_is_imported_again(tmp_path, capsys):
+    steps = [
+        ("import", str(REFERENCE), str(tmp_path / "tiny.pt")),
+        ("export", str(tmp_path / "tiny.pt"), str(tmp_path / "again.pyth")),
+        ("import", str(tmp_path / "again.pyth"), str(tmp_path / "again.pt")),
+    ]
+    for step in steps:
+        assert call("checkpoint", *step) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 3 and len({line.partition(": ")[2] for line in said}) == 1
+    assert "4 frames of 32 pixels; 16 channels; 1+2+1 blocks" in said[0] and "projections; expander 4096-64" in said[0]
+    assert (tmp_path / "again.pt").read_bytes() == (tmp_path / "tiny.pt").read_bytes()
+
+
+def test_status_of_a_scale_nothing_is_done_of(tmp_path, capsys):
+    results = ["--results", str(tmp_path / "results"), *CONFIG]
+    assert call("status", *results) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].split() == ["run", "seed", "state", "steps", "time"] and said[-1].endswith(" waiting")
+    assert call("status", "--json", "--seed", "3", "--seed", "5", *results) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {(row["seed"], row["state"]) for row in found} == {(3, "waiting"), (5, "waiting")}
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_watch_prints_until_it_is_interrupted(tmp_path, capsys, monkeypatch):
+    waited = []
+
+    def sleep(seconds):
+        waited.append(seconds)
+        if len(waited) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("multitrain.cli_runs.time.sleep", sleep)
+    assert call("status", "--watch", "7", "--results", str(tmp_path), *CONFIG) == 0
+    assert waited == [7, 7, 7] and capsys.readouterr().out.count("run  ") == 3

@@ -42,6 +42,40 @@ def test_the_papers_scale_has_the_papers_model():
     assert scale.world is None
 
 
+@pytest.mark.parametrize("nodes", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("name", ["paper", "lab"])
+def test_the_real_scales_fit_any_usual_number_of_nodes(name: str, nodes: int):
+    """What a batch lacks in processes it accumulates, to the same batch."""
+    content = yaml.safe_load((CONFIG / "scales" / f"{name}.yaml").read_text())
+    content["machine"]["nodes"] = nodes if name == "paper" else 1
+    scale = parse(Scale, content, name)
+    for recipe in scale.recipes.values():
+        parts = recipe.parts(scale.machine.processes)
+        assert recipe.batch % (2 * parts * scale.machine.processes) == 0
+        assert recipe.micro_batch is None or recipe.batch <= recipe.micro_batch * parts * scale.machine.processes
+
+
+def test_the_papers_recipes_are_the_releases():
+    """Figures of the release's configurations that the paper's scale states."""
+    recipes = load_scale("paper", CONFIG).recipes
+    schedule = {name: (each.epochs, each.warmup_epochs, each.drop_path) for name, each in recipes.items()}
+    assert schedule["k400_baseline"] == (200, 30, 0.3) and schedule["baseline"] == (150, 30, 0.3)
+    assert schedule["ssv2_baseline"] == (40, 0, 0.4) and schedule["joint"] == (50, 10, 0.1)
+    joint, ssv2 = recipes["joint"], recipes["ssv2_baseline"]
+    assert joint.rate / joint.batch == pytest.approx(2e-4 / 64)
+    assert ssv2.rate / ssv2.batch == pytest.approx(0.02 / 128)
+    assert (joint.repeats, joint.erasing, joint.label_smoothing, joint.randaugment.magnitude) == (2, 0.25, 0.1, 7)
+    assert (joint.mixing.mixup, joint.mixing.cutmix, joint.variance_weight) == (0.8, 1.0, 1.0)
+    assert (ssv2.repeats, ssv2.randaugment, ssv2.mixing, ssv2.erasing) == (1, None, None, 0.0)
+
+
+def test_the_labs_files_are_laid_out_for_its_sampler():
+    lab = load_scale("lab", CONFIG)
+    assert {dataset.fraction for dataset in lab.datasets.values()} == {0.12}
+    for dataset in lab.datasets.values():
+        assert dataset.sampling.kind == "segment" or dataset.sampling.stride == dataset.transcode.stride == 4
+
+
 def test_settings_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         load_scale("mini", CONFIG).name = "other"
@@ -142,7 +176,7 @@ def test_tables_are_checked_against_the_scale(folder: Path, experiments: dict):
 
 
 def test_an_unknown_scale_lists_those_there_are():
-    with pytest.raises(UserError, match=r"huge.yaml: no such file; in that folder there are: ci, mini, paper"):
+    with pytest.raises(UserError, match=r"huge.yaml: no such file; in that folder there are: ci, lab, mini, paper"):
         load_scale("huge", CONFIG)
 
 

@@ -32,6 +32,8 @@ def write_accounting(scale: Scale, experiments: Experiments, data: Path, results
     paper = read_published(published / "datasets.csv")
     parts = [account(scale, name, manifests[name], folders[name], paper) for name in scale.datasets]
     table = pd.concat(parts, ignore_index=True)
+    if not table["not_in_fraction"].any():
+        table = table.drop(columns="not_in_fraction")
     pairs = leaks(scale, manifests)
     of_runs = leaks_of_runs(experiments, pairs)
     _write(results / "datasets.csv", table)
@@ -52,6 +54,7 @@ def account(scale: Scale, name: str, manifest: Manifest, folder: Path, paper: pd
     _apart(manifest, missing, folder)
     clips = manifest.table.select(["publisher_split", "split", "label"])
     annotated = read_annotated(folder / "annotated.csv")
+    left_out = read_left_out(folder / "annotated.csv")
     words = sorted({*pc.unique(clips["publisher_split"]).to_pylist(), *missing["publisher_split"], *(annotated or {})})
     by_role = {its: [word for word in words if role(word) == its] for its in map(role, words)}
     rows = []
@@ -64,6 +67,7 @@ def account(scale: Scale, name: str, manifest: Manifest, folder: Path, paper: pd
             raise UserError(_complaint(folder, its, expected - listed))
         head = {"dataset": name, "split": its, "publisher_split": " ".join(by_role[its])}
         head |= {"published": _of_paper(paper, name, its), "annotated": expected, "unaccounted": expected - listed}
+        head["not_in_fraction"] = sum(left_out.get(word, 0) for word in by_role[its])
         rows.append(head | _counts(mine, lost, manifest.classes))
     return pd.DataFrame(rows).assign(scale=scale.name, synthetic=yes_no(scale.synthetic(name)))
 
@@ -111,11 +115,21 @@ def _apart(manifest: Manifest, missing: pd.DataFrame, folder: Path) -> None:
 
 def read_annotated(path: Path) -> dict[str, int] | None:
     """Annotated clips by the publisher's split; None where an older preparation did not write them down."""
-    if not path.is_file():
-        return None
+    return _counts_of(path, "clips") if path.is_file() else None
+
+
+def read_left_out(path: Path) -> dict[str, int]:
+    """Clips of the videos that are not in the fraction of the dataset that is used, by the publisher's split."""
+    return _counts_of(path, "not_in_fraction") if path.is_file() else {}
+
+
+def _counts_of(path: Path, column: str) -> dict[str, int]:
+    """A column of annotated.csv by split; empty where an optional one is not there."""
     try:
-        table = pd.read_csv(path, dtype={"publisher_split": str, "clips": int}, keep_default_na=False)
-        return {word: int(count) for word, count in zip(table["publisher_split"], table["clips"], strict=True)}
+        table = pd.read_csv(path, dtype={"publisher_split": str, column: int}, keep_default_na=False)
+        if column not in table and column != "clips":
+            return {}
+        return {word: int(count) for word, count in zip(table["publisher_split"], table[column], strict=True)}
     except (ValueError, KeyError) as error:
         words = " ".join(str(error).split())
         raise UserError(f"{path}: not a readable list of counts ({words}): prepare the dataset again") from None

@@ -13,6 +13,9 @@ Annotated = prepared + missing; no clip is unaccounted for. A clip is what train
 annotated segment where a dataset is untrimmed, else a whole video. A segment that names no stretch of time, and a video
 without a segment, count as one clip. The paper's counts are its own, to the thousand. How many clips of the publishers'
 training split are set aside for choices is in the column `used_as_val` of datasets.csv."""
+FRACTION = """\
+Of some datasets this scale uses a fraction of each class's videos. Annotated, prepared and missing are of that
+fraction; the paper's count is of the whole. What is not in it was not looked at: it is neither prepared nor missing."""
 LEAKED = """\
 A run is named where it, or a run that its initial weights come from, is trained on the one dataset and it is tested on
 the other; leakage.csv lists their videos. With `exclude_leaks` (config/config.yaml) training leaves these training
@@ -26,6 +29,7 @@ def page(scale: Scale, table: pd.DataFrame, pairs: pa.Table, of_runs: pa.Table) 
         [f"Scale `{scale.name}`.{_world(scale, table)}"],
         _counts(scale, table),
         [COUNTED],
+        *_fractions(scale, table),
         ["## Missing, by reason"],
         _reasons(scale, table),
         ["## Classes without a clip"],
@@ -60,6 +64,18 @@ def _counts(scale: Scale, table: pd.DataFrame) -> list[str]:
             for row in table.itertuples()
         ],
     )
+
+
+def _fractions(scale: Scale, table: pd.DataFrame) -> list[list[str]]:
+    """What is said of datasets of which a part is used."""
+    if "not_in_fraction" not in table:
+        return []
+    lines = [
+        f"- {scale.datasets[row.dataset].title}, {row.publisher_split}: {row.not_in_fraction:,} clips are not in the "
+        f"fraction {scale.datasets[row.dataset].fraction:g}"
+        for row in table.loc[table["not_in_fraction"] > 0].itertuples()
+    ]
+    return [[FRACTION], lines]
 
 
 def _reasons(scale: Scale, table: pd.DataFrame) -> list[str]:

@@ -1,8 +1,9 @@
 """The one dataset class: clips of one or more prepared datasets, decoded, sampled and cropped."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from multitrain.config import Dataset
+from multitrain.data.cache import FrameCache
 from multitrain.data.decode import read_frames
 from multitrain.data.manifest import Manifest
 from multitrain.data.sampling import dense, random_start, segments, view_starts
@@ -25,17 +27,25 @@ COLUMNS = ("clip_id", "path", "label", "frames", "fps")  # of the manifest, kept
 
 @dataclass(frozen=True)
 class Batch:
-    """B clips from any of the datasets. Mixing adds a second label and dataset a clip beside these."""
+    """B clips from any of the datasets, in training perhaps a share of a step's batch."""
 
     video: Tensor  # (B, 3, T, H, W) uint8, 0..255; not yet normalised
     label: Tensor  # (B,) class within the clip's own dataset
     dataset: Tensor  # (B,) index into the run's datasets
     clip_ids: tuple[str, ...]
+    rows: Tensor  # (B,) int64, the clips' positions in the step's whole batch
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch with its tensors on that device."""
-        tensors = (tensor.to(device, non_blocking=True) for tensor in (self.video, self.label, self.dataset))
-        return Batch(*tensors, self.clip_ids)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in page-locked memory; the loader looks for a method of this name."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        video, label, dataset, rows = map(change, (self.video, self.label, self.dataset, self.rows))
+        return Batch(video, label, dataset, self.clip_ids, rows)
 
 
 @dataclass(frozen=True)
@@ -115,26 +125,38 @@ class Clips(TorchDataset):
 
 
 class TrainClips(Clips):
-    """Augmented clips. An item is asked for by (epoch, index): the same pair always gives the same pixels."""
+    """Augmented clips. A video is asked for by (epoch, index): the same pair always gives the same pixels."""
 
-    def __init__(self, sources: Sequence[Source], frames: int, size: int, recipe: Recipe, seed: int):
+    def __init__(self, sources: Sequence[Source], frames: int, size: int, recipe: Recipe, seed: int, cache_mb: int = 0):
         super().__init__(sources, frames, size)
-        self.recipe, self.seed = recipe, seed
+        self.recipe, self.seed, self.cache = recipe, seed, FrameCache(cache_mb * 1_000_000)
 
-    def __getitem__(self, item: tuple[int, int]) -> Sample:
+    def __getitem__(self, item: tuple[int, int]) -> list[Sample]:
+        """The `recipe.repeats` clips of one video.
+
+        As in the release they are the same frames, decoded once, and differ in their augmentation.
+        """
         epoch, index = item
-        rng = generator(self.seed, "clip", epoch, index)
+        names = [("clip", epoch, index), *(("clip", epoch, index, repeat) for repeat in range(1, self.recipe.repeats))]
+        first, *others = (generator(self.seed, *name) for name in names)
         which, row = self.locate(index)
-        settings, length = self.sources[which].settings, self.sources[which].value("frames", row)
+        source = self.sources[which]
+        indices, length = self._indices(source, row, first), source.value("frames", row)
+        frames = self.cache.read((which, row), indices, length, source.settings.grid, partial(source.read, row))
+        clips = (augment(frames, self.size, self.recipe, source.settings.flip, rng) for rng in (first, *others))
+        return [self._sample(which, row, clip.transpose(0, 1).contiguous()) for clip in clips]
+
+    def __getitems__(self, items: Sequence[tuple[int, int]]) -> list[Sample]:
+        """The clips of several videos, those of one after the other; the loader looks for a method of this name."""
+        return [sample for item in items for sample in self[item]]
+
+    def _indices(self, source: Source, row: int, rng: np.random.Generator) -> np.ndarray:
+        settings, length = source.settings, source.value("frames", row)
         if settings.sampling.kind == "segment":
-            indices = segments(length, self.frames, rng)
-        else:
-            stride, grid = settings.sampling.stride, settings.grid
-            start = random_start(length, self.frames, stride, rng, grid)
-            indices = dense(length, self.frames, stride, start, grid)
-        frames = self.sources[which].read(row, indices)
-        frames = augment(frames, self.size, self.recipe.crop_area, self.recipe.crop_aspect, settings.flip, rng)
-        return self._sample(which, row, frames.transpose(0, 1).contiguous())
+            return segments(length, self.frames, rng)
+        stride, grid = settings.sampling.stride, settings.grid
+        start = random_start(length, self.frames, stride, rng, grid)
+        return dense(length, self.frames, stride, start, grid)
 
 
 class ViewClips(Clips):
@@ -167,4 +189,6 @@ def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples; where they carry views, the views of one clip follow each other."""
     videos = [sample.video if sample.video.ndim == 5 else sample.video[None] for sample in samples]
     label, dataset = (torch.tensor([getattr(s, name) for s in samples]) for name in ("label", "dataset"))
-    return Batch(torch.cat(videos), label, dataset, tuple(sample.clip_id for sample in samples))
+    return Batch(
+        torch.cat(videos), label, dataset, tuple(sample.clip_id for sample in samples), torch.arange(len(label))
+    )

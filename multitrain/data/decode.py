@@ -62,13 +62,14 @@ def _decode(path: Path, wanted: set[int], fps: float, skip: str) -> dict[int, np
             if index > last:
                 break
             if index in wanted and abs(place - index) < SLACK:
-                frames[index] = _rgb(frame)
+                frames[index] = to_rgb(frame)
                 if len(frames) == len(wanted):
                     break
     return frames
 
 
-def _rgb(frame: av.VideoFrame) -> np.ndarray:
+def to_rgb(frame: av.VideoFrame) -> np.ndarray:
+    """A decoded frame as (H, W, 3) uint8."""
     if not hasattr(_kept, "reformatter"):
         _kept.reformatter = VideoReformatter()
     # One thread: for frames this small more cost ten times the conversion itself.

@@ -1,7 +1,11 @@
 """Batches that mix all datasets at random, the same for the same seed, from any step on."""
 
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
@@ -9,25 +13,58 @@ from multitrain.data.clips import Batch, TrainClips, ViewClips, collate
 from multitrain.errors import UserError
 from multitrain.seeding import generator
 
+TIMEOUT = 1800.0  # seconds for one micro-batch: ends a run whose disk no longer answers, not one that decodes slowly
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of every step's batch that one process loads, in so many micro-batches."""
+
+    process: int = 0
+    processes: int = 1
+    parts: int = 1
+
+    def positions(self, videos: int, part: int) -> np.ndarray:
+        """Positions in the step's batch of `videos` of the videos of one micro-batch, in its order.
+
+        Of the P * A chunks of a batch this is chunk c = part * P + process: h videos from c * h on, and the h that
+        mirror them in the reversed batch, so that a chunk mixed with its own reverse is that chunk of the whole batch
+        mixed with its reverse. A single chunk is the batch in its own order.
+        """
+        chunks = self.processes * self.parts
+        if chunks == 1:
+            return np.arange(videos)
+        half, rest = divmod(videos, 2 * chunks)
+        if rest or not half:
+            raise UserError(
+                f"a batch of {videos} videos does not give each of {self.processes} processes times {self.parts} "
+                f"parts the same even number: set the recipe's batch to a multiple of {2 * chunks}"
+            )
+        first = half * (part * self.processes + self.process)
+        last = videos - first
+        return np.concatenate([np.arange(first, first + half), np.arange(last - half, last)])
+
 
 class MixingSampler(Sampler):
     """Batches of (epoch, index): each epoch is one permutation over the clips of all datasets together.
 
     The clips left over by the last whole batch of an epoch are left out of that epoch. Nothing but (seed, step) decides
-    a batch, so a run that starts again at any step continues as if it had never stopped.
+    a step's batch, so a run that starts again at any step continues as if it had never stopped; `share` says which
+    micro-batches of it come out here.
     """
 
-    def __init__(self, clips: int, batch: int, seed: int, first: int, last: int):
+    def __init__(self, clips: int, batch: int, seed: int, first: int, last: int, share: Share = Share()):
         if clips < batch:
             raise UserError(f"{clips} training clips are fewer than one batch of {batch}: lower the recipe's batch")
         self.clips, self.batch, self.seed, self.first, self.last = clips, batch, seed, first, last
+        self.positions = [share.positions(batch, part) for part in range(share.parts)]
 
     @property
     def steps_per_epoch(self) -> int:
         return self.clips // self.batch
 
     def __len__(self) -> int:
-        return self.last - self.first
+        return (self.last - self.first) * len(self.positions)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order, of_epoch = None, None
@@ -36,19 +73,92 @@ class MixingSampler(Sampler):
             if epoch != of_epoch:
                 order, of_epoch = generator(self.seed, "order", epoch).permutation(self.clips), epoch
             chosen = order[within * self.batch : (within + 1) * self.batch]
-            yield [(epoch, int(index)) for index in chosen]
+            for positions in self.positions:
+                yield [(epoch, index) for index in chosen[positions].tolist()]
 
 
-def train_batches(clips: TrainClips, batch: int, first: int, last: int, workers: int = 0) -> Iterator[Batch]:
-    """Batches of the steps first..last-1; `workers` processes decode ahead, and change nothing but speed."""
-    sampler = MixingSampler(len(clips), batch, clips.seed, first, last)
-    return iter(_loader(clips, workers, batch_sampler=sampler))
+def train_batches(
+    clips: TrainClips,
+    batch: int,
+    first: int,
+    last: int,
+    workers: int = 0,
+    share: Share = Share(),
+) -> Iterator[Batch]:
+    """The micro-batches of `share`, step by step from first to last - 1.
+
+    `batch` counts videos, as in the release: each gives `repeats` clips, so a step sees batch * repeats of them.
+    `workers` processes decode ahead, in the order of the steps, and change nothing but speed.
+
+    Raises:
+        UserError: fewer clips than a batch, or the batch cannot be shared; while it goes on, a clip that cannot be read
+            or a process that died.
+    """
+    sampler = MixingSampler(len(clips), batch, clips.seed, first, last, share)
+    rows = [torch.from_numpy(_rows(positions, clips.recipe.repeats)) for positions in sampler.positions]
+    batches = _batches(_loader(clips, workers, batch_sampler=sampler))
+    return (replace(found, rows=rows[i % share.parts]) for i, found in enumerate(batches))
+
+
+def _rows(positions: np.ndarray, repeats: int) -> np.ndarray:
+    """Positions (V * repeats,) of the clips of videos (V,): those of one video follow each other."""
+    return (positions[:, None] * repeats + np.arange(repeats)).reshape(-1)
 
 
 def view_batches(clips: ViewClips, batch: int, workers: int = 0) -> Iterator[Batch]:
     """Every clip once, in order; `batch` clips, each with all its views."""
-    return iter(_loader(clips, workers, batch_size=batch))
+    return _batches(_loader(clips, workers, batch_size=batch))
 
 
 def _loader(clips: TrainClips | ViewClips, workers: int, **how: object) -> DataLoader:
-    return DataLoader(clips, collate_fn=collate, num_workers=workers, pin_memory=torch.cuda.is_available(), **how)
+    return DataLoader(
+        clips,
+        collate_fn=collate,
+        num_workers=workers,
+        timeout=TIMEOUT if workers else 0,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_undisturbed,
+        **how,
+    )
+
+
+def _undisturbed(_: int) -> None:
+    """A scheduler signals all processes of a job: those that decode ahead leave the answer to the one that trains."""
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _batches(loader: DataLoader) -> Iterator[Batch]:
+    """The loader's batches; its processes end with them, also those that hang."""
+    batches = iter(loader)
+    try:
+        with worker_errors():
+            yield from batches
+    finally:
+        workers = getattr(batches, "_workers", ())
+        if workers:
+            batches._shutdown_workers()  # otherwise at some later garbage collection
+        for worker in workers:
+            if worker.is_alive():
+                worker.kill()
+                worker.join(1.0)
+
+
+@contextmanager
+def worker_errors() -> Iterator[None]:
+    """Makes one line of what goes wrong in a process that decodes ahead.
+
+    PyTorch raises the death of such a process wherever the program is, so a training loop stands inside this too.
+    """
+    try:
+        yield
+    except UserError as error:
+        # The loader puts the process and its traceback before the message.
+        raise UserError(str(error).rpartition(f"{UserError.__name__}: ")[2].strip()) from None
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader "):
+            raise
+        raise UserError(
+            f"a process that decodes clips ahead died or hangs ({str(error).splitlines()[0]}): more memory for "
+            "the job or fewer machine.workers; or see whether the disk of the data answers"
+        ) from None

@@ -1,4 +1,4 @@
-"""Crops, flip and scaling of clips (T, H, W, 3) uint8, with all randomness from a given generator."""
+"""Crops, flip, scaling and erasing of clips (T, 3, H, W) uint8, with all randomness from a given generator."""
 
 import math
 
@@ -6,6 +6,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from multitrain.data.randaugment import apply_operations, draw_operations
+from multitrain.recipes import Recipe
+
+MEAN, STD = 0.45, 0.225  # of pixels in 0..1, with which the network normalises them
+ERASED_AREA, ERASED_ASPECT = (0.02, 1 / 3), (0.3, 1 / 0.3)
 
 
 def as_frames(clip: np.ndarray) -> Tensor:
@@ -36,18 +42,34 @@ def random_box(
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def augment(
-    frames: Tensor,
-    size: int,
-    area: tuple[float, float],
-    aspect: tuple[float, float],
-    flip: bool,
-    rng: np.random.Generator,
-) -> Tensor:
-    """A random resized crop, the same in all frames, and where `flip`, mirrored half the time: (T, 3, size, size)."""
-    top, left, height, width = random_box(*frames.shape[-2:], area, aspect, rng)
-    frames = resize(frames[..., top : top + height, left : left + width], size, size)
-    return frames.flip(-1) if flip and rng.random() < 0.5 else frames
+def augment(frames: Tensor, size: int, recipe: Recipe, flip: bool, rng: np.random.Generator) -> Tensor:
+    """A training clip (T, 3, size, size) of frames (T, 3, H, W), which are left alone.
+
+    In the order of the release: RandAugment on whole frames, random resized crop, where `flip` mirrored half the time,
+    random erasing; each the same in all frames.
+    """
+    top, left, height, width = box = random_box(*frames.shape[-2:], recipe.crop_area, recipe.crop_aspect, rng)
+    if recipe.randaugment:
+        frames = apply_operations(frames, draw_operations(recipe.randaugment, rng), box)
+    else:
+        frames = frames[..., top : top + height, left : left + width]
+    frames = resize(frames, size, size)
+    frames = frames.flip(-1) if flip and rng.random() < 0.5 else frames
+    return erase(frames, rng) if recipe.erasing and rng.random() < recipe.erasing else frames
+
+
+def erase(frames: Tensor, rng: np.random.Generator) -> Tensor:
+    """The frames with noise in a random box, the same in all frames; every pixel of each frame has its own.
+
+    The noise is N(0, 1) in the network's input as in the release, but these are pixels before normalisation: rounded,
+    and cut off at black and white, 2.0 and 2.4 deviations from the mean.
+    """
+    top, left, height, width = random_box(*frames.shape[-2:], ERASED_AREA, ERASED_ASPECT, rng)
+    noise = rng.standard_normal((*frames.shape[:2], height, width), dtype=np.float32)
+    pixels = ((noise * STD + MEAN) * 255).round().clip(0, 255).astype(np.uint8)
+    frames = frames.clone()
+    frames[..., top : top + height, left : left + width] = torch.from_numpy(pixels)
+    return frames
 
 
 def view_crops(frames: Tensor, size: int, crops: int) -> list[Tensor]:

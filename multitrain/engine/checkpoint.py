@@ -1,27 +1,19 @@
 """Model files and resume points, written beside and renamed."""
 
-import io
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from pydantic import ValidationError
 from torch import Tensor
 
 from multitrain.errors import UserError
-from multitrain.files import atomic
+from multitrain.model.card import Card, fitting
 from multitrain.model.network import Network, Spec
-from multitrain.model.storage import read_plain
+from multitrain.model.storage import read_plain, write_plain
 
 FORMAT = "multitrain-1"
-
-
-def _write(path: Path, content: dict) -> None:
-    # through a buffer: an archive written straight to a file carries the file's temporary name
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    with atomic(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
 
 
 def _read(path: Path, cure: str) -> dict:
@@ -31,10 +23,13 @@ def _read(path: Path, cure: str) -> dict:
     return content
 
 
-def save_network(path: Path, network: Network) -> None:
-    """Write the weights and the specification; the same weights give the same bytes."""
-    spec = network.spec.model_dump_json()
-    _write(path, {"format": FORMAT, "spec": spec, "weights": network.state_dict()})
+def save_network(path: Path, network: Network, card: Card | None = None) -> None:
+    """Write weights, specification and card (the network's own without another); the same give the same bytes."""
+    card = card or network.card
+    said = {} if card is None else {"card": card.model_dump_json()}
+    write_plain(
+        path, {"format": FORMAT, "spec": network.spec.model_dump_json(), **said, "weights": network.state_dict()}
+    )
 
 
 def read_weights(path: Path) -> tuple[Spec, dict[str, Tensor]]:
@@ -43,9 +38,15 @@ def read_weights(path: Path) -> tuple[Spec, dict[str, Tensor]]:
     Raises:
         UserError: the file is missing, damaged or of another kind.
     """
+    spec, _, weights = _read_model(path)
+    return spec, weights
+
+
+def _read_model(path: Path) -> tuple[Spec, Card | None, dict[str, Tensor]]:
     content = _read(path, "train the run, or import a checkpoint, first")
     try:
-        return Spec.model_validate(json.loads(content["spec"])), content["weights"]
+        spec, card = Spec.model_validate(json.loads(content["spec"])), content.get("card")
+        return spec, card and fitting(Card.model_validate_json(card), spec.classes), content["weights"]
     except (KeyError, TypeError, ValueError, ValidationError):
         raise UserError(f"{path}: its specification cannot be read: it was written by another version") from None
 
@@ -53,8 +54,9 @@ def read_weights(path: Path) -> tuple[Spec, dict[str, Tensor]]:
 def load_network(path: Path | str) -> Network:
     """A network in evaluation mode from a model file; see `read_weights` for the errors."""
     path = Path(path)
-    spec, weights = read_weights(path)
+    spec, card, weights = _read_model(path)
     network = Network(spec)
+    network.card = card
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -62,19 +64,56 @@ def load_network(path: Path | str) -> Network:
     return network.eval()
 
 
-def save_resume(path: Path, **state: object) -> None:
-    """Write a resume point; the one before it stays as `previous` until the new one is whole."""
-    if path.exists():
-        path.replace(path.with_suffix(".previous"))
-    _write(path, {"format": FORMAT, **state})
+class ResumePoint:
+    """What a killed training goes on from: the newest whole state, and the one before it.
 
+    Writing takes at most a twentieth of the time: where it is slow, it is done more seldom than every `seconds`.
+    """
 
-def read_resume(path: Path, warn) -> dict | None:
-    """The newest whole resume point, or None; `warn` is told of a damaged one."""
-    for candidate in (path, path.with_suffix(".previous")):
-        if candidate.exists():
+    def __init__(self, path: Path, seconds: float):
+        self.path, self.seconds = path, seconds
+        self.previous = path.with_suffix(".previous")
+        self.saved = time.monotonic()
+        self.cost = 0.0  # seconds that the last writing took
+
+    def due(self) -> bool:
+        """Whether it is time for the next one."""
+        return time.monotonic() - self.saved > max(self.seconds, 20 * self.cost)
+
+    def save(self, **state: object) -> None:
+        """Write a state; the one before it stays as `previous`, and is the newest until the new one is whole."""
+        started = time.monotonic()
+        if self.path.exists():
+            self.path.replace(self.previous)
+        try:
+            write_plain(self.path, {"format": FORMAT, **state})
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: cannot be written ({error.strerror}): make room; the last one is kept"
+            ) from None
+        self.saved = time.monotonic()
+        self.cost = self.saved - started
+
+    def newest(self, warn: Callable[[str], None]) -> Path | None:
+        """The file of the newest whole state, or None; `warn` is told of a damaged one.
+
+        With both damaged there is nothing to go on from: the training starts again and says so, since nobody may be
+        there to be asked for days.
+        """
+        there = [path for path in (self.path, self.previous) if path.exists()]
+        for path in there:
             try:
-                return _read(candidate, "the one before it is used")
+                read_state(path, "the one before it is used" if path is not there[-1] else "no other one is left")
+                return path
             except UserError as error:
                 warn(str(error))
-    return None
+        return None
+
+
+def read_state(path: Path, cure: str = "start the training again") -> dict:
+    """What a resume point holds.
+
+    Raises:
+        UserError: the file is missing, damaged or of another kind.
+    """
+    return _read(path, cure)

@@ -1,10 +1,12 @@
 """From a run's name to its parts: where its files lie, its clips, its network and its objective."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 import multitrain
 from multitrain.config import Scale
@@ -16,10 +18,12 @@ from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec
+from multitrain.model.release import import_release
 from multitrain.recipes import Recipe
 from multitrain.seeding import derive
 
 NUMERICAL = ("seeding.py", "data/*.py", "model/*.py", "losses/*.py", "engine/*.py")  # what can change a run's numbers
+SAME_FUNCTION = ("patch_stride", "kv_stride", "normalisation")  # what the shapes of weights do not tell
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Job:
     data: Path
     results: Path
     exclude_leaks: bool = True
+    pretrained: Mapping[str, Path] = field(default_factory=dict)  # files that stand in for the models of runs, as init
 
     @property
     def run(self) -> Run:
@@ -53,6 +58,12 @@ class Job:
     def folder_of(self, name: str) -> Path:
         """Where the run of that name, scale and seed keeps its files."""
         return self.results / "runs" / self.scale.name / name / f"seed{self.seed}"
+
+    @property
+    def init(self) -> Path | None:
+        """The file whose backbone gives the initial weights."""
+        name = self.run.init
+        return self.pretrained.get(name, self.folder_of(name) / "model.pt") if name else None
 
     def source(self, dataset: str, split: str) -> Source:
         """The prepared clips of one split.
@@ -111,13 +122,39 @@ def build_network(job: Job, classes: dict[str, tuple[str, ...]]) -> Network:
     torch.manual_seed(derive(job.seed, "weights", job.name))
     network = Network(spec, recipe.projection_std)
     network.backbone.set_drop_path(recipe.drop_path)
-    if job.run.init:
-        path = job.folder_of(job.run.init) / "model.pt"
-        _, weights = read_weights(path)
-        prefix = "backbone."
-        backbone = {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
-        network.load_backbone(backbone, str(path))
+    if job.init is not None:
+        load_initial(network, job.init)
     return network
+
+
+def load_initial(network: Network, path: Path) -> None:
+    """Take the backbone of a model file or of a checkpoint of the release; its heads are another run's.
+
+    Raises:
+        UserError: the file is missing, damaged, or of a model that computes something else.
+    """
+    spec, weights = read_weights(path) if path.suffix != ".pyth" else _released(path)
+    for key in SAME_FUNCTION:
+        theirs, ours = getattr(spec.model, key), getattr(network.spec.model, key)
+        if theirs != ours:
+            raise UserError(f"{path}: made with {key} {theirs}, and this model has {ours}: choose another checkpoint")
+    prefix = "backbone."
+    backbone = {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
+    network.load_backbone(backbone, str(path))
+
+
+def _released(path: Path) -> tuple[Spec, dict[str, Tensor]]:
+    network = import_release(path)
+    return network.spec, network.state_dict()
+
+
+def init_record(job: Job) -> str | dict[str, str] | None:
+    """What run.json says of the initial weights: the run they are from, or the file given in its place."""
+    if job.run.init not in job.pretrained:
+        return job.run.init
+    with job.init.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"run": job.run.init, "file": str(job.init), "sha256": digest}
 
 
 def build_objective(job: Job) -> Objective:

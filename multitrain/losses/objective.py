@@ -21,6 +21,25 @@ class Terms:
     total: Tensor
 
 
+@dataclass(frozen=True)
+class Partner:
+    """What each clip of a batch was mixed with: the other clip's label and dataset."""
+
+    label: Tensor  # (B,) class within the partner's own dataset
+    dataset: Tensor  # (B,) index of the partner's dataset; -1: the partner's label does not count
+    share: float  # lambda, the part of the clip's own label; 1 - lambda is the partner's
+
+
+def partner_of(label: Tensor, dataset: Tensor, share: float, lost: bool = False) -> Partner:
+    """The partners in a batch that is mixed with its own reverse; label (B,), dataset (B,).
+
+    Where `lost`, a partner from another dataset mixed its pixels only, as in the release, whose dataset mask is not
+    mixed: of such a clip 1 - lambda of a label is missing.
+    """
+    other = dataset.flip(0)
+    return Partner(label.flip(0), other.masked_fill(other != dataset, -1) if lost else other, share)
+
+
 class Objective(nn.Module):
     """Owns log sigma (K,), which belongs in the optimiser without weight decay.
 
@@ -55,29 +74,59 @@ class Objective(nn.Module):
         """sigma_k by dataset."""
         return dict(zip(self.datasets, self.log_sigma.detach().exp().tolist(), strict=True))
 
-    def _classification(
+    def classification(
         self,
         logits: Mapping[str, Tensor],
         weights: Mapping[tuple[str, str], Tensor],
         label: Tensor,
         dataset: Tensor,
+        partner: Partner | None = None,
     ) -> Tensor:
-        """L (K,)."""
-        losses = []
-        for k, name in enumerate(self.datasets):
-            rows = (dataset == k).nonzero().squeeze(1)  # (B_k,), possibly none
-            others = [i for i in self.datasets if i != name] if self.projection != "none" else []
-            losses.append(
-                projection_loss(
-                    self.projection,
-                    logits[name][rows],
-                    [logits[i][rows] for i in others],
-                    [weights[i, name] for i in others],
-                    label[rows],
-                    self.label_smoothing,
-                )
-            )
-        return torch.stack(losses) / len(label)
+        """L (K,) of logits Y_k (B, C_k) by dataset, W_ik (C_k, C_i) by (i, k), label (B,), dataset index (B,).
+
+        Of mixed clips L_k = 1/B [lambda sum of l(y) over the clips of k + (1 - lambda) sum of l(y') over the clips
+        whose partner, of label y', is of k]: what a soft label of both would cost, and no head sees a class of another.
+        """
+        each = range(len(self.datasets))
+        losses = torch.stack([self._of_dataset(k, logits, weights, label, dataset) for k in each])
+        if partner is not None:
+            labels = partner.label, partner.dataset
+            theirs = torch.stack([self._of_dataset(k, logits, weights, *labels) for k in each])
+            losses = partner.share * losses + (1 - partner.share) * theirs
+        return losses / len(label)
+
+    def _of_dataset(
+        self,
+        k: int,
+        logits: Mapping[str, Tensor],
+        weights: Mapping[tuple[str, str], Tensor],
+        label: Tensor,
+        dataset: Tensor,
+    ) -> Tensor:
+        """The loss of dataset k, summed over the rows whose label is of k."""
+        name = self.datasets[k]
+        rows = (dataset == k).nonzero().squeeze(1)  # (B_k,), possibly none
+        others = [i for i in self.datasets if i != name] if self.projection != "none" else []
+        return projection_loss(
+            self.projection,
+            logits[name][rows],
+            [logits[i][rows] for i in others],
+            [weights[i, name] for i in others],
+            label[rows],
+            self.label_smoothing,
+        )
+
+    def informative_terms(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """L^v and L^c of Z' (B, d), unweighted; without gradient where they do not count."""
+        with torch.set_grad_enabled(self.informative and torch.is_grad_enabled()):
+            return variance(embedding), covariance(embedding)
+
+    def combine(self, losses: Tensor, variance: Tensor, covariance: Tensor) -> Terms:
+        """Eq. 6 of L (K,), L^v and L^c."""
+        total = uncertainty(losses, self.log_sigma) if self.weighting == "uncertainty" else losses.sum()
+        if self.informative:
+            total = total + self.variance_weight * variance + self.covariance_weight * covariance
+        return Terms(variance, covariance, dict(zip(self.datasets, losses, strict=True)), total)
 
     def forward(
         self,
@@ -86,12 +135,8 @@ class Objective(nn.Module):
         weights: Mapping[tuple[str, str], Tensor],
         label: Tensor,
         dataset: Tensor,
+        partner: Partner | None = None,
     ) -> Terms:
-        """Logits Y_k (B, C_k) by dataset, Z' (B, d), W_ik (C_k, C_i) by (i, k), label (B,), dataset index (B,)."""
-        losses = self._classification(logits, weights, label, dataset)
-        total = uncertainty(losses, self.log_sigma) if self.weighting == "uncertainty" else losses.sum()
-        with torch.set_grad_enabled(self.informative and torch.is_grad_enabled()):
-            spread, correlation = variance(embedding), covariance(embedding)
-        if self.informative:
-            total = total + self.variance_weight * spread + self.covariance_weight * correlation
-        return Terms(spread, correlation, dict(zip(self.datasets, losses, strict=True)), total)
+        """The objective of one batch; Z' (B, d), the rest as in `classification`."""
+        losses = self.classification(logits, weights, label, dataset, partner)
+        return self.combine(losses, *self.informative_terms(embedding))

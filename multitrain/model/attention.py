@@ -6,24 +6,23 @@ which the depthwise pooling convolutions run without a copy and several times fa
 
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Tensor, cat, nn, rand
+from torch import Tensor, cat, nn
 
 from multitrain.model.depthwise import depthwise
+from multitrain.model.lean import linear_of_gelu, linear_of_norm
+from multitrain.model.noise import Dropout, kept_clips
 
 
-def drop_path(x: Tensor, rate: float, training: bool) -> Tensor:
-    """Stochastic depth: zero a clip's whole branch with probability `rate`, scale the others to keep the mean."""
-    if rate == 0.0 or not training:
-        return x
-    keep = rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device, dtype=x.dtype) >= rate
-    return x * keep / (1 - rate)
+def drop_path(x: Tensor, kept: Tensor | None, rate: float) -> Tensor:
+    """Stochastic depth: zero the branch x (B, ...) of clips not kept (B, 1, ...), scale the others to keep the mean."""
+    return x if kept is None else x * kept / (1 - rate)
 
 
 class PoolingAttention(nn.Module):
     """Attention whose queries, keys and values are pooled by depthwise 3x3x3 convolutions shared by all heads.
 
-    Maps (B, T, H, W, width) to (B, T, H / q_stride, W / q_stride, out), with the pooled query added to the attention's
-    result before the output projection.
+    Maps (B, T, H, W, width), which `norm` normalises first, to (B, T, H / q_stride, W / q_stride, out), with the pooled
+    query added to the attention's result before the output projection.
     """
 
     def __init__(self, width: int, out: int, heads: int, q_stride: int, kv_stride: int):
@@ -43,8 +42,10 @@ class PoolingAttention(nn.Module):
         x = depthwise(rearrange(x, "b t h w c -> b c t h w"), kernel, stride)
         return rearrange(x, "b c t h w -> b t h w c")
 
-    def forward(self, x: Tensor) -> Tensor:
-        query, key_value = self.qkv(x).split([self.proj.in_features, 2 * self.proj.in_features], dim=-1)
+    def forward(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
+        query, key_value = linear_of_norm(self.qkv, norm, x).split(
+            [self.proj.in_features, 2 * self.proj.in_features], dim=-1
+        )
         query = self._pool(query, [self.pool_q], self.q_stride)
         grid = query.shape[1:4]
         key, value = self._pool(key_value, [self.pool_k, self.pool_v], self.kv_stride).chunk(2, dim=-1)
@@ -62,7 +63,7 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int, hidden: int, out: int, dropout: float = 0.0):
         super().__init__()
-        self.fc1, self.fc2, self.dropout = nn.Linear(width, hidden), nn.Linear(hidden, out), nn.Dropout(dropout)
+        self.fc1, self.fc2, self.dropout = nn.Linear(width, hidden), nn.Linear(hidden, out), Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.dropout(self.fc2(self.dropout(F.gelu(self.fc1(x)))))
@@ -93,7 +94,17 @@ class Block(nn.Module):
         x = F.max_pool2d(x, self.q_stride + 1, self.q_stride, padding=self.q_stride // 2)
         return rearrange(x, "(b t) c h w -> b t h w c", t=t)
 
-    def forward(self, x: Tensor) -> Tensor:
-        attended = drop_path(self.attention(self.norm1(x)), self.drop_path, self.training)
+    def draw_kept(self, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Which clips of x (B, ...) keep the attention and the MLP, (B, 1, 1, 1, 1) each; None: all.
+
+        Drawn apart from `forward`, which is computed again in the backward pass where activations are not kept.
+        """
+        if self.drop_path == 0.0 or not self.training:
+            return None, None
+        return kept_clips(x, self.drop_path), kept_clips(x, self.drop_path)
+
+    def forward(self, x: Tensor, kept: tuple[Tensor | None, Tensor | None] = (None, None)) -> Tensor:
+        attended = drop_path(self.attention(x, self.norm1), kept[0], self.drop_path)
         x = self._pool_skip(self.skip(x)) + attended
-        return x + drop_path(self.mlp(self.norm2(x)), self.drop_path, self.training)
+        hidden = linear_of_norm(self.mlp.fc1, self.norm2, x)  # (B, T, H, W, mlp_ratio * out)
+        return x + drop_path(linear_of_gelu(self.mlp.fc2, hidden), kept[1], self.drop_path)

@@ -29,14 +29,16 @@ class _Depthwise(torch.autograd.Function):
             by_x = F.conv3d(spread, kernel.flip(2, 3, 4), padding=1, groups=len(kernel))
         if ctx.needs_input_grad[1]:
             unused, ones, zeros = (False, True, False), (1, 1, 1), (0, 0, 0)
+            # in half precision the library's own gradient by the kernel is off by a fifth, and at times not a number
+            full = [values.float() if values.itemsize < 4 else values for values in (gradient, x, kernel)]
             by_kernel = torch.ops.aten.convolution_backward(
-                gradient, x, kernel, None, (1, stride, stride), ones, ones, False, zeros, len(kernel), unused
-            )[1]
+                *full, None, (1, stride, stride), ones, ones, False, zeros, len(kernel), unused
+            )[1].to(kernel.dtype)
         return by_x, by_kernel, None
 
 
 def depthwise(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     """Convolve (B, C, T, H, W) with (C, 1, 3, 3, 3), padding 1, spatial stride: (B, C, T, ceil(H/s), ceil(W/s))."""
     if x.device.type == "cpu":
-        return _Depthwise.apply(x, kernel, stride)
+        return _Depthwise.apply(x, kernel.to(x.dtype), stride)  # under autocast the backward pass casts nothing
     return F.conv3d(x, kernel, stride=(1, stride, stride), padding=1, groups=len(kernel))

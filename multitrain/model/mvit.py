@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from multitrain.config import Model
 from multitrain.errors import UserError
@@ -63,6 +64,7 @@ class MViT(nn.Module):
         self.blocks = nn.ModuleList(
             Block(b.width, b.out, b.heads, b.q_stride, b.kv_stride, model.mlp_ratio) for b in layout(model)
         )
+        self.checkpointing = False  # keep no activations within a block; a property of the machine
         self.width = layout(model)[-1].out
         self.norm = nn.LayerNorm(self.width, eps=1e-6)
         self.apply(init_linear)
@@ -74,13 +76,22 @@ class MViT(nn.Module):
         for block, value in zip(self.blocks, torch.linspace(0, rate, len(self.blocks)).tolist(), strict=True):
             block.drop_path = value
 
+    def compile_blocks(self, backend: str = "inductor") -> None:
+        """Compile each block by itself: far sooner done than the whole, and no weight changes its name."""
+        for block in self.blocks:
+            block.compile(backend=backend, dynamic=False)
+
     def forward(self, clips: Tensor) -> Tensor:
         x = rearrange(self.patch(clips), "b c t h w -> b t h w c")
         space = rearrange(self.position_space, "(h w) c -> h w c", h=self.grid[1])
         x = x + space + self.position_time[:, None, None]
         x = x.contiguous()  # (B, T', side, side, C): from here on channels-last
         for block in self.blocks:
-            x = block(x)
+            kept = block.draw_kept(x)
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(block, x, kept, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x = block(x, kept)
         return self.norm(x).mean(dim=(1, 2, 3))  # z (B, width)
 
 

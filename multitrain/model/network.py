@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from multitrain.config import Model
 from multitrain.errors import UserError
 from multitrain.model.attention import Mlp
+from multitrain.model.card import Card
 from multitrain.model.heads import Projections, add_projected, make_head
 from multitrain.model.mvit import MViT, init_linear, resize_positions
 from multitrain.settings import Count, Name, Settings
@@ -38,6 +39,7 @@ class Network(nn.Module):
     def __init__(self, spec: Spec, projection_std: float = 0.02):
         super().__init__()
         self.spec = spec
+        self.card: Card | None = None  # what the file of the weights says of them; set by loading
         self.backbone = MViT(spec.model, spec.size)
         width = self.backbone.width
         self.heads = nn.ModuleDict(

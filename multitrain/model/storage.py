@@ -1,10 +1,12 @@
-"""Reading files written by torch: weights and plain values only, nothing in them is executed."""
+"""Files written by torch: weights and plain values only, nothing in them is executed."""
 
+import io
 from pathlib import Path
 
 import torch
 
 from multitrain.errors import UserError
+from multitrain.files import atomic
 
 
 def read_plain(path: Path, cure: str) -> dict:
@@ -22,3 +24,12 @@ def read_plain(path: Path, cure: str) -> dict:
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a {type(content).__name__}, no checkpoint: {cure}")
     return content
+
+
+def write_plain(path: Path, content: dict) -> None:
+    """Write weights and plain values; the same content gives the same bytes."""
+    # through a buffer: an archive written straight to a file carries the file's temporary name
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with atomic(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())

@@ -8,7 +8,7 @@ Where the settings say so, a video that is not there is fetched when its turn co
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -43,7 +43,12 @@ def read(raw: Path, dataset: Dataset) -> Publication:
     classes = tuple(sorted({clip.label for clip in clips}))
     wanted = {clip.key for clip in clips}
     entries = {name: database[name] for name in order if name in wanted}
-    batch = Batch("videos", lambda: _members(folder, entries, dataset.download.attempts if fetching else 0))
+    attempts = dataset.download.attempts if fetching else 0
+
+    def only(keys: Container[str]) -> Iterator[Member]:
+        return _members(folder, {name: entry for name, entry in entries.items() if name in keys}, attempts)
+
+    batch = Batch("videos", lambda: _members(folder, entries, attempts), only=only)
     return Publication(classes, tuple(clips), (*missing, *duplicates), (batch,), cut=True)
 
 

@@ -1,4 +1,7 @@
-"""How many clips the annotations list: written before accounting looks, so that a lost clip shows."""
+"""How many clips the annotations list: written before accounting looks, so that a lost clip shows.
+
+Of a fraction of a dataset `clips` counts its clips, and a further column those of the videos that were not drawn.
+"""
 
 import csv
 from collections import Counter
@@ -10,10 +13,17 @@ from multitrain.sources.publication import Publication
 NAME = "annotated.csv"
 
 
-def write_annotated(path: Path, publication: Publication) -> None:
-    """Write `publisher_split,clips`: every annotated clip of the labelled splits, also those that cannot be had."""
+def write_annotated(path: Path, publication: Publication, left_out: Counter | None = None) -> None:
+    """Write `publisher_split,clips`: every annotated clip of the labelled splits, also those that cannot be had.
+
+    Where videos were `left_out` (clips by split), their clips are in a third column, `not_in_fraction`.
+    """
     counts = Counter(clip.publisher_split for clip in (*publication.clips, *publication.missing))
     with atomic(path) as temporary, temporary.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["publisher_split", "clips"])
-        writer.writerows(sorted(counts.items()))
+        if not left_out:
+            writer.writerow(["publisher_split", "clips"])
+            writer.writerows(sorted(counts.items()))
+            return
+        writer.writerow(["publisher_split", "clips", "not_in_fraction"])
+        writer.writerows([word, counts[word], left_out[word]] for word in sorted({*counts, *left_out}))

@@ -8,6 +8,7 @@ from multitrain.data.manifest import Manifest, Missing, read_manifest, write_man
 from multitrain.errors import UserError
 from multitrain.sources import activitynet, annotated, kinetics, listed, mit, ssv2
 from multitrain.sources.asis import AsIs
+from multitrain.sources.fraction import within
 from multitrain.sources.holdout import held_out
 from multitrain.sources.intake import Intake
 from multitrain.sources.publication import Annotated, Publication
@@ -34,13 +35,14 @@ def prepare(
 ) -> Manifest:
     """Prepare one dataset from the publisher's files in `raw` into `folder`; go on where an earlier run stopped.
 
-    Every annotated clip of the labelled splits ends in manifest.parquet or in missing.csv. `progress` is told
-    (clips settled, clips in all).
+    Every annotated clip of the labelled splits, and of the setting `fraction`, ends in manifest.parquet or in
+    missing.csv. `progress` is told (clips settled, clips in all).
     """
     raw, folder = Path(raw), Path(folder)
-    publication = _publication(name, dataset, raw)
+    drawn = within(_publication(name, dataset, raw), dataset.fraction, seed)
+    publication = drawn.publication
     folder.mkdir(parents=True, exist_ok=True)
-    annotated.write_annotated(folder / annotated.NAME, publication)
+    annotated.write_annotated(folder / annotated.NAME, publication, drawn.left_out)
     if dataset.prepared:
         intake = AsIs(publication, folder, dataset.limits)
         intake.run(jobs, progress)

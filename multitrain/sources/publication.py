@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -79,6 +79,7 @@ class Batch:
     members: Callable[[], Iterator[Member]]
     files: tuple[Path, ...] = ()  # unchanged files need not be read again; without any the members are always walked
     remote: Remote | None = None  # the one file, where it is fetched to be read
+    only: Callable[[Container[str]], Iterator[Member]] | None = None  # those of some keys, where others cost a fetch
     proved: bool = False  # read once to its end before hours are spent on its first videos
 
     def state(self) -> tuple | None:

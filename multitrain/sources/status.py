@@ -34,6 +34,7 @@ def status(dataset: Dataset, raw: Path, folder: Path) -> Status:
     of_raw = absent if not raw.is_dir() else "there" if raw_files else "empty"
     prepared_bytes = usage(folder)[1] - inside
     state, annotated, prepared, missing = _progress(folder)
+    state += _part(dataset, folder / "annotated.csv")
     return Status(of_raw, state, annotated, prepared, missing, raw_bytes, prepared_bytes)
 
 
@@ -54,6 +55,17 @@ def _progress(folder: Path) -> tuple[str, int | None, int, dict[str, int]]:
         made = _journal(journal)
         return "in preparation", _annotated(folder / "annotated.csv"), made.pop("", 0), _ordered(made)
     return "not begun", None, 0, {}
+
+
+def _part(dataset: Dataset, path: Path) -> str:
+    """What to say of a dataset of which a fraction is used; of how many clips that leaves out, once it is known."""
+    if dataset.fraction == 1.0:
+        return ""
+    try:
+        left_out = int(pd.read_csv(path, usecols=["not_in_fraction"], dtype=int)["not_in_fraction"].sum())
+    except (OSError, ValueError):
+        return f", fraction {dataset.fraction:g}"
+    return f", fraction {dataset.fraction:g}: {left_out} clips are not in it"
 
 
 def _annotated(path: Path) -> int | None:

@@ -58,7 +58,7 @@ def transcode(
         rate = video.average_rate() if settings.fps is None else Fraction(settings.fps).limit_denominator(1001)
         timed = _Part(video, begin, stop)
         frames = resample(iter(timed), rate, min(1 / (video.header_rate or rate), Fraction(1)))
-        frames = _square(frames, video.aspect, settings.short_side)
+        frames = squared(frames, video.aspect, settings.short_side)
         with atomic(target) as temporary:
             clip = _encode(temporary, frames, settings, rate)
             if timed.count < 2 or clip.frames < 2:
@@ -126,7 +126,7 @@ def prepared_size(width: int, height: int, aspect: Fraction, short_side: int) ->
     return max(2, int(wide * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2)
 
 
-def _square(frames: Iterator[av.VideoFrame], aspect: Fraction, short_side: int) -> Iterator[av.VideoFrame]:
+def squared(frames: Iterator[av.VideoFrame], aspect: Fraction, short_side: int) -> Iterator[av.VideoFrame]:
     """Frames as upright yuv420p of one size and one colour space, in square pixels."""
     reformatter = VideoReformatter()
     size = source = result = None

@@ -1,6 +1,7 @@
 """Reading a publisher's video: frames with their times, whatever the container gets wrong."""
 
 import math
+from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -135,6 +136,21 @@ class Video:
         if header is not None and abs(header / measured - 1) < AGREEMENT:
             return header
         return min(measured.limit_denominator(1001), Fraction(FASTEST)) or Fraction(1, 1001)
+
+    def ends(self) -> list[Fraction]:
+        """Seconds at which the first frame, the last but one and the last are shown, as the packets say.
+
+        Fewer where there are fewer frames. Reads all packets and decodes none; start reading frames after it.
+        """
+        stamps = array("q")
+        for packet in self._packets():
+            time = packet.dts if packet.pts is None else packet.pts
+            if time is not None and not packet.is_discard:
+                stamps.append(time)
+        base = self._stream.time_base
+        self._open()
+        rising = sorted(set(stamps))
+        return [stamp * base - self._zero for stamp in (rising[:1] + rising[1:][-2:])]
 
     def frames(self, start: Fraction = Fraction(0)) -> Iterator[tuple[Fraction, av.VideoFrame]]:
         """Frames with their seconds from the file's start, times strictly rising, from `start` or earlier on."""

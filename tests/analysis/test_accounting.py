@@ -96,6 +96,19 @@ def test_the_page_says_what_the_table_does(scale, experiments, data, tmp_path):
     assert f"| K700 | ActNet | test | 1 | 2 | 1 | {concerned} |" in lines
 
 
+def test_what_is_not_in_the_fraction_is_neither_annotated_nor_missing(scale, experiments, data, tmp_path):
+    whole = written(scale, experiments, data, tmp_path / "whole")
+    assert "not_in_fraction" not in whole and "fraction" not in (tmp_path / "whole" / "datasets.md").read_text()
+    counts = "publisher_split,clips,not_in_fraction\ntrain,13,117\nvalidate,3,0\n"
+    (data / scale.name / "k400" / "annotated.csv").write_text(counts)
+    datasets = {**scale.datasets, "k400": scale.datasets["k400"].model_copy(update={"fraction": 0.1})}
+    part = written(scale.model_copy(update={"datasets": datasets}), experiments, data, tmp_path / "part")
+    assert part.drop(columns="not_in_fraction").equals(whole)
+    assert part["not_in_fraction"].to_list() == [117, *[0] * (len(whole) - 1)]
+    page = (tmp_path / "part" / "datasets.md").read_text()
+    assert "- K400, train: 117 clips are not in the fraction 0.1\n" in page and "K400, validate: 0" not in page
+
+
 def test_leaks_are_listed_by_run(scale, experiments, data, tmp_path):
     written(scale, experiments, data, tmp_path / "results")
     found = pd.read_csv(tmp_path / "results" / "leakage.csv")
@@ -131,6 +144,7 @@ def test_all_is_the_same_bytes_every_time(scale, experiments, data, tmp_path):
         ("train,12\nvalidate,3\n", "train: manifest.parquet and missing.csv have 1 clips more than are annotated"),
         ("train,13\n", "validation: manifest.parquet and missing.csv have 3 clips more"),
         ("train,13\nvalidate,many\n", "annotated.csv: not a readable list of counts"),
+        ("train,13,many\n", "annotated.csv: not a readable list of counts"),
     ],
 )
 def test_planted_unaccounted_clips_are_an_error(scale, experiments, data, tmp_path, annotated, told):

@@ -153,9 +153,9 @@ def check_alike(video: Video, usable: set[str]) -> None:
 
 def training_clip(frames: np.ndarray, seed: int) -> torch.Tensor:
     """(T, 3, SIZE, SIZE): the recipe's random crop, scaled."""
-    recipe = load_scale("paper").recipes["joint"]
+    recipe = load_scale("paper").recipes["joint"].model_copy(update={"randaugment": None, "erasing": 0.0})
     rng = np.random.default_rng(seed)
-    return augment(as_frames(frames), SIZE, recipe.crop_area, recipe.crop_aspect, True, rng)
+    return augment(as_frames(frames), SIZE, recipe, True, rng)
 
 
 def decoding(videos: list[Video], usable: set[str], rounds: int, crop: bool) -> dict[str, list[tuple[float, float]]]:

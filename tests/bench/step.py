@@ -1,63 +1,135 @@
-"""`make bench`: one training step of our backbone against the same model written plainly, in turn in one run.
+"""`make bench`: ratios of training steps measured side by side, `python -m tests.bench.step [--quick]`.
 
-Prints clips per second of both and their ratio, for the small model and, on request, any scale's.
+The backbone against the same model written plainly (time and memory of forward and backward), and MultiTrain's whole
+step against Vanilla's. Two that are compared take turns, each first in every other round; a ratio is taken in each
+round, so that a machine that slows down slows both.
 """
 
 import argparse
 import statistics
-import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 
-from multitrain.configfile import load_scale
-from multitrain.model.mvit import MViT
-from tests.bench.plain_mvit import PlainMViT
+from multitrain.config import Scale
+from multitrain.configfile import load_experiments, load_scale
+from tests.bench.learner import Learner
+from tests.bench.memory import STATUS, VARIANTS, Peak, apart, backbone_step, build
+
+GOALS = {"mini": 1.5, "paper": 1.2}  # times the plain model's throughput, at least
+PART_OF_MEMORY = {"ours": 0.75, "ours, checkpointing": 0.4}  # of the plain model's peak, at most
+SLOWER = 1.03  # times the seconds of Vanilla's step, at most
 
 
-def seconds_of_step(model: torch.nn.Module, clips: torch.Tensor) -> float:
-    """Forward and backward of one batch, in seconds."""
+@dataclass(frozen=True)
+class Setting:
+    """What a step is taken of."""
+
+    scale: Scale
+    size: str
+    batch: int
+    rounds: int
+
+    @property
+    def pixels(self) -> int:
+        return self.scale.sizes[self.size]
+
+    def __str__(self) -> str:
+        model, threads = self.scale.model, torch.get_num_threads()
+        shape = f"{model.channels} channels, {sum(model.depths)} blocks, {model.frames} frames of {self.pixels}"
+        return f"{self.scale.name} {self.size} ({shape}, batch {self.batch}, {threads} thread{'s'[: threads > 1]})"
+
+
+def seconds(step: Callable[[], object]) -> float:
     started = time.perf_counter()
-    model(clips).square().mean().backward()
+    step()
     return time.perf_counter() - started
 
 
-def compare(scale: str, size: str, batch: int, rounds: int) -> list[float]:
-    """Ratios plain / ours of the time of a step, one a round; the two take turns."""
-    settings = load_scale(scale)
-    backbone = MViT(settings.model, settings.sizes[size]).train()
-    pixels, frames = settings.sizes[size], settings.model.frames
-    clips = torch.randn(batch, 3, frames, pixels, pixels)
-    plain = PlainMViT(backbone)
-    ours_s, plain_s = [], []
-    for index in range(rounds + 2):
-        ours, other = seconds_of_step(backbone, clips), seconds_of_step(plain, clips)
-        if index >= 2:  # the first two warm up
-            ours_s.append(ours)
-            plain_s.append(other)
-    ratios = [other / ours for ours, other in zip(ours_s, plain_s, strict=True)]
-    ours_rate, plain_rate = (batch / statistics.median(seconds) for seconds in (ours_s, plain_s))
-    print(  # noqa: T201  printing is what a benchmark is for
-        f"{scale} {size} ({frames} frames of {pixels}, batch {batch}, {torch.get_num_threads()} thread): "
-        f"ours {ours_rate:.1f} clips/s, plain {plain_rate:.1f} clips/s, "
-        f"ratio {statistics.median(ratios):.2f} (min {min(ratios):.2f}, max {max(ratios):.2f} over {rounds} rounds)"
-    )
-    return ratios
+def in_turn(one: Callable[[], object], other: Callable[[], object], rounds: int) -> list[tuple[float, float]]:
+    """Seconds of both in each round, after one that warms up."""
+    taken = []
+    for index in range(rounds + 1):
+        if index % 2:
+            first = seconds(one)
+            pair = (first, seconds(other))
+        else:
+            second = seconds(other)
+            pair = (seconds(one), second)
+        taken.append(pair)
+    return taken[1:]
+
+
+def ratio(pairs: list[tuple[float, float]]) -> str:
+    """The median of second over first, and the range."""
+    ratios = [other / one for one, other in pairs]
+    middle = statistics.median(ratios)
+    return f"{middle:.3f} (min {min(ratios):.3f}, max {max(ratios):.3f} over {len(ratios)} rounds)"
+
+
+def against_plain(setting: Setting) -> list[str]:
+    """Throughput of forward and backward of the backbone, ours and plain."""
+    ours = build("ours", setting.scale.model, setting.pixels)
+    plain = build("plain", setting.scale.model, setting.pixels)
+    plain.backbone.load_state_dict(ours.state_dict())
+    clips = torch.randn(setting.batch, 3, setting.scale.model.frames, setting.pixels, setting.pixels)
+    pairs = in_turn(partial(backbone_step, ours, clips), partial(backbone_step, plain, clips), setting.rounds)
+    rates = [setting.batch / statistics.median(taken) for taken in zip(*pairs, strict=True)]
+    return [
+        f"{setting}: backbone's step against the plain one's",
+        f"  ours {rates[0]:.2f} clips/s, plain {rates[1]:.2f} clips/s",
+        f"  throughput: {ratio(pairs)} times the plain one's; goal at least {GOALS[setting.scale.name]}",
+    ]
+
+
+def memory(setting: Setting, measure: Callable[..., Peak] = apart) -> list[str]:
+    """Peak memory of the same step, each variant in a process of its own."""
+    peaks = {name: measure(name, setting.scale.model, setting.pixels, setting.batch) for name in VARIANTS}
+    lines = [f"{setting}: peak memory of the backbone's step, MB above the idle process and of the whole process"]
+    for name, peak in peaks.items():
+        line = f"  {name}: {peak.above:.0f} above {peak.idle:.0f}, {peak.whole:.0f} whole"
+        if name != "plain":
+            above, whole = peak.above / peaks["plain"].above, peak.whole / peaks["plain"].whole
+            line += f"; {above:.2f} and {whole:.2f} of the plain one's, goal at most {PART_OF_MEMORY[name]}"
+        lines.append(line)
+    return lines
+
+
+def against_vanilla(setting: Setting) -> list[str]:
+    """Whole steps, of the losses, projections, expander and optimiser too."""
+    runs = load_experiments().runs
+    vanilla, ours = (Learner(setting.scale, runs[name], setting.batch) for name in ("vanilla", "multitrain"))
+    return [
+        f"{setting}: MultiTrain's whole step against Vanilla's",
+        f"  seconds: {ratio(in_turn(vanilla.step, ours.step, setting.rounds))} times Vanilla's; goal at most {SLOWER}",
+    ]
+
+
+def settings(quick: bool) -> tuple[list[Setting], Setting, Setting]:
+    """The small ones; the paper's width, one clip; the same with two, which statistics over a batch need."""
+    mini, paper = load_scale("mini"), load_scale("paper")
+    model = paper.model.model_copy(update={"frames": 16})
+    paper = paper.model_copy(update={"model": model})
+    small = [Setting(mini, size, 16, 3 if quick else 31) for size in ("base", "large")]
+    return small, Setting(paper, "base", 1, 1 if quick else 5), Setting(paper, "base", 2, 1 if quick else 5)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", default="mini")
-    parser.add_argument("--sizes", nargs="+", default=["base", "large"])
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few rounds, to see that it runs")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    for size in options.sizes:
-        compare(options.scale, size, options.batch, options.rounds)
-    sys.stdout.flush()
+    small, large, large_pair = settings(options.quick)
+    parts = [partial(against_plain, setting) for setting in (*small, large)]
+    parts += [partial(memory, large)] if STATUS.exists() else []
+    parts += [partial(against_vanilla, setting) for setting in (small[0], large_pair)]
+    for part in parts:
+        print(*part(), sep="\n", flush=True)  # noqa: T201  printing is what a benchmark is for
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ import pytest
 import torch
 
 from multitrain.configfile import load_scale
-from multitrain.data.clips import Batch
-from multitrain.engine.checkpoint import read_resume, save_resume
+from multitrain.engine import checkpoint
+from multitrain.engine.checkpoint import ResumePoint, read_state
 from multitrain.engine.optim import make_optimiser, set_rate
-from multitrain.engine.train import Training, compute_terms, train
+from multitrain.engine.train import train
+from multitrain.engine.training import Training, numbers
 from multitrain.errors import UserError
 from multitrain.losses.objective import Objective
-from multitrain.model.network import Network, Spec
+from multitrain.model.network import Network, Spec, normalise
 
 CPU = torch.device("cpu")
 GOLDEN = Path(__file__).parent / "golden_trace.json"
@@ -39,10 +40,10 @@ class Killed(BaseException):
 def kill_at(monkeypatch, step: int):
     original = Training.step
 
-    def step_or_die(self, batch):
+    def step_or_die(self, batches):
         if self.done == step:
             raise Killed
-        return original(self, batch)
+        return original(self, batches)
 
     monkeypatch.setattr(Training, "step", step_or_die)
 
@@ -77,8 +78,8 @@ def test_a_killed_joint_run_resumes_to_the_same_bytes(job, baseline, tmp_path, m
 def test_a_process_killed_by_sigkill_resumes_to_the_same_bytes(job, baseline, data, tmp_path):
     """The command line, a real process and a real SIGKILL in the middle."""
     root = Path(__file__).parents[2]
-    slow = "import multitrain.engine.train as t, time; s = t.Training.step\n"
-    slow += "t.Training.step = lambda self, batch: (time.sleep(0.25), s(self, batch))[1]\n"  # time to be killed in
+    slow = "import multitrain.engine.training as t, time; s = t.Training.step\n"
+    slow += "t.Training.step = lambda self, batches: (time.sleep(0.25), s(self, batches))[1]\n"  # time to be killed in
     arguments = ["train", "k400_baseline", "--scale", "ci", "--seed", "5", "--config-dir", str(root / "config")]
     arguments += ["--data", str(data), "--results", str(tmp_path / "killed"), "--checkpoint-seconds", "0"]
     code = f"{slow}from multitrain.cli import run\nrun({arguments!r})"
@@ -94,7 +95,7 @@ def test_a_process_killed_by_sigkill_resumes_to_the_same_bytes(job, baseline, da
     train(undisturbed, CPU)
     killed = job("k400_baseline", seed=5, results=tmp_path / "killed")
     resumed = Training(killed, CPU)
-    state = read_resume(folder / "resume" / "checkpoint.pt", warn=lambda _: None)
+    state = read_state(ResumePoint(folder / "resume" / "checkpoint.pt", 0).newest(warn=lambda _: None))
     assert 0 < state["done"] < resumed.steps
     train(killed, CPU)
     assert (folder / "model.pt").read_bytes() == (undisturbed.folder / "model.pt").read_bytes()
@@ -167,16 +168,62 @@ def test_a_resume_point_of_other_settings_is_not_taken_up(job, capsys, monkeypat
 
 def test_a_damaged_resume_point_gives_way_to_the_one_before(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    save_resume(path, done=1)
-    save_resume(path, done=2)
-    assert read_resume(path, pytest.fail)["done"] == 2
+    point = ResumePoint(path, 0)
+    point.save(done=1)
+    point.save(done=2)
+    assert read_state(point.newest(pytest.fail))["done"] == 2
     path.write_bytes(path.read_bytes()[:100])
     said = []
-    assert read_resume(path, said.append)["done"] == 1
-    assert "checkpoint.pt: damaged" in said[0]
+    assert read_state(point.newest(said.append))["done"] == 1
+    assert "checkpoint.pt: damaged" in said[0] and "the one before it is used" in said[0]
     path.unlink()
-    assert read_resume(path, pytest.fail)["done"] == 1
-    assert read_resume(tmp_path / "none.pt", pytest.fail) is None
+    assert read_state(point.newest(pytest.fail))["done"] == 1
+    assert ResumePoint(tmp_path / "none.pt", 0).newest(pytest.fail) is None
+
+
+def test_with_both_resume_points_damaged_it_starts_again_and_says_so(job, tmp_path, capsys, monkeypatch):
+    run = job("k400_baseline")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(patch, 3)
+        train(run, CPU, checkpoint_seconds=0)
+    for name in ("checkpoint.pt", "checkpoint.previous"):
+        (run.folder / "resume" / name).write_bytes(b"cut off")
+    train(run, CPU)
+    said = capsys.readouterr().err
+    assert "checkpoint.pt: damaged" in said and "checkpoint.previous: damaged" in said
+    assert "no other one is left" in said
+    assert "resuming" not in said
+    assert [json.loads(line)["step"] for line in (run.folder / "history.jsonl").open()] == [0, 1, 2, 3]
+
+
+def test_writing_resume_points_takes_at_most_a_twentieth_of_the_time(tmp_path, monkeypatch):
+    now, spent, passed = 0.0, 0.0, 2000.0
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now)
+
+    def write(path, content):
+        nonlocal now, spent
+        now, spent = now + 7.0, spent + 7.0
+
+    monkeypatch.setattr(checkpoint, "write_plain", write)
+    point = ResumePoint(tmp_path / "checkpoint.pt", 10.0)
+    while now < passed:
+        now += 1.0
+        if point.due():
+            point.save(done=1)
+    assert 0.03 * passed < spent <= 0.05 * passed
+
+
+def test_a_full_disk_is_named_and_the_last_resume_point_stays(tmp_path, monkeypatch):
+    point = ResumePoint(tmp_path / "checkpoint.pt", 0)
+    point.save(done=1)
+
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_plain", full)
+    with pytest.raises(UserError, match=r"checkpoint\.pt: cannot be written \(No space left on device\)"):
+        point.save(done=2)
+    assert read_state(point.newest(pytest.fail))["done"] == 1
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_clips(job):
@@ -211,19 +258,20 @@ def golden_trace() -> list[dict[str, float]]:
     network = Network(Spec(model=scale.model, size=32, classes=classes, projections=True, expander=(16, 12)), 0.05)
     network.backbone.set_drop_path(0.2)
     objective = Objective(("a", "b"), label_smoothing=0.1)
-    optimiser = make_optimiser(scale.recipes["joint"], network, objective)
+    optimiser = make_optimiser(scale.recipes["joint"], network.train(), objective)
     trace = []
     for step in range(5):
         rng = np.random.default_rng(step)
         video = torch.from_numpy(rng.integers(0, 256, (6, 3, 4, 32, 32), dtype=np.uint8))
-        batch = Batch(video, torch.tensor([0, 1, 2, 3, 0, 1]), torch.tensor([0, 0, 0, 1, 1, 1]), ())
+        label, dataset = torch.tensor([0, 1, 2, 3, 0, 1]), torch.tensor([0, 0, 0, 1, 1, 1])
         set_rate(optimiser, 1e-2)
-        terms = compute_terms(network.train(), objective, batch)
+        output = network(normalise(video, "clip"))
+        terms = objective(output.logits, output.embedding, network.projections.weights(), label, dataset)
         optimiser.zero_grad()
         terms.total.backward()
         optimiser.step()
-        named = {"variance": terms.variance, "covariance": terms.covariance, "total": terms.total}
-        trace.append({name: value.item() for name, value in (named | terms.classification).items()})
+        found = numbers(terms)
+        trace.append({name: found[name] for name in ("variance", "covariance", "total")} | found["classification"])
     return trace
 
 

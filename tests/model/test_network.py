@@ -14,6 +14,7 @@ from multitrain.model.attention import Block, drop_path
 from multitrain.model.depthwise import depthwise
 from multitrain.model.mvit import MViT, resize_positions
 from multitrain.model.network import Network, Spec, normalise
+from multitrain.model.noise import kept_clips
 from tests.bench.plain_mvit import PlainMViT
 
 TINY = Model(frames=4, channels=8, depths=(1, 2), patch_kernel=(3, 7, 7), kv_stride=2, head_hidden=16, head_dropout=0.0)
@@ -105,11 +106,15 @@ def copy_block(ours: Block, theirs: tv.MultiscaleBlock) -> None:
 def test_drop_path_keeps_the_mean_and_whole_clips():
     torch.manual_seed(0)
     x = torch.ones(4000, 2, 3)
-    dropped = drop_path(x, 0.3, training=True)
+    dropped = drop_path(x, kept_clips(x, 0.3), 0.3)
     each = dropped.flatten(1)
     assert torch.equal(each.amin(1), each.amax(1))
     assert dropped.mean().item() == pytest.approx(1, abs=0.05)
-    assert torch.equal(drop_path(x, 0.3, training=False), x)
+    assert torch.equal(drop_path(x, None, 0.3), x)
+    block = Block(8, 8, 1, 1, 1, 4)
+    assert block.draw_kept(x) == (None, None)
+    block.drop_path = 0.3
+    assert block.eval().draw_kept(x) == (None, None) and block.train().draw_kept(x)[0].shape == (4000, 1, 1)
 
 
 def test_drop_path_grows_with_depth():

@@ -5,12 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
+from multitrain.config import Model
 from multitrain.errors import UserError
 from multitrain.losses.objective import Objective
-from multitrain.model.release import import_release, release_name
+from multitrain.model.card import assumed_card
+from multitrain.model.network import Network, Spec
+from multitrain.model.release import export_release, import_release, release_name
 
 REFERENCE = Path(__file__).parents[1] / "reference"
+MODEL = Model(frames=4, channels=8, depths=(1, 2), patch_kernel=(3, 5, 7), kv_stride=4, mlp_ratio=2, head_hidden=12)
+ONE, MORE = {"k400": ("run", "jump")}, {"k400": ("run", "jump"), "mit": ("a", "b", "c"), "s_v2": ("x", "y")}
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +121,146 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
         import_release(tmp_path / "evil.pyth")
     assert "weights_only" not in str(error.value)  # torch's own message advises to execute the file
     assert not (tmp_path / "harm").exists()
+
+
+def spec(classes: dict = MORE, projections: bool = False, expander: tuple | None = None, **model: object) -> Spec:
+    changed = MODEL.model_copy(update=model)
+    return Spec(model=changed, size=16, classes=classes, projections=projections, expander=expander)
+
+
+KINDS = {
+    "joint": spec(projections=True, expander=(20, 10)),
+    "vanilla": spec(),
+    "linear heads": spec(projections=True, head_hidden=0),
+    "only the informative loss": spec(expander=(20, 10), normalisation="clip", head_dropout=0.25),
+    "one dataset": spec(ONE),
+    "one dataset, linear": spec(ONE, head_hidden=0),
+    "one dataset, expander": spec(ONE, expander=(20, 10)),
+    "three stages of heads": spec(heads=2, depths=(1, 1, 2)),
+}
+
+SMALL = KINDS["vanilla"].model_copy(update={"size": 6})  # less than the strides can take
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_exported_is_imported_bit_for_bit(kind, tmp_path):
+    torch.manual_seed(0)
+    network = Network(KINDS[kind])
+    export_release(network, tmp_path / "model.pyth")
+    found = import_release(tmp_path / "model.pyth")
+    assert found.spec == network.spec and found.card is None
+    weights = network.state_dict()
+    assert list(found.state_dict()) == list(weights)
+    assert all(torch.equal(value, weights[name]) for name, value in found.state_dict().items())
+    export_release(found, tmp_path / "again.pyth")
+    assert (tmp_path / "again.pyth").read_bytes() == (tmp_path / "model.pyth").read_bytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_release_part_of_an_export_says_what_the_model_is(kind, tmp_path):
+    """Without our own key only class names, dropout and normalisation are lost."""
+    network = Network(KINDS[kind]).eval()
+    export_release(network, tmp_path / "model.pyth")
+    content = torch.load(tmp_path / "model.pyth", weights_only=True)
+    del content["multitrain"]
+    torch.save(content, tmp_path / "theirs.pyth")
+    found = import_release(tmp_path / "theirs.pyth").eval()
+    lost = {"head_dropout": 0.5, "normalisation": "constant"}
+    shared = {"head_hidden": network.spec.model.head_hidden, **lost}
+    assert found.spec.model == network.spec.model.model_copy(update=shared)
+    clips = torch.randn(2, 3, 4, 16, 16)
+    ours, theirs = network(clips), found(clips)
+    assert torch.equal(ours.embedding, theirs.embedding)
+    assert all(torch.equal(*pair) for pair in zip(ours.logits.values(), theirs.logits.values(), strict=True))
+    assert found.projected(clips).keys() == network.projected(clips).keys()
+
+
+def test_the_release_checkpoint_comes_back_as_it_was(released, tmp_path):
+    assert export_release(released, tmp_path / "tiny.pyth") == []
+    ours, theirs = (torch.load(path, weights_only=True) for path in (tmp_path / "tiny.pyth", REFERENCE / "tiny.pyth"))
+    assert ours.keys() - {"multitrain"} == theirs.keys()
+    assert ours["model_state"].keys() == theirs["model_state"].keys()
+    for name, value in theirs["model_state"].items():
+        assert torch.equal(ours["model_state"][name], value), name  # which compares shapes too
+    written, given = yaml.safe_load(ours["cfg"]), yaml.safe_load(theirs["cfg"])
+    for part, values in written.items():
+        for key, value in values.items():
+            if key != "TEST_CROP_SIZE":
+                assert given[part][key] == value, f"{part}.{key}"
+    reordered = import_release(tmp_path / "tiny.pyth")
+    assert list(reordered.spec.classes) == ["kinetics", "mit", "ssv2"]
+
+
+def test_a_model_of_one_dataset_has_the_names_of_one(tmp_path):
+    for head, names in ((0, {"weight", "bias"}), (12, {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"})):
+        export_release(Network(spec(ONE, head_hidden=head)), tmp_path / "one.pyth")
+        content = torch.load(tmp_path / "one.pyth", weights_only=True)
+        found = {name for name in content["model_state"] if name.startswith("head.")}
+        assert found == {f"head.projection.{name}" for name in names}
+        settings = yaml.safe_load(content["cfg"])["MODEL"]
+        assert (settings["USE_MULTI_HEAD"], settings["NUM_CLASSES"]) == (False, 2)
+        assert settings["MULTI_USE_MLP"] == bool(head)
+
+
+def test_the_card_goes_with_the_weights(tmp_path):
+    network = Network(spec(ONE))
+    network.card = assumed_card(ONE)
+    export_release(network, tmp_path / "model.pyth")
+    assert import_release(tmp_path / "model.pyth").card == network.card
+    network.card = assumed_card(MORE)
+    export_release(network, tmp_path / "other.pyth")
+    with pytest.raises(UserError, match=r"other\.pyth: its key multitrain"):
+        import_release(tmp_path / "other.pyth")
+
+
+def test_an_export_says_what_the_release_cannot_build(tmp_path):
+    said = export_release(Network(KINDS["only the informative loss"]), tmp_path / "model.pyth")
+    assert [part.split(" of ")[0].split(" each")[0] for part in said] == ["heads", "an expander", "clips normalised"]
+
+
+def test_projections_of_one_name_are_refused(tmp_path):
+    names = dict.fromkeys(("a", "a_b", "b_c", "c"), ("x", "y"))
+    with pytest.raises(UserError, match=r"model\.pyth: dataset names of a, a_b, b_c, c give two projections the same"):
+        export_release(Network(spec(names, projections=True)), tmp_path / "model.pyth")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_state": None}, "no model_state of weights"),
+        ({"model_state": {"norm.weight": 3}}, "no model_state of weights"),
+        ({"model_state": {}}, "is missing or unusable"),
+        ({"cfg": "MVIT: ["}, "cfg is not valid YAML"),
+        ({"cfg": 5}, "cfg is not valid YAML"),
+        ({"cfg": "- MVIT"}, "'MVIT' is missing"),
+        ({"cfg": None}, "'MVIT' is missing"),
+        ({"cfg": "MVIT: {PATCH_STRIDE: [2], POOL_KV_STRIDE_ADAPTIVE: [1, 4, 4]}"}, "missing or unusable"),
+        ({"cfg": "MVIT: {PATCH_STRIDE: [0, 4, 4], POOL_KV_STRIDE_ADAPTIVE: [1, 4, 4]}"}, "frames"),
+        ({"cfg": "{MVIT: {PATCH_STRIDE: [2, 4, 4], POOL_KV_STRIDE_ADAPTIVE: [1, 4, 4]}, DATA: {MEAN: [0.5]}}"}, "0.45"),
+        ({"cfg": "{MVIT: {PATCH_STRIDE: [2, 4, 4], POOL_KV_STRIDE_ADAPTIVE: [1, 4, 4]}, DATA: 3}"}, "unusable"),
+        ({"multitrain": "{}"}, "key multitrain is of another version"),
+        ({"multitrain": 3}, "key multitrain is of another version"),
+        ({"multitrain": {}}, "key multitrain is of another version"),
+        ({"multitrain": {"spec": "{}", "card": None}}, "key multitrain is of another version"),
+        ({"multitrain": {"spec": KINDS["vanilla"].model_dump_json(), "card": "{}"}}, "is of another version"),
+        (
+            {"multitrain": {"spec": KINDS["vanilla"].model_dump_json(), "card": None}},
+            "pos_embed_spatial is (1, 64, 16), not (16, 8)",
+        ),
+    ],
+)
+def test_a_damaged_checkpoint_is_one_line(change, message, tmp_path):
+    content = torch.load(REFERENCE / "tiny.pyth", weights_only=True) | change
+    torch.save(content, tmp_path / "changed.pyth")
+    with pytest.raises(UserError, match=r"changed\.pyth") as error:
+        import_release(tmp_path / "changed.pyth")
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_head_of_an_unusable_name_is_one_line(tmp_path):
+    content = torch.load(REFERENCE / "tiny.pyth", weights_only=True)
+    state = {name.replace(".mit.", ".MiT."): w for name, w in content["model_state"].items()}
+    torch.save(content | {"model_state": state}, tmp_path / "named.pyth")
+    with pytest.raises(UserError, match=r"named\.pyth: classes.MiT"):
+        import_release(tmp_path / "named.pyth")

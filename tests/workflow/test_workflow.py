@@ -9,11 +9,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from multitrain.analysis.outputs import FIGURES
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config", "workflow", "resources", "multitrain", "notebooks", "environment.yml")
+PARTS = ("Snakefile", "config", "workflow", "resources", "multitrain", "notebooks", "slurm", "environment.yml")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 DATASETS = ("k400", "mit", "ssv2", "actnet")
 
@@ -92,6 +93,12 @@ def test_changed_numerical_code_or_environment_runs_nothing_again(project: Path,
     edit("multitrain/engine/train.py", "\n", "\n# a remark\n")
     edit("multitrain/model/mvit.py", "\n", "\n# a remark\n")
     edit("environment.yml", "- pip\n", "- pip>=23\n")
+    assert to_run_again(project) == set()
+
+
+@pytest.mark.parametrize("machine", ["{ gpus: 2, workers: 3 }", "{ nodes: 2, gpus: 1, compile: true }"])
+def test_another_machine_trains_nothing_again(project: Path, edit, machine: str):
+    edit("config/scales/mini.yaml", "name: mini", f"name: mini\nmachine: {machine}")
     assert to_run_again(project) == set()
 
 
@@ -196,11 +203,27 @@ def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected
     assert f"its own/runs/{scale}/multitrain_large/seed0/model.pt" in planned.stdout
 
 
+@pytest.mark.parametrize("scale", ["ci", "paper"])
+def test_the_profile_for_slurm_plans_each_scale(project: Path, scale: str):
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    planned = snakemake(project, "-n", "--profile", "slurm", "--config", f"scale={scale}", "--quiet", "rules")
+    assert planned.returncode == 0, planned.stderr
+
+
+def test_the_profile_names_rules_that_exist_and_the_executors_own_keys():
+    profile = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
+    written = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert set(profile["set-resources"]) <= set(re.findall(r"^rule (\w+):", written, re.M))
+    keys = {"slurm_partition", "slurm_account", "mem_mb", "runtime", "gpu", "gres", "qos", "slurm_extra"}
+    assert set(profile["default-resources"]).union(*profile["set-resources"].values()) <= keys
+    assert profile["executor"] == "slurm" and profile["slurm-status-command"] == "squeue"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["scle=mini"], "config/config.yaml or --config: scle: no such key: did you mean scale?"),
-        (["scale=huge"], "config/scales/huge.yaml: no such file; in that folder there are: ci, mini, paper"),
+        (["scale=huge"], "config/scales/huge.yaml: no such file; in that folder there are: ci, lab, mini, paper"),
     ],
 )
 def test_a_wrong_setting_is_one_message(tmp_path: Path, arguments: list[str], message: str):

@@ -1,8 +1,10 @@
 # What every rule shares: the settings, checked before anything starts, and where things lie.
 import shlex
+import signal
 import sys
 from pathlib import Path
 
+from multitrain import launch
 from multitrain.analysis.outputs import NOTEBOOKS
 from multitrain.errors import UserError
 from multitrain.plan import Plan
@@ -18,7 +20,11 @@ RESULTS = PLAN.project.results
 RUN = f"{RESULTS}/runs/{SCALE}/{{run}}/seed{{seed}}"
 LOGS = f"{RESULTS}/logs/{SCALE}"
 BENCHMARKS = f"{RESULTS}/benchmarks/{SCALE}"
-GPUS = PLAN.scale.machine.gpus
+MACHINE = PLAN.scale.machine
+
+# A scheduler that warns of the end of a job warns all its processes, and Snakemake, which
+# runs inside it, would end at once; a training answers by itself (workflow/scripts/train.sh).
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 # Jobs use the Python that runs Snakemake, activated or not, unless Snakemake makes them
 # an environment of their own, and write their lines as they come.

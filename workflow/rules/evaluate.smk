@@ -15,9 +15,9 @@ rule evaluate:
         f"{BENCHMARKS}/evaluate/{{run}}.seed{{seed}}.{{dataset}}.tsv"
     conda:
         "../../environment.yml"
-    threads: 8 if GPUS else 1
+    threads: 1 + MACHINE.workers
     resources:
-        gpu=min(GPUS, 1),
+        **launch.testing(MACHINE),
     params:
         options=PLAN.options("data", "results"),
         settings=lambda wildcards: PLAN.evaluate_settings(wildcards.dataset),
@@ -26,4 +26,5 @@ rule evaluate:
     shell:
         "python -m multitrain.cli evaluate {wildcards.run} {wildcards.dataset}"
         " {params.options} --seed {wildcards.seed} --threads {threads}"
+        " --workers {MACHINE.workers}"
         " 2>&1 | tee {log:q}"

@@ -1,5 +1,7 @@
 # Manifests -> one model a run and seed.
 
+TRAIN = launch.command(MACHINE)
+
 
 rule train:
     """Train a run; a killed training goes on from its folder resume/, not declared."""
@@ -8,7 +10,8 @@ rule train:
             rules.prepare.output.manifest,
             dataset=PLAN.train_datasets(wildcards.run),
         ),
-        init=lambda wildcards: expand(
+        init=lambda wildcards: PLAN.pretrained(wildcards.run)
+        or expand(
             rules.train.output.model,
             run=PLAN.experiments.runs[wildcards.run].init or [],
             seed=wildcards.seed,
@@ -22,19 +25,22 @@ rule train:
     benchmark:
         f"{BENCHMARKS}/train/{{run}}.seed{{seed}}.tsv"
     priority: lambda wildcards: PLAN.urgency(wildcards.run)
-    # A cluster may take its machine away; on a laptop a failure is a failure.
-    retries: 3 if GPUS else 0
     conda:
         "../../environment.yml"
-    threads: 8 * GPUS or 1
+    threads: launch.cores(MACHINE)
     resources:
-        gpu=GPUS,
+        **launch.training(MACHINE),
+        threads_each=lambda wildcards, threads: max(threads // launch.cores(MACHINE), 1),
     params:
         options=PLAN.options("data", "results"),
         leaks="" if PLAN.project.exclude_leaks else "--keep-leaks",
+        pretrained=lambda wildcards: PLAN.pretrained_option(wildcards.run),
         settings=lambda wildcards: PLAN.train_settings(wildcards.run),
     message:
         "Training {wildcards.run}, seed {wildcards.seed}"
+    # What the machine decides is no parameter: on another one nothing is trained again.
     shell:
-        "python -m multitrain.cli train {wildcards.run} {params.options} {params.leaks}"
-        " --seed {wildcards.seed} --threads {threads} 2>&1 | tee {log:q}"
+        "exec bash workflow/scripts/train.sh {log:q} {TRAIN}"
+        " {wildcards.run} {params.options} {params.leaks} {params.pretrained}"
+        " --seed {wildcards.seed}"
+        " --threads {resources.threads_each} --workers {MACHINE.workers}"

@@ -1,0 +1,109 @@
+"""`multitrain estimate`: what the runs of a scale will cost, before any of them is started."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from multitrain.config import Scale
+from multitrain.configfile import load_experiments, load_scale
+from multitrain.errors import UserError
+from multitrain.options import ConfigFolder, DataFolder, PublishedFolder, ScaleName
+
+if TYPE_CHECKING:
+    from multitrain.analysis.estimate import Counts, Estimate, Speed
+
+HEAD = (
+    *("run", "size", "GFLOPs", "videos", "steps", "Mclips", "passes", "train h", "days", "test h"),
+    *("GiB", "resume GB", "model GB", "clips/s", "cores"),
+)
+
+
+def estimate(
+    scale: ScaleName = "mini",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    published: PublishedFolder = Path("resources/published"),
+    run: Annotated[list[str] | None, typer.Option("--run", help="Only these runs.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of each run, for the totals.")] = 1,
+    tflops: Annotated[
+        float | None, typer.Option(help="Sustained TFLOP/s of a process, two operations a multiply-accumulate.")
+    ] = None,
+    clips_per_core: Annotated[
+        float | None, typer.Option(help="Clips of 32 frames of 320 pixels that a core decodes in a second.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Print what each run will take: operations, hours, memory, disk, and cores that decode; docs/estimate.md."""
+    loaded = load_scale(scale, config)
+    experiments = load_experiments(config, loaded)
+    for name in run or ():
+        experiments.run(name)
+    given = {"tflops": tflops, "clips_per_core": clips_per_core}
+    for name, value in given.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise UserError(f"--{name.replace('_', '-')} {value:g}: give a number above 0")
+    from multitrain.analysis.estimate import counts, default_speed
+    from multitrain.analysis.estimate import estimate as of_runs
+
+    speed = replace(default_speed(loaded), **{name: value for name, value in given.items() if value is not None})
+    videos = counts(loaded, data, published)
+    found = [each for each in of_runs(loaded, experiments, videos, speed) if not run or each.run in run]
+    if as_json:
+        parts = {"speed": asdict(speed), "datasets": {name: asdict(count) for name, count in videos.items()}}
+        totals = _totals(loaded, found, seeds)
+        content = {"scale": loaded.name, **parts, "runs": [asdict(each) for each in found], "totals": totals}
+        typer.echo(json.dumps(content, indent=2))
+        return
+    for line in _page(loaded, found, videos, speed, seeds):
+        typer.echo(line)
+
+
+def _totals(scale: Scale, found: "list[Estimate]", seeds: int) -> dict[str, float]:
+    """Sums over all runs and seeds; days are those of the scale's machine with one job after the other."""
+    train, test = (seeds * sum(getattr(each, f"{what}_hours") for each in found) for what in ("train", "test"))
+    return {
+        "train_hours": train,
+        "test_hours": test,
+        "days": (train + test) / 24 / scale.machine.processes,
+        "models_gb": seeds * sum(each.model_gb for each in found),
+        "resume_gb": max((each.resume_gb for each in found), default=0.0),
+    }
+
+
+def _page(scale: Scale, found: "list[Estimate]", videos: "dict[str, Counts]", speed: "Speed", seeds: int) -> list[str]:
+    machine, totals = scale.machine, _totals(scale, found, seeds)
+    process = "accelerator" if machine.gpus else "process on processors"
+    rows = [HEAD, *map(_row, found)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
+    known = ", ".join(f"{name} {count.train:,} + {count.test:,} ({count.source})" for name, count in videos.items())
+    return [
+        f"Scale {scale.name}: {machine.processes} x {process}, {machine.precision}, {machine.workers} workers each; "
+        f"{speed.tflops:g} TFLOP/s and {speed.clips_per_core:g} clips/s a core assumed (docs/estimate.md).",
+        f"Videos to train and to test on: {known}.",
+        "",
+        *lines,
+        "",
+        f"In all, {seeds} seed{'s' if seeds > 1 else ''}: {totals['train_hours']:,.4g} h of training and "
+        f"{totals['test_hours']:,.4g} h of tests of one {process}; {totals['days']:,.3g} days on the whole machine, "
+        f"one job after the other; {totals['models_gb']:.3g} GB of models and {totals['resume_gb']:.3g} GB of resume "
+        "points of a training.",
+    ]
+
+
+def _row(each: "Estimate") -> tuple[str, ...]:
+    return (
+        *(each.run, each.size, f"{each.gflops:.4g}", f"{each.videos:,}", f"{each.steps:,}", f"{each.clips / 1e6:.4g}"),
+        *(str(each.passes), f"{each.train_hours:,.4g}", f"{each.days:.3g}", f"{each.test_hours:,.3g}"),
+        *(f"{each.memory_gib:.3g}", f"{each.resume_gb:.3g}", f"{each.model_gb:.3g}"),
+        *(f"{each.clips_per_second:.3g}", f"{each.cores:.2g}"),
+    )
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    """Names to the left, numbers to the right."""
+    sized = enumerate(zip(row, widths, strict=True))
+    return [cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in sized]

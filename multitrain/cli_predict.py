@@ -1,0 +1,93 @@
+"""`multitrain predict`: what a model's heads say of videos."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multitrain.config import Views
+from multitrain.errors import UserError
+from multitrain.options import Device, Threads
+from multitrain.progress import progress
+
+MOST_VIEWS = 100  # along time; each is a clip in memory
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="model.pt, a saved folder, .pyth, owner/name on the hub.")]
+
+
+def predict(
+    model: Model,
+    video: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders of them, http(s) addresses.")],
+    top: Annotated[int, typer.Option("--top", min=1, help="Classes shown of each dataset.")] = 5,
+    datasets: Annotated[str | None, typer.Option(metavar="A,B", help="Heads to ask. [default: all]")] = None,
+    views: Annotated[
+        str | None, typer.Option(metavar="TxS", help="Clips along time x crops (1 or 3). [default: as in testing]")
+    ] = None,
+    related: Annotated[bool, typer.Option("--related", help="Add what other datasets' classes are related.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a video and line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="One line of CSV a class.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write instead of the screen.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that decode ahead.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Views that the network sees at once.")] = 16,
+    threads: Threads = 1,
+    device: Device = "auto",
+) -> None:
+    """Recognise videos: the likeliest classes of every dataset that a model was trained on."""
+    if as_json and as_csv:
+        raise UserError("--json and --csv: choose one of them")
+    wanted = parse_views(views)
+    from multitrain.use.inputs import videos
+    from multitrain.use.predict import Failure
+    from multitrain.use.report import Detail, writing
+
+    recogniser = load_recogniser(model, device, threads, batch)
+    names = None if datasets is None else [name.strip() for name in datasets.split(",") if name.strip()]
+    try:
+        plan = recogniser.plan(names, wanted)
+    except UserError as error:
+        raise UserError(f"--datasets: {error}") from None
+    form = "json" if as_json else "csv" if as_csv else "table"
+    paths, complaints = videos(video)
+    with writing(out, form, Detail(recogniser.network, recogniser.card, top, related)) as report:
+        for failure in complaints:
+            report.failure(failure)
+        with progress("predict", "video", len(paths)) as bar:
+            for answer in recogniser.answers(paths, plan, jobs):
+                (report.failure if isinstance(answer, Failure) else report.answer)(answer)
+                bar.update()
+    if report.failures:
+        raise UserError(
+            f"{report.failures} of {len(paths) + len(complaints)} gave no answer, each with its reason above"
+        )
+
+
+def load_recogniser(model: str, device: str, threads: int, batch: int = 16):
+    """The recogniser of a model's name; says on standard error what had to be assumed."""
+    from multitrain.cli import _torch_device  # the same as of the commands of a run
+
+    chosen = _torch_device(device, threads)
+    from multitrain.use.models import load
+    from multitrain.use.predict import Recogniser
+
+    recogniser = Recogniser(load(model), chosen, batch)
+    if recogniser.card.assumed:
+        sys.stderr.write(
+            f"note: {model} does not say how its clips were sampled: every third of 30 frames a second is assumed\n"
+        )
+    return recogniser
+
+
+def parse_views(text: str | None) -> Views | None:
+    """TxS as views.
+
+    Raises:
+        UserError: it is of another form, or of numbers that no view has.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,4})[x×]([0-9])", text)
+    temporal, spatial = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= temporal <= MOST_VIEWS or spatial not in (1, 3):
+        raise UserError(f"--views {text}: give TxS, 1 to {MOST_VIEWS} clips along time by 1 or 3 crops, e.g. 5x1")
+    return Views(temporal=temporal, spatial=spatial)

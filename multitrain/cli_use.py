@@ -1,0 +1,122 @@
+"""`multitrain export` and `multitrain features`: a trained model for other programs, and what it sees as a table."""
+
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multitrain.cli_predict import Model, load_recogniser
+from multitrain.errors import UserError
+from multitrain.options import Device, Jobs, Threads
+from multitrain.progress import progress
+
+app = typer.Typer()
+
+CHECKED = 4  # clips of --clips in the check
+
+
+class Split(StrEnum):
+    """Of a prepared dataset."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
+@app.command()
+def export(
+    model: Model,
+    onnx: Annotated[Path | None, typer.Option("--onnx", metavar="OUT.onnx", help="ONNX file to write.")] = None,
+    program: Annotated[
+        Path | None, typer.Option("--program", metavar="OUT.pt2", help="PyTorch's exported program to write.")
+    ] = None,
+    clips: Annotated[
+        Path | None, typer.Option("--clips", metavar="FOLDER", help="Videos to check the file with, besides noise.")
+    ] = None,
+    threads: Threads = 1,
+) -> None:
+    """Write a model for other runtimes, for any batch; the file is run and compared with the model before it stays."""
+    wanted = [(out, suffix) for out, suffix in ((onnx, ".onnx"), (program, ".pt2")) if out]
+    if not wanted:
+        raise UserError("export: nothing to write: give --onnx OUT.onnx, --program OUT.pt2, or both")
+    for out, suffix in wanted:
+        if out.suffix != suffix:
+            raise UserError(f"{out}: choose a name that ends in {suffix}")
+        _writable(out)
+    import torch
+
+    import multitrain
+    from multitrain.use.export import export_onnx, export_program, require_onnx
+
+    if onnx:
+        require_onnx()
+    torch.set_num_threads(threads)
+    network = multitrain.load(model)
+    real = _clips(network, clips) if clips else None
+    for out, suffix in wanted:
+        difference = (export_onnx if suffix == ".onnx" else export_program)(network, out, real)
+        typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB; largest difference from the model {difference:.1e}")
+
+
+@app.command()
+def features(
+    model: Model,
+    where: Annotated[Path, typer.Argument(metavar="FOLDER", help="Videos, or a prepared dataset (its manifest).")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.parquet", help="Table to write.")],
+    dataset: Annotated[
+        str | None, typer.Option("--like", metavar="DATASET", help="Look at the videos as this dataset's head does.")
+    ] = None,
+    split: Annotated[Split, typer.Option("--split", help="Of a prepared dataset.")] = Split.test,
+    device: Device = "auto",
+    threads: Threads = 1,
+    jobs: Jobs = 1,
+) -> None:
+    """Write the features z of every clip of a folder, a row a clip: the mean over its test views."""
+    if out.suffix != ".parquet":
+        raise UserError(f"{out}: choose a name that ends in .parquet")
+    _writable(out)
+    from multitrain.use.features import collect, frames_for, write_features
+
+    collection = collect(where, split.value)
+    recogniser = load_recogniser(model, device, threads)
+    head, frames = frames_for(recogniser, dataset or collection.dataset)
+    if dataset and head != dataset:
+        raise UserError(f"--like {dataset}: the model has heads of {', '.join(recogniser.card.datasets)}")
+    typer.echo(f"{where}: {len(collection.clips)} clips, looked at as those of {head}", err=True)
+    with progress("features", "clip", len(collection.clips)) as bar:
+        failures = write_features(
+            recogniser, collection, frames, out, jobs, done=lambda done, _: bar.update(done - bar.n)
+        )
+    for failure in failures:
+        typer.echo(f"error: {failure.path}: {failure.reason}", err=True)
+    typer.echo(f"{out}: {len(collection.clips) - len(failures)} clips, {recogniser.network.backbone.width} features")
+    if failures:
+        raise UserError(f"{len(failures)} of {len(collection.clips)} videos could not be read and are not in {out}")
+
+
+def _writable(out: Path) -> None:
+    """Before the long work: a place that a file can be written to."""
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder: name a file in it")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror or error}): choose another place") from None
+
+
+def _clips(network, where: Path):
+    """The first view of the first videos of a folder, (N, 3, T, S, S) uint8."""
+    import torch
+
+    from multitrain.use.features import collect, frames_for
+    from multitrain.use.frames import read_views
+    from multitrain.use.predict import Recogniser
+
+    collection, recogniser = collect(where, "test"), Recogniser(network)
+    _, frames = frames_for(recogniser, collection.dataset)
+    chosen = collection.clips[:CHECKED]
+    return torch.cat([read_views(collection.folder / clip.path, frames, *recogniser.size)[:1] for clip in chosen])

@@ -1,0 +1,164 @@
+"""The gradient of one step's loss from micro-batches, over any number of processes.
+
+Eq. 6 is affine in L_k, and L_k is a mean over clips: the mean over equally large chunks of the objective with the
+chunk's own L_k is the objective of the whole batch. Only L^v and L^c need all embeddings Z' at once, and of them the
+backward pass needs no more than G = d(L^v + L^c)/dZ': the gradient of <Z', G> by the weights is theirs. So processes
+exchange embeddings without a gradient, and where a step has several parts, a first pass that keeps nothing gives G.
+"""
+
+import warnings
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from multitrain.data.clips import Batch
+from multitrain.data.mixing import Mix, mix_videos
+from multitrain.engine.distributed import ALONE, Team
+from multitrain.losses.objective import Objective, Terms, partner_of
+from multitrain.model.network import Network, normalise
+from multitrain.model.noise import noise_rows
+from multitrain.recipes import Recipe
+
+PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What is drawn once for a step's whole batch."""
+
+    seed: int  # of drop path and dropout
+    mix: Mix | None = None
+
+
+class Chunk(nn.Module):
+    """Network and objective as one module, so that processes average the gradients of both."""
+
+    def __init__(self, network: Network, objective: Objective, recipe: Recipe, precision: str = "float32"):
+        super().__init__()
+        self.network, self.objective = network, objective
+        self.clips = recipe.batch * recipe.repeats
+        self.lost = recipe.mixing is not None and recipe.mixing.partner_label == "lost"
+        self.precision = PRECISIONS.get(precision)
+
+    def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Tensor]:
+        """Z' (b, d) and L (K,) of b of the step's clips, in float32; L_k divided by b."""
+        network, device = self.network, batch.video.device
+        video = normalise(batch.video, network.spec.model.normalisation)
+        video = video.to(network.backbone.position_space.dtype)
+        partner = None
+        if draw.mix is not None:
+            video = mix_videos(video, draw.mix)
+            partner = partner_of(batch.label, batch.dataset, draw.mix.share, self.lost)
+        torch.manual_seed(draw.seed)  # dropout and drop path depend on the step and the clip's position alone
+        lower = torch.autocast(device.type, self.precision) if self.precision else nullcontext()
+        with noise_rows(self.clips, batch.rows), lower:
+            output = network(video)
+        logits = {name: _whole(values) for name, values in output.logits.items()}
+        losses = self.objective.classification(
+            logits, network.projections.weights(), batch.label, batch.dataset, partner
+        )
+        return _whole(output.embedding), losses
+
+
+def _whole(values: Tensor) -> Tensor:
+    return values.float() if values.dtype in PRECISIONS.values() else values
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """L^v and L^c of the embeddings of some parts, of all processes, and what they pull each part's own towards."""
+
+    variance: Tensor
+    covariance: Tensor
+    pulls: tuple[Tensor | None, ...]  # a part each: their gradient by Z' (b, d); None where they do not count
+
+
+class Backward:
+    """Called with a step's micro-batches, leaves the gradient of the whole batch's loss in the parameters."""
+
+    def __init__(
+        self,
+        network: Network,
+        objective: Objective,
+        recipe: Recipe,
+        team: Team = ALONE,
+        precision: str = "float32",
+        scaler: torch.amp.GradScaler | None = None,
+    ):
+        self.objective, self.team = objective, team
+        self.scale = scaler.scale if scaler else lambda loss: loss
+        self.together = recipe.accumulate == "whole"  # statistics over all parts of a step
+        self.chunk = Chunk(network, objective, recipe, precision)
+        # a depthwise kernel's gradient may have another stride along its axis of length one, which costs nothing
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+        self.shared = DistributedDataParallel(self.chunk, gradient_as_bucket_view=True) if team.count > 1 else None
+
+    def __call__(self, batches: Sequence[Batch], draw: Draw) -> Terms:
+        """The terms of the step's whole batch, the same in all processes; no parameter is changed."""
+        groups = [batches] if self.together else [[batch] for batch in batches]
+        found = []
+        for number, group in enumerate(groups, start=1):
+            found.append(self._group(group, draw, len(batches), len(groups), number == len(groups)))
+        *losses, variance, covariance = self.team.mean(torch.stack(found).mean(0))
+        with torch.no_grad():
+            return self.objective.combine(torch.stack(losses), variance, covariance)
+
+    def embeddings(self, batches: Sequence[Batch], draw: Draw) -> list[Tensor]:
+        """Z' (b, d) of each part, nothing of the way there being kept."""
+        with torch.no_grad():
+            return [self.chunk(batch, draw)[0] for batch in batches]
+
+    def suspects(self, batches: Sequence[Batch], draw: Draw) -> list[str]:
+        """Of this process's clips, those with an embedding that is not finite, or else the parts with such a loss."""
+        found = []
+        with torch.no_grad():
+            for batch in batches:
+                embedding, losses = self.chunk(batch, draw)
+                finite = embedding.isfinite().all(1)
+                if finite.all() and not losses.isfinite().all():
+                    finite = ~finite
+                found += [clip for clip, fine in zip(batch.clip_ids, finite.tolist(), strict=True) if not fine]
+        return found
+
+    def _group(self, group: Sequence[Batch], draw: Draw, parts: int, groups: int, last: bool) -> Tensor:
+        """Back-propagate parts whose statistics belong together: (L_1 .. L_K, L^v, L^c), the L_k of this process."""
+        ahead = self.objective.informative and len(group) > 1
+        statistics = self._statistics(self.embeddings(group, draw)) if ahead else None
+        embeddings, losses = [], []
+        for index, batch in enumerate(group):
+            exchanging = last and index == len(group) - 1
+            with nullcontext() if exchanging or self.shared is None else self.shared.no_sync():
+                embedding, loss = (self.shared or self.chunk)(batch, draw)
+                embeddings.append(embedding.detach())
+                losses.append(loss.detach())
+                if len(group) == 1:
+                    statistics = self._statistics(embeddings)
+                total = self._classification(loss) / parts
+                if self.objective.informative:
+                    # times the processes, over which the gradient's mean is taken: each adds its own rows alone
+                    total = total + (embedding * statistics.pulls[index]).sum() * (self.team.count / groups)
+                self.scale(total).backward()
+        statistics = statistics or self._statistics(embeddings)
+        return torch.cat([torch.stack(losses).mean(0), statistics.variance[None], statistics.covariance[None]])
+
+    def _classification(self, losses: Tensor) -> Tensor:
+        """Eq. 6 of L (K,) without the informative terms."""
+        zero = losses.new_zeros(())
+        return self.objective.combine(losses, zero, zero).total
+
+    def _statistics(self, parts: Sequence[Tensor]) -> Statistics:
+        """Of embeddings Z' (b, d) of this process's parts together with those of the other processes."""
+        own = torch.cat(list(parts))
+        whole = self.team.gather(own).requires_grad_(self.objective.informative)  # (count * len(own), d)
+        with torch.enable_grad():
+            variance, covariance = self.objective.informative_terms(whole)
+            if not self.objective.informative:
+                return Statistics(variance, covariance, (None,) * len(parts))
+            losses = own.new_zeros(len(self.objective.datasets))
+            (pull,) = torch.autograd.grad(self.objective.combine(losses, variance, covariance).total, whole)
+        mine = pull.split(len(own))[self.team.rank]
+        return Statistics(variance.detach(), covariance.detach(), mine.split([len(part) for part in parts]))

@@ -1,0 +1,74 @@
+"""What a model file says beside its weights: what each head was shown, and where the weights come from."""
+
+from collections.abc import Collection, Mapping
+
+from pydantic import Field
+
+from multitrain.config import Dataset, Sampling, Views
+from multitrain.settings import Count, Name, Positive, Settings
+
+
+class Frames(Settings):
+    """Which pixels of a video a head sees; heads with the same one share a forward pass."""
+
+    sampling: Sampling = Sampling()
+    views: Views = Views()
+    fps: Positive | None = Field(30.0, description="constant rate the videos were brought to; null: their own")
+    grid: Count = Field(3, description="frames between two that a clip may take")
+    short_side: Count | None = Field(320, description="pixels of the shorter side; null: files used as they are")
+
+
+class Seen(Settings):
+    """One dataset a head was trained on."""
+
+    title: str = Field(description="name in tables")
+    frames: Frames = Frames()
+
+
+class Origin(Settings):
+    """The training that made the weights."""
+
+    run: str
+    scale: str
+    seed: int
+    steps: int
+    code: str = Field(description="hash of the numerical modules")
+    synthetic: bool = Field(description="whether the videos were rendered rather than filmed")
+
+
+class Card(Settings):
+    """All a person or a program needs to use a network's heads as they were trained."""
+
+    datasets: dict[Name, Seen]
+    origin: Origin | None = Field(None, description="null: not known, as for an imported checkpoint")
+    assumed: bool = Field(False, description="nothing was recorded: these are the paper's values")
+
+
+def frames_of(dataset: Dataset) -> Frames:
+    """What the clips of a prepared dataset are, and how they are sampled."""
+    fps, short_side = dataset.transcode.fps, dataset.transcode.short_side
+    if dataset.prepared:
+        fps, short_side = None, None
+    return Frames(sampling=dataset.sampling, views=dataset.views, fps=fps, grid=dataset.grid, short_side=short_side)
+
+
+def make_card(datasets: Mapping[str, Dataset], origin: Origin | None = None) -> Card:
+    """The card of a network with these datasets' heads."""
+    seen = {name: Seen(title=dataset.title, frames=frames_of(dataset)) for name, dataset in datasets.items()}
+    return Card(datasets=seen, origin=origin)
+
+
+def assumed_card(names: Collection[str]) -> Card:
+    """For a file that says nothing: the paper's dense sampling, every third of 30 frames a second, one view."""
+    return Card(datasets={name: Seen(title=name) for name in names}, assumed=True)
+
+
+def fitting(card: Card, names: Collection[str]) -> Card:
+    """The card, where it speaks of these datasets and no others.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if set(card.datasets) != set(names):
+        raise ValueError(f"the card speaks of {sorted(card.datasets)}, the heads are of {sorted(names)}")
+    return card

@@ -1,0 +1,94 @@
+"""What a person names as videos: files, folders of them, and addresses."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from multitrain.errors import UserError
+from multitrain.sources.curl import Curl, Unusable, first_words
+from multitrain.use.answers import Failure
+
+FORMATS = "3gp asf avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogg ogv ts webm wmv"
+SUFFIXES = frozenset(f".{name}" for name in FORMATS.split())
+LARGEST = 2 << 30  # bytes of a file that is fetched
+ATTEMPTS = 3
+PAGES = (b"<!doctype html", b"<html", b"<?xml", b"{")
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is an http(s) address."""
+    return name.lower().startswith(("http://", "https://"))
+
+
+def videos(names: Iterable[str]) -> tuple[list[str], list[Failure]]:
+    """The videos meant, in order, and the complaints: a folder stands for the videos in it, by name, at any depth.
+
+    Files are taken whatever their suffix, and what is no video shows when it is read.
+    """
+    found, complaints = [], []
+    for name in names:
+        path = Path(name)
+        if is_address(name):
+            found.append(name)
+        elif path.is_dir():
+            inside = _inside(path)
+            found += inside
+            if not inside:
+                complaints.append(
+                    Failure(name, "a folder without videos: they should end in .mp4, .webm, .mkv or alike")
+                )
+        elif path.is_file():
+            found.append(name)
+        elif path.exists():
+            complaints.append(Failure(name, "neither a file nor a folder"))
+        else:
+            complaints.append(Failure(name, "no such file or folder"))
+    return found, complaints
+
+
+def _inside(folder: Path) -> list[str]:
+    """Videos by suffix, sorted; hidden ones and what links lead to are left out."""
+    found = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        names = (name for name in sorted(files) if not name.startswith("."))
+        found += [str(Path(where, name)) for name in names if Path(name).suffix.lower() in SUFFIXES]
+    return found
+
+
+@contextmanager
+def local(name: str, folder: Path | str, largest: int = LARGEST) -> Iterator[Path]:
+    """The file of a name: an address's is fetched into `folder` and gone afterwards.
+
+    Raises:
+        UserError: it cannot be fetched, is larger than `largest` bytes, or is a page rather than a file.
+    """
+    if not is_address(name):
+        yield Path(name)
+        return
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        last = PurePosixPath(unquote(urlsplit(name).path)).name
+        target = Path(own, f"video{PurePosixPath(last).suffix.lower()[:8]}")
+        try:
+            Curl(ATTEMPTS).fetch(name, target, lambda _: None, _limit(largest))
+        except Unusable as error:
+            raise UserError(f"{name}: {error}: give the address of a video file") from None
+        with target.open("rb") as stream:
+            start = stream.read(200)
+        if not start or start.lstrip().lower().startswith(PAGES):
+            what = f"a page ({first_words(start)})" if start else "nothing"
+            raise UserError(f"{name}: the server sends {what}: give the address of a video file")
+        yield target
+
+
+def _limit(largest: int):
+    """A report of progress that calls a download off as soon as it is known to be too large."""
+
+    def report(there: int, total: int | None) -> None:
+        if max(there, total or 0) > largest:
+            raise Unusable(f"more than {largest / (1 << 20):g} MiB")
+
+    return report

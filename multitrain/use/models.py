@@ -1,0 +1,42 @@
+"""Networks by whatever names them: a run's file, a saved folder, a release's checkpoint, a name on the hub."""
+
+import re
+from pathlib import Path
+
+from multitrain.engine.checkpoint import load_network
+from multitrain.errors import UserError
+from multitrain.model.folder import CONFIG, WEIGHTS, load_folder
+from multitrain.model.network import Network
+from multitrain.model.release import import_release
+
+HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # owner/name
+
+
+def load(where: Path | str) -> Network:
+    """The network of a model file, a saved folder, a release's .pyth or `owner/name` of the Hugging Face hub.
+
+    What exists here wins over a name of the hub. The network is in evaluation mode.
+
+    Raises:
+        UserError: nothing of that name, damaged, or of another kind.
+    """
+    path = Path(where)
+    if path.is_dir():
+        if not (path / CONFIG).is_file() and (path / "model.pt").is_file():  # a run's folder
+            return load_network(path / "model.pt")
+        return load_folder(path)
+    if path.exists():
+        if path.name == WEIGHTS:
+            return load_folder(path.parent)
+        return import_release(path).eval() if path.suffix == ".pyth" else load_network(path)
+    name = str(where)
+    if HUB.fullmatch(name) and path.suffix not in (".pt", ".pyth", ".safetensors"):
+        try:
+            from multitrain.model.hub import load_hub  # needs a package that few have
+        except UserError as error:
+            raise UserError(f"{name}: no such file or folder; {error}") from None
+        return load_hub(name)
+    raise UserError(
+        f"{name}: no such file or folder, and no owner/name of the Hugging Face hub: give a run's model.pt, "
+        "a folder that `multitrain.save` wrote, or a release's .pyth"
+    )

@@ -1,0 +1,94 @@
+"""Processes that decode ahead: they change nothing, and whatever becomes of them is told in one line."""
+
+import multiprocessing
+import os
+import signal
+
+import pytest
+import torch
+
+from multitrain.data import loader
+from multitrain.data.clips import Source, TrainClips
+from multitrain.data.loader import train_batches
+from multitrain.errors import UserError
+
+
+@pytest.fixture
+def sources(job):
+    return [job("joint").source(name, "train") for name in ("k400", "mit")]
+
+
+@pytest.fixture
+def clips(job, sources):
+    run = job("joint")
+    return TrainClips(sources, run.scale.model.frames, run.size, run.recipe, seed=0)
+
+
+def test_worker_processes_change_nothing(clips):
+    alone, helped = (list(train_batches(clips, 8, 1, 5, workers)) for workers in (0, 2))
+    assert len(alone) == 4
+    for one, other in zip(alone, helped, strict=True):
+        assert one.clip_ids == other.clip_ids
+        assert torch.equal(one.video, other.video)
+        assert torch.equal(one.label, other.label) and torch.equal(one.dataset, other.dataset)
+
+
+class Failing(Source):
+    """A source that goes wrong in one way whenever it is read."""
+
+    def __init__(self, source, how):
+        self.__dict__.update(source.__dict__)
+        self.how = how
+
+    def read(self, row, indices):
+        if self.how == "damaged":
+            raise UserError("clip.mp4: no readable clip: prepare the dataset again")
+        if self.how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "left":
+            os._exit(3)
+        while True:
+            signal.pause()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("damaged", r"clip\.mp4: no readable clip: prepare the dataset again"),
+        ("killed", r"a process that decodes clips ahead died or hangs \(.*(killed by signal|exited unexpectedly).*"),
+        ("left", r"a process that decodes clips ahead died or hangs \(.*(exit code 3|exited unexpectedly).*"),
+        ("hangs", r"a process that decodes clips ahead died or hangs \(.*timed out after 2.* seconds.*"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_worker_that_fails_dies_or_hangs_is_one_line(sources, clips, how, message, monkeypatch):
+    monkeypatch.setattr(loader, "TIMEOUT", 2.0 if how == "hangs" else 60.0)
+    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.1)  # how long it waits for an ending one
+    failing = TrainClips([Failing(sources[0], how)], clips.frames, clips.size, clips.recipe, seed=0)
+    with pytest.raises(UserError, match=f"^{message}$"):
+        next(train_batches(failing, 4, 0, 3, workers=1))
+    assert not multiprocessing.active_children()
+
+
+def test_signals_of_a_scheduler_do_not_disturb_processes_that_decode(clips):
+    alone, batches = list(train_batches(clips, 4, 0, 9)), train_batches(clips, 4, 0, 9, workers=2)
+    found = [next(batches)]
+    for worker in multiprocessing.active_children():
+        os.kill(worker.pid, signal.SIGTERM)
+        os.kill(worker.pid, signal.SIGUSR1)
+    found += batches
+    assert [batch.clip_ids for batch in found] == [batch.clip_ids for batch in alone]
+
+
+def test_processes_that_decode_end_with_the_batches_that_are_left(clips):
+    batches = train_batches(clips, 4, 0, 1000, workers=2)
+    next(batches)
+    assert len(multiprocessing.active_children()) == 2
+    batches.close()
+    assert not multiprocessing.active_children()
+
+
+def test_a_damaged_clip_without_workers_is_the_same_line(sources, clips):
+    failing = TrainClips([Failing(sources[0], "damaged")], clips.frames, clips.size, clips.recipe, seed=0)
+    with pytest.raises(UserError, match=r"^clip\.mp4: no readable clip: prepare the dataset again$"):
+        next(train_batches(failing, 4, 0, 3))

@@ -1,0 +1,192 @@
+"""A training that is killed, asked to stop or meets a loss that is not finite, alone or as one of several processes."""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from multitrain.data.clips import TrainClips
+from multitrain.data.loader import Share, train_batches
+from multitrain.engine import step as step_module
+from multitrain.engine import train as train_module
+from multitrain.engine.checkpoint import ResumePoint, read_state
+from multitrain.engine.distributed import Team
+from multitrain.engine.preemption import EXIT_PREEMPTED, Preempted, StopRequest
+from multitrain.engine.setup import Job
+from multitrain.engine.train import train
+from multitrain.engine.training import Training
+from multitrain.errors import UserError
+from multitrain.recipes import Machine, Mixing, RandAugment
+from tests.engine.team import exit_codes, in_processes
+
+CPU = torch.device("cpu")
+KILLS = 20
+MOMENTS = 90  # of a start, among which one is drawn: those of about three steps
+
+
+def everything(job, name: str = "k400_baseline", **changes: object) -> Job:
+    """A run in which all that a resume point has to bring back is switched on."""
+    recipe = {"epochs": 14.0, "batch": 8, "repeats": 2, "micro_batch": 4, "drop_path": 0.2, "erasing": 0.5}
+    recipe |= {"mixing": Mixing(), "randaugment": RandAugment(operations=1)}
+    made = job(name, **(recipe | changes))
+    return replace(made, scale=made.scale.model_copy(update={"machine": Machine(precision="float16")}))
+
+
+def run_until(job: Job, moment: int, number: int, log: str) -> None:
+    """Train in this process, which sends itself a signal at its n-th moment: a clip, a step, a file it touches."""
+    count = 0
+
+    def tick() -> None:
+        nonlocal count
+        count += 1
+        if count == moment:
+            os.kill(os.getpid(), number)
+
+    def ticking(function):
+        return lambda *arguments: (tick(), function(*arguments))[1]
+
+    def watch(event: str, arguments: tuple) -> None:
+        if event in ("open", "os.rename", "os.remove") and str(arguments[0]).startswith(str(job.folder)):
+            tick()
+
+    torch.set_num_threads(1)
+    sys.addaudithook(watch)
+    TrainClips.__getitem__ = ticking(TrainClips.__getitem__)
+    Training.step = ticking(Training.step)
+    try:
+        train(job, CPU, checkpoint_seconds=0)
+    except Preempted:
+        sys.exit(EXIT_PREEMPTED)
+    Path(log).write_text(str(count))
+
+
+def test_killed_at_twenty_moments_it_ends_with_the_same_bytes(job, tmp_path):
+    """Of a run with mixing, repeats, RandAugment, erasing, parts, dropped paths and a scaler; kills follow on kills."""
+    undisturbed = everything(job, results=tmp_path / "undisturbed")
+    log, rng = str(tmp_path / "moments"), random.Random(3)
+    killed = everything(job, results=tmp_path / "killed")
+    kills = [
+        (rng.randrange(1, MOMENTS), rng.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])) for _ in range(KILLS)
+    ]
+    starts = [(undisturbed, 0, 0), *((killed, *kill) for kill in kills), (killed, 0, 0)]
+    ends = exit_codes([(run_until, (*start, log)) for start in starts], at_once=False)
+    expected = [-signal.SIGKILL if number == signal.SIGKILL else EXIT_PREEMPTED for _, number in kills]
+    assert ends == [0, *expected, 0]
+    assert (killed.folder / "model.pt").read_bytes() == (undisturbed.folder / "model.pt").read_bytes()
+    assert (killed.folder / "history.jsonl").read_text() == (undisturbed.folder / "history.jsonl").read_text()
+    record = json.loads((killed.folder / "run.json").read_text())
+    assert record["starts"] == KILLS + 1 and record["parts"] == 2 and record["precision"] == "float16"
+    assert record["skipped"] == json.loads((undisturbed.folder / "run.json").read_text())["skipped"]
+
+
+def test_a_wait_for_data_is_interrupted_and_a_step_is_not():
+    def never():
+        yield "first"
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(10_000)
+
+    before = signal.getsignal(signal.SIGUSR1)
+    with StopRequest() as stop:
+        source = never()
+        assert stop.take(source, 1) == ["first"] and stop.signal is None
+        assert stop.take(source, 1) is None and stop.signal == "SIGUSR1"
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)  # as in a step: noted, no more
+        assert stop.signal == "SIGTERM" and stop.take(iter("ab"), 1) is None
+    assert signal.getsignal(signal.SIGUSR1) is before
+
+
+def test_an_error_of_the_data_is_no_request_to_stop(monkeypatch):
+    monkeypatch.setattr("multitrain.engine.preemption.GRACE", 0.0)
+    with StopRequest() as stop, pytest.raises(UserError, match="damaged"):
+        stop.take((_ for _ in [UserError]), 1)
+        stop.take(map(_fail, "a"), 1)
+
+
+def _fail(_: str):
+    raise UserError("damaged")
+
+
+def _stuck(team: Team, job: Job, stuck_at: int) -> str:
+    """Train; the data of process 1 do not come any more at some step, and it alone is asked to stop."""
+
+    def batches(*arguments):
+        for number, batch in enumerate(train_batches(*arguments)):
+            if number == stuck_at and team.rank == 1:
+                os.kill(os.getpid(), signal.SIGUSR1)
+                time.sleep(10_000)
+            yield batch
+
+    train_module.train_batches = batches
+    try:
+        train(job, CPU)
+    except Preempted as stopped:
+        return str(stopped)
+    return "ended"
+
+
+def _lines(job: Job) -> list[dict]:
+    return [json.loads(line) for line in (job.folder / "history.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("informative", [True, False], ids=["informative", "plain"])
+def test_processes_stop_together_and_another_number_goes_on(job, scale, experiments, tmp_path, informative):
+    """Two processes, of which one waits and is asked to stop; one process in two parts goes on; as one undisturbed."""
+    runs = {
+        **experiments.runs,
+        "k400_baseline": experiments.runs["k400_baseline"].model_copy(update={"informative": informative}),
+    }
+    common = {"epochs": 2.0, "mixing": Mixing(), "drop_path": 0.2}
+
+    def made(where: str, **changes: object) -> Job:
+        shaped = job("k400_baseline", results=tmp_path / where, **(common | changes))
+        return replace(shaped, experiments=experiments.model_copy(update={"runs": runs}))
+
+    said = in_processes(2, tmp_path / "team", _stuck, made("parted"), 3)
+    assert "by another process at step 3 of 8" in said[0] and "by SIGUSR1 at step 3 of 8" in said[1]
+    state = json.loads((made("parted").folder / "status.json").read_text())
+    assert (state["state"], state["step"], state["process_count"]) == ("preempted", 3, 2)
+    train(made("parted", micro_batch=4), CPU)
+    train(made("whole"), CPU)
+    record = json.loads((made("parted").folder / "run.json").read_text())
+    assert (record["starts"], record["parts"], record["processes"]) == (2, 2, 1)
+    for one, other in zip(_lines(made("parted")), _lines(made("whole")), strict=True):
+        assert one["total"] == pytest.approx(other["total"], rel=1e-4)
+
+
+def _not_finite(team: Team, job: Job) -> str:
+    """Train; from its fourth step on a clip of process 1 is not a number."""
+    calls, plain = 0, step_module.normalise
+
+    def normalise(video, how):
+        nonlocal calls
+        calls += 1
+        video = plain(video, how)
+        if calls > 3 and team.rank == 1:
+            video[2] = torch.nan
+        return video
+
+    step_module.normalise = normalise
+    try:
+        train(job, CPU, checkpoint_seconds=0)
+    except UserError as error:
+        return str(error)
+    return "ended"
+
+
+def test_a_loss_that_is_not_finite_in_one_process_stops_all_and_names_its_clip(job, tmp_path):
+    run = job("k400_baseline", epochs=2.0)
+    first, second = in_processes(2, tmp_path / "team", _not_finite, run)
+    batch = next(iter(train_batches(Training(run, CPU).clips, 8, 3, 4, 0, Share(1, 2))))
+    assert first == second
+    assert f"the loss is nan at step 3 on clips {batch.clip_ids[2]} (k400 nan, variance " in first
+    assert "last resume point is kept" in first
+    assert read_state(ResumePoint(run.folder / "resume" / "checkpoint.pt", 0).newest(pytest.fail))["done"] == 3
+    assert json.loads((run.folder / "status.json").read_text())["state"] == "failed"

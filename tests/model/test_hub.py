@@ -1,0 +1,93 @@
+"""Networks by owner/name of the Hugging Face hub, whose library serves a folder here and no network is asked."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import multitrain
+from multitrain.errors import UserError
+from multitrain.model.folder import save_folder
+from tests.model.test_folder import CARD, make, same
+
+WITHOUT = """
+import sys
+sys.modules["huggingface_hub"] = None  # as where it is not installed
+import multitrain
+from multitrain.errors import UserError
+try:
+    multitrain.load("owner/name")
+except UserError as error:
+    sys.stdout.write(str(error))
+"""
+
+
+def test_without_the_library_a_line_says_so_and_what_cures_it():
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("owner/name: no such file or folder; ") and "\n" not in done.stdout
+    assert "pip install huggingface_hub" in done.stdout and not done.stderr
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """The library, with a hub that has `owner/net` and nothing else; a list of what it was asked for."""
+    library = pytest.importorskip("huggingface_hub", reason="huggingface_hub is an extra")
+    save_folder(tmp_path / "served", make())
+    asked = []
+
+    def snapshot(repo_id, **how):
+        asked.append((repo_id, how))
+        if repo_id != "owner/net":
+            raise library.errors.EntryNotFoundError("404 Client Error.\n\nRepository Not Found")
+        return str(tmp_path / "served")
+
+    def download(repo_id, filename, **_):
+        return str(tmp_path / "served" / filename)
+
+    monkeypatch.setattr(library, "snapshot_download", snapshot)
+    monkeypatch.setattr("huggingface_hub.hub_mixin.hf_hub_download", download)
+    monkeypatch.chdir(tmp_path)
+    return asked
+
+
+def test_a_name_on_the_hub_is_a_network(hub):
+    network = multitrain.load("owner/net")
+    assert same(network, make()) and network.card == CARD and not network.training
+    ((name, how),) = hub
+    assert name == "owner/net" and set(how["allow_patterns"]) == {"model.safetensors", "config.json", "README.md"}
+
+
+def test_what_exists_here_wins(hub, tmp_path):
+    save_folder(tmp_path / "owner/net", make(None))
+    assert multitrain.load("owner/net").card is None
+    assert not hub
+
+
+def test_a_name_that_the_hub_does_not_have_is_one_line(hub):
+    with pytest.raises(
+        UserError, match=r"owner/other: no such file or folder, and the Hugging Face hub gave none"
+    ) as caught:
+        multitrain.load("owner/other")
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_files_from_the_hub_name_both(hub, tmp_path):
+    (tmp_path / "served/model.safetensors").write_bytes(b"damage")
+    with pytest.raises(UserError, match=r"owner/net of the Hugging Face hub: .*model\.safetensors: damaged"):
+        multitrain.load("owner/net")
+
+
+def test_the_librarys_own_methods_use_the_same_folder(hub, tmp_path):
+    from multitrain.model.hub import HubNetwork
+
+    network = HubNetwork.of(make())
+    network.save_pretrained(tmp_path / "saved")
+    for name in ("model.safetensors", "config.json", "README.md"):
+        assert (tmp_path / "saved" / name).read_bytes() == (tmp_path / "served" / name).read_bytes()
+    for where in (tmp_path / "saved", "owner/net"):
+        loaded = HubNetwork.from_pretrained(where)
+        assert isinstance(loaded, HubNetwork) and same(loaded, network) and loaded.card == CARD
+    assert same(multitrain.load(tmp_path / "saved"), network)
+    clips = torch.randn(1, 3, 4, 16, 16)
+    assert torch.equal(loaded.features(clips), network.features(clips))

@@ -1,0 +1,85 @@
+"""What the pages on library use and export show is run as it stands there."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import multitrain
+from multitrain.data.manifest import read_manifest
+from multitrain.engine.checkpoint import save_network
+from multitrain.model.card import make_card
+from multitrain.model.network import Network, Spec
+from multitrain.use.export import ONNX_PACKAGES, export_onnx, export_program
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(page: str) -> list[str]:
+    """The page's blocks of Python, in order."""
+    return re.findall(r"^```python\n(.*?)^```$", (DOCS / page).read_text(encoding="utf-8"), re.M | re.S)
+
+
+@pytest.fixture
+def place(scale, data, tmp_path, monkeypatch) -> Path:
+    """A folder with what the pages name: a model of two heads, a video, prepared data."""
+    classes = {name: read_manifest(data / "ci" / name / "manifest.parquet").classes for name in ("k400", "mit")}
+    torch.manual_seed(0)
+    network = Network(Spec(model=scale.model, size=scale.sizes["base"], classes=classes, projections=True))
+    card = make_card({name: scale.datasets[name] for name in classes})
+    save_network(tmp_path / "model.pt", network, card)
+    clip = next(iter(sorted((data / "ci" / "k400" / "videos").rglob("*.mp4"))))
+    shutil.copy(clip, tmp_path / "video.mp4")
+    (tmp_path / "data").symlink_to(data)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(source: str, names: dict) -> None:
+    exec(compile(source, "page", "exec"), names)
+
+
+def test_every_block_of_the_library_page_runs(place, capsys):
+    names: dict = {}
+    found = blocks("library.md")
+    assert len(found) == 6
+    for source in found:
+        run(source, names)
+    said = capsys.readouterr().out
+    assert set(names["answer"].scores) == {"k400"} and "k400" in said and "mit" in said
+    again = multitrain.load(place / "saved").state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in names["network"].state_dict().items())
+    assert names["clip"].shape[0] == 8 and {tuple(crop.shape) for crop in names["crops"]} == {(8, 3, 32, 32)}
+    spec = names["network"].spec
+    assert names["views"].shape[1:] == (3, spec.model.frames, spec.size, spec.size)
+
+
+def test_the_other_backbone_is_trained_by_every_part_of_the_method():
+    (source,) = (block for block in blocks("library.md") if "r3d_18" in block)
+    torch.manual_seed(0)
+    names: dict = {}
+    run(source, names)
+    assert torch.isfinite(names["terms"].total)
+    for part in ("backbone", "heads", "projections", "expander", "objective"):
+        gradients = [parameter.grad for parameter in names[part].parameters()]
+        assert gradients and all(gradient is not None and gradient.isfinite().all() for gradient in gradients), part
+        assert any(gradient.abs().sum() > 0 for gradient in gradients), part
+    lines = [
+        line for line in source.splitlines() if line.strip() and not line.startswith(("import", "from", "classes"))
+    ]
+    assert len(lines) <= 15
+
+
+def test_the_blocks_of_the_export_page_run(place, capsys):
+    network = multitrain.load("model.pt")
+    onnx, program = blocks("export.md")
+    export_program(network, Path("model.pt2"))
+    run(program, {})
+    for package in ONNX_PACKAGES:
+        pytest.importorskip(package, reason="the optional package is not installed")
+    export_onnx(network, Path("model.onnx"))
+    run(onnx, {})
+    dataset, name = capsys.readouterr().out.strip().split(maxsplit=1)
+    assert name in network.spec.classes[dataset]

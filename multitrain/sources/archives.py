@@ -126,7 +126,10 @@ class _Strict(tarfile.TarInfo):
     def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
         try:
             info = super().fromtarfile(archive)
-        except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):
+        except tarfile.EOFHeaderError:
+            archive.ended = True
+            raise
+        except tarfile.EmptyHeaderError:
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"byte {archive.offset}: {error}") from None
@@ -149,6 +152,9 @@ def tar_members(raw: BinaryIO, where: str, batch: str, key: Callable[[str], str]
                 archive.members.clear()  # else the list of a large archive fills the memory
                 if not info.isdir():
                     yield _tar_member(archive, info, batch, key)
+            # A gzip'd one has its checksum at the end; a plain one that is cut between two members has nothing else.
+            if not packed and not getattr(archive, "ended", False):
+                raise tarfile.ReadError("it ends without the mark of its end")
         while stream.read(CHUNK):  # gzip compares its checksum at the very end
             pass
 

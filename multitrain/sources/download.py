@@ -79,7 +79,10 @@ def listed(settings: Download, text: str, folder: Path, place: str) -> list[Remo
             continue
         remote = archive(settings.base or source, line, folder, f"{path}:{number}")
         if urlsplit(remote.url)[:2] != urlsplit(source)[:2]:
-            raise UserError(f"{remote.place}: {line.strip()!r} is at another host than the list, {source}: correct it")
+            raise UserError(
+                f"{remote.place}: {line.strip()!r} is at another host than the list, {source}: "
+                "correct it, or delete the file, and it is fetched again"
+            )
         other = found.setdefault(remote.path, remote)
         if other.url != remote.url:
             raise UserError(f"{remote.place}: {remote.path.name} is in {other.place}, too, from another address")

@@ -1,31 +1,23 @@
 """Transcoding in processes of its own: what kills or hangs a decoder costs one video, never the preparation.
 
-A call into libav that hangs can only be ended together with its process. Therefore one job too is a worker process:
-it costs a second at the start and a copy of each video through a pipe, against a watch over this very process that
-would have to end it and begin again. The results do not depend on how many there are.
+The results do not depend on how many processes there are.
 """
 
 import io
-import multiprocessing
-import os
-import queue
-import signal
-import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 
 from multitrain.config import Limits, Transcode
 from multitrain.errors import UserError
+from multitrain.sources.apart import Pool
 from multitrain.sources.store import Record
 from multitrain.sources.transcode import transcode
 from multitrain.sources.video import DEFAULT, Beyond, Refused
 
 WAITING = 2  # tasks a process, running or queued: bounds the memory that waiting videos take
-STARTING = 120  # seconds that a process may take to start on a busy machine
-LONGEST = 1e6  # seconds: no wait is longer, for the operating system counts them in few bits
 CONFUSION = (ArithmeticError, ValueError, MemoryError)  # how Python code around a decoder meets absurd numbers
 
 
@@ -81,112 +73,18 @@ def _make(task: Task, piece: Piece, limits: Limits) -> Record:
     return Record(piece.clip_id, task.batch, piece.source, clip.frames, clip.fps, clip.width, clip.height, size)
 
 
-def _serve(pipe: Connection, work, limits: Limits) -> None:
-    """A worker process: for each task that comes, send a record a clip, or the exception that stopped it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    pipe.send(None)  # started
-    while True:
-        task = pipe.recv()
-        try:
-            for record in work(task, limits):
-                pipe.send(record)
-        except Exception as error:
-            pipe.send(error)
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-class _Worker:
-    """One process that makes tasks, one at a time; a new one takes its place where a task ends it."""
-
-    def __init__(self, limits: Limits):
-        self.limits = limits
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._pipe: Connection | None = None
-        self._closed = False
-
-    def make(self, task: Task) -> list[Record]:
-        """A record of each clip. The limit of time is for each: many clips of a long video may take long together."""
-        if self._process is None:
-            self._start()
-        records: list[Record] = []
-        try:
-            self._pipe.send(task)
-            while len(records) < len(task.pieces):
-                if not self._answers():
-                    self._stop()
-                    detail = f"{task.where}: not done after {self.limits.seconds:g} s, its decoder was ended"
-                    return records + task.refused("undecodable", detail, len(records), limited=True)
-                result = self._pipe.recv()
-                if isinstance(result, Exception):
-                    raise result
-                records.append(result)
-        except (EOFError, ConnectionError):
-            self._stop()
-            detail = f"{task.where}: the process that decoded it died (damaged, or not enough memory)"
-            return records + task.refused("undecodable", detail, len(records))
-        return records
-
-    def _answers(self) -> bool:
-        """Wait for the next record; False where it does not come in time."""
-        return self._pipe.poll(min(self.limits.seconds, LONGEST))
-
-    def _start(self) -> None:
-        # Forked from a server that has one thread and the imports done: fast, and safe whatever threads run here.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, make, self.limits), daemon=True)
-        try:
-            self._process.start()
-            other.close()
-            started = self._pipe.poll(STARTING)
-            if started:
-                self._pipe.recv()
-        except (EOFError, OSError):
-            started = False
-        if not started or self._closed:
-            self._stop()
-            raise UserError("worker processes cannot be started: see their errors above, and free memory")
-
-    def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None and process.pid is not None:
-            process.kill()
-            process.join()
-        self._pipe.close()
-
-    def close(self) -> None:
-        """End the process from another thread, whatever it is doing; clips are there whole or not at all."""
-        self._closed = True
-        process = self._process
-        if process is not None and process.pid is not None:
-            process.kill()
-
-
 class Workers:
     """`jobs` processes that make tasks, started with the first task. Use it in a `with` block."""
 
     def __init__(self, jobs: int, limits: Limits = DEFAULT):
         self.jobs = jobs
-        self._workers = [_Worker(limits) for _ in range(jobs)]
-        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
-        for worker in self._workers:
-            self._idle.put(worker)
-        self._threads = ThreadPoolExecutor(jobs)  # one waits for each process
+        self._pool = Pool(partial(make, limits=limits), jobs, limits.seconds)
 
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._workers:
-            worker.close()
-        self._threads.shutdown()
+    def __exit__(self, *error: object) -> None:
+        self._pool.__exit__(*error)
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, list[Record]]]:
         """Each task with its records, in the order in which they get done.
@@ -203,7 +101,7 @@ class Workers:
             except UserError as error:
                 broken = error
                 break
-            pending[self._threads.submit(self._make, task)] = task
+            pending[self._pool.submit(task, len(task.pieces))] = task
             if len(pending) >= WAITING * self.jobs:
                 yield from _collect(pending)
         while pending:
@@ -211,15 +109,14 @@ class Workers:
         if broken is not None:
             raise broken
 
-    def _make(self, task: Task) -> list[Record]:
-        worker = self._idle.get()
-        try:
-            return worker.make(task)
-        finally:
-            self._idle.put(worker)
-
 
 def _collect(pending: dict[Future, Task]) -> Iterator[tuple[Task, list[Record]]]:
+    """A record of each clip. The limit of time is for each: many clips of a long video may take long together."""
     done, _ = wait(pending, return_when=FIRST_COMPLETED)
     for future in done:
-        yield pending.pop(future), future.result()
+        task = pending.pop(future)
+        records, ended = future.result()
+        if ended is not None:
+            detail = f"{task.where}: {ended.detail}"
+            records = records + task.refused("undecodable", detail, len(records), ended.limited)
+        yield task, records

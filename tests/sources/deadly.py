@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from multitrain.config import Limits
-from multitrain.sources import workers
+from multitrain.sources import apart, workers
 from multitrain.sources.store import Record
 
 VICTIM = "train000001_000417_000427"
@@ -42,7 +42,7 @@ def _sleep(task: workers.Task) -> None:
     time.sleep(10_000)
 
 
-def answers(worker: workers._Worker, folder: Path) -> bool:
+def answers(worker: apart.Process, folder: Path) -> bool:
     """Wait as long as the process is awake: in a test no clock decides that it hangs."""
     asleep = folder / f"asleep-{worker._process.pid}"
     while not worker._pipe.poll(0.01):

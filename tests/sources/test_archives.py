@@ -3,7 +3,7 @@ import io
 from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from multitrain.errors import UserError
@@ -49,6 +49,19 @@ def test_any_truncation_is_an_error(missing):
     content = tar_bytes(FILES)
     with pytest.raises(UserError, match="damaged or incomplete"):
         contents(content[: len(content) - 1 - missing])
+
+
+MEMBERS_END = sum(512 + -(-len(content) // 512) * 512 for content in FILES.values())
+
+
+@example(MEMBERS_END)
+@example(512 + 2048)  # behind the first member
+@given(st.integers(1, MEMBERS_END))
+def test_a_plain_tar_cut_anywhere_is_an_error(kept):
+    content = tar_bytes(FILES, "w")
+    assert contents(content[: MEMBERS_END + 1024]) == expected()
+    with pytest.raises(UserError, match="damaged or incomplete"):
+        contents(content[:kept])
 
 
 @given(st.lists(st.binary(max_size=20), max_size=6), st.integers(1, 7))

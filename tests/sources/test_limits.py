@@ -8,7 +8,7 @@ import pytest
 
 from multitrain.config import Limits
 from multitrain.errors import UserError
-from multitrain.sources import workers
+from multitrain.sources import apart, workers
 from multitrain.sources.prepare import prepare
 from multitrain.sources.store import Record, Store
 from multitrain.sources.transcode import WIDEST, transcode
@@ -39,7 +39,7 @@ def out(tmp_path, monkeypatch) -> Path:
     """Where the clips go; a process is said to be late when it has fallen asleep."""
     folder = tmp_path / "out"
     folder.mkdir()
-    monkeypatch.setattr(workers._Worker, "_answers", partialmethod(deadly.answers, folder))
+    monkeypatch.setattr(apart.Process, "_answers", partialmethod(deadly.answers, folder))
     return folder
 
 
@@ -67,7 +67,7 @@ def test_a_preparation_lists_what_hung(tmp_path, monkeypatch):
     raw, folder = kinetics(tmp_path / "raw", TINY), tmp_path / "out"
     monkeypatch.setattr(workers, "make", deadly.hang)
     place = Store(folder, TRANSCODE).path(deadly.VICTIM).parent
-    monkeypatch.setattr(workers._Worker, "_answers", partialmethod(deadly.answers, place))
+    monkeypatch.setattr(apart.Process, "_answers", partialmethod(deadly.answers, place))
     assert len(prepare("k400", dataset("kinetics"), raw, folder)) == 4
     (line,) = (folder / "missing.csv").read_text().splitlines()[1:]
     assert line.startswith(f"{deadly.VICTIM},") and "undecodable" in line and "ended" in line
@@ -125,7 +125,7 @@ def test_leaving_early_ends_the_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "make", deadly.hang)
     with Workers(2) as running:
         next(running.run([task(deadly.VICTIM, tmp_path), *(task(name, tmp_path) for name in "abc")]))
-        processes = [worker._process for worker in running._workers]
+        processes = [worker._process for worker in running._pool.processes]
     for process in filter(None, processes):
         process.join()  # for ever, were it still asleep
     assert any(processes)

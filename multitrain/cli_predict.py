@@ -30,6 +30,13 @@ def predict(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write instead of the screen.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that decode ahead.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Views that the network sees at once.")] = 16,
+    timeline: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Slide over one long video: a table, a picture, a page.")
+    ] = None,
+    hop: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Of --timeline: from part to part. [default: half a part]")
+    ] = None,
+    embed: Annotated[bool, typer.Option("--embed", help="Of --timeline: copy the video into the folder.")] = False,
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
@@ -37,6 +44,11 @@ def predict(
     if as_json and as_csv:
         raise UserError("--json and --csv: choose one of them")
     wanted = parse_views(views)
+    if timeline is not None:
+        given = {"--views": views, "--related": related, "--json": as_json, "--csv": as_csv, "--out": out}
+        _check_timeline(video, hop, [name for name, value in given.items() if value])
+    elif hop is not None or embed:
+        raise UserError(f"--{'embed' if embed else 'hop'}: goes with --timeline FOLDER")
     from multitrain.use.inputs import videos
     from multitrain.use.predict import Failure
     from multitrain.use.report import Detail, writing
@@ -47,19 +59,36 @@ def predict(
         plan = recogniser.plan(names, wanted)
     except UserError as error:
         raise UserError(f"--datasets: {error}") from None
+    if timeline is not None:
+        from multitrain.use.timeline import write_timeline
+
+        made = write_timeline(recogniser, video[0], timeline, names, hop, top, embed)
+        if made.broken:
+            raise UserError(f"{video[0]}: read up to {made.times[-1, 1]:.1f} s only, damaged or cut off there")
+        typer.echo(f"{timeline / 'timeline.html'}: open it in a browser; beside it timeline.csv and timeline.png")
+        return
     form = "json" if as_json else "csv" if as_csv else "table"
     paths, complaints = videos(video)
     with writing(out, form, Detail(recogniser.network, recogniser.card, top, related)) as report:
         for failure in complaints:
             report.failure(failure)
-        with progress("predict", "video", len(paths)) as bar:
-            for answer in recogniser.answers(paths, plan, jobs):
-                (report.failure if isinstance(answer, Failure) else report.answer)(answer)
-                bar.update()
+        if paths:
+            with progress("predict", "video", len(paths)) as bar:
+                for answer in recogniser.answers(paths, plan, jobs):
+                    (report.failure if isinstance(answer, Failure) else report.answer)(answer)
+                    bar.update()
     if report.failures:
-        raise UserError(
-            f"{report.failures} of {len(paths) + len(complaints)} gave no answer, each with its reason above"
-        )
+        raise UserError(f"{report.failures} of {len(paths) + len(complaints)} gave no answer: the reasons are above")
+
+
+def _check_timeline(videos: list[str], hop: float | None, others: list[str]) -> None:
+    """Refuse what a timeline does not go with, before anything is loaded."""
+    if others:
+        raise UserError(f"{others[0]}: does not go with --timeline, which writes files of its own: leave it out")
+    if len(videos) > 1 or Path(videos[0]).is_dir():
+        raise UserError(f"--timeline: is of one video: {'a folder is' if len(videos) == 1 else len(videos)} given")
+    if hop is not None and not 0 < hop < float("inf"):
+        raise UserError(f"--hop {hop:g}: give seconds above 0")
 
 
 def load_recogniser(model: str, device: str, threads: int, batch: int = 16):

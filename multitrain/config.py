@@ -74,7 +74,7 @@ class Dataset(Settings):
 
     title: str = Field(description="name in tables")
     letter: str = Field(description="the paper's letter in the column of training data")
-    reader: Literal["kinetics", "activitynet", "ssv2", "mit", "list"]
+    reader: Literal["kinetics", "activitynet", "ssv2", "mit", "list", "folder"]
     raw: str | None = Field(None, description="folder with the publisher's files; null: <data>/<scale>/<dataset>/raw")
     download: Download | None = Field(None, description="fetch the files into that folder; null: they are brought")
     classes_file: str | None = Field(None, description="reader list: file of class names, relative to the raw folder")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from multitrain.data.loader import train_batches
+from multitrain.data.loader import train_batches, worker_errors
 from multitrain.engine.checkpoint import ResumePoint, read_state, save_network
 from multitrain.engine.distributed import joined
 from multitrain.engine.log import Log
@@ -51,7 +51,8 @@ def train(
         first, parts, batch = training.done, training.share.parts, job.recipe.batch
         source = train_batches(training.clips, batch, first, training.steps, workers, training.share)
         every = math.ceil(training.steps / HISTORY_LINES)
-        with Log(job, training.steps, first, every, team.count, team.main, tensorboard) as log, team.naming_lost():
+        log = Log(job, training.steps, first, every, team.count, team.main, tensorboard)
+        with log, team.naming_lost(), worker_errors():
             last = time.monotonic()
             while training.done < training.steps:
                 batches = stop.take(source, parts)

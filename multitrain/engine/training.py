@@ -50,7 +50,7 @@ class Training:
         """One step on this process's micro-batches; its line of the history: terms, rate, norm before clipping.
 
         Raises:
-            UserError: the loss is not finite; in all processes, and no weight has changed.
+            UserError: the loss or its gradient is not finite; in all processes, and no weight has changed.
         """
         job, recipe = self.job, self.job.recipe
         draw = Draw(derive(job.seed, "step", self.done), draw_mix(recipe.mixing, job.seed, self.done, job.size))
@@ -66,10 +66,12 @@ class Training:
             **numbers(terms),
         }
         if not math.isfinite(record["total"]):
-            self._refuse(record, batches, draw)
+            self._refuse(f"the loss is {record['total']}", record, batches, draw)
         self.scaler.unscale_(self.optimiser)
         parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm))
+        if not math.isfinite(norm) and not self.scaler.is_enabled():  # the scaler leaves such a step out
+            self._refuse(f"the gradient's norm is {norm}", record, batches, draw)
         self._update()
         self.done += 1
         record |= {"sigma": self.objective.sigma(), "gradient_norm": norm if math.isfinite(norm) else None}
@@ -82,14 +84,14 @@ class Training:
         self.scaler.update()
         self.skipped += self.scaler.get_scale() < before
 
-    def _refuse(self, record: dict, batches: Sequence[Batch], draw: Draw) -> None:
-        """Say where a loss comes from that is not finite; all processes say the same."""
+    def _refuse(self, what: str, record: dict, batches: Sequence[Batch], draw: Draw) -> None:
+        """Say where a loss or gradient comes from that is not finite; all processes say the same."""
         found = [clip for clips in self.team.all_of(self.backward.suspects(batches, draw)) for clip in clips]
         ids = found or [clip for clips in self.team.all_of([i for b in batches for i in b.clip_ids]) for clip in clips]
         more = f" and {len(ids) - NAMED_CLIPS} more" if len(ids) > NAMED_CLIPS else ""
         terms = {**record["classification"], "variance": record["variance"], "covariance": record["covariance"]}
         raise UserError(
-            f"run {self.job.name}, seed {self.job.seed}: the loss is {record['total']} at step {self.done} "
+            f"run {self.job.name}, seed {self.job.seed}: {what} at step {self.done} "
             f"on clips {', '.join(ids[:NAMED_CLIPS])}{more} ({', '.join(f'{k} {v:.4g}' for k, v in terms.items())}): "
             "lower the recipe's rate; the last resume point is kept"
         )

@@ -7,6 +7,7 @@ from multitrain.config import Dataset
 from multitrain.data.manifest import Manifest, Missing, read_manifest, write_manifest, write_missing
 from multitrain.errors import UserError
 from multitrain.sources import activitynet, annotated, kinetics, listed, mit, ssv2
+from multitrain.sources import folder as sorted_folder
 from multitrain.sources.asis import AsIs
 from multitrain.sources.fraction import within
 from multitrain.sources.holdout import held_out
@@ -20,6 +21,7 @@ READERS = {
     "ssv2": ssv2.read,
     "mit": mit.read,
     "list": listed.read,
+    "folder": sorted_folder.read,
 }
 FETCHING = {"kinetics", "activitynet"}  # readers that heed the setting download
 

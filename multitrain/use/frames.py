@@ -19,9 +19,10 @@ from multitrain.data.transforms import as_frames, view_crops
 from multitrain.errors import UserError
 from multitrain.model.card import Frames
 from multitrain.sources.transcode import squared
-from multitrain.sources.video import DEFAULT, TOLERANCE, Refused, TooShort, Undecodable, Video, rotation
+from multitrain.sources.video import DEFAULT, TOLERANCE, Beyond, Refused, TooShort, Undecodable, Video, rotation
 
 FAR = Fraction(5)  # seconds between two wanted frames that are rather sought than decoded
+MOST_PARTS = 100_000  # of one video
 
 
 class BrokenOff(Undecodable):
@@ -52,6 +53,8 @@ class Film:
 
     def __init__(self, path: Path, frames: Frames):
         """Raises a `Refused` where the file is no video of two frames."""
+        if path.is_file() and not path.stat().st_size:
+            raise Undecodable("a file of 0 bytes")
         self._frames = frames
         self._video = Video(path, DEFAULT)
         try:
@@ -65,6 +68,10 @@ class Film:
             if len(ends) < 2:
                 raise TooShort(f"frames: {len(ends)}") if ends else Undecodable(video.trouble or "no frame in the file")
             self._first, self._last = ends[0], ends[-1]
+            if self._last - self._first > DEFAULT.minutes * 60:
+                raise Beyond(
+                    f"frames over {float(self._last - self._first):.0f} s: longer than {DEFAULT.minutes:g} minutes"
+                )
             self.length = resampled(ends, self.rate, self._interval)
         except BaseException:
             self.close()
@@ -185,6 +192,8 @@ def read_windows(
         UserError: no video, or one that cannot be decoded.
     """
     with readable(path), Film(Path(path), frames) as film:
+        if film.shown / hop > MOST_PARTS:
+            raise UserError(f"{path}: {film.shown:.0f} s every {hop:g} s are too many parts: at most {MOST_PARTS}")
         parts = window_starts(film.shown, seconds, hop)
         requests = [_part_indices(film, frames, count, start, seconds) for start in parts]
         with suppress(BrokenOff):

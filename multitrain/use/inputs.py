@@ -15,6 +15,7 @@ FORMATS = "3gp asf avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogg ogv ts webm wmv
 SUFFIXES = frozenset(f".{name}" for name in FORMATS.split())
 LARGEST = 2 << 30  # bytes of a file that is fetched
 ATTEMPTS = 3
+KEPT = "; what has come is kept and continued"  # which holds of downloads into a folder that stays
 PAGES = (b"<!doctype html", b"<html", b"<?xml", b"{")
 
 
@@ -76,6 +77,8 @@ def local(name: str, folder: Path | str, largest: int = LARGEST) -> Iterator[Pat
             Curl(ATTEMPTS).fetch(name, target, lambda _: None, _limit(largest))
         except Unusable as error:
             raise UserError(f"{name}: {error}: give the address of a video file") from None
+        except UserError as error:
+            raise UserError(str(error).removesuffix(KEPT)) from None
         with target.open("rb") as stream:
             start = stream.read(200)
         if not start or start.lstrip().lower().startswith(PAGES):

@@ -1,6 +1,7 @@
 """From videos to the heads' answers, each head on the frames it was trained on."""
 
 import tempfile
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from multitrain.config import Limits, Views
 from multitrain.errors import UserError
@@ -146,6 +148,7 @@ class Recogniser:
 def decode_all(path: str, plan: tuple[Frames, ...], count: int, size: int, folder: str) -> list[np.ndarray] | str:
     """The views of one video for each of the plan's frames, or why there are none; for a process of its own."""
     torch.set_num_threads(1)
+    tqdm.set_lock(threading.RLock())  # its own is one between processes, which an ended process would leave behind
     try:
         with local(path, folder) as file:
             return [read_views(file, frames, count, size, path).numpy() for frames in plan]

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from multitrain.configfile import load_scale
+from multitrain.data.loader import train_batches
 from multitrain.engine import checkpoint
 from multitrain.engine.checkpoint import ResumePoint, read_state
 from multitrain.engine.optim import make_optimiser, set_rate
@@ -231,6 +232,16 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_clips(job):
     with pytest.raises(UserError, match=r"loss is nan at step \d+ on clips \S+"):
         train(run, CPU)
     assert not (run.folder / "model.pt").exists()
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight(job):
+    training = Training(job("k400_baseline"), torch.device("cpu"))
+    batch = next(train_batches(training.clips, training.job.recipe.batch, 0, 1))
+    before = {name: weight.clone() for name, weight in training.network.state_dict().items()}
+    training.network.backbone.norm.weight.register_hook(lambda gradient: gradient * torch.inf)
+    with pytest.raises(UserError, match=r"gradient's norm is (inf|nan) at step 0 on clips \S+"):
+        training.step([batch])
+    assert all(torch.equal(weight, before[name]) for name, weight in training.network.state_dict().items())
 
 
 def test_a_class_without_a_training_clip_is_refused(job, data, tmp_path):

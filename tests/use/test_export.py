@@ -98,7 +98,10 @@ def test_onnx_is_described_within_and_beside(joint, onnx_file):
     import onnx
 
     beside = json.loads(onnx_file.with_name("model.onnx.json").read_text())
-    (entry,) = onnx.load(onnx_file).metadata_props
+    loaded = onnx.load(onnx_file)
+    onnx.checker.check_model(loaded)
+    assert not any(node.metadata_props for node in loaded.graph.node)
+    (entry,) = loaded.metadata_props
     assert entry.key == "multitrain"
     assert json.loads(entry.value) == beside == json.loads(json.dumps(describe(joint)))
     assert beside["outputs"]["mit"] == {

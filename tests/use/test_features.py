@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from typer.testing import CliRunner
 
 import multitrain
 from multitrain import cli
+from multitrain.config import Views
 from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpoint import save_network
 from multitrain.engine.evaluate import evaluate
+from multitrain.engine.setup import Job
 from multitrain.errors import UserError
 from multitrain.model.card import make_card
 from multitrain.model.network import Network, Spec
@@ -26,14 +29,23 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def model(job, scale, data) -> Path:
-    """A run of both datasets as if it had been trained: random weights and its card."""
+def joint(job) -> Job:
+    """A run of both datasets, with several test views."""
     own = job("joint")
-    classes = {name: read_manifest(data / "ci" / name / "manifest.parquet").classes for name in ("k400", "mit")}
+    several = {"views": Views(temporal=2, spatial=3)}
+    datasets = {name: its.model_copy(update=several) for name, its in own.scale.datasets.items()}
+    return replace(own, scale=own.scale.model_copy(update={"datasets": datasets}))
+
+
+@pytest.fixture
+def model(joint, data) -> Path:
+    """Its model as if it had been trained: random weights and its card."""
+    classes = {name: read_manifest(data / "ci" / name / "manifest.parquet").classes for name in joint.run.datasets}
     torch.manual_seed(0)
-    network = Network(Spec(model=scale.model, size=scale.sizes["base"], classes=classes))
-    save_network(own.folder / "model.pt", network, make_card({name: scale.datasets[name] for name in classes}))
-    return own.folder / "model.pt"
+    network = Network(Spec(model=joint.scale.model, size=joint.size, classes=classes))
+    card = make_card({name: joint.scale.datasets[name] for name in classes})
+    save_network(joint.folder / "model.pt", network, card)
+    return joint.folder / "model.pt"
 
 
 @pytest.fixture
@@ -59,10 +71,9 @@ def table_of(recogniser: Recogniser, where: Path, out: Path, **how):
     return write_features(recogniser, collection, frames, out, **how), pq.read_table(out)
 
 
-def test_features_are_those_that_evaluation_sees(job, model, data, tmp_path):
-    own = job("joint")
+def test_features_are_those_that_evaluation_sees(joint, model, data, tmp_path):
     for dataset in ("k400", "mit"):
-        evaluate(own, dataset, "test", tmp_path / "predictions" / f"{dataset}.parquet", CPU)
+        evaluate(joint, dataset, "test", tmp_path / "predictions" / f"{dataset}.parquet", CPU)
         manifest = data / "ci" / dataset / "manifest.parquet"
         recogniser = Recogniser(multitrain.load(model), batch=3)
         failures, table = table_of(recogniser, manifest.parent, tmp_path / f"{dataset}.parquet")
@@ -73,7 +84,7 @@ def test_features_are_those_that_evaluation_sees(job, model, data, tmp_path):
         assert [row["class"] for row in rows] == [test.classes[row["label"]] for row in rows]
         assert {row["dataset"] for row in rows} == {dataset}
         seen = np.load(tmp_path / "predictions" / f"{dataset}.npz")
-        assert sum(row["views"] for row in rows) == seen["views"]
+        assert sum(row["views"] for row in rows) == seen["views"] == 6 * len(test)
         z = np.array([row["z"] for row in rows])
         np.testing.assert_allclose(z.mean(0), seen["features_mean"], atol=1e-5)
         assert z.std(0).max() > 1e-3

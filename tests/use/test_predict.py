@@ -1,5 +1,6 @@
 """`predict` says what `evaluate` says, shows each head what it was trained on, and never stops at a bad file."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from multitrain.config import Sampling, Views
 from multitrain.engine.checkpoint import load_network, save_network
 from multitrain.engine.evaluate import evaluate
 from multitrain.errors import UserError
-from multitrain.model.card import Card, Frames, Seen, assumed_card
+from multitrain.model.card import Card, Frames, Seen, assumed_card, frames_of
 from multitrain.model.network import normalise
 from multitrain.use.answers import Failure, best, related
 from multitrain.use.frames import read_views
 from multitrain.use.predict import Recogniser
 from tests.sources.coded import write_video
 from tests.sources.forged import encode
+from tests.sources.raw import dataset
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,23 @@ def test_the_raw_video_gets_nearly_the_scores_of_its_prepared_clip(recogniser, s
             assert np.abs(found - expected).max() < 0.02
 
 
+def test_a_trained_model_carries_what_its_heads_were_shown_and_where_it_is_from(trained, model):
+    card = load_network(model).card
+    assert list(card.datasets) == ["k400", "mit"] and not card.assumed
+    mit = trained.scale.datasets["mit"]
+    expected = Frames(sampling=mit.sampling, views=mit.views, fps=12, grid=3, short_side=40)
+    assert card.datasets["mit"] == Seen(title="MiT", frames=expected)
+    record = json.loads((trained.folder / "run.json").read_text())
+    origin = card.origin.model_dump()
+    assert origin == {key: record[key] for key in origin} and origin["synthetic"] and origin["run"] == "joint"
+
+
+def test_files_that_were_used_as_they_are_are_shown_as_they_are():
+    listed = dataset("list", classes_file="classes.txt", prepared=True)
+    assert frames_of(listed) == Frames(fps=None, grid=1, short_side=None)
+    assert frames_of(dataset("mit")) == Frames(fps=12, grid=3, short_side=24)
+
+
 def test_heads_that_look_at_the_same_frames_share_a_forward_pass(model):
     network = load_network(model)
     same, other = Frames(fps=12, short_side=40), Frames(fps=None, short_side=40, sampling=Sampling(kind="segment"))
@@ -77,7 +96,11 @@ def test_heads_that_look_at_the_same_frames_share_a_forward_pass(model):
 
 def test_each_head_sees_its_own_frames(model, tmp_path):
     network = load_network(model)
-    dense, spread = Frames(fps=12, short_side=40), Frames(fps=12, short_side=40, sampling=Sampling(kind="segment"))
+    with torch.no_grad():
+        for weight in network.heads.parameters():
+            weight.mul_(20)  # sure of itself: now the mean of softmax is not the softmax of the mean
+    dense = Frames(fps=12, short_side=40, views=Views(temporal=3))
+    spread = Frames(fps=12, short_side=40, sampling=Sampling(kind="segment"), views=Views(temporal=2))
     network.card = Card(datasets={"k400": Seen(title="K", frames=dense), "mit": Seen(title="M", frames=spread)})
     path = write_video(tmp_path / "clip.mp4", 100)
     answer = Recogniser(network).answer(path)
@@ -150,7 +173,7 @@ def test_a_bad_file_costs_itself_only(recogniser, tmp_path):
 
 
 def test_memory_does_not_grow_with_the_number_of_videos(recogniser, tmp_path):
-    """Parts of a table are written as they come: no more than a few videos are ever held."""
+    """No more than a few videos are ever held: the next are asked for as answers are taken."""
     path = write_video(tmp_path / "clip.mp4", 30)
     taken = []
 

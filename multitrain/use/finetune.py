@@ -1,0 +1,236 @@
+"""A trained backbone on one's own folder of videos: prepared, trained by the engine or on its features, and scored."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from multitrain.config import Dataset, Scale, Transcode
+from multitrain.data.manifest import Manifest
+from multitrain.engine.checkpoint import load_network, save_network
+from multitrain.engine.evaluate import evaluate
+from multitrain.engine.setup import Job
+from multitrain.engine.train import train
+from multitrain.errors import UserError
+from multitrain.experiments import Experiments, Run
+from multitrain.files import atomic
+from multitrain.model.card import Card, Frames, Origin, assumed_card, make_card
+from multitrain.model.network import Network
+from multitrain.recipes import Recipe
+from multitrain.sources.prepare import prepare
+from multitrain.use.outcome import write_report
+from multitrain.use.probe import train_head
+from multitrain.use.widen import widened
+
+NAME = "finetune"  # of the run and of the scale it makes up
+START = "checkpoint"  # the run that the initial weights stand for
+SEEN = 4800  # clips that a fine-tuning looks at; so few classes need no more, and fewer clips need more epochs
+EPOCHS = (6, 60)
+BATCH = 16
+SMALL = 16 * 112 * 112  # pixels of a clip; of a larger one few fit into a laptop's memory at once
+RATE = 3e-4
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person may choose of a fine-tuning; together with checkpoint and videos they decide its result."""
+
+    name: str = "own"  # of the new head
+    like: str | None = None  # head whose sampling, rate and views the new one has; None: the first
+    freeze: bool = False  # train the new head alone, on features
+    keep: bool = False  # leave the other heads in the model; frozen, they always stay
+    flip: bool = True
+    epochs: float | None = None
+    rate: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Tuning(Job):
+    """A job whose files lie in the folder of results itself, since there is one run."""
+
+    @property
+    def folder(self) -> Path:
+        return self.results
+
+
+def finetune(
+    network: Network,
+    videos: Path,
+    out: Path,
+    choices: Choices,
+    device: torch.device,
+    jobs: int = 1,
+    workers: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """Write model.pt, run.json, history.jsonl, predictions and report.md into `out`; returns the report.
+
+    Started again after a kill it goes on where it was, to the same bytes; finished, it writes the report anew.
+
+    Args:
+        network: whose backbone is taken; it is not changed.
+        videos: FOLDER/class/video.mp4, see `sources.folder`.
+        progress: is told (videos prepared, videos in all).
+
+    Raises:
+        UserError: the folder cannot be used, `out` holds something else, or as the training says.
+    """
+    card = network.card or assumed_card(network.spec.classes)
+    dataset = own_dataset(videos, card, choices, network.spec.size)
+    _claim(out, videos, network, choices)
+    home = out / NAME / choices.name
+    manifest = prepare(choices.name, dataset, videos, home, 0, jobs, progress)
+    _same_clips(out, home / "manifest.parquet")
+    job = make_job(network, dataset, out, choices, manifest)
+    if not (out / "model.pt").is_file():
+        save_network(job.init, network)
+        if choices.freeze:
+            train_head(job, device, workers)
+        else:
+            train(job, device, workers)
+    _complete(job, network, card, choices)
+    if scored := len(manifest.split("test")):
+        evaluate(job, choices.name, "test", out / "predictions" / f"{choices.name}.parquet", device, workers)
+    return write_report(out, choices.name, manifest, scored)
+
+
+def own_dataset(videos: Path, card: Card, choices: Choices, size: int) -> Dataset:
+    """The folder as a dataset whose clips are made and sampled as those of the head it is like."""
+    if choices.like is not None and choices.like not in card.datasets:
+        raise UserError(f"--like {choices.like}: the model has heads of {', '.join(card.datasets)}")
+    like = choices.like or next(iter(card.datasets), None)
+    frames = card.datasets[like].frames if like else Frames()
+    stride = max(frames.grid, 1)
+    transcode = Transcode(
+        short_side=frames.short_side or round(size * 10 / 7),  # 320 for 224 pixels, as the paper
+        fps=frames.fps,
+        stride=stride,
+        keyint=stride * 16,
+    )
+    return Dataset(
+        title=videos.resolve().name,
+        letter="o",
+        reader="folder",
+        raw=str(videos.resolve()),
+        transcode=transcode,
+        sampling=frames.sampling,
+        views=frames.views,
+        flip=choices.flip,
+    )
+
+
+def make_recipe(clips: int, pixels: int, choices: Choices) -> Recipe:
+    """How a trained backbone is brought to `clips` training clips of so many pixels (T * S * S) each.
+
+    The rate is a third of the one that the backbone of scale mini was trained with and no more than usual for large
+    ones, for its features are to be kept. As many epochs as show it `SEEN` clips, within `EPOCHS`: few clips are seen
+    often, so that the new head is trained, and many at least so often. The crop takes half of the frame or more, where
+    a training from nothing takes less: a folder has few clips, each of which has to show its action.
+    """
+    batch = min(BATCH, max(clips // 4 * 2, 2))
+    epochs = choices.epochs or min(max(SEEN / clips, EPOCHS[0]), EPOCHS[1])
+    return Recipe(
+        epochs=epochs,
+        warmup_epochs=epochs / 10,
+        batch=batch,
+        micro_batch=2 if pixels > SMALL and batch % 4 == 0 else None,
+        rate=choices.rate or RATE,
+        label_smoothing=0.1,
+        crop_area=(0.5, 1.0),
+    )
+
+
+def make_job(network: Network, dataset: Dataset, out: Path, choices: Choices, manifest: Manifest) -> Tuning:
+    """The run of one dataset that starts from the network's backbone, in the folder `out`."""
+    model, size = network.spec.model, network.spec.size
+    clips = len(manifest.split("train"))
+    scale = Scale(
+        name=NAME,
+        datasets={choices.name: dataset},
+        model=model,
+        sizes={"base": size, "large": size},
+        recipes={NAME: make_recipe(clips, model.frames * size * size, choices)},
+    )
+    runs = {name: Run(datasets=(choices.name,), recipe=NAME) for name in (START, NAME)}
+    runs[NAME] = runs[NAME].model_copy(update={"init": START})
+    experiments = Experiments.model_construct(runs=runs, tables={})  # nothing to show in tables
+    start = {START: out / "start.pt"}
+    return Tuning(scale, experiments, NAME, choices.seed, out, out, exclude_leaks=False, pretrained=start)
+
+
+def _complete(job: Tuning, start: Network, card: Card, choices: Choices) -> None:
+    """Give the trained model the heads that stay, and the card of all; done twice it is the same."""
+    path = job.folder / "model.pt"
+    tuned = load_network(path)
+    own = make_card({choices.name: job.scale.dataset(choices.name)})
+    record = json.loads((job.folder / "run.json").read_text())
+    origin = Origin(
+        run=NAME,
+        scale=NAME,
+        seed=job.seed,
+        steps=record["steps"],
+        code=record["code"],
+        synthetic=bool(card.origin and card.origin.synthetic),
+    )
+    if not (choices.freeze or choices.keep):
+        save_network(path, tuned, own.model_copy(update={"origin": origin}))
+        return
+    heads = {name: seen for name, seen in card.datasets.items() if name != choices.name}
+    whole = Card(datasets={**heads, **own.datasets}, origin=origin, assumed=card.assumed)
+    save_network(path, widened(start, tuned, choices.name), whole)
+
+
+def _claim(out: Path, videos: Path, network: Network, choices: Choices) -> None:
+    """Note in `out` what it is for, so that nothing else is mixed into it.
+
+    Raises:
+        UserError: it is the output of something else, or lies where it would be taken for videos.
+    """
+    if choices.name in network.spec.classes and (choices.freeze or choices.keep):
+        raise UserError(f"--name {choices.name}: the model has such a head already: choose another name")
+    if out.resolve().is_relative_to(videos.resolve()):
+        raise UserError(f"{out}: lies in the folder of videos: choose another --out")
+    digest = hashlib.sha256(network.spec.model_dump_json().encode())
+    for weight in network.state_dict().values():
+        digest.update(weight.detach().cpu().contiguous().numpy())
+    said = {"videos": str(videos.resolve()), "weights": digest.hexdigest(), **asdict(choices)}
+    note = out / "finetune.json"
+    if not note.is_file():
+        if out.is_dir() and any(out.iterdir()):
+            raise UserError(f"{out}: holds other files: choose a new folder with --out")
+        _note(note, said)
+        return
+    before = _noted(note)
+    if changed := [key for key, value in said.items() if before.get(key) != value]:
+        raise UserError(
+            f"{out}: holds a fine-tuning with another {changed[0]} ({before.get(changed[0])}): "
+            "give the same again to go on with it, or a new folder with --out"
+        )
+
+
+def _same_clips(out: Path, manifest: Path) -> None:
+    """A model that is there was trained on these clips."""
+    note, digest = out / "finetune.json", hashlib.sha256(manifest.read_bytes()).hexdigest()
+    said = _noted(note)
+    if (out / "model.pt").is_file() and said.get("clips", digest) != digest:
+        raise UserError(f"{out}: its model was trained on other videos than are there now: choose a new --out")
+    _note(note, {**said, "clips": digest})
+
+
+def _noted(note: Path) -> dict:
+    try:
+        return dict(json.loads(note.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise UserError(f"{note}: damaged: choose a new folder with --out") from None
+
+
+def _note(note: Path, said: dict) -> None:
+    try:
+        with atomic(note) as temporary:
+            temporary.write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{note.parent}: cannot be written ({error.strerror}): choose another --out") from None

@@ -1,0 +1,87 @@
+"""What a fine-tuning came to: a short report of the clips that were held out."""
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from multitrain.data.manifest import Manifest
+from multitrain.files import atomic
+
+LEVEL = 1.959964  # standard deviations of a normal distribution that 95 % lie within
+WORST = 5  # classes that are shown
+SHOWN = 5  # names in a sentence
+
+
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share of which `right` of `count` were seen (Wilson, 1927); it holds for few clips too."""
+    share, square = right / count, LEVEL**2
+    middle = (share + square / (2 * count)) / (1 + square / count)
+    half = LEVEL / (1 + square / count) * math.sqrt(share * (1 - share) / count + square / (4 * count**2))
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def write_report(out: Path, name: str, manifest: Manifest, scored: int) -> str:
+    """Write report.md into `out` and return its text."""
+    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    train, missing = manifest.split("train"), pd.read_csv(manifest.folder / "missing.csv", keep_default_na=False)
+    lines = [f"# {len(manifest.classes)} classes, {len(train)} videos to train on, {scored} to score", ""]
+    lines += _scores(out / "predictions" / f"{name}.parquet", manifest) if scored else ["Nothing was left to score."]
+    if len(missing):
+        reasons = Counter(missing["reason"])
+        said = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        lines += ["", f"**{len(missing)} files are not used** ({said}): see {manifest.folder / 'missing.csv'}."]
+    how = "head alone, on features" if record["settings"].get("freeze") else "all weights"
+    lines += ["", f"Trained: {how}, {record['steps']} steps, seed {record['seed']}. Model: {out / 'model.pt'}"]
+    text = "\n".join(lines) + "\n"
+    with atomic(out / "report.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return text
+
+
+def _scores(path: Path, manifest: Manifest) -> list[str]:
+    """Accuracy, and the classes it is worst for with what they are taken for."""
+    table = pq.read_table(path, columns=["label", "scores"])
+    labels, scores = table["label"].to_numpy(), np.stack(table["scores"].to_numpy())
+    found = scores.argmax(1)
+    right, count = int((found == labels).sum()), len(labels)
+    low, high = wilson(right, count)
+    largest = Counter(manifest.split("train").table["label"].to_pylist()).most_common(1)[0][0]
+    always = float((labels == largest).mean())
+    lines = [
+        f"**Accuracy {right / count:.1%}** ({right} of {count}; 95 % interval {low:.1%} to {high:.1%}). "
+        f"Always saying {manifest.classes[largest]!r}, the class with most videos, gives {always:.1%}."
+    ]
+    if len(manifest.classes) > 5:
+        ranks = (scores > scores[np.arange(count), labels][:, None]).sum(1)
+        lines.append(f"Among the five likeliest: {(ranks < 5).mean():.1%}.")
+    unscored = [manifest.classes[label] for label in range(len(manifest.classes)) if label not in set(labels.tolist())]
+    if unscored:
+        more = f" and {len(unscored) - SHOWN} more" if len(unscored) > SHOWN else ""
+        lines.append(f"Too few videos to score any of: {', '.join(unscored[:SHOWN])}{more}.")
+    return lines + _worst(labels, found, manifest.classes)
+
+
+def _worst(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...]) -> list[str]:
+    """A table of the classes with most wrong answers; empty where all are right."""
+    rows = []
+    for label in np.unique(labels):
+        answers = found[labels == label]
+        wrong = Counter(answers[answers != label].tolist())
+        if wrong:
+            taken = ", ".join(f"{classes[other]} ({times})" for other, times in sorted(wrong.items(), key=_often)[:3])
+            rows.append((1 - sum(wrong.values()) / len(answers), label, len(answers), taken))
+    if not rows:
+        return []
+    lines = ["", "| worst classes | right | of | taken for |", "| --- | --- | --- | --- |"]
+    for share, label, count, taken in sorted(rows)[:WORST]:
+        lines.append(f"| {classes[label]} | {share:.0%} | {count} | {taken} |")
+    return lines
+
+
+def _often(item: tuple[int, int]) -> tuple[int, int]:
+    return -item[1], item[0]

@@ -1,0 +1,198 @@
+"""What the heads say of a long video from moment to moment: a table, a picture and a page with the video beside it."""
+
+import csv
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from multitrain.errors import UserError
+from multitrain.files import atomic
+from multitrain.progress import progress
+from multitrain.use.answers import Best, Window, best
+from multitrain.use.frames import Film, readable
+from multitrain.use.inputs import is_address, local
+from multitrain.use.page import timeline_page
+from multitrain.use.plot import draw
+from multitrain.use.predict import Recogniser
+
+COLUMNS = ("start", "end", "dataset", "rank", "class", "probability")
+MOST = 2000  # moments that are held; an even number, for neighbours are joined when there are more
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The heads' answers to N moments of a video, in order of time."""
+
+    seconds: float  # that the video takes
+    hop: float  # seconds from the start of one part to that of the next
+    times: np.ndarray  # (N, 2) seconds at which each moment starts and ends
+    titles: Mapping[str, str]  # of each dataset, as in tables
+    classes: Mapping[str, tuple[str, ...]]
+    scores: Mapping[str, np.ndarray]  # (N, C_k) float32 by dataset: softmax of Y_k
+
+    @property
+    def middles(self) -> np.ndarray:
+        """(N,) seconds."""
+        return self.times.mean(1)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the file could not be read to its end."""
+        return bool(self.seconds - self.times[-1, 1] > 1e-3 * self.seconds + self.hop * 1e-6)
+
+    def strongest(self, dataset: str, k: int) -> list[int]:
+        """The k classes that lead longest and most surely, then those of the highest peaks; in order of their peaks."""
+        scores = self.scores[dataset]
+        lead = np.zeros(scores.shape[1])
+        first = scores.argmax(1)
+        np.add.at(lead, first, scores[np.arange(len(scores)), first])
+        chosen = np.lexsort((-scores.max(0), -lead))[:k]
+        return sorted(chosen.tolist(), key=lambda index: scores[:, index].argmax())
+
+    def top(self, dataset: str, moment: int, k: int) -> Best:
+        """The k likeliest classes of a moment with their probabilities."""
+        return best(self.classes[dataset], self.scores[dataset][moment], k)
+
+
+class Moments:
+    """Windows as they come, in bounded memory: beyond `most` moments, neighbours become one with their mean."""
+
+    def __init__(self, most: int = MOST):
+        self._most, self._each = most, 1  # `each` windows make a moment
+        self._open: list[Window] = []
+        self.times: list[tuple[float, float]] = []
+        self.scores: dict[str, list[np.ndarray]] = {}
+
+    def add(self, window: Window) -> None:
+        """Take the next window."""
+        self._open.append(window)
+        if len(self._open) == self._each:
+            self.close()
+        if len(self.times) == self._most:
+            pairs = range(0, self._most, 2)
+            self.times = [(self.times[i][0], self.times[i + 1][1]) for i in pairs]
+            self.scores = {name: [(rows[i] + rows[i + 1]) / 2 for i in pairs] for name, rows in self.scores.items()}
+            self._each *= 2
+
+    def close(self) -> None:
+        """Make a moment of the windows that wait for more."""
+        if not self._open:
+            return
+        self.times.append((self._open[0].start, self._open[-1].end))
+        for name in self._open[0].scores:
+            rows = [window.scores[name] for window in self._open]
+            self.scores.setdefault(name, []).append(np.mean(rows, axis=0, dtype=np.float32))
+        self._open.clear()
+
+
+def length(recogniser: Recogniser, path: Path | str, datasets: Collection[str] | None = None) -> float:
+    """Seconds that a video takes. Its packets are read, nothing is decoded.
+
+    Raises:
+        UserError: no video.
+    """
+    with readable(path), Film(Path(path), next(iter(recogniser.plan(datasets)))) as film:
+        return film.shown
+
+
+def watch(
+    recogniser: Recogniser,
+    path: Path | str,
+    seconds: float,
+    hop: float | None = None,
+    datasets: Collection[str] | None = None,
+    seen: Callable[[Window], None] = lambda _: None,
+) -> Timeline:
+    """Slide over a video of `seconds`; `seen` is told of every part, also where the result joins several.
+
+    Raises:
+        UserError: no video, no such dataset, or a hop that is not positive.
+    """
+    moments = Moments()
+    hop = hop if hop is not None else recogniser.clip_seconds(recogniser.plan(datasets)) / 2
+    for window in recogniser.windows(path, hop=hop, datasets=datasets):
+        moments.add(window)
+        seen(window)
+    moments.close()
+    if not moments.times:
+        raise UserError(f"{path}: nothing of it could be decoded: see whether a player shows it")
+    return Timeline(
+        max(seconds, moments.times[-1][1]),
+        hop,
+        np.array(moments.times),
+        {name: recogniser.card.datasets[name].title for name in moments.scores},
+        {name: recogniser.network.spec.classes[name] for name in moments.scores},
+        {name: np.stack(rows) for name, rows in moments.scores.items()},
+    )
+
+
+def write_timeline(
+    recogniser: Recogniser,
+    video: str,
+    folder: Path,
+    datasets: Collection[str] | None = None,
+    hop: float | None = None,
+    top: int = 5,
+    embed: bool = False,
+) -> Timeline:
+    """Write timeline.csv, timeline.png and timeline.html; where `embed`, and for an address, also the video itself.
+
+    Raises:
+        UserError: no video, no such dataset, a hop that is not positive, or a folder that cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file: name a folder")
+    with tempfile.TemporaryDirectory(prefix="multitrain-") as fetched, local(video, fetched) as path:
+        try:
+            return _write(recogniser, path, video, folder, datasets, hop, top, embed or is_address(video))
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
+        except UserError as error:
+            raise UserError(str(error).replace(str(path), video)) from None
+
+
+def _write(
+    recogniser: Recogniser,
+    path: Path,
+    name: str,
+    folder: Path,
+    datasets: Collection[str] | None,
+    hop: float | None,
+    top: int,
+    embed: bool,
+) -> Timeline:
+    shown = length(recogniser, path, datasets)
+    with atomic(folder / "timeline.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        with progress("timeline", "second", round(shown, 1)) as bar:
+
+            def seen(window: Window) -> None:
+                rows.writerows(_lines(window, recogniser.network.spec.classes, top))
+                bar.update(round(window.end - bar.n, 1))
+
+            timeline = watch(recogniser, path, shown, hop, datasets, seen)
+    with atomic(folder / "timeline.png") as temporary:
+        draw(timeline, Path(name).name, temporary)
+    source = quote(os.path.relpath(path.absolute(), folder.absolute()))
+    if embed:
+        source = f"video{path.suffix.lower()}"
+        with atomic(folder / source) as temporary:
+            shutil.copyfile(path, temporary)
+    with atomic(folder / "timeline.html") as temporary:
+        temporary.write_text(timeline_page(timeline, Path(name).name, source), encoding="utf-8")
+    return timeline
+
+
+def _lines(window: Window, classes: Mapping[str, tuple[str, ...]], top: int) -> list[tuple]:
+    return [
+        (f"{window.start:.3f}", f"{window.end:.3f}", name, rank, label, f"{share:.6f}")
+        for name, scores in window.scores.items()
+        for rank, (label, share) in enumerate(best(classes[name], scores, top), 1)
+    ]

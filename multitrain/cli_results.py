@@ -22,6 +22,7 @@ class Analysis(StrEnum):
     classes = "classes"
     spectrum = "spectrum"
     training = "training"
+    class_means = "class_means"
 
 
 @app.command()
@@ -56,7 +57,7 @@ def analyse(
     published: PublishedFolder = PUBLISHED,
 ) -> None:
     """Compute one of the files under the figures: weights, recovered relations, claims, classes, spectrum, training."""
-    from multitrain.analysis import claims, classes, projections, recovery, spectrum, training
+    from multitrain.analysis import claims, class_map, classes, projections, recovery, spectrum, training
 
     loaded = load_scale(scale, config)
     experiments, seeds = load_experiments(config, loaded), tuple(seed or (0,))
@@ -75,6 +76,8 @@ def analyse(
             spectrum.write_spectrum(*common, experiments.joint_runs())
         case Analysis.training:
             training.write_training(*common)
+        case Analysis.class_means:
+            class_map.write_class_means(*common, "table1", "MultiTrain")
 
 
 @app.command()

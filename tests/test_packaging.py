@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
-CONDA_NAMES = {"torch": "pytorch"}  # the others are called the same
+CONDA_NAMES = {"torch": "pytorch", "huggingface-hub": "huggingface_hub"}  # the others are called the same
 
 
 @pytest.fixture(scope="module")

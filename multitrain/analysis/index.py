@@ -23,6 +23,7 @@ NOTEBOOKS = {  # results/notebooks/NAME.html and .ipynb
     "table3": "Table 3: ablations, claims, and whether anything collapses",
     "table4": "Table 4: what the projections learn",
     "training": "Training: losses, weights of the datasets, gradients",
+    "features": "Features: classes of all datasets in one space",
     "datasets": "Datasets: classes, lengths, what is missing, pictures",
 }
 KINDS = ("csv", "md", "tex")  # of a table

@@ -28,5 +28,6 @@ NOTEBOOKS: dict[str, tuple[str, ...]] = {
         "per_class.csv",
     ),
     "training": ("training.parquet", "per_class.csv"),
+    "features": ("class_means.parquet", "projections.parquet", "per_class.csv"),
     "datasets": ("per_class.csv",),
 }

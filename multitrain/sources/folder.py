@@ -2,7 +2,7 @@
 
 The names of the folders are the classes, in their order by name. `test`, or `val` where there is no `test`, is scored,
 as of the other publishers. Where the folder is not divided, `TESTED` of each class is set aside to be scored: a seeded
-hash of the video's name decides, so that a video added later moves no other one.
+hash of the video's name decides, so that neither the order of files nor what can be decoded matters.
 """
 
 import hashlib
@@ -31,18 +31,20 @@ def read(raw: Path, dataset: Dataset) -> Publication:
     Raises:
         UserError: no classes or only one, a class without a video, or names that differ by case alone.
     """
-    clips, missing = [], []
-    for split, folder in _splits(raw).items():
+    clips: list[Annotated] = []
+    splits = _splits(raw)
+    ours = {"whole": "train", "train": "train", "val": "val", "test" if "test" in splits else "val": "test"}
+    for split, folder in splits.items():
         for entry in _folders(folder):
-            clips += _of_class(raw, entry, split)
+            clips += _of_class(raw, entry, split, ours[split])
     classes = _classes(raw, clips)
-    missing += [_no_class(raw, path) for path in _loose(raw)]
+    loose = [_no_class(raw, path) for path in _loose(raw, splits)]
     kept, duplicates = _once(raw, clips)
     if {clip.publisher_split for clip in clips} == {"whole"}:
         tested = held_out(kept, TESTED, 0)
         kept = [replace(clip, split="test") if clip.video_id in tested else clip for clip in kept]
     batch = Batch("videos", lambda: members(raw, kept))
-    return Publication(classes, tuple(kept), (*missing, *duplicates), (batch,))
+    return Publication(classes, tuple(kept), (*loose, *duplicates), (batch,))
 
 
 def divided(raw: Path) -> bool:
@@ -93,13 +95,12 @@ def _unreadable(error: OSError) -> None:
     raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
-def _of_class(raw: Path, folder: Path, split: str) -> list[Annotated]:
-    """The videos of one class, each to train on or to score."""
+def _of_class(raw: Path, folder: Path, split: str, ours: str) -> list[Annotated]:
+    """The videos of one class in one split, by the folder's word and by ours."""
     label = unicodedata.normalize("NFC", folder.name)  # as file systems write the same letters differently
     found = []
     for path in _files(folder):
         key = path.relative_to(raw).as_posix()
-        ours = {"whole": "train", "train": "train", "val": "val", "test": "test"}[split]
         clip_id = safe_id(key)
         match = AT_YOUTUBE.fullmatch(PurePosixPath(key).stem)
         video = f"v_{next(filter(None, match.groups()))}" if match else clip_id
@@ -123,10 +124,9 @@ def _classes(raw: Path, clips: list[Annotated]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _loose(raw: Path) -> list[Path]:
+def _loose(raw: Path, splits: dict[str, Path]) -> list[Path]:
     """Files that lie where classes should."""
-    where = _splits(raw).values()
-    places = {raw, *where}
+    places = {raw, *splits.values()}
     return sorted(
         entry for place in places for entry in place.iterdir() if entry.is_file() and not entry.name.startswith(".")
     )

@@ -47,6 +47,7 @@ class Demo(ThreadingHTTPServer):
         origin = recogniser.card.origin
         self.page, self.policy = demo_page(list(self.titles.values()), limit, bool(origin and origin.synthetic))
         self.busy, self.stopping = threading.Lock(), threading.Event()
+        self._connections: set[socket.socket] = set()
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), Handler)
@@ -62,6 +63,14 @@ class Demo(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.server_address[:2]
 
+    def finish_request(self, request: socket.socket, client_address: tuple) -> None:
+        """Handle a connection, known meanwhile to `close`: browsers open some that they send nothing on."""
+        self._connections.add(request)
+        try:
+            super().finish_request(request, client_address)
+        finally:
+            self._connections.discard(request)
+
     @property
     def address(self) -> str:
         """Where a browser finds the page."""
@@ -71,6 +80,9 @@ class Demo(ThreadingHTTPServer):
     def close(self) -> None:
         """Stop listening and leave nothing behind."""
         self.stopping.set()
+        for connection in tuple(self._connections):
+            with suppress(OSError):  # it has gone by itself
+                connection.shutdown(socket.SHUT_RDWR)
         self.server_close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

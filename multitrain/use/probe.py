@@ -28,7 +28,7 @@ from multitrain.progress import progress
 
 VIEWS = Views(temporal=2, spatial=1)  # of a training clip: two moments of it, where it is long enough
 SECONDS = 60.0  # between two savings of features
-DECAYS = (1e-3, 1e-2, 1e-1)  # candidates, for features of deviation 1
+DECAYS = (1e-2, 1e-1, 1.0)  # candidates, for features of deviation 1
 FOLDS, TRIAL_STEPS, STEPS = 4, 40, 200
 BATCH = 4  # clips
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from typer.testing import CliRunner
@@ -17,7 +18,8 @@ from multitrain.cli import app
 from multitrain.engine.checkpoint import load_network
 from multitrain.errors import UserError
 from multitrain.use import demo as demo_module
-from multitrain.use.demo import is_loopback, serving
+from multitrain.use.demo import Handler, is_loopback, serving
+from multitrain.use.page import LEFT, RIGHT
 from multitrain.use.predict import Recogniser
 from tests.sources.coded import write_video
 from tests.use.browser import browser
@@ -26,8 +28,13 @@ LIMIT = 300_000
 
 
 @pytest.fixture(scope="module")
-def server(model):
-    with serving(Recogniser(load_network(model)), "127.0.0.1", 0, LIMIT) as running:
+def recogniser(model) -> Recogniser:
+    return Recogniser(load_network(model))
+
+
+@pytest.fixture(scope="module")
+def server(recogniser):
+    with serving(recogniser, "127.0.0.1", 0, LIMIT) as running:
         yield running
 
 
@@ -130,7 +137,7 @@ def test_the_page_may_ask_nobody_else(server):
     assert ask(server, "GET", "/etc/passwd")[0] == ask(server, "GET", "/../x")[0] == 404
 
 
-def test_nothing_is_left_when_it_ends_in_the_midst_of_a_video(model, video, monkeypatch):
+def test_nothing_is_left_when_it_ends_in_the_midst_of_a_video(recogniser, video, monkeypatch):
     looked, ended = threading.Event(), threading.Event()
     original = demo_module.length
 
@@ -141,7 +148,7 @@ def test_nothing_is_left_when_it_ends_in_the_midst_of_a_video(model, video, monk
 
     monkeypatch.setattr(demo_module, "length", slow)
     events: list = []
-    with serving(Recogniser(load_network(model)), "127.0.0.1", 0, LIMIT) as server:
+    with serving(recogniser, "127.0.0.1", 0, LIMIT) as server:
         asking = threading.Thread(
             target=lambda: events.extend(ask(server, "POST", "/recognise", video.read_bytes())[1])
         )
@@ -151,6 +158,22 @@ def test_nothing_is_left_when_it_ends_in_the_midst_of_a_video(model, video, monk
         ended.set()
     asking.join()
     assert not server.folder.exists() and [event for event in events if "answers" in event] == []
+
+
+def test_a_silent_connection_does_not_hold_up_the_end(recogniser, monkeypatch):
+    monkeypatch.setattr(Handler, "timeout", None)
+    opened, done = threading.Event(), threading.Event()
+    monkeypatch.setattr(Handler, "handle", lambda self: (opened.set(), BaseHTTPRequestHandler.handle(self)))
+
+    def end():
+        with serving(recogniser, "127.0.0.1", 0, LIMIT) as server:
+            silent.connect(server.server_address[:2])
+            assert opened.wait(120)
+        done.set()
+
+    with socket.socket() as silent:
+        threading.Thread(target=end).start()
+        assert done.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -214,9 +237,7 @@ def test_in_a_browser(server, video, tmp_path):
         assert page.value("document.querySelectorAll('svg.panel').length") == len(answer)
         page.value("document.querySelector('video').currentTime = 3")
         x = "Number(document.querySelector('.cursor').getAttribute('x1'))"
-        middle = page.value(
-            "(d => (d[0] + d[1]) / 2)(document.querySelector('svg.panel .grid').getAttribute('x1').split().map(Number).concat(Number(document.querySelector('svg.panel .grid').getAttribute('x2'))))"
-        )
+        middle = (LEFT + RIGHT) / 2  # of a video of six seconds
         page.wait(f"Math.abs({x} - {middle}) < 2")
         blocked = page.value("fetch('http://localhost:1/').then(() => 'reached', () => 'blocked')")
         assert blocked == "blocked" and any("Content Security Policy" in line for line in page.console)

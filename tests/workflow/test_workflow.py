@@ -108,7 +108,7 @@ def costly(jobs: set[str]) -> set[str]:
 
 
 TABLES = {"table table1", "table table2", "table table3"}
-ANALYSES = {"claims", "classes", "projections", "recovery", "spectrum", "table4", "training"}
+ANALYSES = {"claims", "class_means", "classes", "projections", "recovery", "spectrum", "table4", "training"}
 
 
 def test_a_changed_run_runs_again_with_what_depends_on_it(project: Path, edit):
@@ -195,6 +195,7 @@ def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected
         "accounting": 1,
         "notebook": len(NOTEBOOKS),
         "index": 1,
+        "features": 4,
         "all": 1,
     }
     figures = {f"figure_{name}": 1 for name in FIGURES}

@@ -4,6 +4,9 @@ CODE = "multitrain/analysis/{module}.py"
 SEEDS = [f"--seed {seed}" for seed in PLAN.project.seeds]
 PUBLISHED = "resources/published"
 JOINT = PLAN.cells(PLAN.experiments.joint_runs())
+MAPPED = [
+    cell for cell in PLAN.cells(["multitrain"]) if cell["seed"] == PLAN.project.seeds[0]
+]
 PROJECTING = PLAN.cells(PLAN.experiments.projecting_runs())
 
 
@@ -66,6 +69,31 @@ rule table:
         "Writing {output.csv}"
     shell:
         "python -m multitrain.cli table {wildcards.table} {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"
+
+
+rule class_means:
+    """The mean features of every class of Table 1's joint run, of the first seed."""
+    input:
+        features=PLAN.files(rules.features.output[0], MAPPED),
+        records=PLAN.files(rules.train.output.record, MAPPED),
+        code=expand(CODE, module=["class_map", "runs"]),
+    output:
+        f"{RESULTS}/class_means.parquet",
+    log:
+        f"{LOGS}/class_means.log",
+    benchmark:
+        f"{BENCHMARKS}/class_means.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=PLAN.options("results"),
+        seeds=SEEDS,
+        settings=PLAN.analysis_settings(),
+    message:
+        "Writing {output}"
+    shell:
+        "python -m multitrain.cli analyse class_means {params.options}"
         " {params.seeds} 2>&1 | tee {log:q}"
 
 

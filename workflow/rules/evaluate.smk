@@ -28,3 +28,27 @@ rule evaluate:
         " {params.options} --seed {wildcards.seed} --threads {threads}"
         " --workers {MACHINE.workers}"
         " 2>&1 | tee {log:q}"
+
+
+rule features:
+    """The features z of the test clips of one dataset."""
+    input:
+        model=rules.train.output.model,
+        manifest=rules.prepare.output.manifest,
+    output:
+        f"{RUN}/features/{{dataset}}.parquet",
+    log:
+        f"{LOGS}/features/{{run}}.seed{{seed}}.{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/features/{{run}}.seed{{seed}}.{{dataset}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1 + MACHINE.workers
+    resources:
+        **launch.testing(MACHINE),
+    message:
+        "Features of {wildcards.run}, seed {wildcards.seed}, on {wildcards.dataset}"
+    shell:
+        "python -m multitrain.cli features {input.model:q} {input.manifest:q} {output:q}"
+        " --threads {threads} --jobs {threads}"
+        " 2>&1 | tee {log:q}"

@@ -110,7 +110,11 @@ rule notebook:
             rules.survey.output,
             dataset=PLAN.scale.datasets if wildcards.notebook == "datasets" else [],
         ),
-        code=[*DRAWING, *expand(CODE, module=["notebooks", "page"]), *TEMPLATES],
+        code=[
+            *DRAWING,
+            *expand(CODE, module=["class_drawing", "class_map", "notebooks", "page"]),
+            *TEMPLATES,
+        ],
     output:
         notebook=f"{RESULTS}/notebooks/{{notebook}}.ipynb",
         page=report(

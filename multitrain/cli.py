@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from multitrain import cli_data, cli_demo, cli_estimate, cli_predict, cli_results, cli_runs, cli_use
+from multitrain import cli_data, cli_demo, cli_estimate, cli_finetune, cli_predict, cli_results, cli_runs, cli_use
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
 from multitrain.options import (
@@ -40,6 +40,7 @@ app.add_typer(cli_use.app)
 app.command()(cli_estimate.estimate)
 app.command()(cli_predict.predict)
 app.command()(cli_demo.demo)
+app.command()(cli_finetune.finetune)
 app.add_typer(cli_data.app, name="data")
 
 

@@ -1,5 +1,6 @@
 """`multitrain finetune`: a trained model on one's own videos."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from multitrain.cli_predict import Model
 from multitrain.errors import UserError
-from multitrain.options import Device, Jobs, Seed, Threads, Workers
+from multitrain.options import ConfigFolder, DataFolder, Device, Jobs, ScaleName, Seed, Threads, Workers
 
 
 def finetune(
@@ -20,29 +21,62 @@ def finetune(
     like: Annotated[str | None, typer.Option("--like", metavar="DATASET", help="Sample frames as this head.")] = None,
     no_flip: Annotated[bool, typer.Option("--no-flip", help="Left and right are different actions.")] = False,
     epochs: Annotated[float | None, typer.Option(min=0.01, help="Passes over the videos. [default: by number]")] = None,
-    rate: Annotated[float | None, typer.Option(min=1e-9, help="Peak learning rate. [default: 3e-4]")] = None,
+    rate: Annotated[float | None, typer.Option(min=1e-9, help="Peak learning rate. [default: by width]")] = None,
+    joined: Annotated[bool, typer.Option("--join", help="Write a joint training that has the folder too.")] = False,
+    others: Annotated[
+        str | None, typer.Option("--with", metavar="A,B", help="With --join: datasets. [default: the model's]")
+    ] = None,
+    scale: ScaleName = "mini",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
     seed: Seed = 0,
     jobs: Jobs = 1,
     workers: Workers = 0,
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
-    """Give a model a head for the classes of a folder of videos; started again, it goes on where it was."""
-    from multitrain.cli import _bar, _torch_device  # the same as of the commands of a run
+    """Give a model a head for the classes of a folder of videos; started again, it goes on where it was.
 
+    With --join nothing is trained yet: the folder is prepared as one more dataset of a scale, and the settings of a
+    joint training with projections into and from it are written, with the commands that train and score it.
+    """
     for option, value in (("--epochs", epochs), ("--rate", rate)):
         if freeze and value is not None:
             raise UserError(f"{option}: a head alone is fitted until it gets no better: leave it out with --freeze")
+    if joined and (freeze or keep or epochs is not None or rate is not None):
+        raise UserError("--join: the scale's joint recipe is used: leave out --freeze, --keep-heads, --epochs, --rate")
+    if others is not None and not joined:
+        raise UserError("--with: names datasets of a joint training: add --join")
+    from multitrain.cli import _bar, _torch_device  # the same as of the commands of a run
+
     chosen = _torch_device(device, threads)
-    from multitrain.engine.preemption import EXIT_PREEMPTED, Preempted
-    from multitrain.use.finetune import Choices
-    from multitrain.use.finetune import finetune as run_finetune
+    from multitrain.use.choices import Choices
     from multitrain.use.models import load
 
+    network = load(model)
+    if network.card is None:
+        sys.stderr.write(f"note: {model} does not say how its clips were sampled: 30 frames a second are assumed\n")
     choices = Choices(name, like, freeze, keep, not no_flip, epochs, rate, seed)
+    if joined:
+        names = None if others is None else [each.strip() for each in others.split(",") if each.strip()]
+        _join(network, folder, out, (scale, config, data, names), choices, jobs)
+        return
+    from multitrain.engine.preemption import EXIT_PREEMPTED, Preempted
+    from multitrain.use.finetune import finetune as run_finetune
+
     try:
-        report = run_finetune(load(model), folder, out, choices, chosen, jobs, workers, _bar("videos"))
+        report = run_finetune(network, folder, out, choices, chosen, jobs, workers, _bar("videos"))
     except Preempted as stopped:
         typer.echo(str(stopped), err=True)
         raise typer.Exit(EXIT_PREEMPTED) from None
     typer.echo(report, nl=False)
+
+
+def _join(network, folder: Path, out: Path, base: tuple, choices, jobs: int) -> None:
+    from multitrain.cli import _bar
+    from multitrain.use.join import Base, join
+
+    commands = join(network, folder, out, Base(*base), choices, jobs, _bar("videos"))
+    typer.echo(f"{out / 'config'}: written. To train it, and then to score it:")
+    for command in commands:
+        typer.echo(command)

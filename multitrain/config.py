@@ -161,9 +161,11 @@ class Scale(Settings):
                     f"recipes.{name}: a batch of {recipe.batch} is no even number of videos for each of "
                     f"{self.machine.processes} processes times {parts} parts"
                 )
-        if self.world and set(self.world.videos) != set(self.datasets):
+        made = {name for name, dataset in self.datasets.items() if dataset.raw is None}
+        if self.world and not made <= set(self.world.videos) <= set(self.datasets):
             raise ValueError(
-                f"world.videos lists {sorted(self.world.videos)}, datasets are {sorted(self.datasets)}: they must agree"
+                f"world.videos lists {sorted(self.world.videos)}, datasets without raw files are {sorted(made)}: "
+                "they must agree"
             )
         return self
 

@@ -26,6 +26,7 @@ def call(*arguments: str) -> int:
     [
         *("synth", "prepare", "train", "evaluate", "table", "flops", "status"),
         *("checkpoint", "checkpoint import", "checkpoint export"),
+        *("predict", "demo", "finetune", "features", "export", "estimate"),
         *("data", "data status", "data check", "data account"),
         *("analyse", "survey", "overview", "figure", "notebook", "index"),
     ],

@@ -192,3 +192,12 @@ def test_every_message_is_one_line(mini: dict):
     with pytest.raises(UserError) as caught:
         parse(Scale, mini, "file")
     assert "\n" not in str(caught.value)
+
+
+def test_the_world_publishes_what_no_folder_of_raw_files_holds():
+    values = load_scale("ci").model_dump()
+    values["datasets"]["mine"] = {**values["datasets"]["k400"], "raw": "videos"}
+    Scale.model_validate(values)
+    values["datasets"]["mine"]["raw"] = None
+    with pytest.raises(ValueError, match=r"datasets without raw files are .*'mine'"):
+        Scale.model_validate(values)

@@ -19,6 +19,7 @@ YOUTUBE = {  # by reader: what of a video's id is its id at YouTube
     "activitynet": r"^(?P<id>.{11})",
     "mit": r"^yt-(?P<id>[0-9A-Za-z_-]{11})_[0-9]+$",
     "list": r"^v_(?P<id>[0-9A-Za-z_-]{11})$",
+    "folder": r"^v_(?P<id>[0-9A-Za-z_-]{11})$",
 }
 TESTED = ("test", "val")  # test is scored, on val choices are made
 LEAKS = pa.schema(
@@ -36,7 +37,7 @@ LEAKS = pa.schema(
 def video_keys(scale: Scale, dataset: str, manifest: Manifest) -> pa.ChunkedArray:
     """For each clip `publisher:id` of its source video, equal for the same video in whatever dataset."""
     ids, reader = manifest.table["video_id"], scale.dataset(dataset).reader
-    own = pc.binary_join_element_wise(dataset if reader == "list" else reader, ids, ":")
+    own = pc.binary_join_element_wise(dataset if reader in ("list", "folder") else reader, ids, ":")
     if reader not in YOUTUBE:
         return own
     found = pc.struct_field(pc.extract_regex(ids, YOUTUBE[reader]), "id")

@@ -1,14 +1,13 @@
 """A trained backbone on one's own folder of videos: prepared, trained by the engine or on its features, and scored."""
 
-import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from multitrain.config import Dataset, Scale, Transcode
+from multitrain.config import Dataset, Model, Scale, Transcode
 from multitrain.data.manifest import Manifest
 from multitrain.engine.checkpoint import load_network, save_network
 from multitrain.engine.evaluate import evaluate
@@ -16,11 +15,12 @@ from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
-from multitrain.files import atomic
 from multitrain.model.card import Card, Frames, Origin, assumed_card, make_card
 from multitrain.model.network import Network
 from multitrain.recipes import Recipe
+from multitrain.sources import folder as sorted_folder
 from multitrain.sources.prepare import prepare
+from multitrain.use.choices import Choices, check_names, claim, same_clips
 from multitrain.use.outcome import write_report
 from multitrain.use.probe import train_head
 from multitrain.use.widen import widened
@@ -31,21 +31,7 @@ SEEN = 4800  # clips that a fine-tuning looks at; so few classes need no more, a
 EPOCHS = (6, 60)
 BATCH = 16
 SMALL = 16 * 112 * 112  # pixels of a clip; of a larger one few fit into a laptop's memory at once
-RATE = 3e-4
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What a person may choose of a fine-tuning; together with checkpoint and videos they decide its result."""
-
-    name: str = "own"  # of the new head
-    like: str | None = None  # head whose sampling, rate and views the new one has; None: the first
-    freeze: bool = False  # train the new head alone, on features
-    keep: bool = False  # leave the other heads in the model; frozen, they always stay
-    flip: bool = True
-    epochs: float | None = None
-    rate: float | None = None
-    seed: int = 0
+RATE = 0.024  # over the backbone's channels: 1e-3 for 24 of them, 2.5e-4 for 96
 
 
 @dataclass(frozen=True)
@@ -81,10 +67,12 @@ def finetune(
     """
     card = network.card or assumed_card(network.spec.classes)
     dataset = own_dataset(videos, card, choices, network.spec.size)
-    _claim(out, videos, network, choices)
+    check_names(out, videos, network, choices)
+    sorted_folder.read(videos, dataset)  # what cannot be used is told before anything is written
+    claim(out, videos, network, choices)
     home = out / NAME / choices.name
     manifest = prepare(choices.name, dataset, videos, home, 0, jobs, progress)
-    _same_clips(out, home / "manifest.parquet")
+    same_clips(out, home / "manifest.parquet")
     job = make_job(network, dataset, out, choices, manifest)
     if not (out / "model.pt").is_file():
         save_network(job.init, network)
@@ -112,7 +100,7 @@ def own_dataset(videos: Path, card: Card, choices: Choices, size: int) -> Datase
         keyint=stride * 16,
     )
     return Dataset(
-        title=videos.resolve().name,
+        title=videos.absolute().name or choices.name,
         letter="o",
         reader="folder",
         raw=str(videos.resolve()),
@@ -123,13 +111,13 @@ def own_dataset(videos: Path, card: Card, choices: Choices, size: int) -> Datase
     )
 
 
-def make_recipe(clips: int, pixels: int, choices: Choices) -> Recipe:
-    """How a trained backbone is brought to `clips` training clips of so many pixels (T * S * S) each.
+def make_recipe(clips: int, model: Model, size: int, choices: Choices) -> Recipe:
+    """How a trained backbone is brought to `clips` training clips of `size` pixels a side.
 
-    The rate is a third of the one that the backbone of scale mini was trained with and no more than usual for large
-    ones, for its features are to be kept. As many epochs as show it `SEEN` clips, within `EPOCHS`: few clips are seen
-    often, so that the new head is trained, and many at least so often. The crop takes half of the frame or more, where
-    a training from nothing takes less: a folder has few clips, each of which has to show its action.
+    The rate falls with the width, as large models need; docs/finetune.md has what it was seen to do. As many epochs as
+    show it `SEEN` clips, within `EPOCHS`: few clips are seen often, so that the new head is trained, and many at least
+    so often. The crop takes half of the frame or more, where a training from nothing takes less: a folder has few
+    clips, each of which has to show its action.
     """
     batch = min(BATCH, max(clips // 4 * 2, 2))
     epochs = choices.epochs or min(max(SEEN / clips, EPOCHS[0]), EPOCHS[1])
@@ -137,8 +125,8 @@ def make_recipe(clips: int, pixels: int, choices: Choices) -> Recipe:
         epochs=epochs,
         warmup_epochs=epochs / 10,
         batch=batch,
-        micro_batch=2 if pixels > SMALL and batch % 4 == 0 else None,
-        rate=choices.rate or RATE,
+        micro_batch=2 if model.frames * size * size > SMALL and batch % 4 == 0 else None,
+        rate=choices.rate or RATE / model.channels,
         label_smoothing=0.1,
         crop_area=(0.5, 1.0),
     )
@@ -153,7 +141,7 @@ def make_job(network: Network, dataset: Dataset, out: Path, choices: Choices, ma
         datasets={choices.name: dataset},
         model=model,
         sizes={"base": size, "large": size},
-        recipes={NAME: make_recipe(clips, model.frames * size * size, choices)},
+        recipes={NAME: make_recipe(clips, model, size, choices)},
     )
     runs = {name: Run(datasets=(choices.name,), recipe=NAME) for name in (START, NAME)}
     runs[NAME] = runs[NAME].model_copy(update={"init": START})
@@ -182,55 +170,3 @@ def _complete(job: Tuning, start: Network, card: Card, choices: Choices) -> None
     heads = {name: seen for name, seen in card.datasets.items() if name != choices.name}
     whole = Card(datasets={**heads, **own.datasets}, origin=origin, assumed=card.assumed)
     save_network(path, widened(start, tuned, choices.name), whole)
-
-
-def _claim(out: Path, videos: Path, network: Network, choices: Choices) -> None:
-    """Note in `out` what it is for, so that nothing else is mixed into it.
-
-    Raises:
-        UserError: it is the output of something else, or lies where it would be taken for videos.
-    """
-    if choices.name in network.spec.classes and (choices.freeze or choices.keep):
-        raise UserError(f"--name {choices.name}: the model has such a head already: choose another name")
-    if out.resolve().is_relative_to(videos.resolve()):
-        raise UserError(f"{out}: lies in the folder of videos: choose another --out")
-    digest = hashlib.sha256(network.spec.model_dump_json().encode())
-    for weight in network.state_dict().values():
-        digest.update(weight.detach().cpu().contiguous().numpy())
-    said = {"videos": str(videos.resolve()), "weights": digest.hexdigest(), **asdict(choices)}
-    note = out / "finetune.json"
-    if not note.is_file():
-        if out.is_dir() and any(out.iterdir()):
-            raise UserError(f"{out}: holds other files: choose a new folder with --out")
-        _note(note, said)
-        return
-    before = _noted(note)
-    if changed := [key for key, value in said.items() if before.get(key) != value]:
-        raise UserError(
-            f"{out}: holds a fine-tuning with another {changed[0]} ({before.get(changed[0])}): "
-            "give the same again to go on with it, or a new folder with --out"
-        )
-
-
-def _same_clips(out: Path, manifest: Path) -> None:
-    """A model that is there was trained on these clips."""
-    note, digest = out / "finetune.json", hashlib.sha256(manifest.read_bytes()).hexdigest()
-    said = _noted(note)
-    if (out / "model.pt").is_file() and said.get("clips", digest) != digest:
-        raise UserError(f"{out}: its model was trained on other videos than are there now: choose a new --out")
-    _note(note, {**said, "clips": digest})
-
-
-def _noted(note: Path) -> dict:
-    try:
-        return dict(json.loads(note.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        raise UserError(f"{note}: damaged: choose a new folder with --out") from None
-
-
-def _note(note: Path, said: dict) -> None:
-    try:
-        with atomic(note) as temporary:
-            temporary.write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{note.parent}: cannot be written ({error.strerror}): choose another --out") from None

@@ -64,31 +64,49 @@ class Moments:
     """Windows as they come, in bounded memory: beyond `most` moments, neighbours become one with their mean."""
 
     def __init__(self, most: int = MOST):
-        self._most, self._each = most, 1  # `each` windows make a moment
-        self._open: list[Window] = []
-        self.times: list[tuple[float, float]] = []
-        self.scores: dict[str, list[np.ndarray]] = {}
+        self.count, self._each, self._waiting = 0, 1, 0  # `each` windows make a moment; so many wait for more
+        self._times = np.zeros((most, 2))
+        self._sums: dict[str, np.ndarray] = {}  # (most, C_k), allocated once: small pieces would litter the memory
 
     def add(self, window: Window) -> None:
         """Take the next window."""
-        self._open.append(window)
-        if len(self._open) == self._each:
+        if not self._waiting:
+            self._times[self.count, 0] = window.start
+        self._times[self.count, 1] = window.end
+        for name, scores in window.scores.items():
+            if name not in self._sums:
+                self._sums[name] = np.zeros((len(self._times), len(scores)), np.float32)
+            self._sums[name][self.count] += scores
+        self._waiting += 1
+        if self._waiting == self._each:
             self.close()
-        if len(self.times) == self._most:
-            pairs = range(0, self._most, 2)
-            self.times = [(self.times[i][0], self.times[i + 1][1]) for i in pairs]
-            self.scores = {name: [(rows[i] + rows[i + 1]) / 2 for i in pairs] for name, rows in self.scores.items()}
-            self._each *= 2
+        if self.count == len(self._times):
+            self._halve()
 
     def close(self) -> None:
         """Make a moment of the windows that wait for more."""
-        if not self._open:
-            return
-        self.times.append((self._open[0].start, self._open[-1].end))
-        for name in self._open[0].scores:
-            rows = [window.scores[name] for window in self._open]
-            self.scores.setdefault(name, []).append(np.mean(rows, axis=0, dtype=np.float32))
-        self._open.clear()
+        if self._waiting:
+            for sums in self._sums.values():
+                sums[self.count] /= self._waiting
+            self.count, self._waiting = self.count + 1, 0
+
+    def _halve(self) -> None:
+        self.count //= 2
+        self._times[: self.count] = np.stack([self._times[::2, 0], self._times[1::2, 1]], 1)
+        for sums in self._sums.values():
+            sums[: self.count] = (sums[::2] + sums[1::2]) / 2
+            sums[self.count :] = 0
+        self._each *= 2
+
+    @property
+    def times(self) -> np.ndarray:
+        """(N, 2) seconds."""
+        return self._times[: self.count]
+
+    @property
+    def scores(self) -> dict[str, np.ndarray]:
+        """(N, C_k) of each dataset."""
+        return {name: sums[: self.count] for name, sums in self._sums.items()}
 
 
 def length(recogniser: Recogniser, path: Path | str, datasets: Collection[str] | None = None) -> float:
@@ -120,15 +138,15 @@ def watch(
         moments.add(window)
         seen(window)
     moments.close()
-    if not moments.times:
+    if not moments.count:
         raise UserError(f"{path}: nothing of it could be decoded: see whether a player shows it")
     return Timeline(
-        max(seconds, moments.times[-1][1]),
+        max(seconds, float(moments.times[-1, 1])),
         hop,
-        np.array(moments.times),
+        moments.times,
         {name: recogniser.card.datasets[name].title for name in moments.scores},
         {name: recogniser.network.spec.classes[name] for name in moments.scores},
-        {name: np.stack(rows) for name, rows in moments.scores.items()},
+        moments.scores,
     )
 
 

@@ -79,14 +79,16 @@ def test_a_killed_joint_run_resumes_to_the_same_bytes(job, baseline, tmp_path, m
 def test_a_process_killed_by_sigkill_resumes_to_the_same_bytes(job, baseline, data, tmp_path):
     """The command line, a real process and a real SIGKILL in the middle."""
     root = Path(__file__).parents[2]
-    slow = "import multitrain.engine.training as t, time; s = t.Training.step\n"
-    slow += "t.Training.step = lambda self, batches: (time.sleep(0.25), s(self, batches))[1]\n"  # time to be killed in
+    # A resume point after each step, and in the fourth the process waits for its end.
+    waits = "import multitrain.engine.training as t, multitrain.engine.checkpoint as c, time; s = t.Training.step\n"
+    waits += "t.Training.step = lambda self, batches: time.sleep(10_000) if self.done == 3 else s(self, batches)\n"
+    waits += "c.ResumePoint.due = lambda self: True\n"
     arguments = ["train", "k400_baseline", "--scale", "ci", "--seed", "5", "--config-dir", str(root / "config")]
-    arguments += ["--data", str(data), "--results", str(tmp_path / "killed"), "--checkpoint-seconds", "0"]
-    code = f"{slow}from multitrain.cli import run\nrun({arguments!r})"
+    arguments += ["--data", str(data), "--results", str(tmp_path / "killed")]
+    code = f"{waits}from multitrain.cli import run\nrun({arguments!r})"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     folder = job("k400_baseline", seed=5, results=tmp_path / "killed").folder
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300  # for a process that does not even start
     while not (folder / "resume" / "checkpoint.previous").exists() and time.monotonic() < until:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)

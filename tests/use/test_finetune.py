@@ -1,6 +1,8 @@
 """A head for one's own videos: what stays is the same to the bit, what is new learns, and a kill costs nothing."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 from torch import nn
 from typer.testing import CliRunner
 
-from multitrain import cli_finetune
+from multitrain import cli, cli_finetune, cli_predict
+from multitrain.config import Model
 from multitrain.engine import train as engine_train
 from multitrain.engine.checkpoint import load_network, save_network
 from multitrain.engine.training import Training
@@ -23,12 +26,14 @@ from multitrain.model.card import make_card
 from multitrain.model.network import Network, Spec
 from multitrain.use import finetune as tuning
 from multitrain.use import probe
-from multitrain.use.finetune import Choices, finetune, make_recipe
+from multitrain.use.choices import Choices, claim
+from multitrain.use.finetune import finetune, make_recipe
 from multitrain.use.outcome import wilson
 from multitrain.use.predict import Recogniser
 from tests.sources.coded import write_video
 
 CPU = torch.device("cpu")
+ROOT = Path(__file__).parents[2]
 CLASSES = {"k400": ("a", "b", "c"), "mit": ("d", "e")}
 
 
@@ -170,7 +175,7 @@ def test_finished_it_only_scores_anew(network, videos, tmp_path, monkeypatch):
 def test_a_folder_holds_one_fine_tuning(network, videos, tmp_path, choices, told):
     (tmp_path / "out").mkdir()
     said = {"videos": str(videos.resolve())}
-    tuning._claim(tmp_path / "out", videos, network, Choices(freeze=True))
+    claim(tmp_path / "out", videos, network, Choices(freeze=True))
     with pytest.raises(UserError, match="out: holds a fine-tuning with") as caught:
         finetune(network, videos, tmp_path / "out", choices, CPU)
     assert told in str(caught.value) and said["videos"] not in str(caught.value)
@@ -187,16 +192,17 @@ def test_a_finished_model_is_not_passed_off_as_of_other_videos(network, videos, 
         finetune(network, folder, out, Choices(freeze=True), CPU)
 
 
-@given(st.integers(2, 100_000), st.sampled_from([8 * 48 * 48, 32 * 224 * 224]))
-def test_a_recipe_fits_any_number_of_clips(clips, pixels):
-    recipe = make_recipe(clips, pixels, Choices())
+@given(st.integers(2, 40) | st.integers(41, 100_000), st.sampled_from([48, 224]))
+def test_a_recipe_fits_any_number_of_clips(clips, size):
+    recipe = make_recipe(clips, Model(), size, Choices())
     assert 2 <= recipe.batch <= min(clips, tuning.BATCH) and recipe.batch % (2 * recipe.parts(1)) == 0
     low, high = tuning.EPOCHS
     assert low <= recipe.epochs <= high and recipe.warmup_epochs < recipe.epochs
     assert low < recipe.epochs < high or not low < tuning.SEEN / clips < high
-    assert make_recipe(clips, pixels, Choices(epochs=2, rate=1.0)).model_dump() | {"epochs": 2.0, "rate": 1.0} == (
-        recipe.model_copy(update={"epochs": 2.0, "warmup_epochs": 0.2, "rate": 1.0}).model_dump()
-    )
+    assert make_recipe(clips, Model(), size, Choices(epochs=2, rate=1.0)).model_dump() | {
+        "epochs": 2.0,
+        "rate": 1.0,
+    } == (recipe.model_copy(update={"epochs": 2.0, "warmup_epochs": 0.2, "rate": 1.0}).model_dump())
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -220,7 +226,9 @@ def test_the_fit_is_a_minimum_and_reads_features_as_they_are(hidden):
 
     head = make_head(6, 3, hidden, 0.5)
     history = probe.fit(head, z, labels, 1e-2, 300)
-    assert history[-1]["total"] < history[0]["total"] and [line["step"] for line in history] == list(range(len(history)))
+    assert history[-1]["total"] < history[0]["total"] and [line["step"] for line in history] == list(
+        range(len(history))
+    )
     first = next(layer for layer in head.modules() if isinstance(layer, nn.Linear))
     flat, deviation = z.flatten(0, 1), z.flatten(0, 1).std(0, correction=0)
     weight, bias = (first.weight * deviation).detach(), (first.bias + first.weight @ flat.mean(0)).detach()
@@ -299,3 +307,77 @@ def test_places_that_cannot_be(command, videos, tmp_path):
         assert isinstance(result.exception, UserError), result.output
         assert told in str(result.exception) and "\n" not in str(result.exception)
         assert not (tmp_path / out / "model.pt").exists()
+
+
+@pytest.fixture
+def prepared(data, tmp_path) -> Path:
+    """A folder of data to which a dataset can be added."""
+    place = tmp_path / "data" / "ci"
+    place.mkdir(parents=True)
+    for name in ("k400", "mit"):
+        (place / name).symlink_to(data / "ci" / name)
+    return tmp_path / "data"
+
+
+def test_the_folder_joins_as_one_more_dataset(command, videos, prepared, tmp_path):
+    """The very commands that are printed train and score it."""
+    out = tmp_path / "out"
+    where = ["--scale", "ci", "--config-dir", ROOT / "config", "--data", prepared]
+    result = command(videos, "--out", out, "--join", "--name", "films", *where)
+    assert result.exit_code == 0, result.output
+    lines = [shlex.split(line) for line in result.output.splitlines() if line.startswith("multitrain ")]
+    assert [line[1] for line in lines] == ["train", "evaluate", "evaluate", "evaluate"]
+    for line in lines:
+        done = CliRunner().invoke(cli.app, line[1:])
+        assert done.exit_code == 0, done.output
+    folder = out / "runs/ci/joined/seed0"
+    found = load_network(folder / "model.pt")
+    assert list(found.heads) == ["k400", "mit", "films"]
+    pairs = set(found.projections.weights())
+    assert {("films", "k400"), ("k400", "films"), ("mit", "films"), ("films", "mit")} < pairs
+    assert {path.stem for path in (folder / "predictions").glob("*.parquet")} == {"k400", "mit", "films"}
+    record = json.loads((folder / "run.json").read_text())
+    assert record["settings"]["informative"] and record["init"]["file"] == str(out / "start.pt")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--with", "mit,k9"], "no dataset 'k9'"),
+        (["--with", ""], "--with: name datasets to train with"),
+        (["--with", "ssv2"], "ssv2/manifest.parquet: no such manifest"),
+        (["--name", "ssv2"], "--name ssv2: scale ci has such a dataset already"),
+        (["--freeze"], "--join: the scale's joint recipe is used"),
+        (["--scale", "mini"], "--scale mini: its model has frames 8, the checkpoint's 4"),
+        (["--scale", "none"], "none.yaml: no such file"),
+    ],
+)
+def test_what_cannot_be_joined(command, videos, prepared, tmp_path, arguments, told):
+    where = ["--scale", "ci", "--config-dir", ROOT / "config", "--data", prepared]
+    result = command(videos, "--out", tmp_path / "out", "--join", *where, *arguments)
+    assert isinstance(result.exception, UserError), result.output
+    assert told in str(result.exception) and "\n" not in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_page_can_be_followed_to_the_letter(network, videos, prepared, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tuning, "EPOCHS", (1, 2))  # fewer than a person has
+    save_network(Path("model.pt"), network)
+    for label, name in (("upper half", "falling"), ("à gauche", "jumping")):
+        Path("my-videos", name).mkdir(parents=True)
+        for path in sorted((videos / label).iterdir()):
+            Path("my-videos", name, path.name).symlink_to(path)
+    app = typer.Typer()
+    app.command()(cli_finetune.finetune)
+    app.command()(cli_predict.predict)
+    blocks = re.findall(r"^```bash\nmultitrain (.*?)^```$", (ROOT / "docs/finetune.md").read_text(), re.M | re.S)
+    assert len(blocks) == 4
+    for block in blocks:
+        words = shlex.split(block.replace("--scale mini", f"--scale ci --config-dir {ROOT / 'config'}"))
+        result = CliRunner().invoke(app, words)
+        told = str(result.exception or "")
+        assert not told or "broken.mp4" in result.output, (block, told)  # the one that is no video
+    made = ("tuned/report.md", "tuned-all/model.pt", "joined/config/experiments.yaml")
+    assert all(Path(name).is_file() for name in made)
+    assert Path("tuned/finetune/own/missing.csv").read_text().count("undecodable") == 1

@@ -90,19 +90,11 @@ def test_joined_moments_are_means_of_as_many_windows_as_before():
     rows = rng.random((27, 3)).astype(np.float32)
     for index, row in enumerate(rows):
         moments.add(Window(index, index + 2.0, {"a": row}))
-        assert len(moments.times) < 4
+        assert moments.count < 4
     moments.close()
-    assert moments.times == [(0, 9), (8, 17), (16, 25), (24, 28)]
+    assert moments.times.tolist() == [[0, 9], [8, 17], [16, 25], [24, 28]]
     for (start, end), scores in zip(moments.times, moments.scores["a"], strict=True):
         np.testing.assert_allclose(scores, rows[int(start) : int(end) - 1].mean(0), rtol=1e-5)
-
-
-def test_few_windows_are_moments_as_they_are():
-    moments = Moments(most=8)
-    for index in range(5):
-        moments.add(Window(index, index + 1.0, {"a": np.full(2, index, np.float32)}))
-    moments.close()
-    assert [row.tolist() for row in moments.scores["a"]] == [[index] * 2 for index in range(5)]
 
 
 def test_the_classes_that_lead_are_shown_in_order_of_time():
@@ -117,6 +109,14 @@ def test_curves_reach_both_ends():
     times, shares = curve(planted(k=[[0.2, 0.8], [0.9, 0.1]]), "k", 0)
     assert times.tolist() == [0, 0.5, 1.5, 2]
     assert shares.tolist() == pytest.approx([0.2, 0.2, 0.9, 0.9])
+
+
+def test_long_curves_are_drawn_by_means():
+    rows = np.random.default_rng(0).dirichlet(np.ones(2), 1000)
+    times, shares = curve(planted(k=rows.tolist()), "k", 1)
+    assert len(times) == len(shares) == 334 + 2 and times[1:3].tolist() == [1.5, 4.5] and times[-1] == 1000
+    np.testing.assert_allclose(shares[1:-2], rows[:999, 1].reshape(-1, 3).mean(1), rtol=1e-5)
+    assert shares[-2] == pytest.approx(rows[999, 1])
 
 
 @pytest.mark.parametrize(

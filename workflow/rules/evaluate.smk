@@ -18,6 +18,7 @@ rule evaluate:
     threads: 1 + MACHINE.workers
     resources:
         **launch.testing(MACHINE),
+        workers=MACHINE.workers,
     params:
         options=PLAN.options("data", "results"),
         settings=lambda wildcards: PLAN.evaluate_settings(wildcards.dataset),
@@ -26,7 +27,7 @@ rule evaluate:
     shell:
         "python -m multitrain.cli evaluate {wildcards.run} {wildcards.dataset}"
         " {params.options} --seed {wildcards.seed} --threads {threads}"
-        " --workers {MACHINE.workers}"
+        " --workers {resources.workers}"
         " 2>&1 | tee {log:q}"
 
 

@@ -1,7 +1,5 @@
 # Manifests -> one model a run and seed.
 
-TRAIN = launch.command(MACHINE)
-
 
 rule train:
     """Train a run; a killed training goes on from its folder resume/, not declared."""
@@ -30,6 +28,8 @@ rule train:
     threads: launch.cores(MACHINE)
     resources:
         **launch.training(MACHINE),
+        starter=launch.command(MACHINE),
+        workers=MACHINE.workers,
         threads_each=lambda wildcards, threads: max(threads // launch.cores(MACHINE), 1),
     params:
         options=PLAN.options("data", "results"),
@@ -38,9 +38,9 @@ rule train:
         settings=lambda wildcards: PLAN.train_settings(wildcards.run),
     message:
         "Training {wildcards.run}, seed {wildcards.seed}"
-    # What the machine decides is no parameter: on another one nothing is trained again.
+    # What the machine decides is a resource, no parameter: on another one nothing is trained again.
     shell:
-        "exec bash workflow/scripts/train.sh {log:q} {TRAIN}"
+        "exec bash workflow/scripts/train.sh {log:q} {resources.starter}"
         " {wildcards.run} {params.options} {params.leaks} {params.pretrained}"
         " --seed {wildcards.seed}"
-        " --threads {resources.threads_each} --workers {MACHINE.workers}"
+        " --threads {resources.threads_each} --workers {resources.workers}"

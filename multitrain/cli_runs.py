@@ -31,6 +31,8 @@ def status(
     """Show how far every run is: waiting, running, stopped, preempted, failed or finished."""
     loaded = load_scale(scale, config)
     experiments = load_experiments(config, loaded)
+    if not results.is_dir():
+        typer.echo(f"note: {results}: no such folder: every run is shown as waiting", err=True)
     try:
         while True:
             _show_status(loaded, experiments, seed, results, as_json, clear=watch is not None)

@@ -150,3 +150,10 @@ def test_a_watch_prints_until_it_is_interrupted(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("multitrain.cli_runs.time.sleep", sleep)
     assert call("status", "--watch", "7", "--results", str(tmp_path), *CONFIG) == 0
     assert waited == [7, 7, 7] and capsys.readouterr().out.count("run  ") == 3
+
+
+def test_the_status_of_a_folder_that_is_not_there_says_so(capfd, tmp_path):
+    assert call("status", "--scale", "ci", "--results", str(tmp_path / "nowhere")) == 0
+    assert "nowhere: no such folder" in capfd.readouterr().err
+    assert call("status", "--scale", "ci", "--results", str(tmp_path)) == 0
+    assert not capfd.readouterr().err

@@ -29,7 +29,7 @@ class Said(BaseModel):
 
     state: Literal["running", "preempted", "failed", "finished"]
     step: int = Field(ge=0)
-    steps: int = Field(ge=1)
+    steps: int | None = Field(ge=1)  # None where it could not begin
     updated: AwareDatetime
     starts: int = Field(ge=1)
     host: str
@@ -45,7 +45,7 @@ class Said(BaseModel):
     def silent(self, now: datetime) -> float:
         """Seconds since its last word, 0 where that is too few to mean anything."""
         seconds = (now - self.updated).total_seconds()
-        step = (self.seconds_left or 0) / max(self.steps - self.step, 1)
+        step = (self.seconds_left or 0) / max((self.steps or 0) - self.step, 1)
         return seconds if seconds > max(SILENT_SECONDS, SILENT_STEPS * step) else 0.0
 
 

@@ -12,6 +12,8 @@ import platform
 import resource
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -154,15 +156,35 @@ class Log:
         return {**self.pace.numbers(self.steps - self.done), "memory_mb": _memory_mb()}
 
     def _write(self, state: str, message: str = "") -> None:
-        """A disk that is full or gone stops no training for its status alone."""
         self.written = time.monotonic()
         said = {"state": state, "step": self.done, **self.about, "updated": _now(), **self._numbers()}
-        try:
-            with atomic(self.folder / "status.json") as temporary:
-                said = {**said, "message": message, "terms": _finite(self.record)}
-                temporary.write_text(json.dumps(said, indent=2, allow_nan=False) + "\n")
-        except OSError as reason:
-            sys.stderr.write(f"{self.folder / 'status.json'}: cannot be written: {reason}\n")
+        _write_status(self.folder, {**said, "message": message, "terms": _finite(self.record)})
+
+
+@contextmanager
+def beginning(folder: Path, main: bool = True) -> Iterator[None]:
+    """Around what comes before there is a `Log`: status.json says why a training could not begin.
+
+    How far an earlier start came stays in it. Only the main process's one does anything.
+    """
+    try:
+        yield
+    except Exception as error:
+        if main:
+            before = _read_status(folder / "status.json")
+            said = {"step": 0, "steps": None, **before, "state": "failed", "starts": _count(before) + 1}
+            said |= {"updated": _now(), "host": platform.node(), "pid": os.getpid()}
+            _write_status(folder, {**said, "message": str(error) or type(error).__name__})
+        raise
+
+
+def _write_status(folder: Path, said: dict) -> None:
+    """A disk that is full or gone stops no training for its status alone."""
+    try:
+        with atomic(folder / "status.json") as temporary:
+            temporary.write_text(json.dumps(said, indent=2, allow_nan=False) + "\n")
+    except OSError as reason:
+        sys.stderr.write(f"{folder / 'status.json'}: cannot be written: {reason}\n")
 
 
 def _now() -> str:

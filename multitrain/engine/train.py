@@ -14,7 +14,7 @@ import torch
 from multitrain.data.loader import train_batches, worker_errors
 from multitrain.engine.checkpoint import ResumePoint, read_state, save_network
 from multitrain.engine.distributed import joined
-from multitrain.engine.log import Log
+from multitrain.engine.log import Log, beginning
 from multitrain.engine.preemption import Preempted, StopRequest
 from multitrain.engine.setup import Job
 from multitrain.engine.training import Training
@@ -45,13 +45,14 @@ def train(
     if checkpoint_seconds is None:
         checkpoint_seconds = CHECKPOINT_SECONDS_GPU if job.scale.machine.gpus else CHECKPOINT_SECONDS
     with joined(device) as team, StopRequest() as stop:
-        training = Training(job, device, team)
-        resume = ResumePoint(job.folder / "resume" / "checkpoint.pt", checkpoint_seconds)
-        _take_up(training, resume)
-        first, parts, batch = training.done, training.share.parts, job.recipe.batch
-        source = train_batches(training.clips, batch, first, training.steps, workers, training.share)
-        every = math.ceil(training.steps / HISTORY_LINES)
-        log = Log(job, training.steps, first, every, team.count, team.main, tensorboard)
+        with beginning(job.folder, team.main):
+            training = Training(job, device, team)
+            resume = ResumePoint(job.folder / "resume" / "checkpoint.pt", checkpoint_seconds)
+            _take_up(training, resume)
+            first, parts, batch = training.done, training.share.parts, job.recipe.batch
+            source = train_batches(training.clips, batch, first, training.steps, workers, training.share)
+            every = math.ceil(training.steps / HISTORY_LINES)
+            log = Log(job, training.steps, first, every, team.count, team.main, tensorboard)
         with log, team.naming_lost(), worker_errors():
             last = time.monotonic()
             while training.done < training.steps:

@@ -20,6 +20,7 @@ from multitrain.config import Views
 from multitrain.data.clips import Source, ViewClips
 from multitrain.data.loader import view_batches
 from multitrain.engine.checkpoint import ResumePoint, read_state, save_network
+from multitrain.engine.preemption import Preempted, StopRequest
 from multitrain.engine.setup import Job, build_network, code_hash, init_record
 from multitrain.errors import UserError
 from multitrain.files import atomic
@@ -69,6 +70,7 @@ def features(network: Network, source: Source, resume: ResumePoint, device: torc
     """z (N, V, D) of the V views of each clip; taken up where an earlier start left off.
 
     Raises:
+        Preempted: a signal asked to stop; what there is of the features is kept.
         UserError: a clip cannot be read, or the network says no finite number of it.
     """
     spec, views = network.spec, source.settings.views
@@ -78,8 +80,10 @@ def features(network: Network, source: Source, resume: ResumePoint, device: torc
     done = sum(map(len, parts))
     network = network.to(device).eval()
     resume.path.parent.mkdir(parents=True, exist_ok=True)
-    with torch.inference_mode(), progress("features", "clip", len(clips), done) as bar:
-        for batch in view_batches(Subset(clips, range(done, len(clips))), BATCH, workers):
+    with torch.inference_mode(), StopRequest() as stop, progress("features", "clip", len(clips), done) as bar:
+        batches = view_batches(Subset(clips, range(done, len(clips))), BATCH, workers)
+        while found := stop.take(batches, 1):
+            (batch,) = found
             z = network.features(normalise(batch.video.to(device), spec.model.normalisation)).cpu()
             if not z.isfinite().all():
                 raise UserError(f"features of {batch.clip_ids[0]}: not finite: choose another checkpoint")
@@ -87,6 +91,11 @@ def features(network: Network, source: Source, resume: ResumePoint, device: torc
             bar.update(len(parts[-1]))
             if resume.due():
                 resume.save(fingerprint=fingerprint, z=torch.cat(parts))
+        if found is None:
+            if parts:
+                resume.save(fingerprint=fingerprint, z=torch.cat(parts))
+            seen = f"clip {sum(map(len, parts))} of {len(clips)}"
+            raise Preempted(f"asked to stop by {stop.signal} at {seen}: start it again to go on")
     network.to("cpu")
     whole = torch.cat(parts).clone()
     if done < len(clips):

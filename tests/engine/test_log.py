@@ -8,12 +8,14 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+import torch
 
 from multitrain.analysis.status import RunStatus, run_status
 from multitrain.engine import log as module
-from multitrain.engine.log import Log, Pace
+from multitrain.engine.log import Log, Pace, beginning
 from multitrain.engine.preemption import Preempted
 from multitrain.engine.setup import Job
+from multitrain.engine.train import train
 from multitrain.errors import UserError
 
 
@@ -135,6 +137,37 @@ def test_the_end_of_a_run_is_told(job, error, state, message):
         raise error
     said = status(job)
     assert (said["state"], said["message"], said["step"], said["seconds_left"]) == (state, message, 2, 10)
+
+
+def test_a_run_that_cannot_begin_says_why(job):
+    def fail(message: str) -> RunStatus:
+        with pytest.raises(UserError), beginning(job.folder):
+            raise UserError(message)
+        return run_status(job.folder, job.name, job.run, job.seed, datetime.now(UTC))
+
+    said = fail("no such manifest")
+    assert (said.state, said.note, said.starts, said.steps) == ("failed", "no such manifest", 1, None)
+    assert said.damaged == ()
+    with pytest.raises(Killed), Log(job, 10, 0, 1) as log:
+        work(log, 0, 4)
+        raise Killed
+    said = fail("a disk is gone")
+    assert (said.state, said.note, said.starts, said.step, said.steps) == ("failed", "a disk is gone", 3, 4, 10)
+    with Log(job, 10, 4, 1):
+        assert status(job)["state"] == "running" and status(job)["message"] == ""
+
+
+def test_a_process_that_is_not_the_main_one_says_nothing_of_a_failure(job):
+    with pytest.raises(UserError), beginning(job.folder, main=False):
+        raise UserError("no such manifest")
+    assert not job.folder.exists()
+
+
+def test_a_training_without_data_leaves_word_of_it(job):
+    with pytest.raises(UserError, match="manifest"):
+        train(job, torch.device("cpu"))
+    said = status(job)
+    assert said["state"] == "failed" and "manifest" in said["message"]
 
 
 def test_starts_are_counted_until_a_run_is_finished(job):

@@ -1,0 +1,45 @@
+"""The head that is fitted to features: it is the minimum, whatever the scale of the features."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from multitrain.model.heads import make_head
+from multitrain.use import probe
+
+
+@pytest.mark.parametrize("hidden", [0, 8])
+def test_the_fit_is_a_minimum_and_reads_features_as_they_are(hidden):
+    torch.manual_seed(0)
+    z, labels = torch.randn(30, 2, 6) * torch.tensor([1, 2, 5, 9, 0.1, 3]) + 4, torch.arange(30) % 3
+    z[labels == 1] += 1
+    head = make_head(6, 3, hidden, 0.5)
+    history = probe.fit(head, z, labels, 1e-2, 300)
+    assert history[-1]["total"] < history[0]["total"] and [line["step"] for line in history] == list(
+        range(len(history))
+    )
+    first = next(layer for layer in head.modules() if isinstance(layer, nn.Linear))
+    flat, deviation = z.flatten(0, 1), z.flatten(0, 1).std(0, correction=0)
+    weight, bias = (first.weight * deviation).detach(), (first.bias + first.weight @ flat.mean(0)).detach()
+    first.weight.data, first.bias.data = weight, bias
+    scaled = (flat - flat.mean(0)) / deviation
+    squares = sum(w.square().sum() for w in head.parameters() if w.ndim > 1)
+    total = F.cross_entropy(head(scaled), labels.repeat_interleave(2)) + 0.5e-2 * squares
+    assert total.item() == pytest.approx(history[-1]["total"], abs=1e-4)
+    gradients = torch.autograd.grad(total, list(head.parameters()))
+    assert max(float(g.abs().max()) for g in gradients) < 1e-2
+
+
+def test_noise_is_decayed_and_signal_is_not():
+    torch.manual_seed(0)
+    labels = torch.arange(48) % 4
+    noise = torch.randn(48, 1, 20)
+    clear = noise + 6 * F.one_hot(labels, 20)[:, None]
+
+    def fresh():
+        torch.manual_seed(1)
+        return nn.Linear(20, 4)
+
+    assert probe.choose_decay(noise, labels, fresh) == max(probe.DECAYS)
+    assert probe.choose_decay(clear, labels, fresh) == min(probe.DECAYS)

@@ -32,6 +32,10 @@ def export(
     program: Annotated[
         Path | None, typer.Option("--program", metavar="OUT.pt2", help="PyTorch's exported program to write.")
     ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", metavar="OUT", help="Folder to write: safetensors and JSON, as on the hub."),
+    ] = None,
     clips: Annotated[
         Path | None, typer.Option("--clips", metavar="FOLDER", help="Videos to check the file with, besides noise.")
     ] = None,
@@ -39,8 +43,10 @@ def export(
 ) -> None:
     """Write a model for other runtimes, for any batch; the file is run and compared with the model before it stays."""
     wanted = [(out, suffix) for out, suffix in ((onnx, ".onnx"), (program, ".pt2")) if out]
-    if not wanted:
-        raise UserError("export: nothing to write: give --onnx OUT.onnx, --program OUT.pt2, or both")
+    if not wanted and folder is None:
+        raise UserError("export: nothing to write: give --onnx OUT.onnx, --program OUT.pt2 or --folder OUT, or several")
+    if clips and not wanted:
+        raise UserError("--clips: checks --onnx and --program: leave it out with --folder alone")
     for out, suffix in wanted:
         if out.suffix != suffix:
             raise UserError(f"{out}: choose a name that ends in {suffix}")
@@ -55,6 +61,9 @@ def export(
     torch.set_num_threads(threads)
     network = multitrain.load(model)
     real = _clips(network, clips) if clips else None
+    if folder is not None:
+        multitrain.save(network, folder)
+        typer.echo(f"{folder}: model.safetensors, config.json and README.md, for `multitrain.load` or the hub")
     for out, suffix in wanted:
         difference = (export_onnx if suffix == ".onnx" else export_program)(network, out, real)
         typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB; largest difference from the model {difference:.1e}")

@@ -156,12 +156,14 @@ def test_nothing_is_left_where_no_video_can_be_read(model, folder, tmp_path):
         ("features {model} {folder} {tmp}/z.parquet --like ssv2", "--like ssv2: the model has heads of k400, mit"),
         ("features {tmp}/no.pt {folder} {tmp}/z.parquet", "no.pt: no such file"),
         ("features {model} {tmp}/damaged {tmp}/z.parquet", "manifest.parquet: not a readable Parquet file"),
-        ("export {model}", "nothing to write: give --onnx OUT.onnx, --program OUT.pt2, or both"),
+        ("export {model}", "nothing to write: give --onnx OUT.onnx, --program OUT.pt2 or --folder OUT"),
         ("export {model} --program {tmp}/m.onnx", "m.onnx: choose a name that ends in .pt2"),
         ("export {model} --onnx {tmp}/m.pt2", "m.pt2: choose a name that ends in .onnx"),
         ("export {model} --program {folder}/notes.txt/m.pt2", "m.pt2: cannot be written"),
         ("export {tmp}/no.pt --program {tmp}/m.pt2", "no.pt: no such file"),
         ("export {folder}/notes.txt --program {tmp}/m.pt2", "notes.txt: "),
+        ("export {model} --folder {folder}/notes.txt", "notes.txt"),
+        ("export {model} --folder {tmp}/new --clips {folder}", "--clips: checks --onnx and --program"),
         ("export {model} --program {tmp}/m.pt2 --clips {tmp}/empty", "empty: a folder without videos"),
     ],
 )
@@ -182,3 +184,11 @@ def test_export_by_command_is_checked_on_videos_too(model, data, tmp_path):
     assert result.exit_code == 0, result.output
     assert "m.pt2: " in result.stdout and "largest difference from the model 0.0e+00" in result.stdout
     assert torch.export.load(tmp_path / "m.pt2").module()
+
+
+def test_export_by_command_writes_a_folder_that_loads(model, tmp_path):
+    result = run("export", model, "--folder", tmp_path / "saved")
+    assert result.exit_code == 0 and "saved: model.safetensors" in result.stdout
+    wanted, found = multitrain.load(model), multitrain.load(tmp_path / "saved")
+    assert (found.spec, found.card) == (wanted.spec, wanted.card)
+    assert all(torch.equal(weight, wanted.state_dict()[name]) for name, weight in found.state_dict().items())

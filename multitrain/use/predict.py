@@ -4,6 +4,7 @@ import tempfile
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from multitrain.use.frames import read_views, read_windows
 from multitrain.use.inputs import local
 
 Plan = Mapping[Frames, tuple[str, ...]]  # datasets whose heads look at the same frames
+AT_ONCE = 4  # parts of a long video: more gains little, and progress is seldom told where a part takes seconds
 SECONDS = Limits().seconds  # that decoding one video may take in a process of its own
 
 
@@ -116,7 +118,7 @@ class Recogniser:
         hop: float | None = None,
         datasets: Collection[str] | None = None,
     ) -> Iterator[Window]:
-        """The answers to parts of a long video, in order of time, one centre view each; read as they are asked for.
+        """The answers to parts of a long video, in order of time, one centre view each; a few are read at once.
 
         `seconds` is a part's length (default: what a clip of the heads' sampling takes), `hop` the time from the start
         of one to that of the next (default: half a part). A video shorter than a part is one; the last part ends with
@@ -131,12 +133,16 @@ class Recogniser:
         if not (0 < seconds < float("inf") and 0 < hop < float("inf")):
             raise UserError(f"windows of {seconds:g} s every {hop:g} s: both lengths have to be above 0")
         readers = [read_windows(path, frames, *self.size, seconds, hop) for frames in plan]
-        for parts in zip(*readers, strict=False):
-            scores = {}
-            for names, (_, _, clip) in zip(plan.values(), parts, strict=True):
-                logits = self.outputs(clip[None]).logits
-                scores |= {name: logits[name].softmax(-1)[0].numpy() for name in names}
-            yield Window(parts[0][0], parts[0][1], {n: scores[n] for n in self.network.spec.classes if n in scores})
+        moments = zip(*readers, strict=False)
+        while parts := list(islice(moments, min(self.batch, AT_ONCE))):
+            scores: list[dict[str, np.ndarray]] = [{} for _ in parts]
+            for place, names in enumerate(plan.values()):
+                logits = self.outputs(torch.stack([part[place][2] for part in parts])).logits
+                for name in names:
+                    for own, row in zip(scores, logits[name].softmax(-1).numpy(), strict=True):
+                        own[name] = row
+            for ((start, end, _), *_), own in zip(parts, scores, strict=True):
+                yield Window(start, end, {name: own[name] for name in self.network.spec.classes if name in own})
 
     def clip_seconds(self, plan: Plan) -> float:
         """How much of a video a dense clip of these heads takes, the longest of them; without any, of 30 fps."""

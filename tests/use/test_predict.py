@@ -196,6 +196,20 @@ def test_parts_of_a_long_video_are_answered_in_turn(recogniser, tmp_path):
     assert len(list(recogniser.windows(path))) == 9  # parts of 4 frames, 3 apart at 12 a second, every half of one
 
 
+def test_parts_that_are_read_at_once_get_the_answers_they_get_alone(model, tmp_path):
+    network = load_network(model)
+    other = Frames(fps=6, short_side=40, sampling=Sampling(kind="segment"))
+    network.card = Card(datasets={"k400": network.card.datasets["k400"], "mit": Seen(title="M", frames=other)})
+    path = write_video(tmp_path / "clip.mp4", 60)
+    alone, *others = (list(Recogniser(network, batch=batch).windows(path, 2.0, 0.5)) for batch in (1, 2, 3, 16))
+    assert len(alone) == 7
+    for windows in others:
+        for window, expected in zip(windows, alone, strict=True):
+            assert (window.start, window.end, list(window.scores)) == (expected.start, expected.end, ["k400", "mit"])
+            for name, scores in expected.scores.items():
+                np.testing.assert_allclose(window.scores[name], scores, atol=1e-6)
+
+
 @pytest.mark.parametrize(("seconds", "hop"), [(0, 1), (1, 0), (-1, 1), (1, float("nan")), (float("inf"), 1)])
 def test_parts_need_a_length(recogniser, tmp_path, seconds, hop):
     with pytest.raises(UserError, match="above 0"):

@@ -1,7 +1,9 @@
 """`multitrain COMMAND`: thin, one function a command. The workflow's rules call these, and so can people."""
 
+import io
 import json
 import os
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -26,6 +28,8 @@ from multitrain.options import (
     Workers,
 )
 from multitrain.progress import progress
+
+TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(
     help="Multi-dataset training of video transformers: data, training, evaluation and tables, one command a stage.",
@@ -81,7 +85,7 @@ def _torch_device(name: str, threads: int, own: bool = False):
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = "no such kind" if "device type" in str(error) else str(error).splitlines()[0]
         raise UserError(f"--device {name}: not usable here ({reason}): choose cpu, cuda or auto") from None
     return device
 
@@ -214,7 +218,11 @@ def flops(
 
 
 def run(arguments: list[str] | None = None) -> Any:
-    """Entry point: a UserError is one line on standard error and exit status 1."""
+    """Entry point: a UserError, or what the system refuses, is one line on standard error and exit status 1."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # so that temporary files go
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be of bytes that are no text
     try:
         return app(args=arguments)
     except UserError as error:
@@ -222,6 +230,10 @@ def run(arguments: list[str] | None = None) -> Any:
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone, as in `multitrain flops | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {where}{error.strerror or error}", err=True)
         sys.exit(1)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from os.path import samefile
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +21,9 @@ def predict(
     model: Model,
     video: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders of them, http(s) addresses.")],
     top: Annotated[int, typer.Option("--top", min=1, help="Classes shown of each dataset.")] = 5,
-    datasets: Annotated[str | None, typer.Option(metavar="A,B", help="Heads to ask. [default: all]")] = None,
+    datasets: Annotated[str | None, typer.Option(metavar="A,B", help=r"Heads to ask. \[default: all]")] = None,
     views: Annotated[
-        str | None, typer.Option(metavar="TxS", help="Clips along time x crops (1 or 3). [default: as in testing]")
+        str | None, typer.Option(metavar="TxS", help=r"Clips along time x crops (1 or 3). \[default: as in testing]")
     ] = None,
     related: Annotated[bool, typer.Option("--related", help="Add what other datasets' classes are related.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a video and line.")] = False,
@@ -34,7 +35,7 @@ def predict(
         Path | None, typer.Option(metavar="FOLDER", help="Slide over one long video: a table, a picture, a page.")
     ] = None,
     hop: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Of --timeline: from part to part. [default: half a part]")
+        float | None, typer.Option(metavar="SECONDS", help=r"Of --timeline: from part to part. \[default: half a part]")
     ] = None,
     embed: Annotated[bool, typer.Option("--embed", help="Of --timeline: copy the video into the folder.")] = False,
     threads: Threads = 1,
@@ -46,13 +47,17 @@ def predict(
     wanted = parse_views(views)
     if timeline is not None:
         given = {"--views": views, "--related": related, "--json": as_json, "--csv": as_csv, "--out": out}
+        given["--jobs"] = jobs > 1
         _check_timeline(video, hop, [name for name, value in given.items() if value])
     elif hop is not None or embed:
         raise UserError(f"--{'embed' if embed else 'hop'}: goes with --timeline FOLDER")
-    from multitrain.use.inputs import videos
-    from multitrain.use.predict import Failure
+    from multitrain.use.answers import Failure
+    from multitrain.use.inputs import is_address, videos
     from multitrain.use.report import Detail, writing
 
+    items = videos(video)
+    if timeline is not None and isinstance(items[0], Failure):
+        raise UserError(f"{items[0].path}: {items[0].reason}")
     recogniser = load_recogniser(model, device, threads, batch)
     names = None if datasets is None else [name.strip() for name in datasets.split(",") if name.strip()]
     try:
@@ -68,17 +73,18 @@ def predict(
         typer.echo(f"{timeline / 'timeline.html'}: open it in a browser; beside it timeline.csv and timeline.png")
         return
     form = "json" if as_json else "csv" if as_csv else "table"
-    paths, complaints = videos(video)
+    paths = [item for item in items if isinstance(item, str)]
+    if out is not None and any(not is_address(path) and samefile(path, out) for path in paths if out.exists()):
+        raise UserError(f"--out {out}: is one of the videos: name another file")
     with writing(out, form, Detail(recogniser.network, recogniser.card, top, related)) as report:
-        for failure in complaints:
-            report.failure(failure)
-        if paths:
-            with progress("predict", "video", len(paths)) as bar:
-                for answer in recogniser.answers(paths, plan, jobs):
-                    (report.failure if isinstance(answer, Failure) else report.answer)(answer)
-                    bar.update()
+        answers = recogniser.answers(paths, plan, jobs)
+        with progress("predict", "video", len(items)) as bar:
+            for item in items:
+                answer = next(answers) if isinstance(item, str) else item
+                (report.failure if isinstance(answer, Failure) else report.answer)(answer)
+                bar.update()
     if report.failures:
-        raise UserError(f"{report.failures} of {len(paths) + len(complaints)} gave no answer: the reasons are above")
+        raise UserError(f"{report.failures} of {len(items)} gave no answer: the reasons are above")
 
 
 def _check_timeline(videos: list[str], hop: float | None, others: list[str]) -> None:
@@ -100,6 +106,8 @@ def load_recogniser(model: str, device: str, threads: int, batch: int = 16):
     from multitrain.use.predict import Recogniser
 
     recogniser = Recogniser(load(model), chosen, batch)
+    if recogniser.synthetic:
+        sys.stderr.write(f"note: {model} was trained on synthetic videos: of filmed ones it knows nothing\n")
     if recogniser.card.assumed:
         sys.stderr.write(
             f"note: {model} does not say how its clips were sampled: every third of 30 frames a second is assumed\n"

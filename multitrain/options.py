@@ -13,7 +13,7 @@ DataFolder = Annotated[Path, typer.Option("--data", help="Folder of raw files an
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Folder of runs and tables.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes side by side; changes nothing but speed.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the run.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Processor threads of the computation.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, max=1024, help="Processor threads of the computation.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that decode ahead; 0: none.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: an accelerator where there is one.")]
 PublishedFolder = Annotated[Path, typer.Option("--published", help="Folder of the paper's tables.")]

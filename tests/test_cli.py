@@ -1,13 +1,19 @@
 """The commands as people type them: help for each, one line for what is wrong, nothing half-written."""
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
 import multitrain
+from multitrain import cli
 from multitrain.cli import run
+from multitrain.errors import UserError
+from multitrain.files import atomic
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ["--config-dir", str(ROOT / "config")]
@@ -111,7 +117,8 @@ def test_what_is_wrong_is_one_line_and_status_1(arguments, message, tmp_path, mo
     said = capsys.readouterr().err
     assert said.startswith("error: ") and len(said.splitlines()) == 1
     assert message in said
-    assert not list(tmp_path.iterdir())
+    written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == ({"status.json"} if message.startswith("manifest.parquet") and arguments[0] == "train" else set())
 
 
 def test_an_exported_model_is_imported_again(tmp_path, capsys):
@@ -157,3 +164,49 @@ def test_the_status_of_a_folder_that_is_not_there_says_so(capfd, tmp_path):
     assert "nowhere: no such folder" in capfd.readouterr().err
     assert call("status", "--scale", "ci", "--results", str(tmp_path)) == 0
     assert not capfd.readouterr().err
+
+
+@pytest.fixture
+def signals():
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_request_to_end_leaves_no_partial_file(signals, tmp_path, monkeypatch):
+    def work(args):
+        with atomic(tmp_path / "out.csv") as temporary:
+            temporary.write_text("half")
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+
+    monkeypatch.setattr(cli, "app", work)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with pytest.raises(SystemExit) as caught:
+        run([])
+    assert caught.value.code == 143 and not list(tmp_path.iterdir())
+
+
+def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
+    def work(args):
+        raise PermissionError(13, "Permission denied", "/some/place")
+
+    monkeypatch.setattr(cli, "app", work)
+    with pytest.raises(SystemExit) as caught:
+        run([])
+    assert caught.value.code == 1 and capsys.readouterr().err == "error: /some/place: Permission denied\n"
+
+
+def test_a_file_is_replaced_where_it_is_and_nothing_else_is(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real/file")
+    for text in ("one", "two"):
+        with atomic(tmp_path / "link") as temporary:
+            temporary.write_text(text)
+        assert (tmp_path / "link").is_symlink() and (tmp_path / "real/file").read_text() == text
+    os.mkfifo(tmp_path / "pipe")
+    for name, kind in (("real", "a folder"), ("pipe", "no regular file")):
+        with pytest.raises(UserError, match=f"{name}: is {kind}"), atomic(tmp_path / name):
+            pass
+    assert {path.name for path in tmp_path.iterdir()} == {"real", "link", "pipe"}

@@ -20,6 +20,8 @@ TOLERANCE = Fraction(1, 1000)  # seconds: some containers keep times in millisec
 FASTEST = 240  # frames a second; a higher average comes from broken timestamps
 DEFAULT = Limits()
 MOST_PIXELS = 2**31 - 1  # libav's own limit
+CUT = Fraction(1, 2)  # seconds that the packets of a whole file may lack to what its header says
+EXACT = {"mp4", "matroska"}  # containers whose headers say how long their streams are, where others are estimated
 AGREEMENT = 0.01  # the header's rate is taken when the packets' times say the same within this part
 
 
@@ -63,6 +65,7 @@ class Video:
         self._container = None
         self.decoded = 0  # frames so far
         self.trouble = ""  # the decoder's last complaint
+        self.missing = Fraction(0)  # seconds of the pictures that are not in the file, known after `ends`
         self._open()
 
     def __enter__(self) -> "Video":
@@ -140,17 +143,31 @@ class Video:
     def ends(self) -> list[Fraction]:
         """Seconds at which the first frame, the last but one and the last are shown, as the packets say.
 
-        Fewer where there are fewer frames. Reads all packets and decodes none; start reading frames after it.
+        Fewer where there are fewer frames. Reads all packets and decodes none; start reading frames after it. Sets
+        `missing` where the packets end before the header says.
         """
-        stamps = array("q")
+        stamps, reached = array("q"), 0
         for packet in self._packets():
             time = packet.dts if packet.pts is None else packet.pts
             if time is not None and not packet.is_discard:
                 stamps.append(time)
-        base = self._stream.time_base
+                reached = max(reached, time + (packet.duration or 0))
+        base, promised = self._stream.time_base, self._promised()
         self._open()
+        lacking = promised - (reached * base - self._zero) if promised and stamps else Fraction(0)
+        self.missing = lacking if lacking > CUT else Fraction(0)
         rising = sorted(set(stamps))
         return [stamp * base - self._zero for stamp in (rising[:1] + rising[1:][-2:])]
+
+    def _promised(self) -> Fraction | None:
+        """Seconds at which the pictures end by the header; None where it does not say, or guesses."""
+        container, stream = self._container, self._stream
+        if not container.duration or not set(container.format.name.split(",")) & EXACT:
+            return None
+        whole = Fraction(container.duration, av.time_base)
+        if stream.duration:
+            return min(whole, ((stream.start_time or 0) + stream.duration) * stream.time_base - self._zero)
+        return whole if len(container.streams) == 1 else None
 
     def frames(self, start: Fraction = Fraction(0)) -> Iterator[tuple[Fraction, av.VideoFrame]]:
         """Frames with their seconds from the file's start, times strictly rising, from `start` or earlier on."""

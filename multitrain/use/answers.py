@@ -19,6 +19,7 @@ class Answer:
     classes: Mapping[str, tuple[str, ...]]  # of each dataset that was asked
     scores: Mapping[str, np.ndarray]  # (C_k,) float32 of each: softmax of Y_k, mean over views
     views: Mapping[str, int]  # how many views each is the mean of
+    reached: float | None = None  # seconds up to which a file could be read that breaks off
 
     def top(self, k: int = 5) -> dict[str, Best]:
         """The k likeliest classes of each dataset; of equally likely ones the first."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import platform
 import shutil
 import socket
 import tempfile
@@ -44,8 +45,7 @@ class Demo(ThreadingHTTPServer):
         """
         self.recogniser, self.limit, self.loopback = recogniser, limit, is_loopback(host)
         self.titles = {name: seen.title for name, seen in recogniser.card.datasets.items()}
-        origin = recogniser.card.origin
-        self.page, self.policy = demo_page(list(self.titles.values()), limit, bool(origin and origin.synthetic))
+        self.page, self.policy = demo_page(list(self.titles.values()), limit, recogniser.synthetic)
         self.busy, self.stopping = threading.Lock(), threading.Event()
         self._connections: set[socket.socket] = set()
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -53,7 +53,8 @@ class Demo(ThreadingHTTPServer):
             super().__init__((host, port), Handler)
         except (OSError, OverflowError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise UserError(f"nothing can listen at {host}, port {port} ({reason}): choose another --port") from None
+            said = f"nothing can listen at {host}, port {port} ({reason})"
+            raise UserError(f"{said}: choose another --host or --port") from None
         self.folder = Path(tempfile.mkdtemp(prefix="multitrain-demo-"))
 
     def server_bind(self) -> None:
@@ -75,6 +76,7 @@ class Demo(ThreadingHTTPServer):
     def address(self) -> str:
         """Where a browser finds the page."""
         host, port = self.server_address[:2]
+        host = platform.node() if ip_address(host).is_unspecified else host
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def close(self) -> None:

@@ -83,9 +83,9 @@ def loose(folder: Path) -> Collection:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder: name one of videos, or of a prepared dataset")
-    found, complaints = videos([str(folder)])
-    if complaints:
-        raise UserError(f"{folder}: {complaints[0].reason}")
+    found = videos([str(folder)])
+    if complaints := [item for item in found if isinstance(item, Failure)]:
+        raise UserError(f"{complaints[0].path}: {complaints[0].reason}")
     names = [Path(path).relative_to(folder).as_posix() for path in found]
     return Collection(folder, [Clip(name, name) for name in names])
 

@@ -23,6 +23,7 @@ from multitrain.sources.video import DEFAULT, TOLERANCE, Beyond, Refused, TooSho
 
 FAR = Fraction(5)  # seconds between two wanted frames that are rather sought than decoded
 MOST_PARTS = 100_000  # of one video
+ALONE = "one frame: at least two are needed"
 
 
 class BrokenOff(Undecodable):
@@ -38,6 +39,10 @@ def readable(path: Path | str) -> Iterator[None]:
     """Makes a UserError of what goes wrong with one video."""
     try:
         yield
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except TooShort as error:
+        raise UserError(f"{path}: no video that can be used ({error})") from None
     except Refused as error:
         raise UserError(f"{path}: no video that can be used ({error}): see whether a player shows it") from None
     except (ArithmeticError, ValueError, MemoryError) as error:  # how absurd times and sizes show
@@ -53,8 +58,9 @@ class Film:
 
     def __init__(self, path: Path, frames: Frames):
         """Raises a `Refused` where the file is no video of two frames."""
-        if path.is_file() and not path.stat().st_size:
-            raise Undecodable("a file of 0 bytes")
+        with path.open("rb") as stream:  # libav's words for what the system refuses say less
+            if not stream.read(1):
+                raise Undecodable("a file of 0 bytes")
         self._frames = frames
         self._video = Video(path, DEFAULT)
         try:
@@ -66,7 +72,7 @@ class Film:
             if len(ends) < 2:  # packets without times, which decoding makes up
                 ends = _decoded_ends(video)
             if len(ends) < 2:
-                raise TooShort(f"frames: {len(ends)}") if ends else Undecodable(video.trouble or "no frame in the file")
+                raise TooShort(ALONE) if ends else Undecodable(video.trouble or "no frame in the file")
             self._first, self._last = ends[0], ends[-1]
             if self._last - self._first > DEFAULT.minutes * 60:
                 raise Beyond(
@@ -89,8 +95,13 @@ class Film:
 
     @property
     def shown(self) -> float:
-        """Seconds that the video takes, whatever rate its frames are brought to."""
+        """Seconds that the frames in the file take, whatever rate they are brought to."""
         return float(self._last - self._first + self._interval)
+
+    @property
+    def whole(self) -> float:
+        """Seconds that the video takes by its header, where the file ends before that; else the same."""
+        return self.shown + float(self._video.missing)
 
     def shorten(self, broken: BrokenOff) -> bool:
         """Leave out the end that the decoder gave nothing of; False where less than two frames are left."""
@@ -160,18 +171,27 @@ def _decoded_ends(video: Video) -> list[Fraction]:
 def read_views(path: Path | str, frames: Frames, count: int, size: int, name: str | None = None) -> Tensor:
     """All test views (V, 3, T, S, S) uint8 of a video: temporal views times crops, in the order of evaluation.
 
-    A file that breaks off is taken as far as it goes. Errors call the video `name`, without it by its path.
+    A file that breaks off is taken as far as it goes; `look` says how far. Errors call the video `name`, without it by
+    its path.
 
     Raises:
         UserError: no video, or one that cannot be decoded.
     """
+    return look(path, frames, count, size, name)[0]
+
+
+def look(
+    path: Path | str, frames: Frames, count: int, size: int, name: str | None = None
+) -> tuple[Tensor, float | None]:
+    """The same, and the seconds up to which a file that breaks off could be read; None of a whole one."""
     with readable(name or path), Film(Path(path), frames) as film:
         try:
-            return _views(film, frames, count, size)
+            views = _views(film, frames, count, size)
+            return views, film.shown if film.whole > film.shown else None
         except BrokenOff as broken:
             if not film.shorten(broken):
                 raise
-            return _views(film, frames, count, size)
+            return _views(film, frames, count, size), film.shown
 
 
 def _views(film: Film, frames: Frames, count: int, size: int) -> Tensor:
@@ -207,7 +227,7 @@ def window_starts(shown: float, seconds: float, hop: float) -> list[float]:
     room = max(shown - seconds, 0.0)
     count = math.floor(room / hop + 1e-9) + 1
     starts = [i * hop for i in range(count)]
-    return [*starts, room] if room - starts[-1] > hop * 1e-6 else starts
+    return [*starts, room] if room - starts[-1] > min(hop, seconds) * 1e-6 else starts
 
 
 def _part_indices(film: Film, frames: Frames, count: int, start: float, seconds: float) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What a person names as videos: files, folders of them, and addresses."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,36 +25,49 @@ def is_address(name: str) -> bool:
     return name.lower().startswith(("http://", "https://"))
 
 
-def videos(names: Iterable[str]) -> tuple[list[str], list[Failure]]:
-    """The videos meant, in order, and the complaints: a folder stands for the videos in it, by name, at any depth.
+def videos(names: Iterable[str]) -> list[str | Failure]:
+    """The videos meant and the complaints, in order: a folder stands for the videos in it, by name, at any depth.
 
     Files are taken whatever their suffix, and what is no video shows when it is read.
     """
-    found, complaints = [], []
+    found: list[str | Failure] = []
     for name in names:
-        path = Path(name)
         if is_address(name):
             found.append(name)
-        elif path.is_dir():
-            inside = _inside(path)
-            found += inside
-            if not inside:
-                complaints.append(
-                    Failure(name, "a folder without videos: they should end in .mp4, .webm, .mkv or alike")
-                )
-        elif path.is_file():
+            continue
+        try:
+            kind = os.stat(name).st_mode
+        except (OSError, ValueError) as error:
+            found.append(Failure(name, _absent(name, error)))
+            continue
+        if stat.S_ISDIR(kind):
+            inside = _inside(Path(name))
+            found += inside or [Failure(name, "a folder without videos: they should end in .mp4, .webm, .mkv or alike")]
+        elif stat.S_ISREG(kind):
             found.append(name)
-        elif path.exists():
-            complaints.append(Failure(name, "neither a file nor a folder"))
         else:
-            complaints.append(Failure(name, "no such file or folder"))
-    return found, complaints
+            found.append(Failure(name, "neither a file nor a folder"))
+    return found
 
 
-def _inside(folder: Path) -> list[str]:
-    """Videos by suffix, sorted; hidden ones and what links lead to are left out."""
-    found = []
-    for where, folders, files in os.walk(folder):
+def _absent(name: str, error: OSError | ValueError) -> str:
+    if not name.strip():
+        return "an empty name: a variable of the shell may not be set"
+    if "://" in name:
+        return "an address that is not http or https: fetch it by other means and name the file"
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "no such file or folder"
+    return f"cannot be looked at: {getattr(error, 'strerror', None) or error}"
+
+
+def _inside(folder: Path) -> list[str | Failure]:
+    """Videos by suffix, sorted, and folders that cannot be read; hidden ones and what links lead to are left out."""
+    found: list[str | Failure] = []
+
+    def tell(error: OSError) -> None:
+        found.append(Failure(str(error.filename), f"cannot be looked into: {error.strerror or error}"))
+
+    for where, folders, files in os.walk(folder, onerror=tell):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         names = (name for name in sorted(files) if not name.startswith("."))
         found += [str(Path(where, name)) for name in names if Path(name).suffix.lower() in SUFFIXES]

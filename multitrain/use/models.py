@@ -21,10 +21,14 @@ def load(where: Path | str) -> Network:
         UserError: nothing of that name, damaged, or of another kind.
     """
     path = Path(where)
+    if not str(where).strip():
+        raise UserError("the model's name is empty: a variable of the shell may not be set")
     if path.is_dir():
-        if not (path / CONFIG).is_file() and (path / "model.pt").is_file():  # a run's folder
+        if (path / CONFIG).is_file():
+            return load_folder(path)
+        if (path / "model.pt").is_file():  # a run's folder
             return load_network(path / "model.pt")
-        return load_folder(path)
+        raise UserError(f"{path}: a folder without a model: neither {CONFIG} nor model.pt is in it")
     if path.exists():
         if path.name == WEIGHTS:
             return load_folder(path.parent)

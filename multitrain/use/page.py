@@ -30,7 +30,13 @@ STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600,
 def timeline_page(timeline: Timeline, title: str, source: str) -> str:
     """A whole page; `source` is the video's address as the page sees it."""
     return ENVIRONMENT.get_template("timeline.html.j2").render(
-        title=title, source=source, panels=panels(timeline), data=script_data(timeline), **_shared()
+        title=title,
+        source=source,
+        part=f"{timeline.part:.1f}",
+        synthetic=timeline.synthetic,
+        panels=panels(timeline),
+        data=script_data(timeline),
+        **_shared(),
     )
 
 
@@ -63,8 +69,8 @@ def panels(timeline: Timeline) -> Markup:
 
 
 def answers(answer: Answer, titles: dict[str, str], top: int = LISTED) -> Markup:
-    """The likeliest classes of every dataset for a whole video, with bars."""
-    datasets = [(titles[name], its) for name, its in answer.top(top).items()]
+    """The likeliest classes of every dataset for a whole video, with bars and how many views they are the mean of."""
+    datasets = [(titles[name], answer.views[name], its) for name, its in answer.top(top).items()]
     return Markup(ENVIRONMENT.get_template("answers.html.j2").render(datasets=datasets))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,9 +63,10 @@ def clock(seconds: float) -> str:
 
 def draw(timeline: Timeline, title: str, out: Path) -> None:
     """Write a PNG: the strongest classes over time, a panel a dataset."""
-    with rc_context(RC):
+    with rc_context(RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box in their place says as much
         figure = Figure(figsize=(WIDTH, 0.8 + PANEL * len(timeline.scores)), dpi=100, layout="constrained")
-        figure.suptitle(title.replace("$", r"\$"), fontweight="bold")
+        figure.suptitle(textwrap.fill(title, 90).replace("$", r"\$"), fontweight="bold")
         panels = figure.subplots(len(timeline.scores), sharex=True, squeeze=False)[:, 0]
         for axes, name in zip(panels, timeline.scores, strict=True):
             for index, (colour, dashes) in zip(timeline.strongest(name, SHOWN), LOOKS, strict=False):

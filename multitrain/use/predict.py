@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from multitrain.model.card import Card, Frames, assumed_card
 from multitrain.model.network import Network, Output, normalise
 from multitrain.sources.apart import each
 from multitrain.use.answers import Answer, Failure, Window
-from multitrain.use.frames import read_views, read_windows
+from multitrain.use.frames import look, read_windows
 from multitrain.use.inputs import local
 
 Plan = Mapping[Frames, tuple[str, ...]]  # datasets whose heads look at the same frames
@@ -39,6 +39,11 @@ class Recogniser:
     def size(self) -> tuple[int, int]:
         """(frames of a clip, pixels of its side)."""
         return self.network.spec.model.frames, self.network.spec.size
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the network has seen rendered videos only."""
+        return bool(self.card.origin and self.card.origin.synthetic)
 
     def plan(self, datasets: Collection[str] | None = None, views: Views | None = None) -> Plan:
         """The frames that the heads of these datasets look at (None: of all), with other test views where given.
@@ -79,7 +84,7 @@ class Recogniser:
             UserError: no video, or no such dataset.
         """
         plan = self.plan(datasets, views)
-        return self.judge(str(path), plan, [read_views(path, frames, *self.size) for frames in plan])
+        return self.judge(str(path), plan, [look(path, frames, *self.size) for frames in plan])
 
     def answers(
         self, paths: Iterable[Path | str], plan: Plan, jobs: int = 1, seconds: float = SECONDS
@@ -94,12 +99,12 @@ class Recogniser:
                 if isinstance(found, str):
                     yield Failure(path, found.removeprefix(f"{path}: "))
                 else:
-                    yield self.judge(path, plan, [torch.from_numpy(views) for views in found])
+                    yield self.judge(path, plan, [(torch.from_numpy(views), reached) for views, reached in found])
 
-    def judge(self, path: str, plan: Plan, found: Iterable[Tensor]) -> Answer:
-        """The answer to a video of which the views (V, 3, T, S, S) for each of the plan's frames are at hand."""
+    def judge(self, path: str, plan: Plan, found: Sequence[tuple[Tensor, float | None]]) -> Answer:
+        """The answer to a video of which there is for each of the plan's frames what `look` gives."""
         scores, counts = {}, {}
-        for names, clips in zip(plan.values(), found, strict=True):
+        for names, (clips, _) in zip(plan.values(), found, strict=True):
             logits = self.outputs(clips).logits
             scores |= {name: logits[name].softmax(-1).mean(0).numpy() for name in names}
             counts |= dict.fromkeys(names, len(clips))
@@ -109,6 +114,7 @@ class Recogniser:
             {name: self.network.spec.classes[name] for name in order},
             {name: scores[name] for name in order},
             {name: counts[name] for name in order},
+            min((reached for _, reached in found if reached is not None), default=None),
         )
 
     def windows(
@@ -151,12 +157,15 @@ class Recogniser:
         return max(spans, default=count * Frames().sampling.stride / 30.0)
 
 
-def decode_all(path: str, plan: tuple[Frames, ...], count: int, size: int, folder: str) -> list[np.ndarray] | str:
-    """The views of one video for each of the plan's frames, or why there are none; for a process of its own."""
+def decode_all(
+    path: str, plan: tuple[Frames, ...], count: int, size: int, folder: str
+) -> list[tuple[np.ndarray, float | None]] | str:
+    """What `look` gives for each of the plan's frames, or why there is nothing; for a process of its own."""
     torch.set_num_threads(1)
     tqdm.set_lock(threading.RLock())  # its own is one between processes, which an ended process would leave behind
     try:
         with local(path, folder) as file:
-            return [read_views(file, frames, count, size, path).numpy() for frames in plan]
+            found = (look(file, frames, count, size, path) for frames in plan)
+            return [(views.numpy(), reached) for views, reached in found]
     except UserError as error:
         return str(error)

@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
@@ -36,7 +36,7 @@ class Detail:
 
     def record(self, answer: Answer) -> dict:
         """An answer as plain values."""
-        datasets = {}
+        datasets: dict[str, dict] = {}
         for name, classes in answer.top(self.top).items():
             best = [{"class": label, "probability": round(share, 6)} for label, share in classes]
             datasets[name] = {"title": self.card.datasets[name].title, "views": answer.views[name], "top": best}
@@ -46,7 +46,8 @@ class Detail:
                     other: [{"class": label, "weight": round(weight, 6)} for label, weight in found]
                     for other, found in others.items()
                 }
-        return {"video": answer.path, "datasets": datasets}
+        cut = {} if answer.reached is None else {"read_up_to": round(answer.reached, 3)}
+        return {"video": answer.path, **cut, "datasets": datasets}
 
 
 class Report:
@@ -60,8 +61,11 @@ class Report:
             self._csv.writerow(COLUMNS if not detail.related else (*COLUMNS, "related"))
 
     def answer(self, answer: Answer) -> None:
-        """Write an answer."""
+        """Write an answer; a file that breaks off is told on standard error too."""
         record = self._detail.record(answer)
+        if answer.reached is not None:
+            broken = f"read up to {answer.reached:.1f} s only, damaged or cut off there"
+            tqdm.write(f"note: {answer.path}: {broken}", file=sys.stderr)
         with tqdm.external_write_mode(self._stream):
             {"table": self._table, "json": self._json, "csv": self._rows}[self._form](record)
 
@@ -86,13 +90,14 @@ class Report:
 
     def _table(self, record: dict) -> None:
         table = Table(show_edge=False)
-        for name, justify in (("dataset", "left"), ("class", "left"), ("probability", "right")):
+        for name, justify in (("dataset", "left"), ("views", "right"), ("class", "left"), ("probability", "right")):
             table.add_column(name, justify=justify, overflow="fold")
         if self._detail.related:
             table.add_column("related classes", overflow="fold")
         for its in record["datasets"].values():
             for rank, best in enumerate(its["top"]):
-                row = [its["title"] if not rank else "", best["class"], f"{100 * best['probability']:.1f} %"]
+                row = [its["title"], str(its["views"])] if not rank else ["", ""]
+                row += [best["class"], f"{100 * best['probability']:.1f} %"]
                 row += [_related(its) if not rank else ""] if self._detail.related else []
                 table.add_row(*map(Text, row))
             table.add_section()
@@ -110,7 +115,7 @@ def _related(its: dict) -> str:
 
 @contextmanager
 def writing(out: Path | None, form: Form, detail: Detail) -> Iterator[Report]:
-    """A report on standard output, or in a file that is there whole or not at all.
+    """A report on standard output, in a file that is there whole or not at all, or straight into a device or pipe.
 
     Raises:
         UserError: the file cannot be written, or the network relates no classes and they are asked for.
@@ -123,7 +128,9 @@ def writing(out: Path | None, form: Form, detail: Detail) -> Iterator[Report]:
     if out.is_dir():
         raise UserError(f"{out}: is a folder: name a file")
     try:
-        with atomic(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        place = nullcontext(out) if out.exists() and not out.is_file() else atomic(out)
+        # bytes of a name that are no text are written as in JSON, \udc80
+        with place as path, path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
             yield Report(stream, form, detail)
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None

@@ -1,6 +1,7 @@
 """What the heads say of a long video from moment to moment: a table, a picture and a page with the video beside it."""
 
 import csv
+import math
 import os
 import shutil
 import tempfile
@@ -35,6 +36,8 @@ class Timeline:
     titles: Mapping[str, str]  # of each dataset, as in tables
     classes: Mapping[str, tuple[str, ...]]
     scores: Mapping[str, np.ndarray]  # (N, C_k) float32 by dataset: softmax of Y_k
+    part: float = 0.0  # seconds of the video that each answer is about
+    synthetic: bool = False  # whether the model has seen rendered videos only
 
     @property
     def middles(self) -> np.ndarray:
@@ -110,13 +113,13 @@ class Moments:
 
 
 def length(recogniser: Recogniser, path: Path | str, datasets: Collection[str] | None = None) -> float:
-    """Seconds that a video takes. Its packets are read, nothing is decoded.
+    """Seconds that a video takes, by its header where the file ends before that. Its packets are read, not decoded.
 
     Raises:
         UserError: no video.
     """
     with readable(path), Film(Path(path), next(iter(recogniser.plan(datasets)))) as film:
-        return film.shown
+        return film.whole
 
 
 def watch(
@@ -147,6 +150,8 @@ def watch(
         {name: recogniser.card.datasets[name].title for name in moments.scores},
         {name: recogniser.network.spec.classes[name] for name in moments.scores},
         moments.scores,
+        recogniser.clip_seconds(recogniser.plan(datasets)),
+        recogniser.synthetic,
     )
 
 
@@ -189,22 +194,23 @@ def _write(
     with atomic(folder / "timeline.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(COLUMNS)
-        with progress("timeline", "second", round(shown, 1)) as bar:
+        with progress("timeline", "second", math.ceil(shown)) as bar:
 
             def seen(window: Window) -> None:
                 rows.writerows(_lines(window, recogniser.network.spec.classes, top))
-                bar.update(round(window.end - bar.n, 1))
+                bar.update(math.ceil(window.end) - bar.n)
 
             timeline = watch(recogniser, path, shown, hop, datasets, seen)
+    title = Path(name).name.encode("utf-8", "backslashreplace").decode()  # a name may be of bytes that are no text
     with atomic(folder / "timeline.png") as temporary:
-        draw(timeline, Path(name).name, temporary)
-    source = quote(os.path.relpath(path.absolute(), folder.absolute()))
+        draw(timeline, title, temporary)
+    source = quote(os.fsencode(os.path.relpath(path.absolute(), folder.absolute())))
     if embed:
         source = f"video{path.suffix.lower()}"
         with atomic(folder / source) as temporary:
             shutil.copyfile(path, temporary)
     with atomic(folder / "timeline.html") as temporary:
-        temporary.write_text(timeline_page(timeline, Path(name).name, source), encoding="utf-8")
+        temporary.write_text(timeline_page(timeline, title, source), encoding="utf-8")
     return timeline
 
 

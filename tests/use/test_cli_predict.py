@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import re
 
 import pytest
 
@@ -40,8 +42,11 @@ def say(model, capsys):
 
 def test_a_table_for_people(say, clips):
     code, out, err = say(clips / "a.mp4", "--top", 2, "--related")
-    assert code == 0 and "note" not in err
-    assert "a.mp4" in out and "K400" in out and "MiT" in out and " %" in out
+    assert code == 0
+    (note,) = [line for line in err.splitlines() if line.startswith("note: ")]
+    assert "was trained on synthetic videos" in note
+    assert "a.mp4" in out and " %" in out
+    assert re.search(r"K400 +│ +1 │", out) and re.search(r"MiT +│ +3 │", out)  # views
     assert out.count("%") == 4
 
 
@@ -104,7 +109,49 @@ def test_an_old_file_says_what_is_assumed(say, clips, model, tmp_path):
     network.card = None
     save_network(tmp_path / "old.pt", network)
     code, _, err = say(clips / "a.mp4", of=tmp_path / "old.pt")
-    assert code == 0 and err.startswith("note: ") and "assumed" in err
+    assert code == 0 and err.startswith("note: ") and "assumed" in err and "synthetic" not in err
+
+
+def test_answers_and_complaints_come_in_the_order_of_the_names(say, clips, tmp_path):
+    names = [str(tmp_path / "gone.mp4"), str(clips / "b.mp4"), str(tmp_path / "no.mp4"), str(clips / "a.mp4")]
+    _, out, _ = say(*names, "--json")
+    assert [json.loads(line)["video"] for line in out.splitlines()] == names
+
+
+def test_a_file_that_breaks_off_is_answered_with_a_note(say, clips):
+    path = write_video(clips / "cut.webm", 90, codec="libvpx-vp9")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    code, out, err = say(clips, "--json", "--top", 1)
+    assert code == 0
+    reached = [json.loads(line).get("read_up_to") for line in out.splitlines()]
+    assert reached[:2] == [None, None] and 2 < reached[2] < 5
+    assert f"note: {path}: read up to {reached[2]:.1f} s only, damaged or cut off there" in err
+
+
+def test_a_name_that_is_no_text_costs_nothing(say, clips, tmp_path):
+    name = os.fsdecode(os.fsencode(clips) + b"/\xff.mp4")
+    os.rename(clips / "a.mp4", name)
+    assert say(clips, "--csv", "--out", tmp_path / "o.csv")[0] == 0
+    assert "\\udcff.mp4,mit,5," in (tmp_path / "o.csv").read_text()
+    code, _, _ = say(clips, "--json", "--out", tmp_path / "o.json")
+    assert code == 0
+    assert {json.loads(line)["video"] for line in (tmp_path / "o.json").open()} == {name, str(clips / "b.mp4")}
+    assert say(name, "--timeline", tmp_path / "out")[0] == 0
+    assert '.src = "../clips/%FF.mp4"' in (tmp_path / "out/timeline.html").read_text()
+
+
+def test_an_output_replaces_no_video_and_no_device(say, clips, tmp_path):
+    before = (clips / "a.mp4").read_bytes()
+    (tmp_path / "link.mp4").symlink_to(clips / "a.mp4")
+    for out in (clips / "a.mp4", tmp_path / "link.mp4"):
+        code, _, err = say(clips, "--json", "--out", out)
+        assert code == 1 and f"--out {out}: is one of the videos" in err
+    assert (clips / "a.mp4").read_bytes() == before
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert say(clips / "a.mp4", "--json", "--out", tmp_path / "pipe")[0] == 0
+    assert json.loads(os.read(reader, 1 << 16))["video"] == str(clips / "a.mp4")
+    os.close(reader)
 
 
 WRONG = {
@@ -114,18 +161,16 @@ WRONG = {
     "two forms": (["--json", "--csv"], "choose one"),
     "a folder as file": (["--out", "."], r"\.: is a folder"),
     "a file as folder": (["--out", "/dev/null/x"], "/dev/null/x: cannot be written"),
-    "no such device": (["--device", "abacus"], "--device abacus"),
+    "no such device": (["--device", "abacus"], r"--device abacus: not usable here \(no such kind\)"),
 }
 
 
 @pytest.mark.parametrize("what", WRONG)
 def test_wrong_options_are_one_line(say, clips, what):
-    import re
-
     arguments, why = WRONG[what]
     code, out, err = say(clips / "a.mp4", *arguments)
     assert code == 1 and not out
-    (line,) = [line for line in err.splitlines() if not line.startswith("predict: ")]
+    (line,) = [line for line in err.splitlines() if not line.startswith(("predict: ", "note: "))]
     assert re.search(f"error: .*{why}", line)
 
 

@@ -1,7 +1,9 @@
 """Frames of a raw video are those that preparation would have written, without writing them."""
 
 from fractions import Fraction
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from multitrain.config import Sampling, Transcode, Views
 from multitrain.errors import UserError
 from multitrain.model.card import Frames
 from multitrain.sources.transcode import resample, transcode
-from multitrain.use.frames import Film, read_views, read_windows, resampled, window_starts
+from multitrain.use.frames import Film, look, read_views, read_windows, resampled, window_starts
 from tests.sources.coded import code, codes, write_video
 from tests.sources.forged import encode
 
@@ -55,6 +57,7 @@ def test_every_frame_is_the_one_preparation_writes(tmp_path, name):
     clip = transcode(source, tmp_path / "clip.mp4", Transcode(short_side=SHORT, fps=fps, stride=3, keyint=12, crf=10))
     with Film(source, frames(fps)) as film:
         assert (film.length, float(film.rate)) == (clip.frames, pytest.approx(clip.fps))
+        assert film.whole == film.shown  # it has all that its header says
         if how.get("rotation"):
             (pictures,) = film.clips([np.arange(film.length)])
             assert tuple(pictures.shape[-2:]) == (clip.height, clip.width)
@@ -152,7 +155,7 @@ def test_packets_that_cannot_be_decoded_shorten_the_video(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"", "0 bytes"), (b"no video, a text\n" * 50, "Invalid data"), (encode(count=1), "frames: 1")],
+    [(b"", "0 bytes"), (b"no video, a text\n" * 50, "Invalid data"), (encode(count=1), "one frame: at least two")],
     ids=["empty", "text", "one frame"],
 )
 def test_what_is_no_video_is_one_line_that_names_it(tmp_path, content, why):
@@ -163,10 +166,37 @@ def test_what_is_no_video_is_one_line_that_names_it(tmp_path, content, why):
     assert "\n" not in str(caught.value)
 
 
+def front(path: Path, out: Path) -> Path:
+    """The same packets in a file whose index comes first, as of videos for the web."""
+    how = {"options": {"movflags": "faststart"}} if out.suffix == ".mp4" else {}
+    with av.open(str(path)) as whole, av.open(str(out), "w", **how) as container:
+        streams = {stream.index: container.add_stream_from_template(stream) for stream in whole.streams}
+        for packet in whole.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    return out
+
+
+@pytest.mark.parametrize(("suffix", "audio"), [("mp4", False), ("mp4", True), ("webm", False)])
+def test_a_file_that_is_cut_says_how_far_it_goes(tmp_path, suffix, audio):
+    codec = {"codec": "libvpx-vp9"} if suffix == "webm" else {"options": {"g": "12"}}
+    path = front(write_video(tmp_path / f"a.{suffix}", 120, audio=audio, **codec), tmp_path / f"front.{suffix}")
+    content = path.read_bytes()
+    assert look(path, frames(), 4, 16)[1] is None
+    for share in (0.8, 0.5):
+        cut = tmp_path / f"cut.{suffix}"
+        cut.write_bytes(content[: int(share * len(content))])
+        views, reached = look(cut, frames(), 4, 16)
+        assert len(views) and 10 * share - 1.5 < reached < 10 * share + 0.5
+        with Film(cut, frames()) as film:
+            assert film.shown == reached and film.whole == pytest.approx(10, abs=0.1)
+
+
 lengths = st.floats(0.05, 50)
 
 
-@given(lengths, lengths, lengths)
+@given(lengths, lengths, lengths | st.just(1e9))
 def test_parts_start_every_hop_and_the_last_ends_with_the_video(shown, seconds, hop):
     starts = window_starts(shown, seconds, hop)
     assert starts[0] == 0 and starts == sorted(starts)

@@ -1,11 +1,13 @@
 """Files, folders and addresses become videos, or a reason each."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 from multitrain.errors import UserError
 from multitrain.use import inputs
+from multitrain.use.answers import Failure
 from multitrain.use.inputs import local, videos
 from tests.sources.forged import encode
 from tests.sources.server import Fault, Server, be_impatient
@@ -25,21 +27,42 @@ def test_a_folder_stands_for_its_videos_at_any_depth_by_name(tmp_path):
         put(tmp_path / "all" / name)
     os.symlink(tmp_path / "all", tmp_path / "all/loop")
     lone = put(tmp_path / "no_suffix")
-    assert videos([lone, str(tmp_path / "all"), "https://a.b/c.mp4"]) == ([lone, *wanted, "https://a.b/c.mp4"], [])
+    assert videos([lone, str(tmp_path / "all"), "https://a.b/c.mp4"]) == [lone, *wanted, "https://a.b/c.mp4"]
 
 
 def test_what_is_nothing_is_told_and_the_rest_is_kept(tmp_path):
     (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe")
     good = put(tmp_path / "a.mp4")
-    names = [str(tmp_path / name) for name in ("empty", "gone", "pipe", "a.mp4")]
-    found, complaints = videos(names)
-    assert found == [good]
-    assert [(one.path, one.reason.split(":")[0]) for one in complaints] == [
+    names = [str(tmp_path / name) for name in ("empty", "gone", "pipe", "a.mp4", "a.mp4/b")]
+    names += ["", "ftp://a.b/c.mp4", "x" * 5000, "a\0b"]
+    found = videos(names)
+    assert found.pop(3) == good
+    assert [(one.path, one.reason.split(":")[0]) for one in found] == [
         (names[0], "a folder without videos"),
         (names[1], "no such file or folder"),
         (names[2], "neither a file nor a folder"),
+        (names[4], "no such file or folder"),
+        (names[5], "an empty name"),
+        (names[6], "an address that is not http or https"),
+        (names[7], "cannot be looked at"),
+        (names[8], "cannot be looked at"),
     ]
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    good, scan = put(tmp_path / "a.mp4"), os.scandir
+    put(tmp_path / "closed/b.mp4")
+
+    def scandir(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    first, second = videos([str(tmp_path)])
+    assert first == good
+    assert second == Failure(str(tmp_path / "closed"), "cannot be looked into: Permission denied")
 
 
 @pytest.fixture

@@ -22,7 +22,13 @@ class Answer:
     reached: float | None = None  # seconds up to which a file could be read that breaks off
 
     def top(self, k: int = 5) -> dict[str, Best]:
-        """The k likeliest classes of each dataset; of equally likely ones the first."""
+        """The k likeliest classes of each dataset, all where there are fewer; of equally likely ones the first.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        if k < 1:
+            raise ValueError(f"top({k}): ask for 1 class or more")
         return {name: best(self.classes[name], scores, k) for name, scores in self.scores.items()}
 
 

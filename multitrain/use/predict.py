@@ -30,8 +30,16 @@ class Recogniser:
     """A network with all that is needed to show it videos."""
 
     def __init__(self, network: Network, device: torch.device | str = "cpu", batch: int = 16):
-        """`batch` is how many views the network sees at once; it decides memory and speed only."""
-        self.network = network.to(device).eval()
+        """`batch` is how many views the network sees at once; it decides memory and speed only.
+
+        The network is moved to the device; in which mode it is does not matter and stays.
+
+        Raises:
+            ValueError: `batch` is below 1.
+        """
+        if batch < 1:
+            raise ValueError(f"batch: {batch}: the network sees 1 view at once or more")
+        self.network = network.to(device)
         self.device, self.batch = torch.device(device), batch
         self.card: Card = network.card or assumed_card(network.spec.classes)
 
@@ -50,7 +58,10 @@ class Recogniser:
 
         Raises:
             UserError: the network has no such head.
+            TypeError: `datasets` is a string.
         """
+        if isinstance(datasets, str):
+            raise TypeError(f"datasets: {datasets!r}: give a list of names")
         if datasets is not None and not datasets:
             raise UserError(f"no dataset is asked for: choose of {', '.join(self.card.datasets)}")
         for name in datasets or ():
@@ -66,10 +77,15 @@ class Recogniser:
 
     def outputs(self, clips: Tensor) -> Output:
         """What the network says of clips (B, 3, T, S, S) uint8, on the processor."""
-        how, parts = self.network.spec.model.normalisation, []
-        with torch.inference_mode():
-            for part in clips.split(self.batch):
-                parts.append(self.network(normalise(part.to(self.device), how)))
+        how, parts, training = self.network.spec.model.normalisation, [], self.network.training
+        self.network.eval()
+        try:
+            with torch.inference_mode():
+                for part in clips.split(self.batch):
+                    parts.append(self.network(normalise(part.to(self.device), how)))
+        finally:
+            if training:  # it may be the network of somebody who is training it
+                self.network.train()
         names = self.network.spec.classes
         return Output(
             torch.cat([part.features for part in parts]).cpu(),

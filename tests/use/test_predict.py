@@ -132,6 +132,27 @@ def test_three_lines_of_python(model, tmp_path):
     assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1, abs=1e-5)
 
 
+def test_the_network_stays_in_the_mode_it_is_in(model, tmp_path):
+    path = write_video(tmp_path / "clip.mp4", 30)
+    network = multitrain.load(model)
+    expected = multitrain.predict(network, path)
+    assert not network.training
+    network.train()
+    found = multitrain.predict(network, path)  # without dropout and drop path all the same
+    assert network.training and all(part.training for part in network.modules())
+    np.testing.assert_array_equal(found.scores["mit"], expected.scores["mit"])
+
+
+def test_arguments_that_make_no_sense_are_no_answers(recogniser, tmp_path):
+    with pytest.raises(ValueError, match="batch: 0"):
+        Recogniser(recogniser.network, batch=0)
+    with pytest.raises(TypeError, match="'k400': give a list"):
+        recogniser.plan("k400")
+    answer = recogniser.answer(write_video(tmp_path / "clip.mp4", 30))
+    with pytest.raises(ValueError, match=r"top\(-1\)"):
+        answer.top(-1)
+
+
 def test_equally_likely_classes_keep_their_order():
     assert best(("a", "b", "c"), np.array([0.2, 0.4, 0.4], np.float32), 2) == [
         ("b", pytest.approx(0.4)),

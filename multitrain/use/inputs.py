@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from multitrain.errors import UserError
 from multitrain.sources.curl import Curl, Unusable, first_words
@@ -16,6 +16,7 @@ FORMATS = "3gp asf avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogg ogv ts webm wmv
 SUFFIXES = frozenset(f".{name}" for name in FORMATS.split())
 LARGEST = 2 << 30  # bytes of a file that is fetched
 ATTEMPTS = 3
+SAFE = "%/:?#[]@!$&'()*+,;=~"  # of an address; spaces and letters of other scripts are written as it wants them
 KEPT = "; what has come is kept and continued"  # which holds of downloads into a folder that stays
 PAGES = (b"<!doctype html", b"<html", b"<?xml", b"{")
 
@@ -88,7 +89,7 @@ def local(name: str, folder: Path | str, largest: int = LARGEST) -> Iterator[Pat
         last = PurePosixPath(unquote(urlsplit(name).path)).name
         target = Path(own, f"video{PurePosixPath(last).suffix.lower()[:8]}")
         try:
-            Curl(ATTEMPTS).fetch(name, target, lambda _: None, _limit(largest))
+            Curl(ATTEMPTS).fetch(quote(name, SAFE), target, lambda _: None, _limit(largest))
         except Unusable as error:
             raise UserError(f"{name}: {error}: give the address of a video file") from None
         except UserError as error:

@@ -74,6 +74,11 @@ def server(tmp_path, monkeypatch):
         yield server
 
 
+def test_an_address_may_be_written_as_people_write_it(server, tmp_path):
+    with local(f"{server.base}a clip.mp4", tmp_path) as path:
+        assert path.read_bytes() == VIDEO
+
+
 def test_an_address_is_a_file_for_as_long_as_it_is_needed(server, tmp_path):
     (tmp_path / "own").mkdir()
     with local(f"{server.base}a%20clip.mp4?key=1#part", tmp_path / "own") as path:

@@ -149,7 +149,7 @@ def train(
     workers: Workers = 0,
     device: Device = "auto",
     checkpoint_seconds: Annotated[
-        float | None, typer.Option(min=0, help="Seconds between two resume points. [default: 60; 600 with gpus]")
+        float | None, typer.Option(min=0, help="Seconds between two resume points. \\[default: 60; 600 with gpus]")
     ] = None,
     keep_leaks: Annotated[bool, typer.Option("--keep-leaks", help="Train on videos of other test sets too.")] = False,
     pretrained: Annotated[
@@ -162,14 +162,14 @@ def train(
     files = cli_runs.pretrained_files(pretrained or [])
     job = _job(run, scale, config, seed, data, results, exclude_leaks=not keep_leaks, pretrained=files)
     chosen = _torch_device(device, threads, own=True)
-    from multitrain.engine.preemption import EXIT_PREEMPTED, Preempted
+    from multitrain.engine.preemption import Preempted
     from multitrain.engine.train import train as run_train
 
     try:
         run_train(job, chosen, workers, checkpoint_seconds, tensorboard)
     except Preempted as stopped:
         typer.echo(str(stopped), err=True)
-        raise typer.Exit(EXIT_PREEMPTED) from None
+        raise typer.Exit(stopped.status) from None
 
 
 @app.command()

@@ -20,11 +20,11 @@ def finetune(
     name: Annotated[str, typer.Option("--name", help="Name of the new head: small letters, digits, _.")] = "own",
     like: Annotated[str | None, typer.Option("--like", metavar="DATASET", help="Sample frames as this head.")] = None,
     no_flip: Annotated[bool, typer.Option("--no-flip", help="Left and right are different actions.")] = False,
-    epochs: Annotated[float | None, typer.Option(min=0.01, help="Passes over the videos. [default: by number]")] = None,
-    rate: Annotated[float | None, typer.Option(min=1e-9, help="Peak learning rate. [default: by width]")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the videos. \\[default: by number]")] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate. \\[default: by width]")] = None,
     joined: Annotated[bool, typer.Option("--join", help="Write a joint training that has the folder too.")] = False,
     others: Annotated[
-        str | None, typer.Option("--with", metavar="A,B", help="With --join: datasets. [default: the model's]")
+        str | None, typer.Option("--with", metavar="A,B", help="With --join: datasets. \\[default: the model's]")
     ] = None,
     scale: ScaleName = "mini",
     config: ConfigFolder = Path("config"),
@@ -48,27 +48,29 @@ def finetune(
     if others is not None and not joined:
         raise UserError("--with: names datasets of a joint training: add --join")
     from multitrain.cli import _bar, _torch_device  # the same as of the commands of a run
-
-    chosen = _torch_device(device, threads)
-    from multitrain.use.choices import Choices
-    from multitrain.use.models import load
-
-    network = load(model)
-    if network.card is None:
-        sys.stderr.write(f"note: {model} does not say how its clips were sampled: 30 frames a second are assumed\n")
-    choices = Choices(name, like, freeze, keep, not no_flip, epochs, rate, seed)
-    if joined:
-        names = None if others is None else [each.strip() for each in others.split(",") if each.strip()]
-        _join(network, folder, out, (scale, config, data, names), choices, jobs)
-        return
-    from multitrain.engine.preemption import EXIT_PREEMPTED, Preempted
-    from multitrain.use.finetune import finetune as run_finetune
+    from multitrain.engine.preemption import Ending, Preempted
 
     try:
-        report = run_finetune(network, folder, out, choices, chosen, jobs, workers, _bar("videos"))
+        with Ending():
+            chosen = _torch_device(device, threads)
+            from multitrain.use.choices import Choices
+            from multitrain.use.models import load
+
+            network = load(model)
+            if network.card is None:
+                told = "does not say how its clips were sampled: 30 frames a second are assumed"
+                sys.stderr.write(f"note: {model} {told}\n")
+            choices = Choices(name, like, freeze, keep, not no_flip, epochs, rate, seed)
+            if joined:
+                names = None if others is None else [each.strip() for each in others.split(",") if each.strip()]
+                _join(network, folder, out, (scale, config, data, names), choices, jobs)
+                return
+            from multitrain.use.finetune import finetune as run_finetune
+
+            report = run_finetune(network, folder, out, choices, chosen, jobs, workers, _bar("videos"))
     except Preempted as stopped:
         typer.echo(str(stopped), err=True)
-        raise typer.Exit(EXIT_PREEMPTED) from None
+        raise typer.Exit(stopped.status) from None
     typer.echo(report, nl=False)
 
 
@@ -77,6 +79,6 @@ def _join(network, folder: Path, out: Path, base: tuple, choices, jobs: int) -> 
     from multitrain.use.join import Base, join
 
     commands = join(network, folder, out, Base(*base), choices, jobs, _bar("videos"))
-    typer.echo(f"{out / 'config'}: written. To train it, and then to score it:")
+    typer.echo(f"{out / 'config'}: written. To train it, to score it, and to see the scores:")
     for command in commands:
         typer.echo(command)

@@ -1,6 +1,7 @@
 """A small prepared world that tests train on: published and prepared by the product itself, once a test process."""
 
 import os
+import signal
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,6 +17,8 @@ from multitrain.experiments import Experiments
 
 ROOT = Path(__file__).parents[1]
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for `pytest &`; what is tested hears Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("untimed", deadline=None)  # time decides no test
 hypothesis.settings.load_profile("untimed")
 

@@ -4,14 +4,16 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+import typer
 
 import multitrain
 from multitrain import cli
-from multitrain.cli import run
+from multitrain.cli import app, run
 from multitrain.errors import UserError
 from multitrain.files import atomic
 
@@ -41,6 +43,26 @@ def test_every_command_has_help_for_itself_and_its_options(command, capsys):
     assert call(*command.split(), "--help") == 0
     said = capsys.readouterr().out
     assert "Usage" in said and len(said.splitlines()) > 8
+
+
+def commands(group=None, words: tuple[str, ...] = ()) -> Iterator:
+    """Every command with its words, those in groups too."""
+    for name, command in (group or typer.main.get_command(app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+        else:
+            yield pytest.param((*words, name), command, id=" ".join((*words, name)))
+
+
+@pytest.mark.parametrize(("path", "command"), [*commands()])
+def test_help_shows_every_word_of_an_option(path, command, monkeypatch, capsys):
+    """Rich takes `[default: ...]` for markup and leaves it out, unless it is written `\\[default: ...]`."""
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)  # nothing is broken into lines
+    assert call(*path, "--help") == 0
+    said = capsys.readouterr().out
+    for parameter in command.params:
+        words = (getattr(parameter, "help", None) or "").replace("\\[", "[")
+        assert words in said, f"{' '.join(path)}: {parameter.name}"
 
 
 def test_flops_as_json_names_every_model_of_the_scale(capsys):

@@ -75,7 +75,10 @@ class RunStatus:
 def run_statuses(
     scale: Scale, experiments: Experiments, seeds: Iterable[int], results: Path, now: datetime | None = None
 ) -> list[RunStatus]:
-    """A status for every run and seed, in the order of the experiments."""
+    """A status for every run and seed, in the order of the experiments.
+
+    Without those that only stand for a file which another run has started from: they are never run.
+    """
     now = now or datetime.now(UTC)
     runs = results / "runs" / scale.name
     found = [
@@ -83,6 +86,9 @@ def run_statuses(
         for name, run in experiments.runs.items()
         for seed in seeds
     ]
+    begun = {(experiments.runs[its.run].init, its.seed) for its in found if its.state != "waiting"}
+    shown = experiments.shown_runs()
+    found = [its for its in found if its.state != "waiting" or its.run in shown or (its.run, its.seed) not in begun]
     most = {
         dataset: max(its.top1[dataset] for its in found if dataset in its.top1)
         for dataset in {dataset for its in found for dataset in its.top1}

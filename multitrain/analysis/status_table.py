@@ -50,8 +50,16 @@ def render(statuses: list[RunStatus], scale: Scale, console: Console) -> None:
     console.print()
     console.print(Text(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no runs"))
     if any(status.top1 for status in statuses):
-        clips = "test clips" if scale.world is None else "synthetic test clips"
-        console.print(Text(f"top-1 in % on the {clips} by Y_k; *: the best of these runs", "dim"))
+        console.print(Text(f"top-1 in % on the {_clips(statuses, scale)} by Y_k; *: the best of these runs", "dim"))
+
+
+def _clips(statuses: list[RunStatus], scale: Scale) -> str:
+    """What was scored: a scale with a synthetic world may have real videos beside it."""
+    scored = [name for name in scale.datasets if any(name in status.top1 for status in statuses)]
+    real = [scale.dataset(name).title for name in scored if not scale.synthetic(name)]
+    if not real:
+        return "synthetic test clips"
+    return "test clips" if len(real) == len(scored) else f"test clips (synthetic, but for {', '.join(real)})"
 
 
 def _cells(status: RunStatus, datasets: list[str], wide: bool) -> list[str]:

@@ -123,8 +123,8 @@ def _loader(clips: TrainClips | ViewClips, workers: int, **how: object) -> DataL
 
 
 def _undisturbed(_: int) -> None:
-    """A scheduler signals all processes of a job: those that decode ahead leave the answer to the one that trains."""
-    for number in (signal.SIGTERM, signal.SIGUSR1):
+    """A scheduler signals all processes of a job, as Ctrl-C does: those that decode leave the answer to who trains."""
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -65,6 +65,11 @@ class Job:
         name = self.run.init
         return self.pretrained.get(name, self.folder_of(name) / "model.pt") if name else None
 
+    @property
+    def lower_rate(self) -> str:
+        """What a person is to do whose training has left the finite numbers."""
+        return "lower the recipe's rate"
+
     def source(self, dataset: str, split: str) -> Source:
         """The prepared clips of one split.
 

@@ -59,7 +59,7 @@ def train(
                 batches = stop.take(source, parts)
                 ready = time.monotonic()
                 if team.any(batches is None):
-                    _stop(training, resume, stop.signal)
+                    _stop(training, resume, stop)
                 record = training.step(batches)
                 now = time.monotonic()
                 training.seconds, waited, last = training.seconds + now - last, ready - last, now
@@ -71,14 +71,15 @@ def train(
             team.wait()
 
 
-def _stop(training: Training, resume: ResumePoint, signal: str | None) -> None:
+def _stop(training: Training, resume: ResumePoint, stop: StopRequest) -> None:
     """Write a resume point and end; the other processes wait for the main one, since the first to end ends all."""
     if training.team.main:
         resume.save(**training.state())
     training.team.wait()
-    asked = f"asked to stop by {signal or 'another process'}"
+    asked = f"asked to stop by {stop.signal or 'another process'}"
     raise Preempted(
-        f"{training.job.name}: {asked} at step {training.done} of {training.steps}: start it again to go on"
+        f"{training.job.name}: {asked} at step {training.done} of {training.steps}: start it again to go on",
+        stop.status,
     )
 
 

@@ -93,7 +93,7 @@ class Training:
         raise UserError(
             f"run {self.job.name}, seed {self.job.seed}: {what} at step {self.done} "
             f"on clips {', '.join(ids[:NAMED_CLIPS])}{more} ({', '.join(f'{k} {v:.4g}' for k, v in terms.items())}): "
-            "lower the recipe's rate; the last resume point is kept"
+            f"{self.job.lower_rate}; the last resume point is kept"
         )
 
     def _fingerprint(self) -> str:

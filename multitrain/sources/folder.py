@@ -22,6 +22,7 @@ from multitrain.sources.publication import Annotated, Batch, Member, Publication
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 TESTED = 0.25  # of each class, where the folder has no val and no test
+OTHER_CLASS = ", of another class: "  # in the words on a duplicate: one of the two labels is wrong
 LAYOUT = "sort the videos as FOLDER/class/video.mp4, or as FOLDER/train/class/... and FOLDER/val/class/..."
 
 
@@ -149,7 +150,9 @@ def _once(raw: Path, clips: list[Annotated]) -> tuple[list[Annotated], list[Miss
         for clip in same if size and len(same) > 1 else ():
             other = first.setdefault(_digest(raw / clip.key), clip)
             if other is not clip:
-                duplicates[clip.clip_id] = clip.missing("duplicate", f"{clip.key} has the very bytes of {other.key}")
+                where = "" if other.label == clip.label else f"{OTHER_CLASS}{other.label}"
+                told = f"{clip.key} has the very bytes of {other.key}{where}"
+                duplicates[clip.clip_id] = clip.missing("duplicate", told)
     return [clip for clip in clips if clip.clip_id not in duplicates], list(duplicates.values())
 
 

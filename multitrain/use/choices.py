@@ -1,17 +1,26 @@
 """What a person chooses of a fine-tuning, and the note in its folder that keeps two of them apart."""
 
+import fcntl
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
+from multitrain.data.manifest import Manifest
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.model.network import Network
 from multitrain.settings import Name
-from multitrain.sources.folder import LAYOUT
+from multitrain.sources.folder import LAYOUT, divided
+
+LOCK = ".lock"  # in the folder of a fine-tuning
+EPOCHS, RATES = (0.01, 10_000.0), (1e-9, 10.0)  # that can be asked for
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,10 @@ class Choices:
 
 
 def check_names(out: Path, videos: Path, network: Network, choices: Choices) -> None:
-    """Raise a UserError for names and places that cannot be."""
+    """Raise a UserError for names, numbers and places that cannot be."""
+    for option, value, (low, high) in (("--epochs", choices.epochs, EPOCHS), ("--rate", choices.rate, RATES)):
+        if value is not None and not low <= value <= high:  # as it is of no number at all
+            raise UserError(f"{option} {value:g}: give a number from {low:g} to {high:g}")
     try:
         TypeAdapter(Name).validate_python(choices.name)
     except ValidationError:
@@ -44,37 +56,91 @@ def check_names(out: Path, videos: Path, network: Network, choices: Choices) -> 
         raise UserError(f"{out}: is a file: choose a new folder with --out")
 
 
-def claim(out: Path, videos: Path, network: Network, choices: Choices) -> None:
-    """Note in `out` what it is for, so that nothing else is mixed into it.
+@contextmanager
+def claimed(out: Path, videos: Path, network: Network, choices: Choices, **joint: object) -> Iterator[None]:
+    """Note in `out` what it is for, so that nothing else is mixed into it; within, no other process works there.
+
+    `joint` is what else decides on a joint training.
 
     Raises:
-        UserError: it is the output of something else.
+        UserError: it is the output of something else, or another process works there.
     """
     digest = hashlib.sha256(network.spec.model_dump_json().encode())
     for weight in network.state_dict().values():
         digest.update(weight.detach().cpu().contiguous().numpy())
-    said = {"videos": str(videos.resolve()), "weights": digest.hexdigest(), **asdict(choices)}
+    said = {"videos": str(videos.resolve()), "weights": digest.hexdigest(), **asdict(choices), **joint}
     note = out / "finetune.json"
-    if not note.is_file():
-        if out.is_dir() and any(out.iterdir()):
-            raise UserError(f"{out}: holds other files: choose a new folder with --out")
-        _note(note, said)
-        return
-    before = _noted(note)
-    if changed := [key for key, value in said.items() if before.get(key) != value]:
-        raise UserError(
-            f"{out}: holds a fine-tuning with another {changed[0]} ({before.get(changed[0])}): "
-            "give the same again to go on with it, or a new folder with --out"
-        )
+    if not note.is_file() and out.is_dir() and any(_foreign(path) for path in out.iterdir()):
+        raise UserError(f"{out}: holds other files: choose a new folder with --out")
+    with _alone(out):
+        if not note.is_file():
+            _note(note, said)
+        before = _noted(note)
+        if ("scale" in before) != ("scale" in said):
+            what = "the settings of a joint training" if "scale" in before else "a fine-tuning without --join"
+            raise UserError(f"{out}: holds {what}: choose a new folder with --out")
+        if changed := [key for key, value in said.items() if before.get(key) != value]:
+            raise UserError(
+                f"{out}: holds a fine-tuning with another {changed[0]} ({before.get(changed[0])}): "
+                "give the same again to go on with it, or a new folder with --out"
+            )
+        yield
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Within, no other process has the lock of the folder; one that dies leaves it open."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / LOCK).open("a")
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror}): choose another --out") from None
+    with lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # flock's would go on in a forked process that outlives us
+        except (BlockingIOError, PermissionError):  # the one or the other, as systems like
+            raise UserError(f"{out}: another process works in it: wait for its end, or choose another --out") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
+def _foreign(path: Path) -> bool:
+    """Whether a file is none that a fine-tuning leaves which was killed before it had noted what it is."""
+    return path.name != LOCK and not path.name.startswith(".partial-")
 
 
 def same_clips(out: Path, manifest: Path) -> None:
-    """A model that is there was trained on these clips."""
+    """Raise a UserError where the model that is there, or is half trained, has seen other clips than these."""
     note, digest = out / "finetune.json", hashlib.sha256(manifest.read_bytes()).hexdigest()
     said = _noted(note)
-    if (out / "model.pt").is_file() and said.get("clips", digest) != digest:
-        raise UserError(f"{out}: its model was trained on other videos than are there now: choose a new --out")
+    if said.get("clips", digest) != digest:
+        if (out / "model.pt").is_file():
+            raise UserError(f"{out}: its model was trained on other videos than are there now: choose a new --out")
+        if any((out / "resume").glob("*.p*")):  # *.pt and *.previous
+            raise UserError(
+                f"{out}: its half-trained model has seen other videos than are there now: choose a new --out, "
+                "or bring back the videos as they were to go on"
+            )
     _note(note, {**said, "clips": digest})
+
+
+def trainable(videos: Path, manifest: Manifest) -> None:
+    """Raise a UserError where a class has no video to train on; it says why and what a person with a folder can do."""
+    train = manifest.split("train")
+    if not (absent := train.empty_classes()):
+        return
+    first, more = absent[0], f" (and {len(absent) - 1} more classes)" if len(absent) > 1 else ""
+    lost = pd.read_csv(manifest.folder / "missing.csv", keep_default_na=False)
+    lost = lost[(lost["label"] == first) & lost["publisher_split"].isin(["train", "whole"])]
+    place = videos / "train" / first if divided(videos) else videos / first
+    cure = f"put other videos into {place}, or take the class out of the folder"
+    if not len(lost):
+        raise UserError(f"{videos}: no video to train on of class {first!r}{more}: {cure}")
+    reason, count = Counter(lost["reason"]).most_common(1)[0]
+    detail = lost[lost["reason"] == reason]["detail"].iloc[0]
+    told = f"{count} {reason}, e.g. {' '.join(detail.split())}"
+    raise UserError(f"{videos}: no video to train on of class {first!r}{more} ({told}): {cure}")
 
 
 def _noted(note: Path) -> dict:

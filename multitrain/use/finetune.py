@@ -20,9 +20,9 @@ from multitrain.model.network import Network
 from multitrain.recipes import Recipe
 from multitrain.sources import folder as sorted_folder
 from multitrain.sources.prepare import prepare
-from multitrain.use.choices import Choices, check_names, claim, same_clips
+from multitrain.use.choices import Choices, check_names, claimed, same_clips, trainable
 from multitrain.use.outcome import write_report
-from multitrain.use.probe import train_head
+from multitrain.use.probe import SECONDS, train_head
 from multitrain.use.widen import widened
 
 NAME = "finetune"  # of the run and of the scale it makes up
@@ -41,6 +41,10 @@ class Tuning(Job):
     @property
     def folder(self) -> Path:
         return self.results
+
+    @property
+    def lower_rate(self) -> str:
+        return "give a lower --rate, and a new --out"
 
 
 def finetune(
@@ -69,21 +73,22 @@ def finetune(
     dataset = own_dataset(videos, card, choices, network.spec.size)
     check_names(out, videos, network, choices)
     sorted_folder.read(videos, dataset)  # what cannot be used is told before anything is written
-    claim(out, videos, network, choices)
-    home = out / NAME / choices.name
-    manifest = prepare(choices.name, dataset, videos, home, 0, jobs, progress)
-    same_clips(out, home / "manifest.parquet")
-    job = make_job(network, dataset, out, choices, manifest)
-    if not (out / "model.pt").is_file():
-        save_network(job.init, network)
-        if choices.freeze:
-            train_head(job, device, workers)
-        else:
-            train(job, device, workers)
-    _complete(job, network, card, choices)
-    if scored := len(manifest.split("test")):
-        evaluate(job, choices.name, "test", out / "predictions" / f"{choices.name}.parquet", device, workers)
-    return write_report(out, choices.name, manifest, scored)
+    with claimed(out, videos, network, choices):
+        home = out / NAME / choices.name
+        manifest = prepare(choices.name, dataset, videos, home, 0, jobs, progress)
+        trainable(videos, manifest)
+        same_clips(out, home / "manifest.parquet")
+        job = make_job(network, dataset, out, choices, manifest)
+        if not (out / "model.pt").is_file():
+            save_network(job.init, network)
+            if choices.freeze:
+                train_head(job, device, workers)
+            else:
+                train(job, device, workers, SECONDS)
+        _complete(job, network, card, choices)
+        if scored := len(manifest.split("test")):
+            evaluate(job, choices.name, "test", out / "predictions" / f"{choices.name}.parquet", device, workers)
+        return write_report(out, choices.name, manifest, scored)
 
 
 def own_dataset(videos: Path, card: Card, choices: Choices, size: int) -> Dataset:
@@ -118,9 +123,13 @@ def make_recipe(clips: int, model: Model, size: int, choices: Choices) -> Recipe
     show it `SEEN` clips, within `EPOCHS`: few clips are seen often, so that the new head is trained, and many at least
     so often. The crop takes half of the frame or more, where a training from nothing takes less: a folder has few
     clips, each of which has to show its action.
+
+    The recipe's epochs are the engine's, of whole batches. They are counted such that as many clips are seen as in the
+    epochs meant: of 47 clips, batches of 16 leave 15 out each time.
     """
     batch = min(BATCH, max(clips // 4 * 2, 2))
     epochs = choices.epochs or min(max(SEEN / clips, EPOCHS[0]), EPOCHS[1])
+    epochs = max(round(epochs * clips / batch), 1) / max(clips // batch, 1)
     return Recipe(
         epochs=epochs,
         warmup_epochs=epochs / 10,

@@ -1,5 +1,6 @@
 """One's own folder as one more dataset of joint training: the settings of such a run, ready to be trained."""
 
+import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from multitrain.config import Scale
+from multitrain.config import Dataset, Scale
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpoint import save_network
@@ -17,11 +18,13 @@ from multitrain.files import atomic
 from multitrain.model.card import assumed_card
 from multitrain.model.network import Network
 from multitrain.settings import Settings
+from multitrain.sources import folder as sorted_folder
 from multitrain.sources.prepare import prepare
-from multitrain.use.choices import Choices, check_names
+from multitrain.use.choices import Choices, check_names, claimed, trainable
 from multitrain.use.finetune import START, own_dataset
 
 RUN = "joined"
+NOTE = "finetune.json"  # beside the prepared clips, as in OUT
 OTHER_HEADS = {"head_hidden", "head_dropout"}  # what a backbone does not depend on
 
 
@@ -62,15 +65,51 @@ def join(
     own = own_dataset(videos, card, choices, network.spec.size)
     datasets = {**scale.datasets, choices.name: own}
     scale = Scale.model_validate(scale.model_copy(update={"datasets": datasets}).model_dump())
-    prepare(choices.name, own, videos, base.data / scale.name / choices.name, 0, jobs, progress)
     run = template.model_copy(update={"datasets": (*others, choices.name), "init": START, "steps_of": None})
     runs = {START: run.model_copy(update={"init": None}), RUN: run}
     shown = ProjectionTable(title="Projections", published="table4.csv", runs=(RUN,))
-    save_network(out / "start.pt", network)
-    _write(out / "config" / "scales" / f"{scale.name}.yaml", scale, f"# {scale.name} and the videos of {videos}")
-    experiments = Experiments(runs=runs, tables={}, projections=shown)
-    _write(out / "config" / "experiments.yaml", experiments, f"# {RUN}: {', '.join(run.datasets)}")
+    sorted_folder.read(videos, own)  # what cannot be used is told before anything is written
+    home = base.data / scale.name / choices.name
+    _check_home(home, own)
+    said = {"scale": scale.name, "datasets": list(others), "data": str(base.data.resolve())}
+    with claimed(out, videos, network, choices, **said):
+        _note_home(home, own)
+        trainable(videos, prepare(choices.name, own, videos, home, 0, jobs, progress))
+        save_network(out / "start.pt", network)
+        _write(out / "config" / "scales" / f"{scale.name}.yaml", scale, f"# {scale.name} and the videos of {videos}")
+        experiments = Experiments(runs=runs, tables={}, projections=shown)
+        _write(out / "config" / "experiments.yaml", experiments, f"# {RUN}: {', '.join(run.datasets)}")
     return _commands(scale.name, out, base.data, run, choices.seed)
+
+
+def _check_home(home: Path, own: Dataset) -> None:
+    """Raise a UserError where a folder of data holds anything but clips made so of those very videos.
+
+    A joined training that has begun reads them, and its settings name the videos they are of.
+    """
+    if not home.is_dir() or all(path.name.startswith(".partial-") for path in home.iterdir()):
+        return
+    try:
+        before = dict(json.loads((home / NOTE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise UserError(f"{home}: holds clips of something else: choose another --name, or another --data") from None
+    wanted = _about(own)
+    if before.get("videos") != wanted["videos"]:
+        raise UserError(f"{home}: holds the clips of {before.get('videos')}: choose another --name, or another --data")
+    if before != wanted:
+        raise UserError(f"{home}: holds clips made as for another head: give the same --like, or choose another --name")
+
+
+def _about(own: Dataset) -> dict:
+    return {"videos": own.raw, "transcode": own.transcode.model_dump(mode="json")}
+
+
+def _note_home(home: Path, own: Dataset) -> None:
+    try:
+        with atomic(home / NOTE) as temporary:
+            temporary.write_text(json.dumps(_about(own), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{home}: cannot be written ({error.strerror}): choose another --data") from None
 
 
 def _template(experiments: Experiments, config: Path) -> Run:
@@ -105,7 +144,10 @@ def _commands(scale: str, out: Path, data: Path, run: Run, seed: int) -> list[st
     where = ["--scale", scale, "--config-dir", str(out / "config"), "--data", str(data), "--results", str(out)]
     where += ["--seed", str(seed)]
     train = ["multitrain", "train", RUN, *where, "--pretrained", f"{START}={out / 'start.pt'}"]
-    return [shlex.join(train), *(shlex.join(["multitrain", "evaluate", RUN, name, *where]) for name in run.datasets)]
+    scored = [["multitrain", "evaluate", RUN, name, *where] for name in run.datasets]
+    data_option = where.index("--data")
+    shown = ["multitrain", "status", *where[:data_option], *where[data_option + 2 :]]
+    return [shlex.join(words) for words in (train, *scored, shown)]
 
 
 def _write(path: Path, settings: Settings, first: str) -> None:

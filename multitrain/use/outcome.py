@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from multitrain.data.manifest import Manifest
 from multitrain.files import atomic
+from multitrain.sources.folder import OTHER_CLASS
 
 LEVEL = 1.959964  # standard deviations of a normal distribution that 95 % lie within
 WORST = 5  # classes that are shown
@@ -34,13 +35,23 @@ def write_report(out: Path, name: str, manifest: Manifest, scored: int) -> str:
     if len(missing):
         reasons = Counter(missing["reason"])
         said = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        lines += ["", f"**{len(missing)} files are not used** ({said}): see {manifest.folder / 'missing.csv'}."]
+        files = "1 file is" if len(missing) == 1 else f"{len(missing)} files are"
+        lines += ["", f"**{files} not used** ({said}): see {manifest.folder / 'missing.csv'}."]
+        lines += _one_of_two_classes(missing)
     how = "head alone, on features" if record["settings"].get("freeze") else "all weights"
     lines += ["", f"Trained: {how}, {record['steps']} steps, seed {record['seed']}. Model: {out / 'model.pt'}"]
     text = "\n".join(lines) + "\n"
     with atomic(out / "report.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
     return text
+
+
+def _one_of_two_classes(missing: pd.DataFrame) -> list[str]:
+    """A line for each file that lies in two classes."""
+    twice = [detail for detail in missing["detail"] if OTHER_CLASS in str(detail)]
+    more = [f"- and {len(twice) - SHOWN} more"] if len(twice) > SHOWN else []
+    told = [f"- {detail}: one of the two is in the wrong class" for detail in twice[:SHOWN]]
+    return ["", *told, *more] if told else []
 
 
 def _scores(path: Path, manifest: Manifest) -> list[str]:
@@ -50,11 +61,13 @@ def _scores(path: Path, manifest: Manifest) -> list[str]:
     found = scores.argmax(1)
     right, count = int((found == labels).sum()), len(labels)
     low, high = wilson(right, count)
-    largest = Counter(manifest.split("train").table["label"].to_pylist()).most_common(1)[0][0]
+    most = Counter(manifest.split("train").table["label"].to_pylist()).most_common()
+    largest, videos = most[0]
     always = float((labels == largest).mean())
+    which = "a" if len(most) > 1 and most[1][1] == videos else "the"
     lines = [
         f"**Accuracy {right / count:.1%}** ({right} of {count}; 95 % interval {low:.1%} to {high:.1%}). "
-        f"Always saying {manifest.classes[largest]!r}, the class with most videos, gives {always:.1%}."
+        f"Always saying {manifest.classes[largest]!r}, {which} class with most videos, gives {always:.1%}."
     ]
     if len(manifest.classes) > 5:
         ranks = (scores > scores[np.arange(count), labels][:, None]).sum(1)
@@ -62,7 +75,8 @@ def _scores(path: Path, manifest: Manifest) -> list[str]:
     unscored = [manifest.classes[label] for label in range(len(manifest.classes)) if label not in set(labels.tolist())]
     if unscored:
         more = f" and {len(unscored) - SHOWN} more" if len(unscored) > SHOWN else ""
-        lines.append(f"Too few videos to score any of: {', '.join(unscored[:SHOWN])}{more}.")
+        names = f"{', '.join(unscored[:SHOWN])}{more}"
+        lines += ["", f"**Not scored**, since no video was set aside: {names}."]
     return lines + _worst(labels, found, manifest.classes)
 
 

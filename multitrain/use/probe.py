@@ -28,7 +28,7 @@ from multitrain.model.network import Network, normalise
 from multitrain.progress import progress
 
 VIEWS = Views(temporal=2, spatial=1)  # of a training clip: two moments of it, where it is long enough
-SECONDS = 60.0  # between two savings of features
+SECONDS = 10.0  # between two savings, of features as of weights: a fine-tuning may be over in a minute
 DECAYS = (1e-2, 1e-1, 1.0)  # candidates, for features of deviation 1
 FOLDS, TRIAL_STEPS, STEPS = 4, 40, 200
 BATCH = 4  # clips
@@ -95,7 +95,7 @@ def features(network: Network, source: Source, resume: ResumePoint, device: torc
             if parts:
                 resume.save(fingerprint=fingerprint, z=torch.cat(parts))
             seen = f"clip {sum(map(len, parts))} of {len(clips)}"
-            raise Preempted(f"asked to stop by {stop.signal} at {seen}: start it again to go on")
+            raise Preempted(f"asked to stop by {stop.signal} at {seen}: start it again to go on", stop.status)
     network.to("cpu")
     whole = torch.cat(parts).clone()
     if done < len(clips):
@@ -149,15 +149,17 @@ def fit(head: nn.Module, z: Tensor, labels: Tensor, decay: float, steps: int) ->
 def choose_decay(z: Tensor, labels: Tensor, fresh: Callable[[], nn.Module]) -> float:
     """The decay of `DECAYS` that says most of clips left out, in `FOLDS` parts with all classes in each.
 
-    All views of a clip are in one part. Of decays that do equally well the strongest is taken.
+    All views of a clip are in one part. The only clip of a class is never left out, since nothing else tells of that
+    class. Of decays that do equally well the strongest is taken, and so it is where no class has two clips.
     """
-    places = torch.zeros_like(labels)
+    places = torch.full_like(labels, -1)
     for label in labels.unique():
         own = (labels == label).nonzero().squeeze(1)
-        places[own] = torch.arange(len(own))
+        if len(own) > 1:
+            places[own] = torch.arange(len(own)) % FOLDS
     losses = {}
     for decay in DECAYS:
-        each = [_left_out(z, labels, places % FOLDS == fold, fresh(), decay) for fold in range(FOLDS)]
+        each = [_left_out(z, labels, places == fold, fresh(), decay) for fold in range(FOLDS)]
         losses[decay] = sum(each)
     return min(reversed(DECAYS), key=losses.__getitem__)
 

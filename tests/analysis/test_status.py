@@ -89,6 +89,7 @@ def test_a_running_training_says_how_far_it_is(results):
     assert (found.state, found.step, found.steps, found.seconds_left, found.note) == ("running", 30, 120, 7500, "")
     assert (found.clips_per_second, found.data_wait, found.memory_mb, found.starts) == (35.5, 0.031, 2345.6, 2)
     assert (found.resumed_at, found.processes) == (20, 8)
+    assert of(results, "k400_baseline").state == "waiting"  # it started from that one; a table waits for it still
 
 
 def test_a_process_that_is_gone_has_stopped_at_once(results, gone):

@@ -19,7 +19,7 @@ from multitrain.engine import train as train_module
 from multitrain.engine import training as training_module
 from multitrain.engine.checkpoint import ResumePoint, read_state
 from multitrain.engine.distributed import Team
-from multitrain.engine.preemption import EXIT_PREEMPTED, Preempted, StopRequest
+from multitrain.engine.preemption import EXIT_INTERRUPTED, EXIT_PREEMPTED, Ending, Preempted, StopRequest
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.engine.training import Training
@@ -64,8 +64,8 @@ def run_until(job: Job, moment: int, number: int, log: str) -> None:
     Training.step = ticking(Training.step)
     try:
         train(job, CPU, checkpoint_seconds=0)
-    except Preempted:
-        sys.exit(EXIT_PREEMPTED)
+    except Preempted as stopped:
+        sys.exit(stopped.status)
     Path(log).write_text(str(count))
 
 
@@ -75,11 +75,12 @@ def test_killed_at_twenty_moments_it_ends_with_the_same_bytes(job, tmp_path):
     log, rng = str(tmp_path / "moments"), random.Random(3)
     killed = everything(job, results=tmp_path / "killed")
     kills = [
-        (rng.randrange(1, MOMENTS), rng.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])) for _ in range(KILLS)
+        (rng.randrange(1, MOMENTS), rng.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])) for _ in range(KILLS)
     ]
     starts = [(undisturbed, 0, 0), *((killed, *kill) for kill in kills), (killed, 0, 0)]
     ends = exit_codes([(run_until, (*start, log)) for start in starts], at_once=False)
-    expected = [-signal.SIGKILL if number == signal.SIGKILL else EXIT_PREEMPTED for _, number in kills]
+    status = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: EXIT_PREEMPTED, signal.SIGINT: EXIT_INTERRUPTED}
+    expected = [status[number] for _, number in kills]
     assert ends == [0, *expected, 0]
     assert (killed.folder / "model.pt").read_bytes() == (undisturbed.folder / "model.pt").read_bytes()
     assert (killed.folder / "history.jsonl").read_text() == (undisturbed.folder / "history.jsonl").read_text()
@@ -119,6 +120,30 @@ def test_a_wait_for_data_is_interrupted_and_a_step_is_not():
         os.kill(os.getpid(), signal.SIGTERM)  # as in a step: noted, no more
         assert stop.signal == "SIGTERM" and stop.take(iter("ab"), 1) is None
     assert signal.getsignal(signal.SIGUSR1) is before
+
+
+def test_a_second_interrupt_ends_at_once_and_one_that_is_passed_on_is_the_first(monkeypatch):
+    """A terminal signals torchrun and its processes, to which torchrun then passes it on."""
+    with pytest.raises(KeyboardInterrupt), StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert (stop.signal, stop.status) == ("SIGINT", EXIT_INTERRUPTED)
+        monkeypatch.setattr("multitrain.engine.preemption.GRACE", 0.0)
+        os.kill(os.getpid(), signal.SIGTERM)  # which is no more than another word for it
+        assert (stop.signal, stop.status) == ("SIGINT", EXIT_INTERRUPTED)
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("went on")
+
+
+def test_a_job_in_the_background_does_not_hear_the_interrupt_of_another():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop, Ending():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.signal is None
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_error_of_the_data_is_no_request_to_stop(monkeypatch):

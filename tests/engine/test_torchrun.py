@@ -1,4 +1,4 @@
-"""`torchrun -m multitrain.cli train` end to end: two processes, stopped by SIGTERM, started again to the end."""
+"""`torchrun -m multitrain.cli train` end to end: two processes, stopped by a signal, started again to the end."""
 
 import json
 import os
@@ -44,6 +44,39 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd=ROOT, env=environment)
+
+
+# The same, where a terminal interrupts all of them, torchrun too, which passes it on: each process gets it twice.
+INTERRUPTED = """
+import os, signal, sys, time
+from multitrain.engine.training import Training
+step = Training.step
+def stopped(self, batches):
+    if self.done == 2 and self.team.main:
+        os.killpg(os.getppid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+    return step(self, batches)
+Training.step = stopped
+from multitrain.cli import run
+run(sys.argv[1:])
+"""
+
+
+def test_ctrl_c_in_a_terminal_stops_two_processes_at_a_step(job, data, tmp_path):
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    run = job("k400_baseline", results=tmp_path / "two")
+    arguments = ["--standalone", "--nproc-per-node=2", str(script), "train", run.name, "--scale", "ci"]
+    arguments += ["--config-dir", str(ROOT / "config"), "--data", str(data), "--results", str(run.results)]
+    command = [sys.executable, "-m", "multitrain.torchrun", *arguments, "--device", "cpu"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    how = {"capture_output": True, "text": True, "timeout": SECONDS, "cwd": ROOT, "env": environment}
+    stopped = subprocess.run(command, start_new_session=True, **how)
+    assert stopped.returncode == 130 and "by SIGINT at step 3 of 4" in stopped.stderr, stopped.stderr
+    status = json.loads((run.folder / "status.json").read_text())
+    assert (status["state"], status["step"], status["process_count"]) == ("preempted", 3, 2)
+    assert (run.folder / "resume" / "checkpoint.pt").exists()
 
 
 def test_two_processes_are_stopped_by_sigterm_and_go_on_to_what_one_finds(job, data, tmp_path):

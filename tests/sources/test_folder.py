@@ -90,6 +90,9 @@ def test_the_very_same_video_is_on_one_side_alone(raw):
     (line,) = publication.missing
     assert (line.reason, line.detail) == ("duplicate", "train/a/copy.mp4 has the very bytes of val/a/2.mp4")
     assert len(publication.clips) == 4
+    put(raw / "train/b/copy.mp4", (raw / "val/a/2.mp4").read_bytes())
+    told = {line.detail for line in folder.read(raw, DATASET).missing}
+    assert "train/b/copy.mp4 has the very bytes of val/a/2.mp4, of another class: a" in told
 
 
 def test_clips_of_one_video_at_youtube_stay_together(raw):

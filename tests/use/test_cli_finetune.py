@@ -19,6 +19,7 @@ from multitrain.model.network import Network
 from multitrain.use import finetune as tuning
 
 ROOT = Path(__file__).parents[2]
+STATUS = {signal.SIGTERM: EXIT_PREEMPTED, signal.SIGUSR1: EXIT_PREEMPTED, signal.SIGINT: 130}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,8 @@ ROOT = Path(__file__).parents[2]
         (["--name", "My Films"], "--name My Films: "),
         (["--freeze", "--rate", "1"], "--rate: a head alone is fitted until"),
         (["--device", "tpu"], "--device tpu"),
+        *((["--rate", value], f"--rate {value}: give a number from") for value in ("inf", "nan", "1e+09", "0")),
+        *((["--epochs", value], f"--epochs {value}: give a number from") for value in ("inf", "nan", "0")),
     ],
 )
 def test_options_that_cannot_be(command, videos, tmp_path, arguments, told):
@@ -62,10 +65,10 @@ def test_places_that_cannot_be(command, videos, tmp_path):
         assert not (tmp_path / out / "model.pt").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 @pytest.mark.parametrize("options", [["--freeze"], ["--epochs", "2"]])
 def test_asked_to_stop_it_says_so_and_goes_on(command, videos, tmp_path, monkeypatch, number, options):
-    """A scheduler's signal during the first batch: status 75, and what was done is not done again."""
+    """A scheduler's signal, or Ctrl-C, during the first batch: its status, and what was done is not done again."""
     out, seen = tmp_path / "out", []
     owner, name = (Network, "features") if "--freeze" in options else (Training, "step")
     method = getattr(owner, name)
@@ -78,7 +81,7 @@ def test_asked_to_stop_it_says_so_and_goes_on(command, videos, tmp_path, monkeyp
 
     monkeypatch.setattr(owner, name, counted)
     stopped = command(videos, "--out", out, *options)
-    assert stopped.exit_code == EXIT_PREEMPTED and f"asked to stop by {number.name} at" in stopped.stderr
+    assert stopped.exit_code == STATUS[number] and f"asked to stop by {number.name} at" in stopped.stderr
     assert len(seen) == 1 and not (out / "model.pt").exists()
     resumed = command(videos, "--out", out, *options)
     assert resumed.exit_code == 0 and "Accuracy" in resumed.stdout
@@ -86,6 +89,40 @@ def test_asked_to_stop_it_says_so_and_goes_on(command, videos, tmp_path, monkeyp
     whole = command(videos, "--out", tmp_path / "whole", *options)
     assert whole.exit_code == 0 and len(seen) == 2 * both  # the two starts did together what one does
     assert (out / "model.pt").read_bytes() == (tmp_path / "whole/model.pt").read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+@pytest.mark.parametrize("place", ["prepare", "load_network", "evaluate", "write_report"])
+def test_stopped_beside_the_training_it_says_so_too(command, videos, tmp_path, monkeypatch, number, place):
+    work = getattr(tuning, place)
+    before = [signal.getsignal(its) for its in STATUS]
+
+    def stopped(*arguments):
+        os.kill(os.getpid(), number)
+        return work(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tuning, place, stopped)
+        found = command(videos, "--out", tmp_path / "out", "--freeze")
+    assert found.exit_code == STATUS[number]
+    assert found.stderr.splitlines()[-1] == f"asked to stop by {number.name}: start it again to go on"
+    assert [signal.getsignal(its) for its in STATUS] == before
+    assert command(videos, "--out", tmp_path / "out", "--freeze").exit_code == 0
+
+
+def test_a_stop_in_the_last_step_counts_for_what_follows(command, videos, tmp_path, monkeypatch):
+    step = Training.step
+
+    def last(self, *arguments):
+        if self.done == self.steps - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Training, "step", last)
+    found = command(videos, "--out", tmp_path / "out", "--epochs", 1)
+    assert found.exit_code == 130 and "asked to stop by SIGINT: start" in found.stderr
+    assert (tmp_path / "out/model.pt").exists() and not (tmp_path / "out/report.md").exists()
+    assert command(videos, "--out", tmp_path / "out", "--epochs", 1).exit_code == 0
 
 
 def test_the_page_can_be_followed_to_the_letter(network, videos, prepared, tmp_path, monkeypatch):

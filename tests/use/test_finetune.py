@@ -1,6 +1,9 @@
 """A head for one's own videos: what stays is the same to the bit, what is new learns, and a kill costs nothing."""
 
 import json
+import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,14 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multitrain.config import Model
-from multitrain.engine import train as engine_train
 from multitrain.engine.checkpoint import load_network
-from multitrain.engine.training import Training
+from multitrain.engine.training import Training, numbers
 from multitrain.errors import UserError
 from multitrain.model.network import Network
 from multitrain.use import finetune as tuning
 from multitrain.use import probe
-from multitrain.use.choices import Choices, claim
+from multitrain.use.choices import LOCK, Choices, claimed
 from multitrain.use.finetune import finetune, make_recipe
 from multitrain.use.outcome import wilson
 from multitrain.use.predict import Recogniser
@@ -36,7 +38,7 @@ def test_a_head_alone_learns_and_leaves_the_others_as_they_are(network, videos, 
     assert all(torch.equal(before[name], after[name]) for name in network.spec.classes)
     assert torch.equal(after["own"], found.logits(clips)["own"])
     assert "**Accuracy 100.0%** (4 of 4;" in report
-    assert "**1 files are not used** (1 undecodable)" in report
+    assert "**1 file is not used** (1 undecodable)" in report
     for label in found.spec.classes["own"]:
         answer = Recogniser(found).answer(videos / label / "3.mp4")
         assert answer.top(1)["own"][0][0] == label
@@ -87,7 +89,7 @@ class Killed(BaseException):
 def test_after_a_kill_it_goes_on_to_the_same_bytes(network, videos, tmp_path, monkeypatch, freeze):
     choices = Choices(freeze=freeze, epochs=None if freeze else 2)
     finetune(network, videos, tmp_path / "whole", choices, CPU)
-    monkeypatch.setattr(engine_train, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(tuning, "SECONDS", 0.0)
     monkeypatch.setattr(probe, "SECONDS", 0.0)
     seen = []
 
@@ -135,7 +137,8 @@ def test_finished_it_only_scores_anew(network, videos, tmp_path, monkeypatch):
 def test_a_folder_holds_one_fine_tuning(network, videos, tmp_path, choices, told):
     (tmp_path / "out").mkdir()
     said = {"videos": str(videos.resolve())}
-    claim(tmp_path / "out", videos, network, Choices(freeze=True))
+    with claimed(tmp_path / "out", videos, network, Choices(freeze=True)):
+        pass
     with pytest.raises(UserError, match="out: holds a fine-tuning with") as caught:
         finetune(network, videos, tmp_path / "out", choices, CPU)
     assert told in str(caught.value) and said["videos"] not in str(caught.value)
@@ -152,17 +155,136 @@ def test_a_finished_model_is_not_passed_off_as_of_other_videos(network, videos, 
         finetune(network, folder, out, Choices(freeze=True), CPU)
 
 
+def sorted_videos(folder: Path, videos: Path, **places: list[str]) -> Path:
+    """A folder of links: split=["class/1.mp4", ...], the upper half for the first class and the left one for others."""
+    for split, names in places.items():
+        for name in names:
+            link = folder / split / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            label = "upper half" if name.startswith("up") else "à gauche"
+            link.symlink_to(videos / label / name.rpartition("/")[2])
+    return folder
+
+
+def test_one_video_a_class_is_enough_for_a_head(network, videos, tmp_path):
+    folder = sorted_videos(
+        tmp_path / "videos", videos, train=["up/0.mp4", "left/0.mp4"], val=["up/1.mp4", "left/1.mp4", "left/2.mp4"]
+    )
+    report = finetune(network, folder, tmp_path / "out", Choices(freeze=True), CPU)
+    assert "# 2 classes, 2 videos to train on, 3 to score" in report
+    assert "a class with most videos, gives" in report  # as many as the other
+
+
+def test_the_report_names_what_is_not_scored_and_what_is_in_two_classes(network, videos, tmp_path):
+    train = ["up/0.mp4", "up/1.mp4", "left/0.mp4", "other/5.mp4", "other/6.mp4", "other/7.mp4"]
+    folder = sorted_videos(tmp_path / "videos", videos, train=train, val=["up/2.mp4", "left/1.mp4"])
+    (folder / "train/other/twin.mp4").symlink_to(videos / "upper half/0.mp4")
+    report = finetune(network, folder, tmp_path / "out", Choices(freeze=True), CPU)
+    assert "**Not scored**, since no video was set aside: other." in report
+    assert "**1 file is not used** (1 duplicate)" in report
+    line = "- train/up/0.mp4 has the very bytes of train/other/twin.mp4, of another class: other: one of the two"
+    assert line in report and "'other', the class with most videos" in report
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_half_trained_work_is_not_dropped_for_other_videos(network, videos, tmp_path, monkeypatch, freeze):
+    places = {"train": ["up/0.mp4", "up/1.mp4", "left/0.mp4", "left/1.mp4"], "val": ["up/2.mp4", "left/2.mp4"]}
+    folder, out = sorted_videos(tmp_path / "videos", videos, **places), tmp_path / "out"
+    choices = Choices(freeze=freeze, epochs=None if freeze else 8)
+    place = (Network, "features") if freeze else (Training, "step")
+    monkeypatch.setattr(probe, "BATCH", 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(tuning, "SECONDS", 0.0)
+        patched.setattr(probe, "SECONDS", 0.0)
+        seen, work = [], getattr(*place)
+
+        def killed(self, *args):
+            seen.append(1)
+            if len(seen) == 2:
+                raise Killed
+            return work(self, *args)
+
+        patched.setattr(*place, killed)
+        with pytest.raises(Killed):
+            finetune(network, folder, out, choices, CPU)
+    kept = {path: path.read_bytes() for path in (out / "resume").iterdir()}
+    sorted_videos(folder, videos, train=["left/3.mp4"])
+    with pytest.raises(UserError, match="its half-trained model has seen other videos than"):
+        finetune(network, folder, out, choices, CPU)
+    assert {path: path.read_bytes() for path in (out / "resume").iterdir()} == kept
+    (folder / "train/left/3.mp4").unlink()
+    again = []
+    monkeypatch.setattr(*place, lambda self, *args: again.append(1) or work(self, *args))
+    finetune(network, folder, out, choices, CPU)
+    assert (out / "model.pt").exists() and len(again) >= 1
+
+
+def test_a_class_without_a_training_video_is_told_with_its_reason(network, videos, tmp_path):
+    train, val = ["up/0.mp4", "left/0.mp4"], ["up/2.mp4", "left/2.mp4"]
+    folder = sorted_videos(tmp_path / "one", videos, train=train, val=[*val, "fallen/5.mp4"])
+    told = f"one: no video to train on of class 'fallen': put other videos into {folder}/train/fallen, or take the"
+    for freeze in (True, False):
+        with pytest.raises(UserError) as caught:
+            finetune(network, folder, tmp_path / f"out{freeze}", Choices(freeze=freeze), CPU)
+        assert told in str(caught.value) and "annotation" not in str(caught.value)
+    folder = sorted_videos(tmp_path / "two", videos, train=["up/0.mp4", "left/2.mp4"], val=val)
+    with pytest.raises(UserError) as caught:
+        finetune(network, folder, tmp_path / "out", Choices(freeze=True), CPU)
+    duplicate = "of class 'left' (1 duplicate, e.g. train/left/2.mp4 has the very bytes of val/left/2.mp4): put other"
+    assert duplicate in str(caught.value)
+
+
+HOLD = """
+import fcntl, sys
+lock = open(sys.argv[1], "a")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_do_not_work_in_one_folder(network, videos, tmp_path):
+    out = tmp_path / "out"
+    finetune(network, videos, out, Choices(freeze=True), CPU)
+    before = files(out)
+    command = [sys.executable, "-c", HOLD, str(out / LOCK)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match="out: another process works in it"):
+            finetune(network, videos, out, Choices(freeze=True), CPU)
+        other.communicate()
+    finetune(network, videos, out, Choices(freeze=True), CPU)
+    assert files(out) == before
+
+
+def test_a_rate_too_high_is_told_by_its_option(network, videos, tmp_path, monkeypatch):
+    monkeypatch.setattr("multitrain.engine.training.numbers", lambda terms: {**numbers(terms), "total": math.nan})
+    with pytest.raises(UserError, match="give a lower --rate, and a new --out; the last resume point is kept"):
+        finetune(network, videos, tmp_path / "out", Choices(epochs=1), CPU)
+
+
 @given(st.integers(2, 40) | st.integers(41, 100_000), st.sampled_from([48, 224]))
 def test_a_recipe_fits_any_number_of_clips(clips, size):
     recipe = make_recipe(clips, Model(), size, Choices())
     assert 2 <= recipe.batch <= min(clips, tuning.BATCH) and recipe.batch % (2 * recipe.parts(1)) == 0
     low, high = tuning.EPOCHS
-    assert low <= recipe.epochs <= high and recipe.warmup_epochs < recipe.epochs
-    assert low < recipe.epochs < high or not low < tuning.SEEN / clips < high
-    assert make_recipe(clips, Model(), size, Choices(epochs=2, rate=1.0)).model_dump() | {
-        "epochs": 2.0,
-        "rate": 1.0,
-    } == (recipe.model_copy(update={"epochs": 2.0, "warmup_epochs": 0.2, "rate": 1.0}).model_dump())
+    passes, room = steps(recipe, clips) * recipe.batch / clips, recipe.batch / clips
+    assert low - room <= passes <= high + room and recipe.warmup_epochs < recipe.epochs
+    assert abs(passes - tuning.SEEN / clips) <= room or not low < tuning.SEEN / clips < high
+    chosen = make_recipe(clips, Model(), size, Choices(epochs=2, rate=1.0))
+    kept = {"epochs": recipe.epochs, "warmup_epochs": recipe.warmup_epochs, "rate": recipe.rate}
+    assert chosen.rate == 1.0 and chosen.model_copy(update=kept) == recipe
+
+
+def steps(recipe, clips: int) -> int:
+    """Of a training by the engine's epochs, which are of whole batches."""
+    return max(round(recipe.epochs * (clips // recipe.batch)), 1)
+
+
+@pytest.mark.parametrize(("clips", "epochs"), [(47, 15.0), (31, 10.0), (48, 15.0), (2, 0.01), (3, 1.0)])
+def test_as_many_clips_are_seen_as_the_epochs_have(clips, epochs):
+    recipe = make_recipe(clips, Model(), 48, Choices(epochs=epochs))
+    assert abs(steps(recipe, clips) - max(epochs * clips / recipe.batch, 1)) <= 0.5
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

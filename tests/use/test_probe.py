@@ -43,3 +43,21 @@ def test_noise_is_decayed_and_signal_is_not():
 
     assert probe.choose_decay(noise, labels, fresh) == max(probe.DECAYS)
     assert probe.choose_decay(clear, labels, fresh) == min(probe.DECAYS)
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (1, 1, 1), (1, 5), (2, 2), (1, 2, 9)])
+def test_a_class_with_one_clip_is_in_every_fit(counts, monkeypatch):
+    """One-shot: nothing else tells of that class, and where all are such there is nothing to choose by."""
+    torch.manual_seed(0)
+    labels = torch.cat([torch.full((count,), label) for label, count in enumerate(counts)])
+    z, fit, seen = torch.randn(len(labels), 2, 5), probe.fit, []
+
+    def noted(head, z, labels, *how):
+        seen.append(set(labels.tolist()))
+        return fit(head, z, labels, *how)
+
+    monkeypatch.setattr(probe, "fit", noted)
+    decay = probe.choose_decay(z, labels, lambda: nn.Linear(5, len(counts)))
+    assert decay in probe.DECAYS and all(classes == set(range(len(counts))) for classes in seen)
+    if max(counts) == 1:
+        assert not seen and decay == max(probe.DECAYS)

@@ -28,7 +28,7 @@ def save(network, folder: Path | str) -> None:
     """Write a network as model.safetensors, config.json and README.md; `load(folder)` gives it back bit for bit.
 
     Raises:
-        multitrain.errors.UserError: the folder cannot be written.
+        multitrain.errors.UserError: the folder cannot be written, or holds files of these names that are another's.
     """
     from multitrain.model.folder import save_folder
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from multitrain.cli_predict import Model
 from multitrain.config import Scale
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
@@ -70,15 +71,24 @@ def _writing(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
+def _other(out: Path, read: Path) -> None:
+    """Raises a UserError where what is written would replace what is read."""
+    if out.exists() and read.exists() and out.samefile(read):
+        raise UserError(f"{out}: is the file that is read: choose another name")
+
+
 @checkpoints.command("import")
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(metavar="FILE.pyth", help="A checkpoint of the authors' release.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Model file to write, for `multitrain.load`.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.pt", help="Model file to write, for `multitrain.load`.")],
 ) -> None:
     """Read a checkpoint of the authors' release (weights only, nothing in it is executed) into a model file."""
     from multitrain.engine.checkpoint import save_network
     from multitrain.model.release import import_release
 
+    if out.suffix != ".pt":
+        raise UserError(f"{out}: a model file ends in .pt: choose such a name")
+    _other(out, file)
     network = import_release(file)
     with _writing(out):
         save_network(out, network)
@@ -87,16 +97,17 @@ def import_checkpoint(
 
 @checkpoints.command("export")
 def export_checkpoint(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run's model.pt.")],
+    model: Model,
     out: Annotated[Path, typer.Argument(metavar="OUT.pyth", help="Checkpoint to write.")],
 ) -> None:
     """Write a model as a checkpoint of the authors' release; `checkpoint import` reads it back bit for bit."""
-    from multitrain.engine.checkpoint import load_network
     from multitrain.model.release import export_release
+    from multitrain.use.models import load
 
     if out.suffix != ".pyth":
         raise UserError(f"{out}: a checkpoint of the release ends in .pyth: choose such a name")
-    network = load_network(model)
+    _other(out, Path(model))
+    network = load(model)
     with _writing(out):
         beyond = export_release(network, out)
     typer.echo(f"{out}: {_described(network)}")

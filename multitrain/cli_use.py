@@ -1,5 +1,7 @@
 """`multitrain export` and `multitrain features`: a trained model for other programs, and what it sees as a table."""
 
+import json
+import os
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -47,6 +49,8 @@ def export(
         raise UserError("export: nothing to write: give --onnx OUT.onnx, --program OUT.pt2 or --folder OUT, or several")
     if clips and not wanted:
         raise UserError("--clips: checks --onnx and --program: leave it out with --folder alone")
+    if clips and not clips.exists():  # before a folder is made for what is written
+        raise UserError(f"--clips {clips}: no such folder: name one of videos, or of a prepared dataset")
     for out, suffix in wanted:
         if out.suffix != suffix:
             raise UserError(f"{out}: choose a name that ends in {suffix}")
@@ -77,7 +81,7 @@ def features(
     dataset: Annotated[
         str | None, typer.Option("--like", metavar="DATASET", help="Look at the videos as this dataset's head does.")
     ] = None,
-    split: Annotated[Split, typer.Option("--split", help="Of a prepared dataset.")] = Split.test,
+    split: Annotated[Split | None, typer.Option("--split", help="Of a prepared dataset; without it, test.")] = None,
     device: Device = "auto",
     threads: Threads = 1,
     jobs: Jobs = 1,
@@ -86,9 +90,12 @@ def features(
     if out.suffix != ".parquet":
         raise UserError(f"{out}: choose a name that ends in .parquet")
     _writable(out)
+    _replaceable(out)
     from multitrain.use.features import collect, frames_for, write_features
 
-    collection = collect(where, split.value)
+    collection = collect(where, (split or Split.test).value)
+    if split and collection.split is None:
+        raise UserError(f"--split {split.value}: {where} is no prepared dataset: leave it out, all videos are taken")
     recogniser = load_recogniser(model, device, threads)
     head, frames = frames_for(recogniser, dataset or collection.dataset)
     if dataset and head != dataset:
@@ -117,8 +124,26 @@ def _writable(out: Path) -> None:
         raise UserError(f"{out}: cannot be written ({error.strerror or error}): choose another place") from None
 
 
+def _replaceable(out: Path) -> None:
+    """Raises a UserError where a file is there that is no table of features, such as the manifest of a dataset."""
+    if not os.path.lexists(out):
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from multitrain.use.features import FORMAT
+
+    try:
+        said = json.loads((pq.read_schema(out).metadata or {}).get(b"multitrain", b"{}"))
+        ours = isinstance(said, dict) and said.get("format") == FORMAT
+    except (pa.ArrowException, OSError, ValueError):
+        ours = False
+    if not ours:
+        raise UserError(f"{out}: is there and is no table of features, which alone is replaced: choose another name")
+
+
 def _clips(network, where: Path):
-    """The first view of the first videos of a folder, (N, 3, T, S, S) uint8."""
+    """The first view of the first videos of a folder that can be read, (N, 3, T, S, S) uint8; says which cannot."""
     import torch
 
     from multitrain.use.features import collect, frames_for
@@ -127,5 +152,14 @@ def _clips(network, where: Path):
 
     collection, recogniser = collect(where, "test"), Recogniser(network)
     _, frames = frames_for(recogniser, collection.dataset)
-    chosen = collection.clips[:CHECKED]
-    return torch.cat([read_views(collection.folder / clip.path, frames, *recogniser.size)[:1] for clip in chosen])
+    found = []
+    for clip in collection.clips:
+        try:
+            found.append(read_views(collection.folder / clip.path, frames, *recogniser.size)[:1])
+        except UserError as error:
+            typer.echo(f"note: {error}; left out of the check", err=True)
+        if len(found) == CHECKED:
+            break
+    if not found:
+        raise UserError(f"--clips {where}: none of {len(collection.clips)} videos can be read: leave it out")
+    return torch.cat(found)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -115,8 +116,9 @@ def test_an_imported_release_checkpoint_loads(tmp_path, capsys):
         (["index"], "no such file"),
         (["checkpoint", "import", "absent.pyth", "out.pt"], "absent.pyth: no such file"),
         (["checkpoint", "import", str(REFERENCE), "/dev/null/out.pt"], "/dev/null/out.pt: cannot be written: "),
-        (["checkpoint", "export", "absent.pt", "out.pyth"], "absent.pt: no such file: train the run"),
-        (["checkpoint", "export", str(REFERENCE), "out.pyth"], "import a release's file with `checkpoint import`"),
+        (["checkpoint", "import", str(REFERENCE), "out.pyth"], "out.pyth: a model file ends in .pt"),
+        (["checkpoint", "import", str(REFERENCE), "out"], "out: a model file ends in .pt"),
+        (["checkpoint", "export", "absent.pt", "out.pyth"], "absent.pt: no such file"),
         (["checkpoint", "export", "absent.pt", "out.pt"], "out.pt: a checkpoint of the release ends in .pyth"),
         (["train", "multitrain", "--pretrained", "k400_baseline"], "give RUN=FILE, e.g. k400_baseline=k400.pyth"),
         (["train", "multitrain", "--pretrained", "k400_baseline=absent.pyth"], "absent.pyth: no such file"),
@@ -232,3 +234,21 @@ def test_a_file_is_replaced_where_it_is_and_nothing_else_is(tmp_path):
         with pytest.raises(UserError, match=f"{name}: is {kind}"), atomic(tmp_path / name):
             pass
     assert {path.name for path in tmp_path.iterdir()} == {"real", "link", "pipe"}
+
+
+def test_neither_import_nor_export_writes_over_what_it_reads(tmp_path, capsys):
+    for name in ("tiny.pyth", "tiny.pt"):
+        shutil.copy(REFERENCE, tmp_path / name)
+        for way in ("import", "export"):
+            assert call("checkpoint", way, str(tmp_path / name), str(tmp_path / name)) == 1
+        assert (tmp_path / name).read_bytes() == REFERENCE.read_bytes()
+    said = capsys.readouterr().err
+    assert "tiny.pt: is the file that is read" in said and "tiny.pyth: is the file that is read" in said
+
+
+def test_a_saved_folder_is_exported_as_the_file_it_was_saved_from(tmp_path):
+    multitrain.save(multitrain.load(REFERENCE), tmp_path / "saved")
+    assert call("checkpoint", "import", str(REFERENCE), str(tmp_path / "tiny.pt")) == 0
+    for model in ("saved", "tiny.pt"):
+        assert call("checkpoint", "export", str(tmp_path / model), str(tmp_path / f"{model}.pyth")) == 0
+    assert (tmp_path / "saved.pyth").read_bytes() == (tmp_path / "tiny.pt.pyth").read_bytes()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import multitrain
+from multitrain import cli
 from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpoint import save_network
 from multitrain.model.card import make_card
@@ -44,7 +46,9 @@ def run(source: str, names: dict) -> None:
 def test_every_block_of_the_library_page_runs(place, capsys):
     names: dict = {}
     found = blocks("library.md")
-    assert len(found) == 6
+    assert len(found) == 7
+    (command,) = re.findall(r"^multitrain (features .*)$", (DOCS / "library.md").read_text(encoding="utf-8"), re.M)
+    assert CliRunner().invoke(cli.app, command.split()).exit_code == 0
     for source in found:
         run(source, names)
     said = capsys.readouterr().out
@@ -53,6 +57,10 @@ def test_every_block_of_the_library_page_runs(place, capsys):
     assert all(torch.equal(value, again[name]) for name, value in names["network"].state_dict().items())
     assert names["clip"].shape[0] == 8 and {tuple(crop.shape) for crop in names["crops"]} == {(8, 3, 32, 32)}
     spec = names["network"].spec
+    features = names["features"]
+    assert features.shape == (len(names["rows"]), names["network"].backbone.width) and features.dtype == "float32"
+    text = (DOCS / "library.md").read_text(encoding="utf-8")
+    assert all(column in text for column in names["rows"]) and all(f"`{key}`" in text for key in names["said"])
     assert names["views"].shape[1:] == (3, spec.model.frames, spec.size, spec.size)
 
 

@@ -17,6 +17,8 @@ from multitrain.analysis.figures.inputs import read, world
 INPUTS = (FILE,)
 PAIRS = 20  # numbered in the maps
 HALO = withStroke(linewidth=2, foreground="white")
+RINGS = (5, 9, 14, 20, 27, 35, 45)  # points from a line's middle, where its number may be
+NEAR = 10  # up to which it is plain what a number is of
 NEIGHBOURS = 15  # of UMAP's graph, its default
 
 
@@ -33,9 +35,10 @@ def draw(results: Path) -> Figure:
         maps.append(("UMAP, each dataset about its own mean", *_umap(positions(means, apart=False))))
     figure = style.new(4.6 if len(maps) == 2 else 8.4)
     grid = figure.add_gridspec(-(-len(maps) // 2), 2)
+    panels = []
     for place, (title, points, labels) in enumerate(maps):
         axes = figure.add_subplot(grid[place // 2, place % 2] if place < 2 else grid[1, :])
-        _panel(axes, means, points, pairs)
+        panels.append((axes, points, _panel(axes, means, points, pairs)))
         axes.set(title=title, xlabel=labels[0], ylabel=labels[1])
     marks = [
         Line2D([], [], color=colour, marker=marker, linestyle="", label=title)
@@ -50,6 +53,9 @@ def draw(results: Path) -> Figure:
         marks=marks,
         columns=5,
     )
+    figure.draw_without_rendering()  # where marks and middles are on the page is known from here on
+    for axes, points, middles in panels:
+        _number(axes, points, middles)
     return figure
 
 
@@ -78,16 +84,51 @@ def _umap(z: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
     return np.asarray(mapper.fit_transform(z)), ("", "")
 
 
-def _panel(axes: Axes, means: pd.DataFrame, points: np.ndarray, pairs: pd.DataFrame) -> None:
+def _panel(axes: Axes, means: pd.DataFrame, points: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
+    """Draw marks and lines; the middles (P, 2) of the lines, where their numbers go."""
     place = {key: index for index, key in enumerate(zip(means["dataset"], means["class"], strict=True))}
-    for number, pair in enumerate(pairs.itertuples(index=False), start=1):
-        ends = points[[place[pair[0], pair[1]], place[pair[2], pair[3]]]]  # (2, 2)
-        axes.plot(*ends.T, color="0.55", linewidth=0.8, zorder=1)
-        middle, above = tuple(ends.mean(0)), {"xytext": (0, 5), "textcoords": "offset points"}
-        axes.annotate(str(number), middle, **above, ha="center", va="center", zorder=4, path_effects=[HALO])
+    joined = [[place[pair[0], pair[1]], place[pair[2], pair[3]]] for pair in pairs.itertuples(index=False)]
+    ends = points[np.array(joined, int).reshape(-1, 2)]  # (P, 2, 2)
+    for line in ends:
+        axes.plot(*line.T, color="0.55", linewidth=0.8, zorder=1)
     for index, name in enumerate(means["dataset"].unique()):
         colour, _, marker = style.series(index)
         its = points[(means["dataset"] == name).to_numpy()]
         axes.scatter(*its.T, color=colour, marker=marker, s=22, linewidths=0, alpha=0.85, zorder=3)
     axes.set_xticklabels([])
     axes.set_yticklabels([])
+    return ends.mean(1)
+
+
+def _number(axes: Axes, points: np.ndarray, middles: np.ndarray) -> None:
+    """Number the middles of lines (P, 2) so that no two numbers overlap, and marks (C, 2) are covered if need be.
+
+    Each takes the best of the places around it, all in points; one that is farther off is joined to its middle.
+    """
+    scale = 72 / axes.figure.dpi
+    marks, centres = (axes.transData.transform(its) * scale for its in (points, middles.reshape(-1, 2)))
+    low, high = axes.bbox.min * scale, axes.bbox.max * scale
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False) + np.pi / 2
+    rings = np.concatenate([radius * np.column_stack([np.cos(angles), np.sin(angles)]) for radius in RINGS])
+    taken = np.empty((0, 4))  # middle and half the size of each number
+    for number, (centre, middle) in enumerate(zip(centres, middles, strict=True), start=1):
+        half = np.array([2.7 * len(str(number)) + 0.5, 4.2])
+        at = centre + rings  # (places, 2)
+        overlaps = (np.abs(at[:, None] - taken[:, :2]) < half + taken[:, 2:]).all(2).sum(1)
+        covers = (np.abs(at[:, None] - marks) < half + 1.5).all(2).sum(1)
+        outside = ((at - half < low) | (at + half > high)).any(1)
+        best = int((100 * (overlaps + outside) + 3 * covers + 0.15 * np.hypot(*rings.T)).argmin())
+        taken = np.vstack([taken, [*at[best], *half]])
+        axes.annotate(
+            str(number),
+            tuple(middle),
+            xytext=tuple(rings[best]),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            zorder=5,
+            path_effects=[HALO],
+            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "0.3", "shrinkA": 3, "shrinkB": 0}
+            if np.hypot(*rings[best]) > NEAR
+            else None,
+        ).set_in_layout(False)

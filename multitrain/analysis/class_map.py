@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -122,19 +123,36 @@ def closest_pairs(near: pd.DataFrame, count: int) -> pd.DataFrame:
     return once.sort_values("cosine", ascending=False, kind="stable").head(count).reset_index(drop=True)
 
 
-def found_related(near: pd.DataFrame, weights: pd.DataFrame) -> tuple[int, int, float]:
-    """How often the nearest class is a related one: hits, tries, and the share of hits by chance.
+class Found(NamedTuple):
+    """How often the nearest class is a related one."""
 
-    Tries are the classes that have a related class in the other dataset, one a dataset; `weights` are the rows of one
-    run of projections.parquet, which knows all pairs of classes and which of them are related.
+    hits: int
+    tries: int  # classes that have a related class among the other dataset's, one a dataset
+    chance: float  # share of hits that any of these classes would give
+    left_out: int  # what would be tries, had one of the related classes a mean
+
+
+def found_related(near: pd.DataFrame, weights: pd.DataFrame) -> Found:
+    """What `nearest` found of the related classes.
+
+    `weights` are the rows of one run of projections.parquet, which knows all pairs of classes and which of them are
+    related. Classes without a test clip are no class's nearest, so they count neither as related nor for chance.
     """
     keys = ["source", "source_class", "target", "target_class"]
     related = weights.drop_duplicates(keys).set_index(keys)["related"].sort_index()
-    possible = related.groupby(level=[0, 1, 2]).agg(["sum", "size"])
-    hits, tries, chance = 0, 0, 0.0
+    there = set(zip(near["dataset"], near["class"], strict=True))
+    reachable = related[[target in there for target in zip(*map(related.index.get_level_values, (2, 3)), strict=True)]]
+    known = related.groupby(level=[0, 1, 2]).sum()
+    possible = reachable.groupby(level=[0, 1, 2]).agg(["sum", "size"])
+    hits, tries, chance, left_out = 0, 0, 0.0, 0
     for dataset, name, other, other_class, *_ in near.itertuples(index=False):
-        if (dataset, name, other) in possible.index and possible.loc[(dataset, name, other), "sum"]:
-            some, all_ = possible.loc[(dataset, name, other)]
-            tries, chance = tries + 1, chance + some / all_
-            hits += bool(related[dataset, name, other, other_class])
-    return hits, tries, chance / max(tries, 1)
+        key = dataset, name, other
+        if key not in known.index or not known[key]:
+            continue
+        if not possible.loc[key, "sum"]:
+            left_out += 1
+            continue
+        some, all_ = possible.loc[key]
+        tries, chance = tries + 1, chance + some / all_
+        hits += bool(related[dataset, name, other, other_class])
+    return Found(hits, tries, chance / max(tries, 1), left_out)

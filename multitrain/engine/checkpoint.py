@@ -11,13 +11,16 @@ from torch import Tensor
 from multitrain.errors import UserError
 from multitrain.model.card import Card, fitting
 from multitrain.model.network import Network, Spec
-from multitrain.model.storage import read_plain, write_plain
+from multitrain.model.storage import read_plain, require_numbers, write_plain
 
 FORMAT = "multitrain-1"
+ABSENT = "train the run, or import a checkpoint, first"
+UNUSABLE = "give a whole model.pt of a training, a folder that `multitrain.save` wrote, or a release's .pyth"
+AGAIN = "it was changed, or its training diverged: copy it again, or train it anew"
 
 
-def _read(path: Path, cure: str) -> dict:
-    content = read_plain(path, cure)
+def _read(path: Path, cure: str, unusable: str | None = None) -> dict:
+    content = read_plain(path, cure, unusable)
     if content.get("format") != FORMAT:
         raise UserError(f"{path}: not a checkpoint of this project: import a release's file with `checkpoint import`")
     return content
@@ -43,12 +46,19 @@ def read_weights(path: Path) -> tuple[Spec, dict[str, Tensor]]:
 
 
 def _read_model(path: Path) -> tuple[Spec, Card | None, dict[str, Tensor]]:
-    content = _read(path, "train the run, or import a checkpoint, first")
+    content = _read(path, ABSENT, UNUSABLE)
     try:
-        spec, card = Spec.model_validate(json.loads(content["spec"])), content.get("card")
-        return spec, card and fitting(Card.model_validate_json(card), spec.classes), content["weights"]
-    except (KeyError, TypeError, ValueError, ValidationError):
-        raise UserError(f"{path}: its specification cannot be read: it was written by another version") from None
+        spec, card, weights = Spec.model_validate(json.loads(content["spec"])), content.get("card"), content["weights"]
+        card = card and fitting(Card.model_validate_json(card), spec.classes)
+        if not all(isinstance(value, Tensor) for value in weights.values()):
+            raise TypeError("not all weights are tensors")
+    except (AttributeError, KeyError, TypeError, ValueError, ValidationError) as error:
+        detail = "" if isinstance(error, ValidationError | KeyError) else f" ({' '.join(str(error).split())[:200]})"
+        raise UserError(
+            f"{path}: its specification cannot be read{detail}: it was changed, or written by another version"
+        ) from None
+    require_numbers(path, weights, AGAIN)
+    return spec, card, weights
 
 
 def load_network(path: Path | str) -> Network:

@@ -7,13 +7,18 @@ import torch
 from torch import Tensor, nn
 
 from multitrain.losses.informative import covariance, variance
-from multitrain.losses.projection import projection_loss
+from multitrain.losses.projection import MODES, projection_loss
 from multitrain.losses.weighting import uncertainty
+
+WEIGHTINGS = ("uncertainty", "fixed")
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What one batch costs; every entry a scalar tensor. A switched-off informative term is reported all the same."""
+    """What one batch costs; every entry a scalar tensor. A switched-off informative term is reported all the same.
+
+    Of a batch of one clip there is no such term: where it is switched off, it is NaN.
+    """
 
     variance: Tensor  # L^v, unweighted
     covariance: Tensor  # L^c, unweighted
@@ -44,7 +49,7 @@ class Objective(nn.Module):
     """Owns log sigma (K,), which belongs in the optimiser without weight decay.
 
     Args:
-        datasets: names, in the order of the batch's dataset index.
+        datasets: names, each once, in the order of the batch's dataset index.
         informative: whether L^v and L^c count.
         projection: "add" (Eq. 4), "separate" or "none"; see `projection_loss`.
         weighting: "uncertainty" (Eq. 6) or "fixed" (the plain sum of L_k).
@@ -52,6 +57,9 @@ class Objective(nn.Module):
 
     L_k is the sum over the batch's clips of dataset k divided by the whole batch, so that the sum over k is the batch's
     mean loss, and a batch without a clip of k has L_k = 0 instead of an undefined mean.
+
+    Raises:
+        ValueError: a setting that there is not, or datasets that are no names, each once.
     """
 
     def __init__(
@@ -65,6 +73,12 @@ class Objective(nn.Module):
         label_smoothing: float = 0.0,
     ):
         super().__init__()
+        if isinstance(datasets, str) or not datasets or len(set(datasets)) < len(datasets):
+            raise ValueError(f"datasets {datasets!r}: give a tuple of names, each once, e.g. ('k400', 'ssv2')")
+        if projection not in MODES:
+            raise ValueError(f"projection {projection!r}: choose of {', '.join(MODES)}")
+        if weighting not in WEIGHTINGS:
+            raise ValueError(f"weighting {weighting!r}: choose of {', '.join(WEIGHTINGS)}")
         self.datasets, self.informative, self.projection, self.weighting = datasets, informative, projection, weighting
         self.variance_weight, self.covariance_weight = variance_weight, covariance_weight
         self.label_smoothing = label_smoothing
@@ -86,14 +100,60 @@ class Objective(nn.Module):
 
         Of mixed clips L_k = 1/B [lambda sum of l(y) over the clips of k + (1 - lambda) sum of l(y') over the clips
         whose partner, of label y', is of k]: what a soft label of both would cost, and no head sees a class of another.
+
+        Raises:
+            ValueError: logits or weights are missing; a clip is of no dataset; a label is no class of its dataset, or a
+                partner of no dataset, which only a batch on the processor is asked: an accelerator would be waited for.
         """
-        each = range(len(self.datasets))
-        losses = torch.stack([self._of_dataset(k, logits, weights, label, dataset) for k in each])
+        self._require(logits, weights)
+        losses = self._summed(logits, weights, label, dataset, 0)
         if partner is not None:
-            labels = partner.label, partner.dataset
-            theirs = torch.stack([self._of_dataset(k, logits, weights, *labels) for k in each])
+            theirs = self._summed(logits, weights, partner.label, partner.dataset, -1)
             losses = partner.share * losses + (1 - partner.share) * theirs
         return losses / len(label)
+
+    def _require(self, logits: Mapping[str, Tensor], weights: Mapping[tuple[str, str], Tensor]) -> None:
+        """Raises a ValueError that names what is not there."""
+        if absent := [name for name in self.datasets if name not in logits]:
+            raise ValueError(f"no logits of {', '.join(absent)}: every head's are needed, of all clips")
+        if self.projection == "none":
+            return
+        pairs = [(i, k) for k in self.datasets for i in self.datasets if i != k]
+        if absent := [pair for pair in pairs if pair not in weights]:
+            raise ValueError(
+                f"no projection weights of {absent[0]}: projection={self.projection!r} needs those of every ordered "
+                "pair of datasets, as `Projections(classes).weights()` gives them; or choose projection='none'"
+            )
+
+    def _summed(
+        self,
+        logits: Mapping[str, Tensor],
+        weights: Mapping[tuple[str, str], Tensor],
+        label: Tensor,
+        dataset: Tensor,
+        lowest: int,
+    ) -> Tensor:
+        """(K,): each dataset's loss summed over the rows whose label is of it; none are of those below 0."""
+        self._check(logits, label, dataset, lowest)
+        rows = [(dataset == k).nonzero().squeeze(1) for k in range(len(self.datasets))]  # (B_k,), possibly none
+        if lowest == 0 and sum(map(len, rows)) < len(dataset):  # lengths that are known here by now
+            raise ValueError(f"a dataset index of the batch is none of 0 .. {len(self.datasets) - 1}")
+        return torch.stack([self._of_dataset(k, logits, weights, label, its) for k, its in enumerate(rows)])
+
+    def _check(self, logits: Mapping[str, Tensor], label: Tensor, dataset: Tensor, lowest: int) -> None:
+        """Raises a ValueError for values out of range, on the processor."""
+        if dataset.device.type != "cpu" or label.device.type != "cpu" or not len(dataset):
+            return
+        last = len(self.datasets) - 1
+        if wrong := dataset[(dataset < lowest) | (dataset > last)].tolist():
+            allowed = f"0 .. {last}" if lowest == 0 else f"0 .. {last}, or -1 for a label that does not count"
+            raise ValueError(f"dataset index {wrong[0]} of the batch: there are {allowed}")
+        counts = torch.tensor([logits[name].shape[1] for name in self.datasets])
+        wrong = (dataset >= 0) & ((label < 0) | (label >= counts[dataset]))
+        if wrong.any():
+            row = int(wrong.nonzero()[0])
+            k = int(dataset[row])
+            raise ValueError(f"label {label[row]} of {self.datasets[k]}: its classes are 0 .. {counts[k] - 1}")
 
     def _of_dataset(
         self,
@@ -101,11 +161,10 @@ class Objective(nn.Module):
         logits: Mapping[str, Tensor],
         weights: Mapping[tuple[str, str], Tensor],
         label: Tensor,
-        dataset: Tensor,
+        rows: Tensor,
     ) -> Tensor:
-        """The loss of dataset k, summed over the rows whose label is of k."""
+        """The loss of dataset k, summed over the rows (B_k,) whose label is of k."""
         name = self.datasets[k]
-        rows = (dataset == k).nonzero().squeeze(1)  # (B_k,), possibly none
         others = [i for i in self.datasets if i != name] if self.projection != "none" else []
         return projection_loss(
             self.projection,
@@ -117,7 +176,13 @@ class Objective(nn.Module):
         )
 
     def informative_terms(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """L^v and L^c of Z' (B, d), unweighted; without gradient where they do not count."""
+        """L^v and L^c of Z' (B, d), unweighted; without gradient where they do not count.
+
+        Raises:
+            ValueError: they count, and there is one clip.
+        """
+        if len(embedding) < 2 and not self.informative:
+            return embedding.new_full((), torch.nan), embedding.new_full((), torch.nan)
         with torch.set_grad_enabled(self.informative and torch.is_grad_enabled()):
             return variance(embedding), covariance(embedding)
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
+MODES = ("add", "separate", "none")
+
 
 def add_projections(own: Tensor, others: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
     """Y'_k = Y_k + sum over i != k of W_ik Y_i; (B_k, C_k). Eq. 4 (whose sum is written up to K - 1)."""
@@ -30,7 +32,12 @@ def projection_loss(
 
     "add": cross-entropy of Y'_k, the paper. "separate": cross-entropy of Y_k plus the mean over i of that of W_ik Y_i,
     the release, and the paper's "w/o projection add". "none": cross-entropy of Y_k, Vanilla.
+
+    Raises:
+        ValueError: another mode.
     """
+    if mode not in MODES:
+        raise ValueError(f"projection {mode!r}: choose of {', '.join(MODES)}")
     if mode == "add":
         own = add_projections(own, others, weights)
     loss = cross_entropy(own, label, smoothing)

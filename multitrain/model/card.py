@@ -1,6 +1,7 @@
 """What a model file says beside its weights: what each head was shown, and where the weights come from."""
 
 from collections.abc import Collection, Mapping
+from operator import attrgetter
 
 from pydantic import Field
 
@@ -44,6 +45,16 @@ class Card(Settings):
     assumed: bool = Field(False, description="nothing was recorded: these are the paper's values")
 
 
+# What a reader believes of a card: far beyond any that is written, but no number that keeps a machine busy for days.
+BOUNDS = {
+    "views.temporal": (1, 1000),
+    "sampling.stride": (1, 10_000),
+    "fps": (0.01, 1000),
+    "grid": (1, 10_000),
+    "short_side": (1, 8192),
+}
+
+
 def frames_of(dataset: Dataset) -> Frames:
     """What the clips of a prepared dataset are, and how they are sampled."""
     fps, short_side = dataset.transcode.fps, dataset.transcode.short_side
@@ -64,11 +75,16 @@ def assumed_card(names: Collection[str]) -> Card:
 
 
 def fitting(card: Card, names: Collection[str]) -> Card:
-    """The card, where it speaks of these datasets and no others.
+    """The card that was read, where it speaks of these datasets and no others, in numbers that can be.
 
     Raises:
         ValueError: it does not.
     """
     if set(card.datasets) != set(names):
         raise ValueError(f"the card speaks of {sorted(card.datasets)}, the heads are of {sorted(names)}")
+    for name, seen in card.datasets.items():
+        for place, (low, high) in BOUNDS.items():
+            value = attrgetter(place)(seen.frames)
+            if value is not None and not low <= value <= high:
+                raise ValueError(f"the card's {name}.frames.{place} is {value:g}: it can be {low} to {high}")
     return card

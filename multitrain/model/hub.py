@@ -1,10 +1,11 @@
 """Networks on the Hugging Face hub, in the form of multitrain/model/folder.py. Needs the package huggingface_hub."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from multitrain.errors import UserError
-from multitrain.model.folder import CONFIG, README, WEIGHTS, load_folder, save_folder
+from multitrain.model.folder import CONFIG, README, WEIGHTS, load_folder, refuse_others, write_folder
 from multitrain.model.network import Network, Spec
 
 try:
@@ -14,6 +15,9 @@ except ImportError:
         "models of the Hugging Face hub need the package huggingface_hub, which is not installed: "
         "pip install huggingface_hub"
     ) from None
+
+
+CURE = "fetch it anew, or ask its owner, who makes such files with `multitrain.save`"
 
 
 class HubNetwork(Network, huggingface_hub.PyTorchModelHubMixin):
@@ -30,8 +34,13 @@ class HubNetwork(Network, huggingface_hub.PyTorchModelHubMixin):
         ours.card = network.card
         return ours.eval()
 
+    def save_pretrained(self, save_directory: str | Path, **how: Any) -> str | None:
+        """As the library's; refuses to write over another's files, of which the library would remove config.json."""
+        refuse_others(save_directory)
+        return super().save_pretrained(save_directory, **how)
+
     def _save_pretrained(self, save_directory: Path) -> None:
-        save_folder(save_directory, self)
+        write_folder(save_directory, self)
 
     @classmethod
     def _from_pretrained(
@@ -45,18 +54,18 @@ class HubNetwork(Network, huggingface_hub.PyTorchModelHubMixin):
         token: str | bool | None = None,
         **_: Any,
     ) -> "HubNetwork":
-        folder = model_id
-        if not Path(model_id).is_dir():
-            folder = huggingface_hub.snapshot_download(
-                model_id,
-                revision=revision,
-                cache_dir=cache_dir,
-                force_download=force_download,
-                local_files_only=local_files_only,
-                token=token,
-                allow_patterns=[WEIGHTS, CONFIG, README],
-            )
-        return load_folder(folder, cls)
+        if Path(model_id).is_dir():
+            return load_folder(model_id, cls)
+        folder = huggingface_hub.snapshot_download(
+            model_id,
+            revision=revision,
+            cache_dir=cache_dir,
+            force_download=force_download,
+            local_files_only=local_files_only,
+            token=token,
+            allow_patterns=[WEIGHTS, CONFIG, README],
+        )
+        return load_folder(folder, cls, CURE)
 
 
 def load_hub(name: str) -> HubNetwork:
@@ -70,5 +79,19 @@ def load_hub(name: str) -> HubNetwork:
     except UserError as error:
         raise UserError(f"{name} of the Hugging Face hub: {error}") from None
     except Exception as error:  # the library and the one it talks HTTP with raise dozens of kinds
-        detail = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise UserError(f"{name}: no such file or folder, and the Hugging Face hub gave none ({detail})") from None
+        raise UserError(f"{name}: no such file or folder here, and {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Why the hub gave nothing, and what cures it."""
+    kinds = huggingface_hub.errors
+    if isinstance(error, kinds.GatedRepoError):
+        return "its owner lets only some have it from the Hugging Face hub: ask for it there, then `hf auth login`"
+    if isinstance(error, kinds.RepositoryNotFoundError):
+        return "the Hugging Face hub has none, or a private one: check the spelling; for a private one `hf auth login`"
+    if isinstance(error, kinds.LocalEntryNotFoundError | kinds.OfflineModeIsEnabled):
+        if huggingface_hub.constants.is_offline_mode():
+            return "HF_HUB_OFFLINE forbids to ask the Hugging Face hub: check the spelling, or unset HF_HUB_OFFLINE"
+        return "the Hugging Face hub cannot be reached: check the spelling and the connection"
+    detail = textwrap.shorten(f"{type(error).__name__}: {error}", 200, placeholder=" ...")
+    return f"the Hugging Face hub gave none ({detail}): check the spelling and the connection"

@@ -92,11 +92,19 @@ class Network(nn.Module):
         self.backbone.load_state_dict(weights)
 
 
+NORMALISATIONS = ("constant", "clip")
+
+
 def normalise(video: Tensor, how: str) -> Tensor:
     """Pixels (B, 3, T, H, W) in 0..255 to the network's input in float32.
 
     "constant": (x / 255 - 0.45) / 0.225, as the paper; "clip": each clip to mean 0 and standard deviation 1.
+
+    Raises:
+        ValueError: another `how`.
     """
+    if how not in NORMALISATIONS:
+        raise ValueError(f"normalisation {how!r}: choose of {', '.join(NORMALISATIONS)}")
     video = video.float()
     if how == "constant":
         return (video / 255 - 0.45) / 0.225

@@ -16,8 +16,9 @@ from multitrain.configfile import parse
 from multitrain.errors import UserError
 from multitrain.model.card import Card, fitting
 from multitrain.model.network import Network, Spec
-from multitrain.model.storage import read_plain, write_plain
+from multitrain.model.storage import read_plain, require_numbers, write_plain
 
+FORMAT = "multitrain-1"  # of model files, which are no checkpoints of the release
 OURS = "multitrain"  # the key of our specification and card, each as JSON
 MEAN, STD = 0.45, 0.225  # of every colour: what the release's configurations normalise with
 HEAD_HIDDEN, EXPANDER_HIDDEN = 2048, 4096  # widths that are fixed in the release's code
@@ -62,12 +63,15 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict, object]:
     """Weights, settings and, in a file of ours, what its own key holds."""
     content = read_plain(path, "give the .pyth file of a release")
     state = content.get("model_state")
+    if content.get("format") == FORMAT:
+        raise UserError(f"{path}: a model file of this project, no release's: give it a name that ends in .pt")
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path}: no model_state of weights in it: not a checkpoint of the release")
     try:
         settings = yaml.safe_load(content.get("cfg") or "{}")
     except (yaml.YAMLError, AttributeError):
         raise UserError(f"{path}: its cfg is not valid YAML") from None
+    require_numbers(path, state, "give another checkpoint")
     return dict(state), settings if isinstance(settings, dict) else {}, content.get(OURS)
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from importlib.machinery import ModuleSpec
+from itertools import combinations
 from pathlib import Path
 from types import ModuleType
 
@@ -98,10 +99,14 @@ def test_related_classes_are_counted_against_chance(means):
     pairs = pairs[pairs["dataset"] != pairs["dataset_other"]]
     weights = pairs.set_axis(["source", "source_class", "a", "target", "target_class", "b"], axis=1)
     same = weights.assign(related=(weights["a"] == weights["b"]) & (weights["a"] < 2))
-    assert found_related(near, same) == (24, 24, pytest.approx(1 / CLASSES))
+    assert found_related(near, same) == (24, 24, pytest.approx(1 / CLASSES), 0)
     shifted = weights.assign(related=weights["b"] == (weights["a"] + 1) % CLASSES)
-    assert found_related(near, shifted) == (0, 60, pytest.approx(1 / CLASSES))
-    assert found_related(near, weights.assign(related=False)) == (0, 0, 0)
+    assert found_related(near, shifted) == (0, 60, pytest.approx(1 / CLASSES), 0)
+    assert found_related(near, weights.assign(related=False)) == (0, 0, 0, 0)
+    some = nearest(means[means["class"] != "mit 0"])  # as where a class has no test clip
+    found = found_related(some, same)
+    assert (found.hits, found.tries, found.left_out) == (18, 18, 3)  # of the other three's class 0 into mit
+    assert found.chance == pytest.approx((15 / CLASSES + 3 / (CLASSES - 1)) / 18)
 
 
 def test_components_are_those_of_most_variance(means):
@@ -121,6 +126,10 @@ def test_the_drawing_says_what_it_shows(results, monkeypatch):
     said = " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
     assert "synthetic world mini, seed 0, run multitrain" in said and "K400" in said and "UMAP" not in said
     assert len(figure.axes) == 2 and len(figure.axes[0].collections) == len(DATASETS)
+    for axes in figure.axes:  # classes of one kind lie together, and so would their numbers
+        figure.draw_without_rendering()
+        boxes = [Text.get_window_extent(text) for text in axes.texts]  # without what joins it to its line
+        assert not [pair for pair in combinations(boxes, 2) if pair[0].shrunk(0.8, 0.8).overlaps(pair[1])]
     assert {text.get_text() for text in figure.axes[0].texts} == {str(i) for i in range(1, class_drawing.PAIRS + 1)}
 
 

@@ -195,3 +195,89 @@ def test_gradcheck_of_the_whole_objective():
         return objective(given_logits, z, given_weights, label, dataset).total
 
     assert torch.autograd.gradcheck(total, [x.detach().requires_grad_() for x in inputs[:-1]] + inputs[-1:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"datasets": "k400"}, "give a tuple of names"),
+        ({"datasets": ()}, "give a tuple of names"),
+        ({"datasets": ("a", "a")}, "each once"),
+        ({"datasets": ("a",), "projection": "added"}, "projection 'added': choose of add, separate, none"),
+        ({"datasets": ("a",), "projection": None}, "projection None: choose of"),
+        ({"datasets": ("a",), "weighting": "Uncertainty"}, "weighting 'Uncertainty': choose of uncertainty, fixed"),
+    ],
+)
+def test_a_setting_that_there_is_not_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Objective(**arguments)
+
+
+def test_a_mode_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="projection 'mean': choose of"):
+        projection_loss("mean", torch.zeros(1, 2), [], [], torch.tensor([0]))
+
+
+@pytest.mark.parametrize(
+    ("wrong_label", "wrong_dataset", "message"),
+    [
+        (0, 3, r"dataset index 3 of the batch: there are 0 \.\. 2"),
+        (0, -1, r"dataset index -1 of the batch: there are 0 \.\. 2"),
+        (-100, 0, r"label -100 of k400: its classes are 0 \.\. 4"),
+        (4, 1, r"label 4 of mit: its classes are 0 \.\. 3"),
+    ],
+)
+def test_labels_of_nothing_do_not_pass_for_free(wrong_label, wrong_dataset, message):
+    logits, z, weights, label, dataset = batch()
+    label[4], dataset[4] = wrong_label, wrong_dataset
+    with pytest.raises(ValueError, match=message):
+        Objective(NAMES)(logits, z, weights, label, dataset)
+
+
+def test_where_values_are_not_looked_at_a_clip_of_no_dataset_is_seen_all_the_same(monkeypatch):
+    """As on an accelerator, where the lengths of the selections are known anyway."""
+    logits, z, weights, label, dataset = batch()
+    dataset[4] = 3
+    objective = Objective(NAMES)
+    monkeypatch.setattr(objective, "_check", lambda *_: None)
+    with pytest.raises(ValueError, match=r"none of 0 \.\. 2"):
+        objective(logits, z, weights, label, dataset)
+
+
+def test_what_is_missing_is_named():
+    logits, z, weights, label, dataset = batch()
+    some = {pair: weight for pair, weight in weights.items() if pair != ("mit", "k400")}
+    for mode in ("add", "separate"):
+        with pytest.raises(ValueError, match=r"no projection weights of \('mit', 'k400'\).*projection='none'"):
+            Objective(NAMES, projection=mode)(logits, z, some, label, dataset)
+    Objective(NAMES, projection="none")(logits, z, {}, label, dataset)
+    del logits["ssv2"]
+    with pytest.raises(ValueError, match="no logits of ssv2"):
+        Objective(NAMES)(logits, z, weights, label, dataset)
+
+
+def test_one_clip_is_enough_where_its_statistics_do_not_count():
+    logits, z, weights, label, dataset = batch(b=1)
+    own = {name: y[:1] for name, y in logits.items()}
+    terms = Objective(NAMES, informative=False)(own, z, weights, label, dataset)
+    assert torch.isfinite(terms.total) and terms.variance.isnan() and terms.covariance.isnan()
+    with pytest.raises(ValueError, match="at least 2"):
+        Objective(NAMES)(own, z, weights, label, dataset)
+
+
+def test_the_covariance_loss_is_not_negative_and_its_gradient_stays():
+    """Of whitened embeddings the float32 sums differ by their rounding alone; ordinary ones keep every bit."""
+    below = 0
+    for seed in range(20):
+        z = embeddings(64, 12, seed)
+        z = z - z.mean(0)
+        z = (z @ torch.linalg.inv(torch.linalg.cholesky(z.T @ z / 63)).T).float().requires_grad_()
+        centred = z - z.mean(0)
+        gram = centred.T @ centred
+        plain = (gram.square().sum() - centred.square().sum(0).square().sum()) / (63**2 * 12)
+        found = covariance(z)
+        below += bool(plain < 0)
+        assert found.item() == max(plain.item(), 0)
+        (ours,), (theirs,) = torch.autograd.grad(found, z), torch.autograd.grad(plain, z)
+        assert torch.equal(ours, theirs)
+    assert below

@@ -115,3 +115,13 @@ def test_gradcheck_with_partners():
         return objective(dict(zip(names, rest, strict=True)), z, weights, label, dataset, partner).total
 
     assert torch.autograd.gradcheck(total, [x.detach().requires_grad_() for x in (z, *logits.values())])
+
+
+@pytest.mark.parametrize(
+    ("label", "dataset", "message"), [(0, -2, "or -1 for a label"), (-100, 0, "label -100 of k400")]
+)
+def test_partners_of_nothing_are_refused(label, dataset, message):
+    arguments, partner = mixed()
+    partner.label[0], partner.dataset[0] = label, dataset
+    with pytest.raises(ValueError, match=message):
+        Objective(NAMES)(*arguments, partner)

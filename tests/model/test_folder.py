@@ -1,16 +1,20 @@
 """A network as a folder: bit for bit, the same bytes twice, and no damage that is not told in a line."""
 
 import json
+import pickle
 import struct
+from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 import multitrain
 from multitrain.config import Model, Sampling, Views
+from multitrain.configfile import load_scale
 from multitrain.engine.checkpoint import load_network, save_network
 from multitrain.errors import UserError
-from multitrain.model.card import Card, Frames, Origin, Seen
+from multitrain.model.card import Card, Frames, Origin, Seen, fitting, make_card
 from multitrain.model.folder import load_folder, save_folder
 from multitrain.model.network import Network, Spec
 from multitrain.model.release import export_release
@@ -127,6 +131,12 @@ CHANGES = [
     ("spec.classes.a", ["one"], "heads.a"),
     ("spec.unknown", 1, "unknown"),
     ("card.datasets.a.frames.views.spatial", 2, "spatial"),
+    ("card.datasets.a.frames.views.temporal", 10**9, r"views\.temporal is 1e\+09: it can be 1 to 1000"),
+    ("card.datasets.a.frames.sampling.stride", 10**9, r"sampling\.stride is"),
+    ("card.datasets.a.frames.fps", 1e9, r"fps is"),
+    ("card.datasets.a.frames.fps", float("inf"), r"fps is"),
+    ("card.datasets.b.frames.grid", 10**9, r"b\.frames\.grid is"),
+    ("card.datasets.a.frames.short_side", 10**9, r"short_side is"),
 ]
 
 
@@ -204,3 +214,80 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         multitrain.save(make(), tmp_path / "file/net")
+
+
+@pytest.mark.parametrize("scale", sorted((Path(__file__).parents[2] / "config" / "scales").glob("*.yaml")), ids=str)
+def test_every_card_that_is_written_is_read(scale):
+    datasets = load_scale(str(scale), scale.parents[1]).datasets
+    fitting(make_card(datasets), datasets)
+
+
+@pytest.mark.parametrize("name", ["README.md", "config.json", "model.safetensors"])
+@pytest.mark.parametrize("content", ["mine", '{"format": "other"}', "[]"])
+def test_what_is_another_s_is_not_written_over(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=rf"{name} there would be overwritten.*choose a new folder") as caught:
+        multitrain.save(make(), tmp_path)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == content
+
+
+def test_a_folder_of_other_files_or_of_an_earlier_network_is_written_to(folder):
+    (folder / "notes.txt").write_text("mine")
+    save_folder(folder, make(None))
+    assert load_folder(folder).card is None and (folder / "notes.txt").read_text() == "mine"
+
+
+def spoil(weights: dict, how: str) -> None:
+    name = "heads.a.fc2.weight"
+    changed = weights[name].clone()
+    if how == "integers":
+        weights[name] = changed.to(torch.int32)
+    else:
+        changed.view(-1)[3] = float(how)
+        weights[name] = changed
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [("integers", "is of int32, where weights are floating-point"), ("nan", "not finite"), ("-inf", "not finite")],
+)
+def test_weights_that_are_no_finite_numbers_are_named(folder, tmp_path, how, why):
+    path = folder / "model.safetensors"
+    weights = safetensors.torch.load_file(path)
+    spoil(weights, how)
+    safetensors.torch.save_file(weights, path)
+    save_network(tmp_path / "model.pt", make())
+    content = torch.load(tmp_path / "model.pt", weights_only=True)
+    spoil(content["weights"], how)
+    torch.save(content, tmp_path / "model.pt")
+    for where in (folder, tmp_path / "model.pt"):
+        with pytest.raises(UserError, match=rf"heads\.a\.fc2\.weight .*{why}") as caught:
+            multitrain.load(where)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_stored_with_other_digits_load(folder, kind):
+    path = folder / "model.safetensors"
+    weights = safetensors.torch.load_file(path)
+    safetensors.torch.save_file({name: value.to(kind) for name, value in weights.items()}, path)
+    assert load_folder(folder).state_dict()["heads.a.fc2.weight"].dtype == torch.float32
+    weights["heads.a.fc2.weight"] = torch.full_like(weights["heads.a.fc2.weight"], 1e39, dtype=torch.float64)
+    safetensors.torch.save_file(weights, path)
+    with pytest.raises(UserError, match="not finite"):
+        load_folder(folder)
+
+
+def test_what_is_no_model_file_is_told_what_one_is(tmp_path, recwarn):
+    path = tmp_path / "video.mp4"
+    for content in (b"video", b"", pickle.dumps({"a": print}, protocol=4)):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"video\.mp4: .*give a whole model\.pt of a training") as caught:
+            multitrain.load(path)
+        assert "train the run" not in str(caught.value)
+    assert not recwarn.list  # torch has one of its own for a pickle
+    save_network(tmp_path / "model.pth", make())
+    (tmp_path / "model.pth").rename(tmp_path / "model.pyth")
+    with pytest.raises(UserError, match=r"a model file of this project.*ends in \.pt"):
+        multitrain.load(tmp_path / "model.pyth")

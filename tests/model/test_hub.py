@@ -29,6 +29,13 @@ def test_without_the_library_a_line_says_so_and_what_cures_it():
     assert "pip install huggingface_hub" in done.stdout and not done.stderr
 
 
+def errors(library) -> dict[str, Exception]:
+    """What the library raises by name; a class is made without its constructor, which wants an HTTP response."""
+    kinds = {"owner/other": library.errors.RepositoryNotFoundError, "owner/gated": library.errors.GatedRepoError}
+    said = {name: kind.__new__(kind, "401 Client Error. (Request ID: 1)\n\nNot Found") for name, kind in kinds.items()}
+    return {**said, "owner/away": library.errors.LocalEntryNotFoundError("Got: ConnectError")}
+
+
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """The library, with a hub that has `owner/net` and nothing else; a list of what it was asked for."""
@@ -38,8 +45,10 @@ def hub(monkeypatch, tmp_path):
 
     def snapshot(repo_id, **how):
         asked.append((repo_id, how))
+        if repo_id == "owner/cut":
+            raise RuntimeError("a long story " * 50)
         if repo_id != "owner/net":
-            raise library.errors.EntryNotFoundError("404 Client Error.\n\nRepository Not Found")
+            raise errors(library)[repo_id]
         return str(tmp_path / "served")
 
     def download(repo_id, filename, **_):
@@ -64,12 +73,41 @@ def test_what_exists_here_wins(hub, tmp_path):
     assert not hub
 
 
-def test_a_name_that_the_hub_does_not_have_is_one_line(hub):
-    with pytest.raises(
-        UserError, match=r"owner/other: no such file or folder, and the Hugging Face hub gave none"
-    ) as caught:
-        multitrain.load("owner/other")
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize(
+    ("name", "offline", "why"),
+    [
+        ("owner/other", False, "hub has none, or a private one: check the spelling"),
+        ("owner/gated", False, "lets only some have it .*: ask for it there"),
+        ("owner/away", False, "hub cannot be reached: check the spelling and the connection"),
+        ("owner/away", True, "HF_HUB_OFFLINE forbids to ask .*, or unset HF_HUB_OFFLINE"),
+        ("owner/cut", False, r"gave none \(RuntimeError: a long story .* \.\.\.\): check the spelling"),
+    ],
+)
+def test_a_name_that_the_hub_does_not_give_is_one_line_with_its_cure(hub, monkeypatch, name, offline, why):
+    monkeypatch.setattr("huggingface_hub.constants.is_offline_mode", lambda: offline)
+    with pytest.raises(UserError, match=rf"{name}: no such file or folder here, and .*{why}") as caught:
+        multitrain.load(name)
+    assert "\n" not in str(caught.value) and "Request ID" not in str(caught.value)
+
+
+def test_a_snapshot_without_weights_is_not_told_to_be_saved(hub, tmp_path):
+    (tmp_path / "served/model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"owner/net of .*model\.safetensors: no such file: fetch it anew, or ask"):
+        multitrain.load("owner/net")
+
+
+def test_saving_leaves_what_is_another_s(hub, tmp_path):
+    from multitrain.model.hub import HubNetwork
+
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/config.json").write_text("{}")
+    network = HubNetwork.of(make())
+    with pytest.raises(UserError, match=r"config\.json there would be overwritten"):
+        network.save_pretrained(tmp_path / "other")
+    assert (tmp_path / "other/config.json").read_text() == "{}"
+    for _ in range(2):  # the second time over its own
+        network.save_pretrained(tmp_path / "saved")
+    assert same(multitrain.load(tmp_path / "saved"), network)
 
 
 def test_damaged_files_from_the_hub_name_both(hub, tmp_path):

@@ -198,3 +198,9 @@ def test_normalisation():
     own = normalise(video, "clip")
     assert own.mean(dim=(1, 2, 3, 4)).abs().max() < 1e-5
     assert (own.flatten(1).std(1) - 1).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("how", ["Clip", "", None])
+def test_a_normalisation_that_there_is_not_is_refused(how):
+    with pytest.raises(ValueError, match="choose of constant, clip"):
+        normalise(torch.zeros(1, 3, 2, 4, 4), how)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -156,12 +157,18 @@ def test_nothing_is_left_where_no_video_can_be_read(model, folder, tmp_path):
         ("features {model} {folder} {tmp}/z.parquet --like ssv2", "--like ssv2: the model has heads of k400, mit"),
         ("features {tmp}/no.pt {folder} {tmp}/z.parquet", "no.pt: no such file"),
         ("features {model} {tmp}/damaged {tmp}/z.parquet", "manifest.parquet: not a readable Parquet file"),
+        ("features {model} {folder} {tmp}/z.parquet --split test", "--split test: "),
+        ("features {model} {data}/ci/mit {other}", "other.parquet: is there and is no table of features"),
+        ("features {model} {folder} {folder}/broken.parquet", "broken.parquet: is there and is no table of features"),
         ("export {model}", "nothing to write: give --onnx OUT.onnx, --program OUT.pt2 or --folder OUT"),
         ("export {model} --program {tmp}/m.onnx", "m.onnx: choose a name that ends in .pt2"),
         ("export {model} --onnx {tmp}/m.pt2", "m.pt2: choose a name that ends in .onnx"),
         ("export {model} --program {folder}/notes.txt/m.pt2", "m.pt2: cannot be written"),
         ("export {tmp}/no.pt --program {tmp}/m.pt2", "no.pt: no such file"),
+        ("export {folder}/b.mp4 --program {tmp}/m.pt2", "b.mp4: damaged, or no file of weights alone: give a whole"),
         ("export {folder}/notes.txt --program {tmp}/m.pt2", "notes.txt: "),
+        ("export {model} --program {tmp}/new/m.pt2 --clips {tmp}/new", "new: no such folder"),
+        ("export {model} --program {tmp}/m.pt2 --clips {tmp}/dark", "dark: none of 2 videos can be read: leave it out"),
         ("export {model} --folder {folder}/notes.txt", "notes.txt"),
         ("export {model} --folder {tmp}/new --clips {folder}", "--clips: checks --onnx and --program"),
         ("export {model} --program {tmp}/m.pt2 --clips {tmp}/empty", "empty: a folder without videos"),
@@ -171,7 +178,12 @@ def test_wrong_input_is_one_line_and_leaves_nothing(command, message, model, fol
     for name in ("empty", "d.parquet", "damaged"):
         (tmp_path / name).mkdir()
     (tmp_path / "damaged" / "manifest.parquet").write_text("no table")
-    places = {"model": model, "folder": folder, "data": data, "tmp": tmp_path}
+    (tmp_path / "dark").mkdir()
+    for broken in (tmp_path / "dark" / "a.mp4", tmp_path / "dark" / "b.mp4", folder / "broken.parquet"):
+        broken.write_text("nothing")
+    other = tmp_path / "other.parquet"
+    pq.write_table(pa.table({"a": [1]}), other)
+    places = {"model": model, "folder": folder, "data": data, "tmp": tmp_path, "other": other}
     before = sorted(tmp_path.rglob("*"))
     result = run(*(part.format(**places) for part in command.split()))
     assert isinstance(result.exception, UserError), result.output
@@ -192,3 +204,22 @@ def test_export_by_command_writes_a_folder_that_loads(model, tmp_path):
     wanted, found = multitrain.load(model), multitrain.load(tmp_path / "saved")
     assert (found.spec, found.card) == (wanted.spec, wanted.card)
     assert all(torch.equal(weight, wanted.state_dict()[name]) for name, weight in found.state_dict().items())
+
+
+def test_a_manifest_is_not_written_over_but_features_are(model, data, tmp_path):
+    shutil.copytree(data / "ci" / "mit", tmp_path / "mit")
+    manifest = tmp_path / "mit" / "manifest.parquet"
+    before = manifest.read_bytes()
+    result = run("features", model, tmp_path / "mit", manifest, "--split", "val")
+    assert isinstance(result.exception, UserError) and "choose another name" in str(result.exception)
+    assert manifest.read_bytes() == before
+    for split in ("val", "test"):  # in place of the earlier table
+        assert run("features", model, tmp_path / "mit", tmp_path / "z.parquet", "--split", split).exit_code == 0
+    assert len(pq.read_table(tmp_path / "z.parquet")) == len(read_manifest(manifest).split("test"))
+
+
+def test_the_check_leaves_out_videos_that_cannot_be_read(model, folder, tmp_path):
+    shutil.copy(folder / "c.mp4", folder / "a.mp4")  # the first one
+    result = run("export", model, "--program", tmp_path / "m.pt2", "--clips", folder)
+    assert result.exit_code == 0, result.output
+    assert f"note: {folder / 'a.mp4'}: " in result.stderr and "left out of the check" in result.stderr

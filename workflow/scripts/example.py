@@ -82,6 +82,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--out", type=Path, default=Path("docs/example"))
     parser.add_argument("--seconds", type=float, required=True, help="wall-clock time of the complete run")
+    parser.add_argument("--beside", default="", help="what else the machine did meanwhile")
     options = parser.parse_args()
     results, out = options.results, options.out
     shutil.rmtree(out, ignore_errors=True)
@@ -102,6 +103,7 @@ def main() -> None:
     pictures = "\n\n".join(f"![{path.stem.replace('_', ' ')}](figures/{path.name})" for path in drawn)
     tables = ", ".join(f"[{p.stem}]({p.name})" for p in sorted(out.glob("*.md")))
     pages = ", ".join(f"[{p.stem}](notebooks/{p.name})" for p in sorted((out / "notebooks").iterdir()))
+    beside = f", with {options.beside}" if options.beside else ""
     (out / "README.md").write_text(
         f"""# One complete run
 
@@ -111,7 +113,7 @@ Written by `workflow/scripts/example.py`.
 - commit of the trainings {", ".join(every["commit"])}, numerical code {", ".join(every["code"])}
 - seed {", ".join(every["seed"])}
 - {machine()}; Python {platform.python_version()}, {versions}
-- {len(records)} trainings; {options.seconds / 60:.1f} minutes from no data to the last page
+- {len(records)} trainings; {options.seconds / 60:.1f} minutes from no data to the last page{beside}
 
 {grid(stages(results / "benchmarks" / options.scale))}
 

@@ -107,8 +107,8 @@ class Recogniser:
     ) -> Iterator[Answer | Failure]:
         """The answers to many videos, files or http(s) addresses of files, in order.
 
-        `jobs` processes decode ahead; one that takes `seconds` for a video is ended. As Python wants it of all that starts
-        processes, a script calls this below `if __name__ == "__main__":`.
+        `jobs` processes decode ahead; one that takes `seconds` for a video is ended. As all that starts processes, a
+        script calls this below `if __name__ == "__main__":`.
         """
         with tempfile.TemporaryDirectory(prefix="multitrain-") as folder:  # here, for a process can be ended
             decode = partial(decode_all, plan=tuple(plan), count=self.size[0], size=self.size[1], folder=folder)

@@ -205,7 +205,8 @@ def test_load_takes_whatever_a_network_lies_in(folder, tmp_path):
 @pytest.mark.parametrize("name", ["nothing", "a/b/c", "folder/model.pt", "/no/where", "../up", "owner/name/", ""])
 def test_what_is_nowhere_is_one_line(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"no such file or folder|neither config\.json nor model\.pt|name is empty") as caught:
+    told = r"no such file or folder|neither config\.json nor model\.pt|name is empty"
+    with pytest.raises(UserError, match=told) as caught:
         multitrain.load(name)
     assert "\n" not in str(caught.value)
 

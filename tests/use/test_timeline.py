@@ -19,6 +19,7 @@ from multitrain.use.plot import SHOWN, clock, curve
 from multitrain.use.predict import Recogniser
 from multitrain.use.timeline import Moments, Timeline, length, write_timeline
 from tests.sources.coded import write_video
+from tests.sources.server import Server, be_impatient
 from tests.use.browser import browser
 
 BOX = "(({x, y, width, height}) => [x, y, width, height])(document.querySelector('svg.panel').getBoundingClientRect())"
@@ -206,6 +207,22 @@ def test_command(model, video, tmp_path):
     result = CliRunner().invoke(app, ["predict", str(model), str(video), "--timeline", str(tmp_path), "--top", "3"])
     assert result.exit_code == 0, result.output
     assert {path.name for path in tmp_path.iterdir()} == FILES and "timeline.html" in result.output
+
+
+def test_the_video_of_an_address_is_copied_beside_the_page(model, video, tmp_path, monkeypatch):
+    be_impatient(monkeypatch)
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served/a.mp4").write_bytes(video.read_bytes())
+    (tmp_path / "served/no.mp4").write_bytes(b"no video " * 99)
+    out = tmp_path / "out"
+    with Server(tmp_path / "served") as server:
+        result = CliRunner().invoke(app, ["predict", str(model), f"{server.base}a.mp4", "--timeline", str(out)])
+        assert result.exit_code == 0, result.output
+        wrong = CliRunner().invoke(app, ["predict", str(model), f"{server.base}no.mp4", "--timeline", str(out)])
+        assert str(wrong.exception).startswith(f"{server.base}no.mp4: no video that can be used")
+    assert {path.name for path in out.iterdir()} == FILES | {"video.mp4"}
+    assert (out / "video.mp4").read_bytes() == video.read_bytes()
+    assert '.src = "video.mp4"' in (out / "timeline.html").read_text()
 
 
 def test_in_a_browser_a_click_seeks_and_the_line_follows(made, tmp_path):

@@ -192,6 +192,12 @@ def test_loopback(host, local):
     assert is_loopback(host) is local
 
 
+def test_a_long_video_is_looked_at_in_so_many_parts(server, video, monkeypatch):
+    monkeypatch.setattr(demo_module, "PARTS", 4)
+    _, events = ask(server, "POST", "/recognise", video.read_bytes())
+    assert 4 <= len(events[-1]["data"]["middles"]) <= 5
+
+
 def test_other_machines_are_told_a_name_they_can_use(recogniser):
     with serving(recogniser, "0.0.0.0", 0, LIMIT) as server:
         assert server.address == f"http://{platform.node()}:{server.server_address[1]}/" and not server.loopback

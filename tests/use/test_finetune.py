@@ -5,7 +5,10 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -18,9 +21,9 @@ from multitrain.engine.training import Training, numbers
 from multitrain.errors import UserError
 from multitrain.model.network import Network
 from multitrain.use import finetune as tuning
-from multitrain.use import probe
+from multitrain.use import outcome, probe
 from multitrain.use.choices import LOCK, Choices, claimed
-from multitrain.use.finetune import finetune, make_recipe
+from multitrain.use.finetune import finetune, make_recipe, own_dataset
 from multitrain.use.outcome import wilson
 from multitrain.use.predict import Recogniser
 from tests.sources.coded import write_video
@@ -297,3 +300,23 @@ def test_an_interval_is_one(counts):
         if 0 < edge < 1:
             deviation = (edge * (1 - edge) / count) ** 0.5
             assert abs(abs(right / count - edge) - 1.959964 * deviation) < 1e-6
+
+
+def test_the_folder_is_a_dataset_like_the_head_it_is_to_be_like(network, videos):
+    for like in ("k400", "mit"):
+        seen = network.card.datasets[like].frames
+        own = own_dataset(videos, network.card, Choices(like=like, flip=like == "mit"), network.spec.size)
+        assert (own.sampling, own.views, own.transcode.fps) == (seen.sampling, seen.views, seen.fps)
+        assert own.flip is (like == "mit")
+    assert network.card.datasets["k400"].frames.views != network.card.datasets["mit"].frames.views
+
+
+def test_the_five_likeliest_are_five(tmp_path):
+    """Of clips whose class is ranked 1st to 7th of seven, five are among the five likeliest."""
+    scores = [np.roll(np.arange(7.0, 0, -1), label - rank).tolist() for rank, label in enumerate([3, 1, 6, 0, 2, 5, 4])]
+    table = {"label": [3, 1, 6, 0, 2, 5, 4], "scores": scores}
+    pq.write_table(pa.table(table), tmp_path / "own.parquet")
+    train = SimpleNamespace(table={"label": pa.array([0, 0, 1, 2, 3, 4, 5, 6])})
+    manifest = SimpleNamespace(classes=tuple("abcdefg"), split=lambda _: train)
+    told = "\n".join(outcome._scores(tmp_path / "own.parquet", manifest))
+    assert "**Accuracy 14.3%** (1 of 7;" in told and f"Among the five likeliest: {5 / 7:.1%}." in told

@@ -193,6 +193,18 @@ def test_a_file_that_is_cut_says_how_far_it_goes(tmp_path, suffix, audio):
             assert film.shown == reached and film.whole == pytest.approx(10, abs=0.1)
 
 
+def test_a_video_that_its_edit_list_shortens_is_whole(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 120, options={"g": "12", "bf": "0"})
+    content = bytearray(path.read_bytes())
+    for name, place in ((b"mvhd", 20), (b"tkhd", 24), (b"elst", 12)):  # where each box has its duration
+        start = content.index(name) + place
+        half = int.from_bytes(content[start : start + 4], "big") // 2
+        content[start : start + 4] = half.to_bytes(4, "big")
+    path.write_bytes(content)
+    with Film(path, frames()) as film:
+        assert film.shown == pytest.approx(5, abs=0.2) and film.whole == film.shown
+
+
 lengths = st.floats(0.05, 50)
 
 

@@ -164,10 +164,9 @@ class Video:
         container, stream = self._container, self._stream
         if not container.duration or not set(container.format.name.split(",")) & EXACT:
             return None
-        whole = Fraction(container.duration, av.time_base)
         if stream.duration:
-            return min(whole, ((stream.start_time or 0) + stream.duration) * stream.time_base - self._zero)
-        return whole if len(container.streams) == 1 else None
+            return ((stream.start_time or 0) + stream.duration) * stream.time_base - self._zero
+        return Fraction(container.duration, av.time_base) if len(container.streams) == 1 else None
 
     def frames(self, start: Fraction = Fraction(0)) -> Iterator[tuple[Fraction, av.VideoFrame]]:
         """Frames with their seconds from the file's start, times strictly rising, from `start` or earlier on."""

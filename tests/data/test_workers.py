@@ -72,10 +72,11 @@ def test_a_worker_that_fails_dies_or_hangs_is_one_line(sources, clips, how, mess
 
 def test_signals_of_a_scheduler_do_not_disturb_processes_that_decode(clips):
     alone, batches = list(train_batches(clips, 4, 0, 9)), train_batches(clips, 4, 0, 9, workers=2)
-    found = [next(batches)]
+    found = [next(batches), next(batches)]  # one of each process: both have begun
     for worker in multiprocessing.active_children():
         os.kill(worker.pid, signal.SIGTERM)
         os.kill(worker.pid, signal.SIGUSR1)
+        os.kill(worker.pid, signal.SIGINT)
     found += batches
     assert [batch.clip_ids for batch in found] == [batch.clip_ids for batch in alone]
 

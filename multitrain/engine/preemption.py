@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import islice
 from types import FrameType, TracebackType
@@ -29,7 +30,7 @@ class _Interrupted(BaseException):
     """Ends a wait from within a signal handler; no handler of errors on the way is to take it for one."""
 
 
-class _Listener:
+class _Listener(ABC):
     """A context in which `_note` answers the signals, in the process and thread that entered it."""
 
     def __init__(self):
@@ -69,11 +70,13 @@ class _Listener:
         elif now - self.came > GRACE:  # before, it is the first one once more: torchrun passes on what all have got
             self._again(number)
 
+    @abstractmethod
     def _first(self) -> None:
-        raise NotImplementedError
+        """Answer the signal that comes first."""
 
+    @abstractmethod
     def _again(self, number: int) -> None:
-        raise NotImplementedError
+        """Answer one that comes after it."""
 
 
 class StopRequest(_Listener):

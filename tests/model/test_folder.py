@@ -220,7 +220,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 @pytest.mark.parametrize("scale", sorted((Path(__file__).parents[2] / "config" / "scales").glob("*.yaml")), ids=str)
 def test_every_card_that_is_written_is_read(scale):
     datasets = load_scale(str(scale), scale.parents[1]).datasets
-    fitting(make_card(datasets), datasets)
+    card = make_card(datasets)
+    assert fitting(card, datasets) == card
 
 
 @pytest.mark.parametrize("name", ["README.md", "config.json", "model.safetensors"])

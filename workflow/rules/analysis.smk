@@ -18,8 +18,6 @@ rule flops:
         f"{LOGS}/flops.log",
     benchmark:
         f"{BENCHMARKS}/flops.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options(),
         settings=PLAN.flops_settings(),
@@ -59,8 +57,6 @@ rule table:
         f"{LOGS}/{{table}}.log",
     benchmark:
         f"{BENCHMARKS}/{{table}}.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,
@@ -84,8 +80,6 @@ rule class_means:
         f"{LOGS}/class_means.log",
     benchmark:
         f"{BENCHMARKS}/class_means.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,
@@ -115,8 +109,6 @@ rule projections:
         f"{LOGS}/projections.log",
     benchmark:
         f"{BENCHMARKS}/projections.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("data", "results"),
         seeds=SEEDS,
@@ -158,8 +150,6 @@ rule table4:
         f"{LOGS}/table4.log",
     benchmark:
         f"{BENCHMARKS}/table4.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,
@@ -199,8 +189,6 @@ rule recovery:
         f"{LOGS}/recovery.log",
     benchmark:
         f"{BENCHMARKS}/recovery.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,
@@ -246,8 +234,6 @@ rule claims:
         f"{LOGS}/claims.log",
     benchmark:
         f"{BENCHMARKS}/claims.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,
@@ -275,8 +261,6 @@ rule classes:
         f"{LOGS}/classes.log",
     benchmark:
         f"{BENCHMARKS}/classes.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,
@@ -300,8 +284,6 @@ rule spectrum:
         f"{LOGS}/spectrum.log",
     benchmark:
         f"{BENCHMARKS}/spectrum.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,
@@ -325,8 +307,6 @@ rule training:
         f"{LOGS}/training.log",
     benchmark:
         f"{BENCHMARKS}/training.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,

@@ -26,11 +26,9 @@ MACHINE = PLAN.scale.machine
 # runs inside it, would end at once; a training answers by itself (workflow/scripts/train.sh).
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
-# Jobs use the Python that runs Snakemake, activated or not, unless Snakemake makes them
-# an environment of their own, and write their lines as they come.
+# Jobs use the Python that runs Snakemake, activated or not, and write their lines as they come.
 here = shlex.quote(str(Path(sys.executable).parent))
-path = "" if workflow.deployment_settings.deployment_method else f"PATH={here}:$PATH"
-shell.prefix(f"set -euo pipefail; export PYTHONUNBUFFERED=1 {path}; ")
+shell.prefix(f"set -euo pipefail; export PYTHONUNBUFFERED=1 PATH={here}:$PATH; ")
 
 
 wildcard_constraints:

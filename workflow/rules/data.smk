@@ -11,8 +11,6 @@ rule synth:
     benchmark:
         f"{BENCHMARKS}/synth/{{dataset}}.tsv"
     priority: lambda wildcards: PLAN.data_priority(wildcards.dataset)
-    conda:
-        "../../environment.yml"
     threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
     params:
         options=PLAN.options("data"),
@@ -47,8 +45,6 @@ rule prepare:
     benchmark:
         f"{BENCHMARKS}/prepare/{{dataset}}.tsv"
     priority: lambda wildcards: PLAN.data_priority(wildcards.dataset)
-    conda:
-        "../../environment.yml"
     threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
     params:
         options=PLAN.options("data"),

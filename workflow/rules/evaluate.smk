@@ -13,8 +13,6 @@ rule evaluate:
         f"{LOGS}/evaluate/{{run}}.seed{{seed}}.{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/evaluate/{{run}}.seed{{seed}}.{{dataset}}.tsv"
-    conda:
-        "../../environment.yml"
     threads: 1 + MACHINE.workers
     resources:
         **launch.testing(MACHINE),
@@ -42,8 +40,6 @@ rule features:
         f"{LOGS}/features/{{run}}.seed{{seed}}.{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/features/{{run}}.seed{{seed}}.{{dataset}}.tsv"
-    conda:
-        "../../environment.yml"
     threads: 1 + MACHINE.workers
     resources:
         **launch.testing(MACHINE),

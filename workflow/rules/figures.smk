@@ -36,8 +36,6 @@ for figure, tables in FIGURES.items():
             f"{LOGS}/figures/{figure}.log",
         benchmark:
             f"{BENCHMARKS}/figures/{figure}.tsv"
-        conda:
-            "../../environment.yml"
         params:
             name=figure,
             results=f"--results {shlex.quote(RESULTS)}",

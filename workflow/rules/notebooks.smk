@@ -27,8 +27,6 @@ rule survey:
         f"{LOGS}/survey/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/survey/{{dataset}}.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("data", "results"),
         settings=lambda wildcards: PLAN.survey_settings(wildcards.dataset),
@@ -61,8 +59,6 @@ rule accounting:
         f"{LOGS}/accounting.log",
     benchmark:
         f"{BENCHMARKS}/accounting.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("data", "results"),
         settings=PLAN.accounting_settings(),
@@ -88,8 +84,6 @@ rule overview:
         f"{LOGS}/overview.log",
     benchmark:
         f"{BENCHMARKS}/overview.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("data", "results"),
         settings=PLAN.overview_settings(),
@@ -127,8 +121,6 @@ rule notebook:
         f"{LOGS}/notebooks/{{notebook}}.log",
     benchmark:
         f"{BENCHMARKS}/notebooks/{{notebook}}.tsv"
-    conda:
-        "../../environment.yml"
     params:
         scale=SCALE,
         results=f"--results {shlex.quote(RESULTS)}",
@@ -160,8 +152,6 @@ rule index:
         f"{LOGS}/index.log",
     benchmark:
         f"{BENCHMARKS}/index.tsv"
-    conda:
-        "../../environment.yml"
     params:
         options=PLAN.options("results"),
         seeds=SEEDS,

@@ -23,8 +23,6 @@ rule train:
     benchmark:
         f"{BENCHMARKS}/train/{{run}}.seed{{seed}}.tsv"
     priority: lambda wildcards: PLAN.urgency(wildcards.run)
-    conda:
-        "../../environment.yml"
     threads: launch.cores(MACHINE)
     resources:
         **launch.training(MACHINE),

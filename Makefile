@@ -36,8 +36,15 @@ report: $(READY) ## Pack what there is into one file, report.html
 	$(BIN)/snakemake --report report.html
 
 .PHONY: test
-test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest -n logical --dist loadgroup
+test: $(READY) ## Run the tests that take seconds
+	$(BIN)/python -m pytest -n logical --dist loadgroup -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(READY) ## Run the tests that take longer
+	$(BIN)/python -m pytest -n logical --dist loadgroup -m slow
+
+.PHONY: test-all
+test-all: test test-slow ## Run all tests
 
 .PHONY: lint
 lint: $(READY) ## Check style

@@ -69,6 +69,7 @@ def run_until(job: Job, moment: int, number: int, log: str) -> None:
     Path(log).write_text(str(count))
 
 
+@pytest.mark.slow
 def test_killed_at_twenty_moments_it_ends_with_the_same_bytes(job, tmp_path):
     """Of a run with mixing, repeats, RandAugment, erasing, parts, dropped paths and a scaler; kills follow on kills."""
     undisturbed = everything(job, results=tmp_path / "undisturbed")

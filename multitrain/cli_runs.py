@@ -14,6 +14,7 @@ from multitrain.config import Scale
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
+from multitrain.files import regular
 from multitrain.options import ConfigFolder, ResultsFolder, ScaleName, Seeds
 
 app = typer.Typer()
@@ -147,6 +148,6 @@ def pretrained_files(values: list[str]) -> dict[str, Path]:
         if run in found:
             raise UserError(f"--pretrained {value}: {run} has {found[run]} already: give one file a run")
         found[run] = Path(file)
-        if not found[run].is_file():
+        if not regular(found[run]).is_file():
             raise UserError(f"--pretrained {value}: no such file")
     return found

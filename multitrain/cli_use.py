@@ -11,6 +11,7 @@ import typer
 
 from multitrain.cli_predict import Model, load_recogniser
 from multitrain.errors import UserError
+from multitrain.files import regular
 from multitrain.options import Device, Jobs, Threads
 from multitrain.progress import progress
 
@@ -134,7 +135,7 @@ def _replaceable(out: Path) -> None:
     from multitrain.use.features import FORMAT
 
     try:
-        said = json.loads((pq.read_schema(out).metadata or {}).get(b"multitrain", b"{}"))
+        said = json.loads((pq.read_schema(regular(out)).metadata or {}).get(b"multitrain", b"{}"))
         ours = isinstance(said, dict) and said.get("format") == FORMAT
     except (pa.ArrowException, OSError, ValueError):
         ours = False

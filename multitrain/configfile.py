@@ -12,6 +12,7 @@ from multitrain.claims import Claim, Claims
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
+from multitrain.files import read_bytes
 from multitrain.settings import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -43,11 +44,11 @@ def parse(kind: type[S], values: object, where: Path | str) -> S:
 
 def read_yaml(path: Path) -> object:
     """The content of a YAML file, or a UserError."""
-    try:
-        return yaml.safe_load(path.read_text())
-    except FileNotFoundError:
+    if not path.exists():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise UserError(f"{path}: no such file; in that folder there are: {known}") from None
+        raise UserError(f"{path}: no such file; in that folder there are: {known}")
+    try:
+        return yaml.safe_load(read_bytes(path))
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
 

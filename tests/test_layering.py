@@ -30,7 +30,7 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "config": {"errors", "recipes", "settings"},
     "experiments": {"errors", "settings"},
     "claims": {"settings"},
-    "configfile": {"claims", "config", "errors", "experiments", "settings"},
+    "configfile": {"claims", "config", "errors", "experiments", "files", "settings"},
     "plan": {"claims", "config", "configfile", "data.leakage", "errors", "experiments"},
     "schemas": {"claims", "config", "experiments", "files", "settings"},
     "options": set(),

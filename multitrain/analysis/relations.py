@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from multitrain.errors import UserError
+from multitrain.files import regular
 
 WORLD, SAME_NAME = "world", "same name"
 COLUMNS = ("source_dataset", "source_class", "target_dataset", "target_class")
@@ -83,7 +84,7 @@ def read_relations(paths: tuple[Path, ...], classes: Classes) -> Relations:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with regular(path).open(newline="", encoding="utf-8") as stream:
             reader = csv.DictReader(stream)
             if not set(COLUMNS) <= set(reader.fieldnames or ()):
                 raise UserError(f"{path}: lacks columns {', '.join(COLUMNS)}: `multitrain synth` writes it")

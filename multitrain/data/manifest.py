@@ -15,7 +15,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from multitrain.errors import UserError
-from multitrain.files import atomic
+from multitrain.files import atomic, regular
 
 SPLITS = ("train", "val", "test")
 
@@ -103,7 +103,7 @@ def read_manifest(path: Path | str, columns: Iterable[str] | None = None) -> Man
     With `columns` no others are read, but for `label` and `split`: half the time of all where clips are millions.
     """
     path = Path(path)
-    if not path.is_file():
+    if not regular(path).is_file():
         raise UserError(f"{path}: no such manifest: run `multitrain prepare` for this dataset first")
     wanted = None if columns is None else list(dict.fromkeys([*columns, "label", "split"]))
     try:

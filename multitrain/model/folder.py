@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from multitrain.errors import UserError
-from multitrain.files import atomic
+from multitrain.files import atomic, regular
 from multitrain.model.card import Card, fitting
 from multitrain.model.network import Network, Spec
 from multitrain.model.readme import readme
@@ -87,7 +87,7 @@ def load_folder(folder: Path | str, kind: type[Kind] = Network, cure: str = CURE
     spec, card = _read_config(folder / CONFIG, cure)
     path = folder / WEIGHTS
     try:
-        with safe_open(path, "pt") as weights:
+        with safe_open(regular(path), "pt") as weights:
             _compare(path, cure, spec, {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()})  # noqa: SIM118
             state = {name: weights.get_tensor(name) for name in weights.keys()}  # noqa: SIM118
     except FileNotFoundError:
@@ -111,7 +111,7 @@ def _ours(path: Path) -> bool:
 
 
 def _read_json(path: Path, cure: str) -> Any:
-    with path.open("rb") as stream:
+    with regular(path).open("rb") as stream:
         text = stream.read(LARGEST_CONFIG + 1)
     if len(text) > LARGEST_CONFIG:
         raise UserError(f"{path}: longer than {LARGEST_CONFIG} bytes: {cure}")

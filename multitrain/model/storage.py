@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from multitrain.errors import UserError
-from multitrain.files import atomic
+from multitrain.files import atomic, regular
 
 KINDS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # of numbers that a weight can be stored as
 LARGEST = torch.finfo(torch.float32).max
@@ -21,7 +21,7 @@ def read_plain(path: Path, cure: str, unusable: str | None = None) -> dict:
     Raises:
         UserError: no such file, or one that is damaged or holds more than weights and plain values.
     """
-    if not path.is_file():
+    if not regular(path).is_file():
         raise UserError(f"{path}: no such file: {cure}")
     cure = unusable or cure
     try:

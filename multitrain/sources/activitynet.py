@@ -15,6 +15,7 @@ from pathlib import Path
 from multitrain.config import Dataset
 from multitrain.data.manifest import Missing
 from multitrain.errors import UserError
+from multitrain.files import read_bytes, special
 from multitrain.sources.annotations import first_of, json_content
 from multitrain.sources.download import annotations
 from multitrain.sources.publication import OURS, Annotated, Batch, Member, Publication, distinct, safe_id
@@ -55,9 +56,9 @@ def read(raw: Path, dataset: Dataset) -> Publication:
 def _database(raw: Path) -> tuple[Path, dict]:
     found = []
     for path in sorted([*raw.glob("*.json"), *raw.glob("annotations/*.json")]):
-        content = json_content(path.read_bytes(), str(path), object)
-        if isinstance(content, dict) and isinstance(content.get("database"), dict):
-            found.append((path, content["database"]))
+        held = json_content(read_bytes(path), str(path), object)
+        if isinstance(held, dict) and isinstance(held.get("database"), dict):
+            found.append((path, held["database"]))
     if len(found) != 1:
         names = ", ".join(path.name for path, _ in found) or "none"
         cure = "leave the one to use" if found else "put the publisher's there"
@@ -122,7 +123,10 @@ def _members(folder: Path, entries: dict[str, dict], attempts: int) -> Iterator[
     videos = Videos(folder, attempts) if attempts else None
     for name, entry in entries.items():
         there = (files.get(f"v_{name}{suffix}") for suffix in SUFFIXES)
-        path, reason = next((path for path in there if path is not None and path.is_file()), None), ""
+        path, reason = next((path for path in there if path is not None and path.exists()), None), ""
+        if path is not None and (kind := special(path)):
+            yield Member(name, f"{folder.name}/{path.name}", 0, None, f"it is {kind}, not a regular file")
+            continue
         if path is None and videos is not None:
             path, reason = videos.fetch(name, entry)
         if path is not None:

@@ -15,11 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from multitrain.errors import UserError
+from multitrain.files import LARGEST_TEXT, regular
 from multitrain.sources.publication import Member
 
 LARGEST = 2 << 30  # bytes of one member; a video of these datasets is a few megabytes
 ABSURD = 1 << 36  # bytes of a member: tarfile would walk past it block by block, also where the archive has ended
-LARGEST_TEXT = 1 << 28  # bytes of an annotation file
 CHUNK = 1 << 18
 LONGEST_HEADER = 1 << 16  # bytes of one tar header's extension: tarfile reads it whole, be it a bomb
 EXTENSIONS = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
@@ -173,7 +173,7 @@ def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, batch: str, key
 def open_zip(path: Path) -> zipfile.ZipFile:
     """A zip archive opened for reading, or a UserError."""
     with intact(str(path)):
-        return zipfile.ZipFile(path)
+        return zipfile.ZipFile(regular(path))
 
 
 def zip_members(path: Path, key: Callable[[str], str]) -> Iterator[Member]:

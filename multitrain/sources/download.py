@@ -19,7 +19,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from multitrain.config import Download
 from multitrain.errors import UserError
-from multitrain.files import atomic
+from multitrain.files import atomic, read_bytes
 from multitrain.progress import progress
 from multitrain.sources.annotations import decoded
 from multitrain.sources.archives import tar_members
@@ -74,7 +74,7 @@ def listed(settings: Download, text: str, folder: Path, place: str) -> list[Remo
     source = address(settings.base, text, place)
     path = small_file(settings, text, folder / file_name(source, place), place)
     found: dict[Path, Remote] = {}
-    for number, line in enumerate(decoded(path.read_bytes(), str(path)).splitlines(), 1):
+    for number, line in enumerate(decoded(read_bytes(path), str(path)).splitlines(), 1):
         if not line.strip():
             continue
         remote = archive(settings.base or source, line, folder, f"{path}:{number}")

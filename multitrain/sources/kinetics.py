@@ -14,6 +14,7 @@ from pathlib import Path
 from multitrain.config import Dataset, Download
 from multitrain.data.manifest import Missing
 from multitrain.errors import UserError
+from multitrain.files import read_bytes, regular
 from multitrain.sources.annotations import decoded, first_of, headed_rows
 from multitrain.sources.archives import stem, tar_members
 from multitrain.sources.download import annotations, archive, listed
@@ -46,7 +47,7 @@ def read(raw: Path, dataset: Dataset) -> Publication:
 
 
 def _clips(path: Path, role: str) -> Iterator[Annotated]:
-    for place, row in headed_rows(path.read_bytes(), str(path), COLUMNS):
+    for place, row in headed_rows(read_bytes(path), str(path), COLUMNS):
         word = row.get("split") or role
         if word in UNLABELLED:
             continue
@@ -68,7 +69,7 @@ def _seconds(text: str, name: str, place: str) -> float:
 
 
 def _batches(raw: Path, clips: list[Annotated], download: Download) -> Iterator[Batch]:
-    replacements = [(path, None) for path in sorted(raw.glob("replacement_for_corrupted*gz"))]
+    replacements = [(regular(path), None) for path in sorted(raw.glob("replacement_for_corrupted*gz"))]
     if download.replacement:
         remote = archive(download.base, download.replacement, raw, "download.replacement")
         others = [(path, None) for path, _ in replacements if path != remote.path]
@@ -101,17 +102,17 @@ def _brought(folder: Path) -> list[Path]:
     named = [
         (list_path, line.strip().rsplit("/", 1)[-1])
         for list_path in sorted(folder.glob("*_path.txt"))
-        for line in decoded(list_path.read_bytes(), str(list_path)).splitlines()
+        for line in decoded(read_bytes(list_path), str(list_path)).splitlines()
         if line.strip()
     ]
     for list_path, name in named:
-        if not (folder / name).is_file():
+        if not regular(folder / name).is_file():
             raise UserError(f"{folder / name}: the archive is in {list_path.name} but not there: download it")
     found = sorted([*folder.glob("*.tar.gz"), *folder.glob("*.tgz"), *folder.glob("*.tar")])
     archives = list(dict.fromkeys(folder / name for _, name in named)) or found
     if not archives:
         raise UserError(f"{folder}: no archive *.tar.gz there: download the publisher's archives")
-    return archives
+    return [regular(path) for path in archives]
 
 
 def _members(path: Path) -> Iterator[Member]:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from multitrain.config import Dataset
 from multitrain.data.manifest import Missing
 from multitrain.errors import UserError
+from multitrain.files import read_bytes, regular, special
 from multitrain.sources.annotations import decoded, first_of, json_content
 from multitrain.sources.archives import unsafe
 from multitrain.sources.publication import Annotated, Batch, Member, Publication, distinct, safe_id
@@ -59,7 +60,7 @@ def read(raw: Path, dataset: Dataset) -> Publication:
 
 
 def _there(raw: Path, split: str) -> bool:
-    return (raw / f"{split}.csv").is_file()
+    return regular(raw / f"{split}.csv").is_file()
 
 
 def members(raw: Path, clips: list[Annotated]) -> Iterator[Member]:
@@ -71,16 +72,20 @@ def members(raw: Path, clips: list[Annotated]) -> Iterator[Member]:
             continue
         for path in (raw / "videos" / clip.key, raw / clip.key):
             try:
-                if path.is_file():
-                    yield Member(clip.key, clip.key, path.stat().st_size, path)
-                    break
+                kind = special(path)
             except (OSError, ValueError):  # a name that no file can have
                 continue
+            if kind:
+                yield Member(clip.key, clip.key, 0, None, f"it is {kind}, not a regular file")
+                break
+            if path.is_file():
+                yield Member(clip.key, clip.key, path.stat().st_size, path)
+                break
 
 
 def _rows(path: Path, classes: int) -> Iterator[Row]:
     """Path and label of each line that is not blank; the label is empty where there is none."""
-    lines = [line.strip() for line in decoded(path.read_bytes(), str(path)).splitlines()]
+    lines = [line.strip() for line in decoded(read_bytes(path), str(path)).splitlines()]
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line]
     for number, line in numbered:
         if len(line) > LONGEST:
@@ -141,15 +146,13 @@ def _classes(raw: Path, dataset: Dataset) -> tuple[str, ...]:
     if not dataset.classes_file:
         raise UserError(f"{raw}: labels in lists are indices: name the file of class names in the setting classes_file")
     path = first_of([raw], [dataset.classes_file], "file of class names", "bring it: one name a line, label 0 first")
-    if not path.is_file():
-        raise UserError(f"{path}: a folder, not the file of class names")
     if path.suffix == ".json":
-        content = json_content(path.read_bytes(), str(path), object)
+        content = json_content(read_bytes(path), str(path), object)
         listed = content if isinstance(content, list) else []
         pairs = content.items() if isinstance(content, dict) else [(name, i) for i, name in enumerate(listed)]
         named = [(str(name), str(index)) for name, index in pairs]
     else:
-        lines = [line.strip() for line in decoded(path.read_bytes(), str(path)).splitlines() if line.strip()]
+        lines = [line.strip() for line in decoded(read_bytes(path), str(path)).splitlines() if line.strip()]
         indexed = [re.fullmatch(r"(.*?)\s*[,\t]\s*(\d+)", line) for line in lines]
         named = [match.groups() for match in indexed] if all(indexed) else [(n, str(i)) for i, n in enumerate(lines)]
     names = {int(index): _unquoted(name) for name, index in named if re.fullmatch(r"\d{1,9}", index)}

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from multitrain.config import Dataset
 from multitrain.errors import UserError
+from multitrain.files import read_bytes, regular
 from multitrain.sources.annotations import json_content
 from multitrain.sources.archives import Joined, open_zip, stem, tar_members, zip_text
 from multitrain.sources.publication import OURS, Annotated, Batch, Member, Publication, distinct, safe_id
@@ -38,7 +39,7 @@ def _texts(raw: Path) -> dict[str, tuple[Callable[[], bytes], str]]:
     """How to read each JSON file, by its name without prefix and suffix: a zip, a folder, or beside the pieces."""
     texts = {}
     for path in sorted([*raw.glob("*.json"), *raw.glob("labels/**/*.json")]):
-        texts[path.stem.removeprefix(PREFIX)] = (path.read_bytes, str(path))
+        texts[path.stem.removeprefix(PREFIX)] = (partial(read_bytes, path), str(path))
     for path in [] if "labels" in texts else sorted(raw.glob("*labels*.zip")):
         with open_zip(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".json") and "__MACOSX" not in name]
@@ -87,7 +88,7 @@ def _pieces(raw: Path) -> list[Path]:
     numbered = {}
     for path in sorted([*raw.glob(f"{PIECES}*"), *raw.glob(f"*/{PIECES}*")]):
         match = PIECE.fullmatch(path.name)
-        if match and path.is_file():
+        if match and not path.is_dir() and regular(path).is_file():
             numbered.setdefault(int(match[1]), path)
     if not numbered:
         raise UserError(f"{raw / PIECES}00: no such archive: ask the publisher for the pieces and put them there")

@@ -13,7 +13,7 @@ import torch
 
 from multitrain.data.manifest import read_manifest
 from multitrain.errors import UserError
-from multitrain.files import atomic
+from multitrain.files import atomic, regular
 from multitrain.model.card import Frames
 from multitrain.sources.apart import each
 from multitrain.use.answers import Failure
@@ -93,7 +93,7 @@ def loose(folder: Path) -> Collection:
 def collect(where: Path, split: str) -> Collection:
     """A prepared dataset, by its folder or manifest, or a folder of videos."""
     manifest = where / "manifest.parquet" if where.is_dir() else where
-    is_prepared = manifest.suffix == ".parquet" and manifest.is_file()
+    is_prepared = manifest.suffix == ".parquet" and regular(manifest).is_file()
     return prepared(manifest, split) if is_prepared else loose(where)
 
 

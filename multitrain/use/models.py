@@ -5,6 +5,7 @@ from pathlib import Path
 
 from multitrain.engine.checkpoint import load_network
 from multitrain.errors import UserError
+from multitrain.files import regular
 from multitrain.model.folder import CONFIG, WEIGHTS, load_folder
 from multitrain.model.network import Network
 from multitrain.model.release import import_release
@@ -24,9 +25,9 @@ def load(where: Path | str) -> Network:
     if not str(where).strip():
         raise UserError("the model's name is empty: a variable of the shell may not be set")
     if path.is_dir():
-        if (path / CONFIG).is_file():
+        if regular(path / CONFIG).is_file():
             return load_folder(path)
-        if (path / "model.pt").is_file():  # a run's folder
+        if regular(path / "model.pt").is_file():  # a run's folder
             return load_network(path / "model.pt")
         raise UserError(f"{path}: a folder without a model: neither {CONFIG} nor model.pt is in it")
     if path.exists():

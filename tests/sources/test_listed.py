@@ -115,7 +115,7 @@ def test_class_names_are_asked_for(raw):
         dataset("list")
     with pytest.raises(UserError, match=r"labels.txt: no file of class names"):
         listed.read(raw, dataset("list", classes_file="labels.txt"))
-    with pytest.raises(UserError, match="a folder, not the file"):
+    with pytest.raises(UserError, match="is a folder, not a regular file"):
         listed.read(raw, dataset("list", classes_file="."))
 
 

@@ -78,6 +78,9 @@ class Dataset(Settings):
     raw: str | None = Field(None, description="folder with the publisher's files; null: <data>/<scale>/<dataset>/raw")
     download: Download | None = Field(None, description="fetch the files into that folder; null: they are brought")
     classes_file: str | None = Field(None, description="reader list: file of class names, relative to the raw folder")
+    labels: Literal["one", "first"] = Field(
+        "one", description="reader list: one label a line; first: several a line, of which the first counts"
+    )
     prepared: bool = Field(False, description="reader list: the files are used as they are, without transcoding")
     limits: Limits = Limits()
     fraction: float = Field(1.0, gt=0, le=1, description="part of each class's videos that is used, in every split")

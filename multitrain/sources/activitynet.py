@@ -55,14 +55,17 @@ def read(raw: Path, dataset: Dataset) -> Publication:
 
 def _database(raw: Path) -> tuple[Path, dict]:
     found = []
-    for path in sorted([*raw.glob("*.json"), *raw.glob("annotations/*.json")]):
+    there = sorted([*raw.glob("*.json"), *raw.glob("annotations/*.json")])
+    for path in there:
         held = json_content(read_bytes(path), str(path), object)
         if isinstance(held, dict) and isinstance(held.get("database"), dict):
             found.append((path, held["database"]))
     if len(found) != 1:
-        names = ", ".join(path.name for path, _ in found) or "none"
-        cure = "leave the one to use" if found else "put the publisher's there"
-        raise UserError(f"{raw}: needs one JSON with a database of annotations, found {names}: {cure}")
+        names = ", ".join(path.name for path, _ in found)
+        cure = "leave the one to use" if found else "put the publisher's activity_net.v1-3.min.json there"
+        others = f" ({', '.join(path.name for path in there)} has another form)" if there and not found else ""
+        told = f"needs one JSON with a database of annotations, found {names or 'none'}{others}"
+        raise UserError(f"{raw}: {told}: {cure}")
     return found[0]
 
 

@@ -1,8 +1,9 @@
 """Lists of videos as PySlowFast and codebases after it use them: {train,val,test}.csv of `path label`.
 
 Between path and label stands white space or a comma, as most lines of the file have it; a path may hold either. A
-label is the index of a class in the file of class names; of several, as lists of ActivityNet have them, the first
-counts. Paths are relative to the raw folder or to its folder videos.
+label is the index of a class in the file of class names. Further numbers are refused, since they may be labels or, in
+lists of frame folders, counts of frames; where the setting `labels` says so they are labels, and the first counts.
+Paths are relative to the raw folder or to its folder videos.
 
 `val` is the publisher's validation split, which is scored. Where there is a `test` list as well it is scored and
 `val` is for choices, unless both list the same: then they are one.
@@ -17,15 +18,18 @@ from multitrain.config import Dataset
 from multitrain.data.manifest import Missing
 from multitrain.errors import UserError
 from multitrain.files import read_bytes, regular, special
-from multitrain.sources.annotations import decoded, first_of, json_content
+from multitrain.sources.annotations import decoded, first_of
 from multitrain.sources.archives import unsafe
+from multitrain.sources.class_names import class_names, unquoted
 from multitrain.sources.publication import Annotated, Batch, Member, Publication, distinct, safe_id
 
 SPLITS = ("test", "val", "train")  # the first that lists a clip keeps it
-LABEL = r'"?(?P<label>-?\d+(?:\s*,\s*-?\d+)*)"?'
-SPACED = re.compile(rf"(?P<path>.*[^\s,])\s+{LABEL}")
+LABEL = r'"?(?P<label>-?\d+(?:[\s,]+-?\d+)*)"?'
+SPACED = re.compile(rf"(?P<path>.*?[^\s,])\s+{LABEL}")
 COMMA = re.compile(rf"(?P<path>.+?)\s*,\s*{LABEL}")
 HEADER = re.compile(r"\W*\w*(?:path|file|video|name)\w*\W+\w*label\w*\W*", re.IGNORECASE)
+FRAMES = {2: "`folder frames label`", 3: "`folder offset frames label`"}  # by how many numbers every line has
+FORM = "`path label` a line, with the index of a class as label"
 NONE = "-1"  # how lists write that there is no label
 AT_YOUTUBE = re.compile(r"([\w-]{11})_\d{6}_\d{6}|v_([\w-]{11})(?:_.*)?|yt-([\w-]{11})_\d+", re.ASCII)
 LONGEST = 4096  # characters of a line
@@ -35,7 +39,8 @@ Row = tuple[str, str]  # path as listed, label
 def read(raw: Path, dataset: Dataset) -> Publication:
     """The publication in `raw`."""
     classes = _classes(raw, dataset)
-    lists = {split: list(_rows(raw / f"{split}.csv", len(classes))) for split in SPLITS if _there(raw, split)}
+    several = dataset.labels == "first"
+    lists = {split: list(_rows(raw / f"{split}.csv", len(classes), several)) for split in SPLITS if _there(raw, split)}
     if not {"train"} < set(lists):
         lacking = "train" if "train" not in lists else "val"
         raise UserError(f"{raw / lacking}.csv: no such list: bring lists of `path label` for train and val")
@@ -83,8 +88,11 @@ def members(raw: Path, clips: list[Annotated]) -> Iterator[Member]:
                 break
 
 
-def _rows(path: Path, classes: int) -> Iterator[Row]:
-    """Path and label of each line that is not blank; the label is empty where there is none."""
+def _rows(path: Path, classes: int, several: bool = False) -> Iterator[Row]:
+    """Path and label of each line that is not blank; the label is empty where there is none.
+
+    Of `several` labels the first counts; else a line with further numbers is a UserError.
+    """
     lines = [line.strip() for line in decoded(read_bytes(path), str(path)).splitlines()]
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line]
     for number, line in numbered:
@@ -94,6 +102,16 @@ def _rows(path: Path, classes: int) -> Iterator[Row]:
         del numbered[0]
     spaced, comma = (sum(bool(form.fullmatch(line)) for _, line in numbered) for form in (SPACED, COMMA))
     form, alone = (SPACED, r"(?P<path>\S+)") if spaced >= comma else (COMMA, r"(?P<path>[^,]+),?")
+    counts = {}  # of numbers behind the path, by line
+    for number, line in numbered:
+        match = form.fullmatch(line)
+        counts[number] = len(re.findall(r"-?\d+", match["label"])) if match else 0
+        if counts[number] > 1 and several and not PurePosixPath(unquoted(match["path"])).suffix:
+            raise UserError(f"{path}:{number}: {line[:80]!r} names a folder of frames: list videos: {FORM}")
+    if numbered and not any(counts.values()):
+        raise UserError(f"{path}: no line has a label, e.g. {numbered[0][1][:80]!r}: {FORM}, or leave the list away")
+    if not several and (more := [number for number, count in counts.items() if count > 1]):
+        raise _too_many(f"{path}:{more[0]}", dict(numbered)[more[0]], set(counts.values()))
     for number, line in numbered:
         match = form.fullmatch(line)
         place = f"{path}:{number}"
@@ -104,8 +122,17 @@ def _rows(path: Path, classes: int) -> Iterator[Row]:
                 raise UserError(f"{place}: expected {what} with the index of a class as label, found {line[:80]!r}")
             label = ""
         else:
-            label = _index(match["label"].split(",")[0].strip(), classes, place)
-        yield str(PurePosixPath(_unquoted(match["path"]).replace("\\", "/"))), label
+            label = _index(re.split(r"[\s,]", match["label"])[0], classes, place)
+        yield str(PurePosixPath(unquoted(match["path"]).replace("\\", "/"))), label
+
+
+def _too_many(place: str, line: str, counts: set[int]) -> UserError:
+    """What to say of a list whose lines have several numbers; `counts` are how many."""
+    if len(counts) == 1 and (what := FRAMES.get(*counts)):
+        cure = f"list the videos instead: {FORM}; where the numbers are labels, set `labels: first`"
+        return UserError(f"{place}: {line[:80]!r} looks like a line of a list of frame folders, {what}: {cure}")
+    cure = "give one, or set `labels: first`; put a path that ends in a number into quotes"
+    return UserError(f"{place}: {line[:80]!r} has several labels: {cure}")
 
 
 def _index(text: str, classes: int, place: str) -> str:
@@ -124,12 +151,6 @@ def _ids(paths: set[str]) -> dict[str, str]:
     return {path: plain[path] if owners[plain.get(path)] == 1 else safe_id(f"./{path}") for path in paths}
 
 
-def _unquoted(text: str) -> str:
-    """The text without blanks and a pair of quotes around it."""
-    match = re.fullmatch(r'\s*"(.*)"\s*', text)
-    return match[1] if match else text.strip()
-
-
 def _name(path: str) -> str:
     return PurePosixPath(path).name
 
@@ -142,20 +163,7 @@ def _video(path: str) -> str:
 
 
 def _classes(raw: Path, dataset: Dataset) -> tuple[str, ...]:
-    """Names in the order of their indices: a name a line, `name,index` a line, or JSON {name: index} or [name]."""
     if not dataset.classes_file:
         raise UserError(f"{raw}: labels in lists are indices: name the file of class names in the setting classes_file")
-    path = first_of([raw], [dataset.classes_file], "file of class names", "bring it: one name a line, label 0 first")
-    if path.suffix == ".json":
-        content = json_content(read_bytes(path), str(path), object)
-        listed = content if isinstance(content, list) else []
-        pairs = content.items() if isinstance(content, dict) else [(name, i) for i, name in enumerate(listed)]
-        named = [(str(name), str(index)) for name, index in pairs]
-    else:
-        lines = [line.strip() for line in decoded(read_bytes(path), str(path)).splitlines() if line.strip()]
-        indexed = [re.fullmatch(r"(.*?)\s*[,\t]\s*(\d+)", line) for line in lines]
-        named = [match.groups() for match in indexed] if all(indexed) else [(n, str(i)) for i, n in enumerate(lines)]
-    names = {int(index): _unquoted(name) for name, index in named if re.fullmatch(r"\d{1,9}", index)}
-    if not named or len(set(names.values())) != len(named) or sorted(names) != list(range(len(named))):
-        raise UserError(f"{path}: {len(named)} class names, not each once with an index from 0 on: get the file again")
-    return tuple(names[index] for index in sorted(names))
+    cure = "bring it: one name a line, label 0 first"
+    return class_names(first_of([raw], [dataset.classes_file], "file of class names", cure))

@@ -52,16 +52,64 @@ SAME = [("a.mp4", "abseiling"), ("b c,d.mp4", "air drumming"), ("e.mp4", 'saying
         "a.mp4,0\nb c,d.mp4,1\ne.mp4,2\n",
         'a.mp4, 0\n"b c,d.mp4", 1\ne.mp4 , 2\n',
         "\ufeffa.mp4\t0\r\n\r\nb c,d.mp4  1\r\n   \r\ne.mp4 2",
-        "a.mp4 0,2\nb c,d.mp4 1\ne.mp4 2,0,1\n",
-        'a.mp4,0,2\nb c,d.mp4,"1,0"\ne.mp4,2\n',
         "path label\na.mp4 0\nb c,d.mp4 1\ne.mp4 2\n",
         "video_path,label\n./a.mp4,00\nb c,d.mp4,1\ne.mp4,2\n",
     ],
-    ids=["space", "comma", "comma and space", "mark, CRLF, tab", "labels", "comma labels", "header", "comma header"],
+    ids=["space", "comma", "comma and space", "mark, CRLF, tab", "header", "comma header"],
 )
 def test_forms_of_the_same_list(raw, text):
     publication = listed.read(publish(raw, train=text), DATASET)
     assert [(key, label) for key, label, split, _ in rows(publication) if split == "train"] == SAME
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.mp4 0,2\nb c,d.mp4 1\ne.mp4 2,0,1\n",
+        'a.mp4,0,2\nb c,d.mp4,"1,0"\ne.mp4,2\n',
+        "a.mp4 0 2\nb c,d.mp4 1\ne.mp4 2 0 1\n",
+        "a.mp4\t0\t2\nb c,d.mp4\t1\ne.mp4\t2\n",
+    ],
+)
+def test_of_several_labels_the_first_counts_where_they_are_meant(raw, text):
+    several = dataset("list", classes_file="classes.txt", labels="first")
+    publication = listed.read(publish(raw, train=text), several)
+    assert [(key, label) for key, label, split, _ in rows(publication) if split == "train"] == SAME
+    with pytest.raises(
+        UserError, match=r"train.csv:1: 'a.mp4.+2' has several labels: give one, or set `labels: first`"
+    ):
+        listed.read(raw, DATASET)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("frames/a 5 1\nframes/b 7 2\n", r"train.csv:1: 'frames/a 5 1' looks .* frame folders, `folder frames label`:"),
+        ("a.mp4 300 0\n\nb.mp4 250 1\n", r"train.csv:1: 'a.mp4 300 0' looks .* frame folders, `folder frames label`:"),
+        ("frames/a 2 5 1\nframes/a 7 5 2\n", r"'frames/a 2 5 1' looks .* `folder offset frames label`:"),
+        ("frames/a 5 1\nframes/b 7 2 0\n", r"'frames/a 5 1' has several labels"),
+        ("a.mp4 0\n\ntake 2 1\n", r"train.csv:3: 'take 2 1' has several labels: .* ends in a number into quotes"),
+        ("file,class,place\na.mp4,abseiling,training\n", r"train.csv: no line has a label, e.g. 'file,class,place'"),
+        ("a.mp4\nb.mp4\n", r"train.csv: no line has a label, e.g. 'a.mp4': .*, or leave the list away"),
+    ],
+)
+def test_other_lists_are_refused_by_name(raw, text, told):
+    with pytest.raises(UserError, match=told):
+        listed.read(publish(raw, train=text), DATASET)
+
+
+def test_folders_of_frames_are_refused_also_where_several_labels_are_meant(raw):
+    several = dataset("list", classes_file="classes.txt", labels="first")
+    with pytest.raises(UserError, match=r"train.csv:2: 'frames/b 7 2' names a folder of frames"):
+        listed.read(publish(raw, train="a.mp4 0 1\nframes/b 7 2\n"), several)
+
+
+def test_a_path_that_ends_in_a_number_may_be_quoted(raw):
+    publication = listed.read(publish(raw, train='"take 2" 1\na.mp4 0\n'), DATASET)
+    assert [(key, label) for key, label, split, _ in rows(publication) if split == "train"] == [
+        ("a.mp4", "abseiling"),
+        ("take 2", "air drumming"),
+    ]
 
 
 NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters='"\\/'), min_size=1)
@@ -100,6 +148,8 @@ def test_every_line_is_a_clip_or_missing_and_no_id_is_shared(tmp_path_factory, e
         ({"train": None}, r"train.csv: no such list"),
         ({"classes": ""}, r"classes.txt: 0 class names"),
         ({"classes": "a\na\n"}, r"classes.txt: 2 class names, not each once"),
+        ({"classes": "1 a\n2 b\n"}, r"classes.txt: its indices begin with 1, labels of lists with 0"),
+        ({"classes": "0 a\n0 b\n"}, r"classes.txt: 2 class names, not each once"),
         ({"classes": "a,0\nb,2\n"}, r"classes.txt: 2 class names, not each once"),
     ],
 )
@@ -125,6 +175,13 @@ def test_class_names_are_asked_for(raw):
         ("c.txt", "b\na", ("b", "a")),
         ("c.txt", "\ufeffb, 1\r\na, 0\r\n", ("a", "b")),
         ("c.txt", "a, b and c\nd\n", ("a, b and c", "d")),
+        ("c.txt", "0 b\n2 a b\n1 c, d\n", ("b", "c, d", "a b")),
+        ("c.csv", "id,name\n0,b\n1,a\n", ("b", "a")),
+        ("c.csv", "name,id\nb,0\na,1\n", ("b", "a")),
+        ("c.csv", '"class_id","class_name"\r\n1,a\r\n0,"b, c"\r\n', ("b, c", "a")),
+        ("c.txt", "0\tb\n1\ta\n", ("b", "a")),
+        ("c.txt", "2 step\nswing dance\n", ("2 step", "swing dance")),
+        ("c.json", '{"0": "b", "1": "a"}', ("b", "a")),
         ("c.json", '{"b": "1", "a": 0}', ("a", "b")),
         ("c.json", '["b", "a"]', ("b", "a")),
     ],

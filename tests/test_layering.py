@@ -35,6 +35,7 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "schemas": {"claims", "config", "experiments", "files", "settings"},
     "options": set(),
     "launch": {"recipes"},
+    "closure": {"analysis.outputs"},
     "torchrun": set(),
     "use": GROUND | {"data", "model", "losses", "engine", "sources", "use"},
     "data": GROUND | {"data"},

@@ -31,3 +31,8 @@ NOTEBOOKS: dict[str, tuple[str, ...]] = {
     "features": ("class_means.parquet", "projections.parquet", "per_class.csv"),
     "datasets": ("per_class.csv",),
 }
+
+
+def figure_module(name: str) -> str:
+    """The module that draws a figure; it has one function for each set of datasets."""
+    return f"multitrain.analysis.figures.{name.removesuffix('_k700')}"

@@ -1,11 +1,13 @@
 """The workflow as its user meets it: what it plans, what it runs again after which change, how it refuses."""
 
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -140,19 +142,102 @@ def test_a_changed_title_writes_its_table_again_and_what_shows_it(project: Path,
     assert not again & (ANALYSES | {"table table2", "table table3", "figure_accuracy_k700", "notebook training"})
 
 
-def test_changed_code_of_the_tables_writes_them_again_and_trains_nothing(project: Path, edit):
-    edit("multitrain/analysis/markdown.py", "\n", "\n# a remark\n")
-    again = to_run_again(project)
-    assert again >= TABLES | {"table4", "claims"}
-    assert not costly(again)
-    assert not again & {"projections", "spectrum", "training", "classes", "figure_training"}
+@dataclass(frozen=True)
+class Planned:
+    """One output of a job, and all the inputs."""
+
+    name: str
+    inputs: frozenset[str]
+    output: str
 
 
-def test_changed_code_of_a_figure_draws_it_again_where_it_is_shown(project: Path, edit):
-    edit("multitrain/analysis/figures/spectrum.py", "\n", "\n# a remark\n")
+@pytest.fixture(scope="module")
+def planned(project: Path) -> list[Planned]:
+    """Every output of the workflow."""
+    listed = snakemake(project, "--detailed-summary")
+    assert listed.returncode == 0, listed.stderr
+    rows = [line.split("\t") for line in listed.stdout.splitlines()[1:]]
+    assert len(rows) > 200
+    return [Planned(job(row[2], Path(row[0])), frozenset(row[4].split(",")), row[0]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def imported(project: Path) -> dict[str, set[str]]:
+    """For each module that a cheap job runs or starts from, the files that Python itself loads for it."""
+    script = """
+import importlib, json, sys
+found = {}
+for name in sys.argv[1:]:
+    for module in [module for module in sys.modules if module.split(".")[0] == "multitrain"]:
+        del sys.modules[module]
+    importlib.import_module(f"multitrain.{name}")
+    found[name] = [m.__file__ for key, m in sys.modules.items() if key.split(".")[0] == "multitrain"]
+print(json.dumps(found))
+"""
+    names = {f"analysis.{path.stem}" for path in (project / "multitrain/analysis").glob("*.py")}
+    names |= {f"analysis.figures.{path.stem}" for path in (project / "multitrain/analysis/figures").glob("*.py")}
+    names -= {"analysis.flops", "analysis.memory", "analysis.estimate", "analysis.figures.__init__"}  # torch; itself
+    command = [sys.executable, "-c", script, "cli_results", "cli_data", "analysis.figures", *sorted(names)]
+    listed = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
+    assert listed.returncode == 0, listed.stderr
+    return {
+        name: {Path(file).relative_to(project).as_posix() for file in files}
+        for name, files in json.loads(listed.stdout).items()
+    }
+
+
+STARTS = {"table": "tables", "class_means": "class_map", "overview": "strips"}  # the other rules are called as modules
+NOT_CODE = ("all", "datasets", "synth", "prepare", "train", "evaluate", "features", "flops")
+
+
+def starts(name: str, project: Path) -> list[str]:
+    """The modules that a cheap job starts from, said apart from how the workflow finds them."""
+    rule, _, what = name.partition(" ")
+    if rule.startswith("figure_"):
+        return ["cli_results", "analysis.figures", f"analysis.figures.{rule[7:].removesuffix('_k700')}"]
+    if rule != "notebook":
+        return ["cli_data" if rule == "accounting" else "cli_results", f"analysis.{STARTS.get(rule, rule)}"]
+    text = (project / f"notebooks/{what}.ipynb").read_text()
+    drawn = {name.removesuffix("_k700") for name in re.findall(r'page\.draw\(root, \\"(\w+)\\"\)', text)}
+    lines = ", ".join(re.findall(r"from multitrain\.analysis import ([\w, ]+)", text)).split(", ")
+    figures = [f"analysis.figures.{each}" for each in sorted(drawn)]
+    return ["cli_results", "analysis.notebooks", *(f"analysis.{each}" for each in lines), *figures]
+
+
+def test_a_cheap_job_depends_on_the_code_that_python_loads_for_it_and_on_no_other(project, planned, imported):
+    for each in planned:
+        code = {name for name in each.inputs if name.startswith("multitrain/") and name.endswith(".py")}
+        if each.name.split(" ")[0] in NOT_CODE:
+            assert not code, each.name
+        else:
+            loaded = set().union(*(imported[module] for module in starts(each.name, project)))
+            assert code == loaded, each.name
+
+
+def dependants(planned: list[Planned], changed: str) -> set[str]:
+    """The jobs that read a file, and those that read what these write."""
+    found: set[str] = set()
+    files = {changed}
+    while more := {each for each in planned if each.inputs & files and each.name not in found}:
+        found |= {each.name for each in more}
+        files |= {each.output for each in planned if each.name in found}
+    return found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "multitrain/analysis/ranking.py",
+        "multitrain/analysis/figures/spectrum.py",
+        "multitrain/analysis/templates/notebook/index.html.j2",
+        "multitrain/claims.py",
+    ],
+)
+def test_changed_code_runs_exactly_what_depends_on_it(project: Path, edit, planned, name: str):
+    edit(name, "\n", "\n\n")
     again = to_run_again(project)
-    assert {job for job in again if job.startswith("figure_")} == {"figure_spectrum"}
-    assert again - {"figure_spectrum", "index", "all"} == {f"notebook {path.stem}" for path in NOTEBOOKS}
+    assert again and not costly(again)
+    assert again == dependants(planned, name) - {"all"}
 
 
 def test_a_changed_claim_is_decided_again_alone(project: Path, edit):

@@ -1,6 +1,10 @@
 # Predictions, statistics and histories -> tables. Code that runs in seconds is an input; training is not repeated for it.
 
-CODE = "multitrain/analysis/{module}.py"
+from functools import partial
+
+from multitrain import closure
+
+CODE = partial(closure.code, command="multitrain.cli_results")
 SEEDS = [f"--seed {seed}" for seed in PLAN.project.seeds]
 PUBLISHED = "resources/published"
 JOINT = PLAN.cells(PLAN.experiments.joint_runs())
@@ -40,10 +44,7 @@ rule table:
         flops=rules.flops.output.json,
         published=lambda wildcards: f"{PUBLISHED}/"
         + PLAN.experiments.tables[wildcards.table].published,
-        code=expand(
-            CODE,
-            module=["tables", "layout", "markdown", "latex", "metrics", "predictions"],
-        ),
+        code=CODE("multitrain.analysis.tables"),
     output:
         csv=report(
             f"{RESULTS}/{{table}}.csv",
@@ -73,7 +74,7 @@ rule class_means:
     input:
         features=PLAN.files(rules.features.output[0], MAPPED),
         records=PLAN.files(rules.train.output.record, MAPPED),
-        code=expand(CODE, module=["class_map", "runs"]),
+        code=CODE("multitrain.analysis.class_map"),
     output:
         f"{RESULTS}/class_means.parquet",
     log:
@@ -99,10 +100,7 @@ rule projections:
         relations=expand(
             rules.synth.output.relations, dataset=PLAN.scale.related_datasets()
         ),
-        code=expand(
-            CODE,
-            module=["projections", "predictions", "relations", "runs", "statistics"],
-        ),
+        code=CODE("multitrain.analysis.projections"),
     output:
         f"{RESULTS}/projections.parquet",
     log:
@@ -125,18 +123,7 @@ rule table4:
     input:
         projections=rules.projections.output,
         published=f"{PUBLISHED}/{PLAN.experiments.projections.published}",
-        code=expand(
-            CODE,
-            module=[
-                "table4",
-                "projections",
-                "tables",
-                "layout",
-                "markdown",
-                "latex",
-                "runs",
-            ],
-        ),
+        code=CODE("multitrain.analysis.table4"),
     output:
         csv=report(
             f"{RESULTS}/table4.csv",
@@ -165,17 +152,7 @@ rule recovery:
     """How well the projections find related classes."""
     input:
         projections=rules.projections.output,
-        code=expand(
-            CODE,
-            module=[
-                "recovery",
-                "ranking",
-                "projections",
-                "metrics",
-                "layout",
-                "markdown",
-            ],
-        ),
+        code=CODE("multitrain.analysis.recovery"),
     output:
         csv=report(
             f"{RESULTS}/projection_recovery.csv",
@@ -210,18 +187,7 @@ rule claims:
             f"{PUBLISHED}/{{name}}",
             name=[table.published for table in PLAN.experiments.tables.values()],
         ),
-        code=expand(
-            CODE,
-            module=[
-                "claims",
-                "claims_markdown",
-                "answers",
-                "metrics",
-                "predictions",
-                "tables",
-                "markdown",
-            ],
-        ),
+        code=CODE("multitrain.analysis.claims"),
     output:
         csv=report(
             f"{RESULTS}/claims.csv",
@@ -254,7 +220,7 @@ rule classes:
         records=PLAN.files(
             rules.train.output.record, PLAN.table_cells("table1", "table2")
         ),
-        code=expand(CODE, module=["classes", "metrics", "predictions", "runs"]),
+        code=CODE("multitrain.analysis.classes"),
     output:
         f"{RESULTS}/per_class.csv",
     log:
@@ -277,7 +243,7 @@ rule spectrum:
     input:
         statistics=PLAN.files(rules.evaluate.output.statistics, JOINT),
         records=PLAN.files(rules.train.output.record, JOINT),
-        code=expand(CODE, module=["spectrum", "statistics", "runs", "predictions"]),
+        code=CODE("multitrain.analysis.spectrum"),
     output:
         f"{RESULTS}/spectrum.csv",
     log:
@@ -300,7 +266,7 @@ rule training:
     input:
         histories=PLAN.files(rules.train.output.history, JOINT),
         records=PLAN.files(rules.train.output.record, JOINT),
-        code=expand(CODE, module=["training", "runs", "predictions"]),
+        code=CODE("multitrain.analysis.training"),
     output:
         f"{RESULTS}/training.parquet",
     log:

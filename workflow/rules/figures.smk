@@ -1,11 +1,6 @@
 # Tables -> figures: a rule each, for each has its own inputs and caption.
 
-from multitrain.analysis.outputs import FIGURES
-
-DRAWN_WITH = {
-    "projection_graph": ["figures/projections"],
-    "recovery": ["figures/projections"],
-}
+from multitrain.analysis.outputs import FIGURES, figure_module
 
 for figure, tables in FIGURES.items():
 
@@ -14,17 +9,7 @@ for figure, tables in FIGURES.items():
             f"figure_{figure}"
         input:
             tables=[f"{RESULTS}/{table}" for table in tables],
-            code=expand(
-                CODE,
-                module=[
-                    f"figures/{figure.removesuffix('_k700')}",
-                    *(
-                        f"figures/{shared}"
-                        for shared in ("__init__", "inputs", "style")
-                    ),
-                    *DRAWN_WITH.get(figure, []),
-                ],
-            ),
+            code=CODE(figure_module(figure), "multitrain.analysis.figures"),
         output:
             report(
                 f"{RESULTS}/figures/{figure}.png",

@@ -1,10 +1,6 @@
 # Datasets, tables and figures -> notebooks, executed and as pages, and the page that links everything.
 
 SURVEY = f"{RESULTS}/datasets/{SCALE}/{{dataset}}"
-DRAWING = sorted(map(str, Path("multitrain/analysis/figures").glob("*.py")))
-TEMPLATES = sorted(
-    str(path) for path in Path("multitrain/analysis/templates").rglob("*.*")
-)
 
 
 rule survey:
@@ -12,7 +8,7 @@ rule survey:
     input:
         manifest=rules.prepare.output.manifest,
         missing=rules.prepare.output.missing,
-        code=expand(CODE, module=["survey", "strips"]),
+        code=CODE("multitrain.analysis.survey"),
     output:
         classes=f"{SURVEY}/classes.csv",
         durations=f"{SURVEY}/durations.csv",
@@ -42,9 +38,8 @@ rule accounting:
     input:
         manifests=expand(rules.prepare.output, dataset=PLAN.scale.datasets),
         published=f"{PUBLISHED}/datasets.csv",
-        code=expand(
-            CODE,
-            module=["accounting", "accounting_markdown", "survey", "markdown", "runs"],
+        code=closure.code(
+            "multitrain.analysis.accounting", command="multitrain.cli_data"
         ),
     output:
         csv=report(
@@ -72,7 +67,7 @@ rule overview:
     """Frames of some classes of every dataset side by side."""
     input:
         manifests=expand(rules.prepare.output.manifest, dataset=PLAN.scale.datasets),
-        code=expand(CODE, module=["strips"]),
+        code=CODE("multitrain.analysis.strips"),
     output:
         report(
             f"{RESULTS}/datasets/{SCALE}/overview.jpg",
@@ -104,11 +99,11 @@ rule notebook:
             rules.survey.output,
             dataset=PLAN.scale.datasets if wildcards.notebook == "datasets" else [],
         ),
-        code=[
-            *DRAWING,
-            *expand(CODE, module=["class_drawing", "class_map", "notebooks", "page"]),
-            *TEMPLATES,
-        ],
+        code=lambda wildcards: closure.notebook_code(
+            f"notebooks/{wildcards.notebook}.ipynb",
+            "multitrain.analysis.notebooks",
+            command="multitrain.cli_results",
+        ),
     output:
         notebook=f"{RESULTS}/notebooks/{{notebook}}.ipynb",
         page=report(
@@ -145,7 +140,7 @@ rule index:
         accounting=rules.accounting.output,
         records=PLAN.files(rules.train.output.record, PLAN.table_cells()),
         flops=rules.flops.output.json,
-        code=[*expand(CODE, module=["index", "page", "outputs"]), *TEMPLATES],
+        code=CODE("multitrain.analysis.index"),
     output:
         f"{RESULTS}/index.html",
     log:

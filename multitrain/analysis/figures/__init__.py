@@ -1,47 +1,40 @@
 """Figures of the results, each drawn from the tables in the results folder alone."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from multitrain.analysis.figures import (
-    accuracy,
-    cost,
-    per_class,
-    projection_graph,
-    projections,
-    recovery,
-    spectrum,
-    style,
-    training,
-)
+from multitrain.analysis import outputs
+from multitrain.analysis.figures import style
 from multitrain.errors import UserError
 from multitrain.files import atomic
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """How a figure is drawn, and the files of the results folder that it needs."""
+    """A figure. Its module is imported when it is drawn: no figure depends on the code of the others."""
 
-    draw: Callable[[Path], Figure]
-    inputs: tuple[str, ...]
+    name: str
+
+    def draw(self, results: Path) -> Figure:
+        """Draw it from the files `inputs` of the results folder."""
+        return self._part("draw")(results)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self._part("INPUTS")
+
+    def _part(self, kind: str):
+        """What the figure's module has of that kind: its own for the set with K700 where there is one."""
+        module = import_module(outputs.figure_module(self.name))
+        own = f"{kind}_{'K700' if kind.isupper() else 'k700'}"
+        return getattr(module, own, getattr(module, kind)) if self.name.endswith("_k700") else getattr(module, kind)
 
 
-FIGURES: dict[str, Drawing] = {
-    "training": Drawing(training.draw, training.INPUTS),
-    "accuracy": Drawing(accuracy.draw, accuracy.INPUTS),
-    "accuracy_k700": Drawing(accuracy.draw_k700, accuracy.INPUTS_K700),
-    "per_class": Drawing(per_class.draw, per_class.INPUTS),
-    "per_class_k700": Drawing(per_class.draw_k700, per_class.INPUTS),
-    "projections": Drawing(projections.draw, projections.INPUTS),
-    "projection_graph": Drawing(projection_graph.draw, projection_graph.INPUTS),
-    "recovery": Drawing(recovery.draw, recovery.INPUTS),
-    "spectrum": Drawing(spectrum.draw, spectrum.INPUTS),
-    "cost": Drawing(cost.draw, cost.INPUTS),
-}
+FIGURES: dict[str, Drawing] = {name: Drawing(name) for name in outputs.FIGURES}
 
 
 def write_figure(name: str, results: Path) -> None:

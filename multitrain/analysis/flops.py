@@ -4,12 +4,13 @@ Multiply-accumulates of convolutions, linear layers and both attention products,
 """
 
 from dataclasses import asdict, dataclass
+from functools import cache
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from multitrain.config import Scale
+from multitrain.config import Model, Scale
 from multitrain.model.mvit import MViT
 
 LAYER_NORM = 5  # operations an element
@@ -53,12 +54,18 @@ def _count(backbone: MViT, clip: torch.Tensor) -> dict[str, float]:
 
 def cost(scale: Scale, size: str) -> Cost:
     """The cost of one clip of that size; no memory is used, whatever the model's."""
-    pixels, frames = scale.sizes[size], scale.model.frames
+    pixels = scale.sizes[size]
+    kinds, parameters = _counted(scale.model, pixels)
+    return Cost(size, pixels, scale.model.frames, sum(kinds.values()), **kinds, backbone_parameters=parameters)
+
+
+@cache
+def _counted(model: Model, pixels: int) -> tuple[dict[str, float], int]:
+    """Operations by kind, in G, and the number of weights of the backbone."""
     with torch.device("meta"):
-        backbone = MViT(scale.model, pixels).eval()
-        kinds = _count(backbone, torch.empty(1, 3, frames, pixels, pixels))
-    parameters = sum(parameter.numel() for parameter in backbone.parameters())
-    return Cost(size, pixels, frames, sum(kinds.values()), **kinds, backbone_parameters=parameters)
+        backbone = MViT(model, pixels).eval()
+        kinds = _count(backbone, torch.empty(1, 3, model.frames, pixels, pixels))
+    return kinds, sum(parameter.numel() for parameter in backbone.parameters())
 
 
 def costs(scale: Scale) -> list[dict]:

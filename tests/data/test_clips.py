@@ -1,5 +1,6 @@
 """The one dataset class on prepared clips: what an item is depends on (seed, epoch, index) and nothing else."""
 
+import gc
 import pickle
 from itertools import pairwise
 from pathlib import Path
@@ -65,9 +66,10 @@ def test_a_pickled_source_maps_one_file_of_its_columns(sources):
     for copy in (*copies, again):
         assert copy.columns.to_pylist() == held and len(copy) == len(source)
         assert (copy.folder, copy.classes, copy.settings) == (source.folder, source.classes, source.settings)
+    gc.collect()  # what earlier tests left would go in between and hide a copy
     before = pa.total_allocated_bytes()
     kept = pickle.loads(pickle.dumps(again))
-    assert pa.total_allocated_bytes() == before and len(kept) == len(again)  # mapped, not copied
+    assert pa.total_allocated_bytes() <= before and len(kept) == len(again)  # mapped, not copied
 
 
 def test_no_room_for_the_columns_is_told(sources, monkeypatch):

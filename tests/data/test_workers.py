@@ -13,6 +13,13 @@ from multitrain.data.loader import train_batches
 from multitrain.errors import UserError
 
 
+def living() -> list[multiprocessing.process.BaseProcess]:
+    """Child processes that do not end; one that was killed may take its time on a busy machine."""
+    for process in multiprocessing.active_children():
+        process.join(60)
+    return multiprocessing.active_children()
+
+
 @pytest.fixture
 def sources(job):
     return [job("joint").source(name, "train") for name in ("k400", "mit")]
@@ -57,17 +64,18 @@ class Failing(Source):
         ("damaged", r"clip\.mp4: no readable clip: prepare the dataset again"),
         ("killed", r"a process that decodes clips ahead died or hangs \(.*(killed by signal|exited unexpectedly).*"),
         ("left", r"a process that decodes clips ahead died or hangs \(.*(exit code 3|exited unexpectedly).*"),
-        ("hangs", r"a process that decodes clips ahead died or hangs \(.*timed out after 2.* seconds.*"),
+        ("hangs", r"a process that decodes clips ahead died or hangs \(.*timed out after 0\.1 seconds.*"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_worker_that_fails_dies_or_hangs_is_one_line(sources, clips, how, message, monkeypatch):
-    monkeypatch.setattr(loader, "TIMEOUT", 2.0 if how == "hangs" else 60.0)
+    if how == "hangs":  # it never answers, so that any limit ends it; the others have all the time there is
+        monkeypatch.setattr(loader, "TIMEOUT", 0.1)
     monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.1)  # how long it waits for an ending one
     failing = TrainClips([Failing(sources[0], how)], clips.frames, clips.size, clips.recipe, seed=0)
     with pytest.raises(UserError, match=f"^{message}$"):
         next(train_batches(failing, 4, 0, 3, workers=1))
-    assert not multiprocessing.active_children()
+    assert not living()
 
 
 def test_signals_of_a_scheduler_do_not_disturb_processes_that_decode(clips):
@@ -86,7 +94,7 @@ def test_processes_that_decode_end_with_the_batches_that_are_left(clips):
     next(batches)
     assert len(multiprocessing.active_children()) == 2
     batches.close()
-    assert not multiprocessing.active_children()
+    assert not living()
 
 
 def test_a_damaged_clip_without_workers_is_the_same_line(sources, clips):

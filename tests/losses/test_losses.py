@@ -58,6 +58,11 @@ def naive_covariance(z):
     return total / d
 
 
+def rounding(z: torch.Tensor) -> float:
+    """What a few hundred roundings do to the whole sum of squares, of which the covariance loss is the rest."""
+    return 1e-13 * z.var(0).sum().item() ** 2
+
+
 def naive_cross_entropy(logits, label, smoothing):
     """-sum_c target_c log softmax(logits)_c for one clip; Eq. 5 with a smoothed target."""
     c = len(logits)
@@ -70,16 +75,16 @@ def naive_cross_entropy(logits, label, smoothing):
 @given(st.integers(2, 9), st.integers(1, 9), st.integers(0, 10_000))
 def test_informative_terms_equal_the_loops(n, d, seed):
     z = embeddings(n, d, seed)
-    assert variance(z).item() == pytest.approx(naive_variance(z), abs=1e-12)
-    assert covariance(z).item() == pytest.approx(naive_covariance(z), abs=1e-12)
+    assert variance(z).item() == pytest.approx(naive_variance(z), abs=1e-13)  # of numbers up to 1
+    assert covariance(z).item() == pytest.approx(naive_covariance(z), abs=rounding(z))
 
 
 def test_whitened_embedding_costs_nothing_and_collapse_the_most():
     z = embeddings(40, 6)
     z = z - z.mean(0)
     white = z @ torch.linalg.inv(torch.linalg.cholesky(z.T @ z / 39)).T
-    assert variance(white).item() == pytest.approx(0, abs=1e-12)
-    assert covariance(white).item() == pytest.approx(0, abs=1e-20)
+    assert variance(white).item() == pytest.approx(0, abs=1e-13)
+    assert covariance(white).item() == pytest.approx(0, abs=rounding(white))
     collapsed = torch.ones(40, 6, dtype=torch.float64)
     assert variance(collapsed).item() == pytest.approx(1 - math.sqrt(1e-4))
     assert covariance(collapsed).item() == 0
@@ -101,8 +106,8 @@ def test_a_single_embedding_has_no_statistics():
 def test_covariance_in_both_shapes_of_the_gram_matrix():
     z = embeddings(7, 7)
     tall, wide = z[:, :3], z[:3]
-    assert covariance(tall).item() == pytest.approx(naive_covariance(tall), abs=1e-12)
-    assert covariance(wide).item() == pytest.approx(naive_covariance(wide), abs=1e-12)
+    assert covariance(tall).item() == pytest.approx(naive_covariance(tall), abs=rounding(tall))
+    assert covariance(wide).item() == pytest.approx(naive_covariance(wide), abs=rounding(wide))
 
 
 def test_zero_projections_change_nothing():
@@ -150,11 +155,11 @@ def test_sigma_has_no_gradient_at_its_optimum_and_pulls_towards_it():
 
 
 def test_uncertainty_is_equation_6():
-    losses, log_sigma = torch.tensor([0.3, 1.7]), torch.tensor([0.2, -0.4])
+    losses, log_sigma = torch.tensor([[0.3, 1.7], [0.2, -0.4]], dtype=torch.float64)
     expected = sum(
         loss / (2 * math.exp(s) ** 2) + s for loss, s in zip(losses.tolist(), log_sigma.tolist(), strict=True)
     )
-    assert uncertainty(losses, log_sigma).item() == pytest.approx(expected, rel=1e-6)
+    assert uncertainty(losses, log_sigma).item() == pytest.approx(expected, rel=1e-13)
 
 
 def test_the_total_is_the_sum_of_its_weighted_terms():
@@ -268,7 +273,7 @@ def test_one_clip_is_enough_where_its_statistics_do_not_count():
 def test_the_covariance_loss_is_not_negative_and_its_gradient_stays():
     """Of whitened embeddings the float32 sums differ by their rounding alone; ordinary ones keep every bit."""
     below = 0
-    for seed in range(20):
+    for seed in range(100):  # of which the sums of some come out below 0, whatever adds them up
         z = embeddings(64, 12, seed)
         z = z - z.mean(0)
         z = (z @ torch.linalg.inv(torch.linalg.cholesky(z.T @ z / 63)).T).float().requires_grad_()

@@ -35,7 +35,11 @@ def released():
 
 
 def close(ours, theirs, tolerance):
-    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+    """Compare float32 with what other kernels made of sums whose terms are as large as the largest value.
+
+    1e-5 of it: eight times what the order of adding up makes here (AVX-512, AVX2, or neither).
+    """
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance * theirs.abs().max().item())
 
 
 def test_outputs_of_the_release(released, reference):

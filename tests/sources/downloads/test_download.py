@@ -171,8 +171,10 @@ def test_killed_at_any_moment_it_ends_the_same(server, tmp_path, local, request_
 
     server.seen = kill
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    running = subprocess.Popen([sys.executable, "-c", RUN, server.base, str(tmp_path)], env=environment)
-    assert running.wait(60) == -signal.SIGKILL
+    command = [sys.executable, "-c", RUN, server.base, str(tmp_path)]
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+    assert running.stdout.read() == b""  # ends when the processes that it had started have ended as well
+    assert running.wait() == -signal.SIGKILL
     server.seen = lambda path: None
     fetched(server, tmp_path)
     assert outcome(tmp_path / "out") == local

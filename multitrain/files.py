@@ -4,7 +4,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from multitrain.errors import UserError
@@ -104,3 +104,10 @@ def atomic(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files that killed writers left in a folder, in which nobody else may be writing."""
+    for left in folder.glob(".partial-*"):
+        with suppress(OSError):
+            left.unlink()

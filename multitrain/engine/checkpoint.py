@@ -1,19 +1,24 @@
 """Model files and resume points, written beside and renamed."""
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 from torch import Tensor
 
 from multitrain.errors import UserError
+from multitrain.files import sweep
 from multitrain.model.card import Card, fitting
 from multitrain.model.network import Network, Spec
-from multitrain.model.storage import read_plain, require_numbers, write_plain
+from multitrain.model.storage import checksum, read_plain, require_numbers, write_plain
 
 FORMAT = "multitrain-1"
+CHECKSUM = "checksum"  # key of a resume point
 ABSENT = "train the run, or import a checkpoint, first"
 UNUSABLE = "give a whole model.pt of a training, a folder that `multitrain.save` wrote, or a release's .pyth"
 AGAIN = "it was changed, or its training diverged: copy it again, or train it anew"
@@ -83,41 +88,73 @@ class ResumePoint:
     def __init__(self, path: Path, seconds: float):
         self.path, self.seconds = path, seconds
         self.previous = path.with_suffix(".previous")
+        self.good: Path | None = None  # the newest one that is known to be good
         self.saved = time.monotonic()
         self.cost = 0.0  # seconds that the last writing took
+
+    @property
+    def outlook(self) -> str:
+        """What is left to somebody whose training ends now, for the end of an error's message."""
+        return "the last resume point is kept" if self.good else "there is no resume point yet"
 
     def due(self) -> bool:
         """Whether it is time for the next one."""
         return time.monotonic() - self.saved > max(self.seconds, 20 * self.cost)
 
     def save(self, **state: object) -> None:
-        """Write a state; the one before it stays as `previous`, and is the newest until the new one is whole."""
+        """Write a state; the good one before it stays as `previous`, and is the newest until the new one is whole.
+
+        Raises:
+            UserError: it cannot be written.
+        """
         started = time.monotonic()
-        if self.path.exists():
-            self.path.replace(self.previous)
+        content = {"format": FORMAT, **state}
         try:
-            write_plain(self.path, {"format": FORMAT, **state})
+            if self.path.exists() and self.good != self.previous:
+                self.path.replace(self.previous)
+                self.good = self.good and self.previous
+            write_plain(self.path, {**content, CHECKSUM: checksum(content)})
         except OSError as error:
-            raise UserError(
-                f"{self.path}: cannot be written ({error.strerror}): make room; the last one is kept"
-            ) from None
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}): make room; {self.outlook}") from None
+        self.good = self.path
         self.saved = time.monotonic()
         self.cost = self.saved - started
 
-    def newest(self, warn: Callable[[str], None]) -> Path | None:
-        """The file of the newest whole state, or None; `warn` is told of a damaged one.
+    def newest(self, warn: Callable[[str], None], check: Callable[[dict], None] = lambda state: None) -> Path | None:
+        """The file of the newest good state, or None; `warn` is told of each one that is not, and why.
 
-        With both damaged there is nothing to go on from: the training starts again and says so, since nobody may be
-        there to be asked for days.
+        Good is what can be read, is what was written by its checksum, and fits by `check`, which raises a ValueError
+        with the reason where it does not. Without a good one the training starts again and says so, since nobody may be
+        there to be asked for days. What writers that were killed left in the folder is deleted.
         """
-        there = [path for path in (self.path, self.previous) if path.exists()]
+        sweep(self.path.parent)
+        there = [path for path in (self.path, self.previous) if os.path.lexists(path)]
         for path in there:
+            cure = "the one before it is tried" if path is not there[-1] else "no other one is left: starting anew"
             try:
-                read_state(path, "the one before it is used" if path is not there[-1] else "no other one is left")
-                return path
+                state = read_state(path, cure)
+                check(state)
+            except ValueError as error:
+                warn(f"{path}: {error}: {cure}")
             except UserError as error:
                 warn(str(error))
+            else:
+                if CHECKSUM not in state:
+                    warn(f"{path}: of an earlier version, without a checksum: its types, shapes and ranges are right")
+                self.good = path
+                return path
+            if not path.is_file():  # in the way of the next one
+                _remove(path)
         return None
+
+
+def _remove(path: Path) -> None:
+    """Remove what is there, file or not, if that is possible; a writing that it is in the way of says that it is not."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 def read_state(path: Path, cure: str = "start the training again") -> dict:
@@ -126,4 +163,14 @@ def read_state(path: Path, cure: str = "start the training again") -> dict:
     Raises:
         UserError: the file is missing, damaged or of another kind.
     """
-    return _read(path, cure)
+    content = read_plain(path, cure)
+    if content.get("format") != FORMAT:
+        raise UserError(f"{path}: no resume point: {cure}")
+    if CHECKSUM in content:
+        try:
+            actual = checksum({key: value for key, value in content.items() if key != CHECKSUM})
+        except Exception:  # what can be in a file is more than what is written to one: sparse tensors, numbers too long
+            actual = None
+        if actual is None or content[CHECKSUM] != actual:
+            raise UserError(f"{path}: damaged: its checksum is another one: {cure}")
+    return content

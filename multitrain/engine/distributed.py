@@ -73,7 +73,7 @@ class Team:
                 raise
             raise UserError(
                 f"process {self.rank} of {self.count} no longer reaches another one: that one's own message says why; "
-                "started again, the run continues from its last resume point"
+                "started again, the run goes on from its last resume point, or anew where there is none"
             ) from None
 
 

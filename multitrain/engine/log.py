@@ -148,7 +148,9 @@ class Log:
         if error is None:
             self._write("finished")
         elif isinstance(error, ASKED_TO_STOP):
-            self._write("preempted", str(error) or "interrupted: start it again to go on from its last resume point")
+            self._write(
+                "preempted", str(error) or "interrupted: started again, it goes on from its last resume point, if any"
+            )
         else:
             self._write("failed", str(error) or kind.__name__)
 

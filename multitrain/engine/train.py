@@ -7,18 +7,22 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from multitrain.data.clips import Batch
 from multitrain.data.loader import train_batches, worker_errors
-from multitrain.engine.checkpoint import ResumePoint, read_state, save_network
+from multitrain.engine.checkpoint import CHECKSUM, ResumePoint, read_state, save_network
 from multitrain.engine.distributed import joined
 from multitrain.engine.log import Log, beginning
 from multitrain.engine.preemption import Preempted, StopRequest
+from multitrain.engine.resume import check_state
 from multitrain.engine.setup import Job
 from multitrain.engine.training import Training
-from multitrain.files import atomic
+from multitrain.errors import UserError
+from multitrain.files import atomic, sweep
 from multitrain.model.card import Card, Origin, make_card
 
 HISTORY_LINES = 4000  # about as many steps as this are written to history.jsonl
@@ -60,7 +64,7 @@ def train(
                 ready = time.monotonic()
                 if team.any(batches is None):
                     _stop(training, resume, stop)
-                record = training.step(batches)
+                record = _step(training, resume, batches)
                 now = time.monotonic()
                 training.seconds, waited, last = training.seconds + now - last, ready - last, now
                 log.step(record, batch * job.recipe.repeats, now - ready, waited)
@@ -69,6 +73,14 @@ def train(
             if team.main:
                 _finish(training, log)
             team.wait()
+
+
+def _step(training: Training, resume: ResumePoint, batches: Sequence[Batch]) -> dict:
+    """One step; an error of it, which all processes have, says whether there is something to go on from."""
+    try:
+        return training.step(batches)
+    except UserError as error:
+        raise UserError(f"{error}; {training.team.said_by_main(resume.outlook)}") from None
 
 
 def _stop(training: Training, resume: ResumePoint, stop: StopRequest) -> None:
@@ -84,20 +96,25 @@ def _stop(training: Training, resume: ResumePoint, stop: StopRequest) -> None:
 
 
 def _take_up(training: Training, resume: ResumePoint) -> None:
-    """Restore the newest whole resume point where it fits; the main process chooses, so that all take the same."""
+    """Restore the newest good resume point; the main process chooses, so that all take the same.
+
+    Raises:
+        UserError: the processes do not read the same file.
+    """
     team = training.team
 
     def say(message: str) -> None:
         if team.main:
             sys.stderr.write(f"{message}\n")
 
-    path = team.said_by_main(resume.newest(say) if team.main else None)
+    if team.main:
+        sweep(training.job.folder)
+    path = team.said_by_main(resume.newest(say, lambda state: check_state(state, training)) if team.main else None)
     if path is None:
         return
     state = read_state(path)
-    if state.get("fingerprint") != training.fingerprint:
-        say(f"{path.parent}: made with other settings, clips or initial weights: starting from the first step")
-        return
+    if len(set(team.all_of(state.get(CHECKSUM)))) > 1:
+        raise UserError(f"{path}: processes read different content: give them one folder of results, and start again")
     training.restore(state)
     if len(training.codes) > 1:
         say(f"{training.job.name}: the code has changed since this run started; run.json will name both versions")

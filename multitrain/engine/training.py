@@ -93,7 +93,7 @@ class Training:
         raise UserError(
             f"run {self.job.name}, seed {self.job.seed}: {what} at step {self.done} "
             f"on clips {', '.join(ids[:NAMED_CLIPS])}{more} ({', '.join(f'{k} {v:.4g}' for k, v in terms.items())}): "
-            f"{self.job.lower_rate}; the last resume point is kept"
+            f"{self.job.lower_rate}"
         )
 
     def _fingerprint(self) -> str:
@@ -130,10 +130,11 @@ class Training:
         }
 
     def restore(self, state: dict) -> None:
-        """Continue from a resume point of the same run."""
-        self.network.load_state_dict(state["network"])
-        self.objective.load_state_dict(state["objective"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        """Continue from a resume point of the same run that `check_state` has found good."""
+        self.network.load_state_dict(dict(state["network"]))
+        self.objective.load_state_dict(dict(state["objective"]))
+        groups = self.optimiser.state_dict()["param_groups"]  # the recipe's: a step sets its own rate
+        self.optimiser.load_state_dict({"state": state["optimiser"]["state"], "param_groups": groups})
         self.scaler.load_state_dict(state["scaler"])
         self.done, self.skipped, self.seconds = state["done"], state["skipped"], state["seconds"]
         self.codes = [code for code in state["codes"] if code not in self.codes] + self.codes

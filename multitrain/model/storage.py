@@ -1,10 +1,12 @@
 """Files written by torch: weights and plain values only, nothing in them is executed."""
 
+import hashlib
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,10 +46,16 @@ def require_numbers(path: Path, weights: Mapping[str, Tensor], cure: str) -> Non
         if value.dtype not in KINDS:
             kind = str(value.dtype).removeprefix("torch.")
             raise UserError(f"{path}: {name} is of {kind}, where weights are floating-point numbers: {cure}")
-        if value.numel():
-            least, largest = (end.item() for end in torch.aminmax(value.detach()))
-            if not (least >= -LARGEST and largest <= LARGEST):
-                raise UserError(f"{path}: {name} holds numbers that are not finite: {cure}")
+        if not finite(value):
+            raise UserError(f"{path}: {name} holds numbers that are not finite: {cure}")
+
+
+def finite(value: Tensor) -> bool:
+    """Whether all of a floating-point tensor's numbers are finite in float32."""
+    if not value.numel():
+        return True
+    least, largest = (end.item() for end in torch.aminmax(value.detach()))
+    return least >= -LARGEST and largest <= LARGEST
 
 
 def write_plain(path: Path, content: dict) -> None:
@@ -57,3 +65,27 @@ def write_plain(path: Path, content: dict) -> None:
     torch.save(content, buffer)
     with atomic(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
+
+
+def checksum(content: object) -> str:
+    """SHA-256 of weights and plain values: of every key, value, shape and byte, in their order.
+
+    torch does not compare the checksums of the archives it writes: a weight with a bit changed is read without a word.
+    """
+    digest = hashlib.sha256()
+    for piece in _pieces(content):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(value: object) -> Iterator[bytes | np.ndarray]:
+    if isinstance(value, Tensor):
+        yield f"{value.dtype} {tuple(value.shape)};".encode()
+        yield value.detach().cpu().reshape(-1).view(torch.uint8).numpy()
+    elif isinstance(value, Mapping | list | tuple):
+        its = [part for pair in value.items() for part in pair] if isinstance(value, Mapping) else value
+        yield f"{'dict' if isinstance(value, Mapping) else 'list'} {len(value)};".encode()
+        for part in its:
+            yield from _pieces(part)
+    else:
+        yield f"{type(value).__name__} {value!r};".encode()

@@ -25,6 +25,7 @@ from multitrain.engine.setup import Job, build_network, code_hash, init_record
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.model.network import Network, normalise
+from multitrain.model.storage import finite
 from multitrain.progress import progress
 
 VIEWS = Views(temporal=2, spatial=1)  # of a training clip: two moments of it, where it is long enough
@@ -76,7 +77,7 @@ def features(network: Network, source: Source, resume: ResumePoint, device: torc
     spec, views = network.spec, source.settings.views
     clips = ViewClips([source], spec.model.frames, spec.size)
     fingerprint = _fingerprint(source)
-    parts = _kept(resume, fingerprint)
+    parts = _kept(resume, fingerprint, (len(clips), views.temporal * views.spatial, network.backbone.width))
     done = sum(map(len, parts))
     network = network.to(device).eval()
     resume.path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,11 +110,20 @@ def _fingerprint(source: Source) -> str:
     return digest.hexdigest()
 
 
-def _kept(resume: ResumePoint, fingerprint: str) -> list[Tensor]:
-    """The features that an earlier start has saved of the same clips."""
-    path = resume.newest(lambda message: sys.stderr.write(f"{message}\n"))
-    state = read_state(path) if path else {}
-    return [state["z"]] if state.get("fingerprint") == fingerprint else []
+def _kept(resume: ResumePoint, fingerprint: str, shape: tuple[int, int, int]) -> list[Tensor]:
+    """The features (n, V, D) that an earlier start has saved of the first n of the same N clips, of shape (N, V, D)."""
+
+    def check(state: dict) -> None:
+        z = state.get("z")
+        if state.get("fingerprint") != fingerprint:
+            raise ValueError("made with other code, settings or clips")
+        if not isinstance(z, Tensor) or z.dtype != torch.float32 or z.ndim != 3 or z.shape[1:] != shape[1:]:
+            raise ValueError(f"z holds no features of shape {shape}")
+        if not 0 < len(z) <= shape[0] or not finite(z):
+            raise ValueError(f"z holds features of {len(z)} clips, or numbers that are not finite")
+
+    path = resume.newest(lambda message: sys.stderr.write(f"{message}\n"), check)
+    return [read_state(path)["z"]] if path else []
 
 
 def fit(head: nn.Module, z: Tensor, labels: Tensor, decay: float, steps: int) -> list[dict]:

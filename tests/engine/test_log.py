@@ -128,7 +128,7 @@ def test_a_number_that_is_not_finite_leaves_the_status_valid(job):
         (UserError("the loss is nan at step 2"), "failed", "the loss is nan at step 2"),
         (ZeroDivisionError(), "failed", "ZeroDivisionError"),
         (Preempted("told to stop by SIGTERM"), "preempted", "told to stop by SIGTERM"),
-        (KeyboardInterrupt(), "preempted", "interrupted: start it again to go on from its last resume point"),
+        (KeyboardInterrupt(), "preempted", "interrupted: started again, it goes on from its last resume point, if any"),
     ],
 )
 def test_the_end_of_a_run_is_told(job, error, state, message):

@@ -178,7 +178,7 @@ def test_a_damaged_resume_point_gives_way_to_the_one_before(tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     said = []
     assert read_state(point.newest(said.append))["done"] == 1
-    assert "checkpoint.pt: damaged" in said[0] and "the one before it is used" in said[0]
+    assert "checkpoint.pt: damaged" in said[0] and "the one before it is tried" in said[0]
     path.unlink()
     assert read_state(point.newest(pytest.fail))["done"] == 1
     assert ResumePoint(tmp_path / "none.pt", 0).newest(pytest.fail) is None
@@ -194,7 +194,7 @@ def test_with_both_resume_points_damaged_it_starts_again_and_says_so(job, tmp_pa
     train(run, CPU)
     said = capsys.readouterr().err
     assert "checkpoint.pt: damaged" in said and "checkpoint.previous: damaged" in said
-    assert "no other one is left" in said
+    assert "no other one is left: starting anew" in said
     assert "resuming" not in said
     assert [json.loads(line)["step"] for line in (run.folder / "history.jsonl").open()] == [0, 1, 2, 3]
 

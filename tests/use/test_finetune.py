@@ -262,7 +262,7 @@ def test_two_processes_do_not_work_in_one_folder(network, videos, tmp_path):
 
 def test_a_rate_too_high_is_told_by_its_option(network, videos, tmp_path, monkeypatch):
     monkeypatch.setattr("multitrain.engine.training.numbers", lambda terms: {**numbers(terms), "total": math.nan})
-    with pytest.raises(UserError, match="give a lower --rate, and a new --out; the last resume point is kept"):
+    with pytest.raises(UserError, match="give a lower --rate, and a new --out; there is no resume point yet"):
         finetune(network, videos, tmp_path / "out", Choices(epochs=1), CPU)
 
 

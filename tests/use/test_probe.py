@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from multitrain.engine.checkpoint import ResumePoint
 from multitrain.model.heads import make_head
 from multitrain.use import probe
 
@@ -61,3 +62,29 @@ def test_a_class_with_one_clip_is_in_every_fit(counts, monkeypatch):
     assert decay in probe.DECAYS and all(classes == set(range(len(counts))) for classes in seen)
     if max(counts) == 1:
         assert not seen and decay == max(probe.DECAYS)
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        ({"fingerprint": "other", "z": torch.zeros(4, 2, 3)}, "made with other code, settings or clips"),
+        ({"fingerprint": "this"}, "z holds no features of shape (5, 2, 3)"),
+        ({"fingerprint": "this", "z": 4}, "z holds no features of shape (5, 2, 3)"),
+        ({"fingerprint": "this", "z": torch.zeros(4, 2, 9)}, "z holds no features of shape (5, 2, 3)"),
+        ({"fingerprint": "this", "z": torch.zeros(4, 2, 3).half()}, "z holds no features of shape (5, 2, 3)"),
+        ({"fingerprint": "this", "z": torch.zeros(6, 2, 3)}, "z holds features of 6 clips"),
+        ({"fingerprint": "this", "z": torch.zeros(0, 2, 3)}, "z holds features of 0 clips"),
+        ({"fingerprint": "this", "z": torch.full((4, 2, 3), torch.nan)}, "numbers that are not finite"),
+    ],
+)
+def test_wrong_features_give_way_to_those_before(state, line, tmp_path, capsys):
+    resume = ResumePoint(tmp_path / "features.pt", 0)
+    resume.save(fingerprint="this", z=torch.ones(3, 2, 3))
+    resume.save(**state)
+    (kept,) = probe._kept(resume, "this", (5, 2, 3))
+    assert torch.equal(kept, torch.ones(3, 2, 3))
+    said = capsys.readouterr().err
+    assert line in said and said.endswith(": the one before it is tried\n")
+    resume.previous.unlink()
+    assert probe._kept(resume, "this", (5, 2, 3)) == []
+    assert capsys.readouterr().err.endswith(": no other one is left: starting anew\n")

@@ -5,9 +5,6 @@ from snakemake.utils import min_version
 min_version("9.17")  # the first in which a job's priority can be a function
 
 
-configfile: "config/config.yaml"
-
-
 report: "workflow/report/workflow.rst"
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from multitrain.errors import UserError
 from multitrain.recipes import Machine, Recipe
-from multitrain.settings import Count, Fraction, Name, Positive, Settings
+from multitrain.settings import Count, Folder, Fraction, Name, Positive, Seeds, Settings
 
 
 class Transcode(Settings):
@@ -156,7 +156,7 @@ class Scale(Settings):
     @model_validator(mode="after")
     def _complete(self):
         if set(self.sizes) != {"base", "large"}:
-            raise ValueError("sizes needs both base and large")
+            raise ValueError(f"sizes needs both base and large, and has {', '.join(self.sizes) or 'none'}")
         for name, recipe in self.recipes.items():
             parts = recipe.parts(self.machine.processes)
             if parts * self.machine.processes > 1 and recipe.batch % (2 * parts * self.machine.processes):
@@ -196,10 +196,10 @@ class Project(Settings):
     """config/config.yaml: what a user changes first."""
 
     scale: Name = Field("mini", description="a file of config/scales")
-    seeds: tuple[int, ...] = Field((0,), min_length=1, description="each run is repeated with each seed")
+    seeds: Seeds = Field((0,), description="each run is repeated with each seed: different whole numbers from 0 on")
     exclude_leaks: bool = Field(True, description="leave out training clips of videos that a joint run is tested on")
     pretrained: dict[Name, str] = Field(
         {}, description="model file or release's .pyth whose backbone stands in for that run's as initial weights"
     )
-    data: str = Field("data", description="folder of raw files and prepared clips")
-    results: str = Field("results", description="folder of runs, tables and figures")
+    data: Folder = Field("data", description="folder of raw files and prepared clips")
+    results: Folder = Field("results", description="folder of runs, tables and figures")

@@ -1,7 +1,6 @@
 """Settings from files: every mistake is one line that names the file, the key and the cure."""
 
 from collections.abc import Collection
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,28 +9,13 @@ from pydantic import ValidationError
 
 from multitrain.claims import Claim, Claims
 from multitrain.config import Scale
-from multitrain.errors import UserError
+from multitrain.errors import UserError, meant
 from multitrain.experiments import Experiments
+from multitrain.explain import explain
 from multitrain.files import read_bytes
 from multitrain.settings import Settings
 
 S = TypeVar("S", bound=Settings)
-
-
-def _explain(error: ValidationError, where: Path | str) -> UserError:
-    """One line for the first error; a key that does not exist goes first, as it explains one that is missing."""
-    errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    first = errors[0]
-    place = "".join(f"{part}: " for part in (".".join(map(str, first["loc"])),) if part)
-    cure = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "missing":
-        cure = "this key is required"
-    elif first["type"] == "extra_forbidden":
-        known = {name for kind in Settings.__subclasses__() for name in kind.model_fields}
-        meant = get_close_matches(str(first["loc"][-1]), sorted(known), n=1)
-        cure = "no such key" + (f": did you mean {meant[0]}?" if meant else ": see the schemas in workflow/schemas")
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return UserError(f"{where}: {place}{cure}{more}")
 
 
 def parse(kind: type[S], values: object, where: Path | str) -> S:
@@ -39,7 +23,20 @@ def parse(kind: type[S], values: object, where: Path | str) -> S:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise _explain(error, where) from None
+        raise explain(error, kind, where) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that comes twice is an error; by itself the last one counts, without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                problem = f"the key {key.value} comes twice: leave one"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> object:
@@ -48,9 +45,24 @@ def read_yaml(path: Path) -> object:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise UserError(f"{path}: no such file; in that folder there are: {known}")
     try:
-        return yaml.safe_load(read_bytes(path))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        content = yaml.load(read_bytes(path).decode("utf-8"), _Loader)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}: change its permissions") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not
+        raise UserError(f"{path}: not valid YAML: {_trouble(error)}") from None
+    if content is None:
+        raise UserError(f"{path}: is empty: restore the committed file")
+    return content
+
+
+def _trouble(error: Exception) -> str:
+    """What YAML did not understand, where, and for a tab what to do."""
+    text = " ".join(str(getattr(error, "problem", None) or error).split())
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}{text}" + (": indent with spaces" if "'\\t'" in text else "")
 
 
 def load_scale(name_or_path: str, config: Path | str = "config") -> Scale:
@@ -58,7 +70,10 @@ def load_scale(name_or_path: str, config: Path | str = "config") -> Scale:
     path = Path(name_or_path)
     if path.suffix != ".yaml":
         path = Path(config) / "scales" / f"{name_or_path}.yaml"
-    return parse(Scale, read_yaml(path), path)
+    scale = parse(Scale, read_yaml(path), path)
+    if scale.name != path.stem:  # the name is that of folders of clips and runs
+        raise UserError(f"{path}: name: {scale.name!r} is not the file's: write {path.stem}, or rename the file")
+    return scale
 
 
 def load_experiments(config: Path | str = "config", scale: Scale | None = None) -> Experiments:
@@ -79,7 +94,7 @@ def _check_names(experiments: Experiments, scale: Scale, path: Path) -> None:
         for place, names in uses.items():
             if unknown := [name for name in names if name not in known]:
                 raise UserError(
-                    f"{path}: {place}: no {kind} {unknown[0]!r} at scale {scale.name}; there are {', '.join(known)}"
+                    f"{path}: {place}: no {kind} {unknown[0]!r} at scale {scale.name}: {meant(unknown[0], known)}"
                 )
 
 
@@ -118,6 +133,4 @@ def _check_claim(claim: Claim, claims: Claims, experiments: Experiments, place: 
 def _require(name: str, known: Collection[str], place: str, what: str) -> None:
     """Raise a UserError for a name that is not among those known."""
     if name not in known:
-        meant = get_close_matches(name, known, n=1)
-        cure = f"did you mean {meant[0]!r}?" if meant else f"there are {', '.join(known)}"
-        raise UserError(f"{place}: no {what} {name!r}: {cure}")
+        raise UserError(f"{place}: no {what} {name!r}: {meant(name, known)}")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from multitrain.errors import UserError
+from multitrain.errors import UserError, meant
 from multitrain.settings import Name, Settings
 
 
@@ -55,24 +55,43 @@ class Experiments(Settings):
     @model_validator(mode="after")
     def _references(self):
         for name, run in self.runs.items():
-            if run.init is not None and run.init not in self.runs:
-                raise ValueError(f"run {name}: init names {run.init!r}, which is no run")
-            if run.steps_of is not None and (run.steps_of not in self.runs or self.runs[run.steps_of].steps_of):
-                raise ValueError(f"run {name}: steps_of names {run.steps_of!r}, which is no run with epochs of its own")
-            seen = [name]
-            while (following := self.runs[seen[-1]].init) is not None:
-                if following in seen:
-                    raise ValueError(f"run {name}: init goes in a circle: {' -> '.join([*seen, following])}")
-                seen.append(following)
+            self._check_run(name, run)
         for name, table in self.tables.items():
-            for row in table.rows:
-                unknown = [run for run in row.runs if run not in self.runs]
-                if unknown:
-                    raise ValueError(f"table {name}, row {row.method!r}: no run {', '.join(unknown)}")
+            for place, row in enumerate(table.rows):
+                for run in row.runs:
+                    self._require(run, f"tables.{name}.rows.{place}.runs")
         for name in self.projections.runs:
-            if name not in self.runs or self.runs[name].projection == "none":
-                raise ValueError(f"projections: {name!r} is no run with projections")
+            self._require(name, "projections.runs")
+            if self.runs[name].projection == "none":
+                raise ValueError(f"projections.runs: {name!r} has no projections: take it out")
         return self
+
+    def _check_run(self, name: str, run: Run) -> None:
+        if run.init is not None:
+            self._require(run.init, f"runs.{name}.init")
+        if run.steps_of is not None:
+            self._require(run.steps_of, f"runs.{name}.steps_of")
+            if self.runs[run.steps_of].steps_of:
+                raise ValueError(f"runs.{name}.steps_of: {run.steps_of!r} has no epochs of its own: name another run")
+        if twice := [each for each in dict.fromkeys(run.datasets) if run.datasets.count(each) > 1]:
+            raise ValueError(f"runs.{name}.datasets: {twice[0]!r} is named twice: leave one")
+        if run.projection != "none" and len(run.datasets) < 2:
+            raise ValueError(
+                f"runs.{name}.projection: {run.projection!r} is between datasets, and there is "
+                f"{run.datasets[0]} alone: add a dataset, or leave projection out"
+            )
+        seen = [name]
+        while (following := self.runs[seen[-1]].init) is not None and following in self.runs:
+            if following in seen:
+                raise ValueError(
+                    f"runs.{name}.init: goes in a circle, {' -> '.join([*seen, following])}: leave one out"
+                )
+            seen.append(following)
+
+    def _require(self, name: str, place: str) -> None:
+        """Raise a ValueError for a name that is no run."""
+        if name not in self.runs:
+            raise ValueError(f"{place}: no run {name!r}: {meant(name, self.runs)}")
 
     def run(self, name: str) -> Run:
         """The run of that name, or an error that lists those there are."""

@@ -5,6 +5,25 @@ from typing import Annotated
 
 import typer
 
+from multitrain.settings import seeds
+
+
+def _parsed(text: str | int) -> int:
+    """One seed; the rule for seeds is that of the configuration. The default comes as a number."""
+    try:
+        return seeds([text])[0]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _different(values: list[int] | None) -> list[int] | None:
+    """The seeds that were given, each once."""
+    try:
+        return list(seeds(values)) if values else values
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset of the scale, e.g. k400.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run of config/experiments.yaml, e.g. multitrain.")]
 ScaleName = Annotated[str, typer.Option("--scale", help="A file of config/scales, or the path of one.")]
@@ -12,9 +31,14 @@ ConfigFolder = Annotated[Path, typer.Option("--config-dir", help="Folder with ex
 DataFolder = Annotated[Path, typer.Option("--data", help="Folder of raw files and prepared clips.")]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Folder of runs and tables.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes side by side; changes nothing but speed.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of the run.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="SEED", parser=_parsed, help="Seed of the run.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=1024, help="Processor threads of the computation.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that decode ahead; 0: none.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: an accelerator where there is one.")]
 PublishedFolder = Annotated[Path, typer.Option("--published", help="Folder of the paper's tables.")]
-Seeds = Annotated[list[int] | None, typer.Option("--seed", help="Seed to show; may be given several times.")]
+Seeds = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--seed", metavar="SEED", parser=_parsed, callback=_different, help="Seed to show; may be given several times."
+    ),
+]

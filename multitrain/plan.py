@@ -8,6 +8,7 @@ import json
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -33,6 +34,9 @@ class Plan:
     def load(cls, values: dict, folder: str = "config") -> "Plan":
         """The plan for the content of config.yaml as the command line changed it, or a UserError."""
         project = parse(Project, values, f"{folder}/config.yaml or --config")
+        for name in ("data", "results"):
+            if (path := Path(getattr(project, name))).exists() and not path.is_dir():
+                raise UserError(f"{folder}/config.yaml or --config: {name}: {str(path)!r} is no folder: name another")
         scale = load_scale(project.scale, folder)
         experiments = load_experiments(folder, scale)
         started = {run.init for run in experiments.runs.values()}

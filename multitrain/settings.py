@@ -1,8 +1,9 @@
 """The base of all settings, and the kinds of number they are made of."""
 
+import os
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -11,7 +12,33 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
+def seeds(value: object) -> tuple[int, ...]:
+    """The seeds of a configuration or of the command line; a ValueError with the one rule for all of them.
+
+    Snakemake hands over the numbers of a list in --config as text.
+    """
+    listed = list(value) if isinstance(value, list | tuple) else []
+    read = [int(each) if isinstance(each, str) and each.isascii() and each.isdecimal() else each for each in listed]
+    if not read or any(type(each) is not int or each < 0 for each in read) or len(set(read)) < len(read):
+        raise ValueError(f"seeds are a list of different whole numbers from 0 on, as in [0, 1, 2], and not {value!r}")
+    return tuple(read)
+
+
+Seeds = Annotated[tuple[int, ...], BeforeValidator(seeds)]
+
+
+def _folder(text: str) -> str:
+    """A folder as the workflow writes its paths: `results` for `results/` and `./results`."""
+    folder = os.path.normpath(text) if text.strip() else "."
+    if folder == "." or any(letter in folder for letter in "{}\n"):
+        raise ValueError(f"{text!r} is no folder of its own: name one, without braces, as in `results`")
+    return folder
+
+
+Folder = Annotated[str, AfterValidator(_folder)]
+
+
 class Settings(BaseModel):
     """Immutable, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -42,7 +42,10 @@ def test_shipped_claims_use_every_method_of_the_ablations(experiments: Experimen
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"tabel": "table1"}, r"claims.yaml: claims.one.tabel: no such key: did you mean table\?"),
+        (
+            {"tabel": "table1"},
+            r"claims.yaml: claims.one.tabel: no such key \(its value is .table1.\): did you mean table\?",
+        ),
         ({"table": "table9"}, r"claims.yaml: claims.one.table: no table 'table9': did you mean 'table.'\?"),
         ({"left": "Multitrain"}, r"claims.yaml: claims.one.left: no method 'Multitrain': did you mean 'MultiTrain'\?"),
         ({"right": "xyz"}, r"claims.one.right: no method 'xyz': there are Baseline, "),
@@ -83,7 +86,10 @@ def test_what_is_wrong_in_a_claim_is_named(tmp_path: Path, experiments: Experime
         ({"table0": {}}, r"claims.yaml: paper: no table 'table0': did you mean"),
         ({"table1": {"Baselin": {"method": "x"}}}, r"paper.table1: no method 'Baselin': did you mean 'Baseline'\?"),
         ({"table1": {"Baseline": {"method": "x", "table": "t"}}}, r"paper.table1.Baseline.table: no table 't'"),
-        ({"table1": {"Baseline": {"methd": "x"}}}, r"paper.table1.Baseline.methd: no such key: did you mean method\?"),
+        (
+            {"table1": {"Baseline": {"methd": "x"}}},
+            r"paper.table1.Baseline.methd: no such key \(its value is .x.\): did you mean method\?",
+        ),
     ],
 )
 def test_what_is_wrong_in_the_papers_rows_is_named(tmp_path: Path, experiments: Experiments, paper: dict, message: str):

@@ -1,10 +1,14 @@
 """Shipped configurations are read; what is wrong in a configuration is named in one message."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
+from multitrain.cli import app
 from multitrain.config import Project, Scale
 from multitrain.configfile import load_experiments, load_scale, parse
 from multitrain.errors import UserError
@@ -105,13 +109,17 @@ def test_what_is_wrong_in_a_scale_is_named(mini: dict, path: list, value: object
 
 def test_a_missing_key_is_named(mini: dict):
     del mini["recipes"]["joint"]["batch"]
-    with pytest.raises(UserError, match=r"^file: recipes.joint.batch: this key is required$"):
+    with pytest.raises(
+        UserError, match=r"^file: recipes.joint.batch: this key is required: videos of one step, over all processes$"
+    ):
         parse(Scale, mini, "file")
 
 
 def test_a_misspelt_key_goes_before_the_one_it_should_have_been(mini: dict):
     mini["recipes"]["joint"]["bacth"] = mini["recipes"]["joint"].pop("batch")
-    with pytest.raises(UserError, match=r"^file: recipes.joint.bacth: no such key: did you mean batch\?"):
+    with pytest.raises(
+        UserError, match=r"^file: recipes.joint.bacth: no such key \(its value is 16\): did you mean batch\?"
+    ):
         parse(Scale, mini, "file")
 
 
@@ -126,11 +134,35 @@ def test_further_mistakes_are_counted(mini: dict):
     [
         ("multitrain", "projektion", "add", r"file: runs.multitrain.projektion: no such key"),
         ("multitrain", "projection", "added", r"file: runs.multitrain.projection: Input should be 'add'"),
-        ("multitrain", "init", "k400", r"run multitrain: init names 'k400', which is no run"),
-        ("vanilla", "steps_of", "joint", r"run vanilla: steps_of names 'joint', which is no run with epochs"),
-        ("vanilla", "steps_of", "mit_longer", r"run vanilla: steps_of names 'mit_longer', which is no run with epoch"),
-        ("k400_baseline", "init", "multitrain", r"goes in a circle: k400_baseline -> multitrain -> k400_baseline"),
-        ("vanilla", "init", "vanilla", r"run vanilla: init goes in a circle: vanilla -> vanilla"),
+        ("multitrain", "init", "k400", r"runs.multitrain.init: no run 'k400': there are k400_baseline, "),
+        ("vanilla", "steps_of", "joint", r"runs.vanilla.steps_of: no run 'joint': there are "),
+        ("vanilla", "steps_of", "mit_longer", r"runs.vanilla.steps_of: 'mit_longer' has no epochs"),
+        (
+            "k400_baseline",
+            "init",
+            "multitrain",
+            r"runs.k400_baseline.init: goes in a circle, k400_baseline -> multitrain -> k400_baseline",
+        ),
+        ("vanilla", "init", "vanilla", r"runs.vanilla.init: goes in a circle, vanilla -> vanilla"),
+        (
+            "k400_baseline",
+            "projection",
+            "add",
+            r"runs.k400_baseline.projection: 'add' is between datasets, and there is k400",
+        ),
+        (
+            "mit_baseline",
+            "projection",
+            "separate",
+            r"runs.mit_baseline.projection: 'separate' is between datasets, and",
+        ),
+        ("vanilla", "datasets", ["mit", "mit"], r"file: runs.vanilla.datasets: 'mit' is named twice"),
+        (
+            "vanilla",
+            "datasets",
+            [],
+            r"file: runs.vanilla.datasets: Tuple should have at least 1 item .*, but it is \(?\[?",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_run_is_named(experiments: dict, run: str, key: str, value: object, message: str):
@@ -141,7 +173,9 @@ def test_what_is_wrong_in_a_run_is_named(experiments: dict, run: str, key: str, 
 
 def test_a_table_names_runs_that_exist(experiments: dict):
     experiments["tables"]["table1"]["rows"][0]["runs"] = ["k400_baselin"]
-    with pytest.raises(UserError, match=r"table table1, row 'Baseline': no run k400_baselin"):
+    with pytest.raises(
+        UserError, match=r"file: tables.table1.rows.0.runs: no run 'k400_baselin': did you mean 'k400_baseline'\?"
+    ):
         parse(Experiments, experiments, "file")
 
 
@@ -157,8 +191,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("datasets", ["k40"], r"runs.vanilla.datasets: no dataset 'k40' at scale mini; there are k400, k700"),
-        ("recipe", "joined", r"runs.vanilla.recipe: no recipe 'joined' at scale mini; there are"),
+        ("datasets", ["k40"], r"runs.vanilla.datasets: no dataset 'k40' at scale mini: did you mean 'k400'\?"),
+        ("recipe", "joined", r"runs.vanilla.recipe: no recipe 'joined' at scale mini: did you mean 'joint'\?"),
     ],
 )
 def test_runs_are_checked_against_the_scale(folder: Path, experiments: dict, key: str, value: object, message: str):
@@ -180,11 +214,156 @@ def test_an_unknown_scale_lists_those_there_are():
         load_scale("huge", CONFIG)
 
 
-def test_what_is_not_yaml_is_named(folder: Path):
-    (folder / "scales" / "mini.yaml").write_text("name: [mini")
-    with pytest.raises(UserError, match=r"mini.yaml: not valid YAML: .*line 1") as caught:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name: [mini", r"not valid YAML: line 1, column 12: expected ',' or ']'"),
+        (
+            b"name: mini\n\tsizes: {}\n",
+            r"not valid YAML: line 2, column 1: found character '\\t' .*: indent with spaces",
+        ),
+        (
+            b"name: mini\nsizes: {base: 1, large: 2, base: 3}\n",
+            r"line 2, column 28: the key base comes twice: leave one",
+        ),
+        (b"name: mini\n? [a]\n: b\n", r"not valid YAML: line 2, column 3: found unhashable key"),
+        (b"name: 2020-13-01\n", r"not valid YAML: month must be in 1..12"),
+        (b"---\na: 1\n---\nb: 1\n", r"not valid YAML: line 3, column 1: but found another document"),
+        (b"name: m\xfcni\n", r"mini.yaml: byte 7 is not UTF-8: save the file as UTF-8"),
+        (b"name: \x01\n", r"not valid YAML: .*special characters are not allowed"),
+        (b"", r"mini.yaml: is empty: restore the committed file"),
+        (b"# a remark\n", r"mini.yaml: is empty"),
+        (b"[a, b]\n", r"mini.yaml: should be keys with values \(KEY: VALUE\), but it is \['a', 'b'\]"),
+        (b"mini\n", r"mini.yaml: should be keys with values \(KEY: VALUE\), but it is 'mini'"),
+        (b"[" * 5000, r"mini.yaml: not valid YAML"),
+    ],
+)
+def test_what_is_not_yaml_is_named(folder: Path, content: bytes, message: str):
+    (folder / "scales" / "mini.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=message) as caught:
         load_scale("mini", folder)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"), [("folder", "is a folder"), ("pipe", "is a pipe"), ("link", "no such file")]
+)
+def test_what_is_no_file_is_named(folder: Path, kind: str, message: str):
+    path = folder / "experiments.yaml"
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("nowhere")
+    with pytest.raises(UserError, match=rf"experiments.yaml: {message}"):
+        load_experiments(folder)
+
+
+def test_a_scale_has_the_name_of_its_file(folder: Path):
+    shutil.copy(folder / "scales/mini.yaml", folder / "scales/mine.yaml")
+    with pytest.raises(UserError, match=r"mine.yaml: name: 'mini' is not the file's: write mine"):
+        load_scale("mine", folder)
+
+
+SCALE_MISTAKES = [  # path, value, the message after "file: "
+    ("recipes.joint.batch", "many", "recipes.joint.batch: Input should be a valid integer, unable to parse string as"),
+    ("recipes.joint.batch", 1, "recipes.joint.batch: Input should be greater than or equal to 2, but it is 1"),
+    ("recipes.joint.rate", float("nan"), "recipes.joint.rate: Input should be a finite number, but it is nan"),
+    ("recipes.joint.rate", float("inf"), "recipes.joint.rate: Input should be a finite number, but it is inf"),
+    ("recipes.joint", [3], "recipes.joint: should be keys with values (KEY: VALUE), but it is [3]"),
+    ("recipes.joint.betas", 0.9, "recipes.joint.betas: should be a list, [ONE, ANOTHER], but it is 0.9"),
+    ("recipes.Joint", {}, "recipes.Joint: a name has lower-case letters, digits and _, and starts with a letter, and"),
+    ("recipes.joint.optimiser", "adam", "recipes.joint.optimiser: Input should be 'adamw' or 'sgd', but it is 'adam'"),
+    ("recipes.joint.optimizer", "sgd", "recipes.joint.optimizer: no such key (its value is 'sgd'): did you mean opt"),
+    ("recipes.joint.mixing.rate", 1, "recipes.joint.mixing.rate: no such key (its value is 1): did you mean recipes.N"),
+    ("recipes.joint.seeds", [1], "recipes.joint.seeds: no such key (its value is [1]): did you mean seeds of config.y"),
+    ("datasets.k400.xyzzy", 1, "datasets.k400.xyzzy: no such key (its value is 1): there are title, letter, reader"),
+    ("datasets.k400.title", 400, "datasets.k400.title: Input should be a valid string, but it is 400"),
+    (
+        "datasets.k400.transcode.keyint",
+        -2,
+        "datasets.k400.transcode.keyint: Input should be greater than or equal to 1",
+    ),
+    ("sizes", {"base": 48}, "sizes needs both base and large, and has base"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), SCALE_MISTAKES, ids=[f"{p}={v}" for p, v, _ in SCALE_MISTAKES])
+def test_a_mistake_in_a_scale_is_named_with_its_path_and_value(mini: dict, path: str, value: object, message: str):
+    *above, last = path.split(".")
+    place = mini
+    for key in above:
+        place = place.setdefault(key, {})
+    place[last] = value
+    with pytest.raises(UserError) as caught:
+        parse(Scale, mini, "file")
+    assert str(caught.value).startswith(f"file: {message}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"covariance_weight": 2},
+            "covariance_weight: no such key (its value is 2): did you mean "
+            "recipes.NAME.covariance_weight of scales/SCALE.yaml?",
+        ),
+        ({"projection": "add"}, "projection: no such key (its value is 'add'): did you mean runs.NAME.projection of e"),
+        ({"scale": 3}, "scale: Input should be a valid string, but it is 3"),
+        ({"data": ""}, "data: '' is no folder of its own: name one"),
+        ({"results": "./"}, "results: './' is no folder of its own"),
+        ({"results": "a{b}"}, "results: 'a{b}' is no folder of its own"),
+        ({"results": 3}, "results: Input should be a valid string, but it is 3"),
+        ({"results": "config/config.yaml"}, "results: 'config/config.yaml' is no folder: name another"),
+        ({"pretrained": {"k400": "x"}}, "pretrained.k400: no run starts from 'k400'"),
+        ({"exclude_leaks": "maybe"}, "exclude_leaks: Input should be a valid boolean, unable to interpret input, but"),
+    ],
+)
+def test_a_mistake_in_the_project_is_named(values: dict, message: str, monkeypatch):
+    monkeypatch.chdir(CONFIG.parent)
+    with pytest.raises(UserError) as caught:
+        Plan.load(values)
+    assert str(caught.value).startswith(f"config/config.yaml or --config: {message}")
+
+
+@pytest.mark.parametrize(
+    "value", [[0, 0], [-1], 3, [1.5], "", [], ["x"], ["-1"], ["0", 0], [True], [None], None, {"a": 1}]
+)
+def test_seeds_have_one_rule_and_one_message(value: object):
+    with pytest.raises(UserError) as caught:
+        Plan.load({"seeds": value}, str(CONFIG))
+    rule = "seeds are a list of different whole numbers from 0 on, as in [0, 1, 2], and not"
+    assert str(caught.value).endswith(f"or --config: seeds: {rule} {value!r}")
+
+
+@pytest.mark.parametrize("said", [["--seed", "0", "--seed", "0"], ["--seed", "x"], ["--seed=-1"], ["--seed", "1.5"]])
+@pytest.mark.parametrize("command", [["table", "table1"], ["status"], ["train", "multitrain"]])
+def test_commands_have_the_same_rule_for_seeds(command: list[str], said: list[str], capsys):
+    if command[0] == "train" and len(said) == 4:
+        said = ["--seed", ""]  # it takes one
+    with pytest.raises(SystemExit) as ended:
+        typer.main.get_command(app)([*command, *said], windows_expand_args=False)
+    assert ended.value.code == 2
+    message = " ".join(word for word in capsys.readouterr().err.split() if word != "│")
+    assert "seeds are a list of different whole numbers from 0 on, as in [0, 1, 2], and not" in message
+
+
+def test_seeds_of_the_command_line_come_as_text():
+    """What Snakemake 9 makes of --config 'seeds=[3,0]'."""
+    assert Plan.load({"seeds": ["3", "0"]}, str(CONFIG)).project.seeds == (3, 0)
+
+
+def test_folders_are_written_in_one_way():
+    said = {
+        "results": ["results/", "./results", "results//", "x/../results"],
+        "data": ["/a/data/", "/a//data", "/a/data/."],
+    }
+    for key, ways in said.items():
+        assert len({getattr(parse(Project, {key: way}, "file"), key) for way in ways}) == 1
+    assert parse(Project, {"results": "results/"}, "file").results == "results"
 
 
 def test_every_message_is_one_line(mini: dict):

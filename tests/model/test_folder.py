@@ -134,7 +134,7 @@ CHANGES = [
     ("card.datasets.a.frames.views.temporal", 10**9, r"views\.temporal is 1e\+09: it can be 1 to 1000"),
     ("card.datasets.a.frames.sampling.stride", 10**9, r"sampling\.stride is"),
     ("card.datasets.a.frames.fps", 1e9, r"fps is"),
-    ("card.datasets.a.frames.fps", float("inf"), r"fps is"),
+    ("card.datasets.a.frames.fps", float("inf"), r"fps: Input should be a finite"),
     ("card.datasets.b.frames.grid", 10**9, r"b\.frames\.grid is"),
     ("card.datasets.a.frames.short_side", 10**9, r"short_side is"),
 ]

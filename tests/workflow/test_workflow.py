@@ -268,7 +268,7 @@ def test_a_changed_notebook_is_executed_again_alone(project: Path, edit):
 def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected: dict[str, int]):
     folder = copy_of_project(tmp_path)
     seeds = ["seeds=[0,1]"] if scale == "ci" else []
-    planned = snakemake(folder, "-n", "--config", f"scale={scale}", *seeds, "data=elsewhere", "results=its own")
+    planned = snakemake(folder, "-n", "--config", f"scale={scale}", *seeds, "data=./elsewhere", "results=its own/")
     assert planned.returncode == 0, planned.stderr
     table = planned.stdout.split("Job stats:")[1].split("total")[0]
     found = Counter({name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)})
@@ -308,7 +308,8 @@ def test_the_profile_names_rules_that_exist_and_the_executors_own_keys():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["scle=mini"], "config/config.yaml or --config: scle: no such key: did you mean scale?"),
+        (["scle=mini"], "config/config.yaml or --config: scle: no such key (its value is 'mini'): did you mean scale?"),
+        (["seeds=3"], "config/config.yaml or --config: seeds: seeds are a list of different whole numbers from 0 on"),
         (["scale=huge"], "config/scales/huge.yaml: no such file; in that folder there are: ci, lab, mini, paper"),
     ],
 )
@@ -317,6 +318,14 @@ def test_a_wrong_setting_is_one_message(tmp_path: Path, arguments: list[str], me
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1].startswith(message)
     assert "Traceback" not in refused.stderr
+
+
+def test_a_key_that_comes_twice_is_one_message(project: Path, edit):
+    edit("config/config.yaml", "seeds:", "scale: ci\nseeds:")
+    refused = snakemake(project, "-n")
+    assert refused.returncode == 1
+    message = "config/config.yaml: not valid YAML: line 3, column 1: the key scale comes twice: leave one\n"
+    assert refused.stderr == message
 
 
 def test_a_misspelt_key_of_a_run_is_one_message(project: Path, edit):

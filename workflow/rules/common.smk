@@ -6,13 +6,23 @@ from pathlib import Path
 
 from multitrain import launch
 from multitrain.analysis.outputs import NOTEBOOKS
+from multitrain.configfile import read_yaml
 from multitrain.errors import UserError
 from multitrain.plan import Plan
+
+try:  # Snakemake itself takes the last of two equal keys, and names no line
+    read_yaml(Path("config/config.yaml"))
+except UserError as error:
+    sys.exit(str(error))  # the message alone; Snakemake's own errors add a traceback
+
+
+configfile: "config/config.yaml"
+
 
 try:
     PLAN = Plan.load(config)
 except UserError as error:
-    sys.exit(str(error))  # the message alone; Snakemake's own errors add a traceback
+    sys.exit(str(error))
 
 SCALE = PLAN.scale.name
 DATA = f"{PLAN.project.data}/{SCALE}/{{dataset}}"

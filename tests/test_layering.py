@@ -44,7 +44,7 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "losses": {"losses"},
     "engine": GROUND | {"data", "model", "losses", "engine"},
     "synth": GROUND | {"data.manifest", "synth"},
-    "sources": GROUND | {"data.manifest", "data.decode", "sources"},
+    "sources": GROUND | {"data.manifest", "data.damage", "sources"},
     "analysis": GROUND | {"data.manifest", "analysis"},
     "analysis.memory": GROUND | {"data.manifest", "model", "analysis"},
     "analysis.flops": GROUND | {"model", "analysis"},

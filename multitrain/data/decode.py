@@ -6,14 +6,18 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.error import FFmpegError
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from multitrain.data.damage import decoding, items
 from multitrain.errors import UserError
 
 SLACK = 0.25  # of a frame's duration; a time farther from i / fps is no frame of a constant-rate file
 # The tables of a conversion cost more than converting a frame: kept, one a thread.
 _kept = threading.local()
+
+
+class Damaged(Exception):
+    """A file that the decoder cannot read."""
 
 
 def read_frames(path: Path, indices: Sequence[int] | np.ndarray, fps: float, stride: int = 1) -> np.ndarray:
@@ -33,9 +37,8 @@ def read_frames(path: Path, indices: Sequence[int] | np.ndarray, fps: float, str
             frames = _decode(path, unique, fps, "NONREF")
         if len(frames) < len(unique):
             frames = _decode(path, unique, fps, "DEFAULT")
-    except FFmpegError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"{path}: no readable clip ({reason}): prepare the dataset again") from None
+    except Damaged as error:
+        raise UserError(f"{path}: no readable clip ({error}): prepare the dataset again") from None
     lacking = sorted(unique - frames.keys())
     if lacking:
         raise UserError(f"{path}: no frame {lacking[0]} at {fps:g} frames a second: prepare the dataset again")
@@ -46,23 +49,29 @@ def _decode(path: Path, wanted: set[int], fps: float, skip: str) -> dict[int, np
     """The wanted frames that come out of the decoder, by index."""
     first, last = min(wanted), max(wanted)
     frames: dict[int, np.ndarray] = {}
-    with av.open(str(path)) as container:
-        stream = container.streams.best("video")
-        if stream is None:
-            raise UserError(f"{path}: no readable clip (no pictures in it): prepare the dataset again")
-        context = stream.codec_context
-        context.thread_type, context.thread_count = "NONE", 1
-        context.skip_frame = skip
-        rate = float(stream.time_base) * fps  # frames a unit of the file's time
-        if first > 0:
-            container.seek(round(first / rate), stream=stream, backward=True)
-        for frame in container.decode(stream):
+    with decoding(Damaged):
+        container = av.open(str(path))
+    with container:
+        with decoding(Damaged):
+            stream = container.streams.best("video")
+            if stream is None or stream.codec_context is None:
+                raise Damaged("no pictures in it")
+            context = stream.codec_context
+            context.thread_type, context.thread_count = "NONE", 1
+            context.skip_frame = skip
+            rate = float(stream.time_base) * fps  # frames a unit of the file's time
+            if first > 0:
+                container.seek(round(first / rate), stream=stream, backward=True)
+        for frame in items(container.decode(stream), Damaged):
+            if frame.pts is None:
+                raise Damaged("a frame without a time")
             place = frame.pts * rate
             index = round(place)
             if index > last:
                 break
             if index in wanted and abs(place - index) < SLACK:
-                frames[index] = to_rgb(frame)
+                with decoding(Damaged):
+                    frames[index] = to_rgb(frame)
                 if len(frames) == len(wanted):
                     break
     return frames

@@ -10,16 +10,15 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
-from av.error import FFmpegError
 
 from multitrain.config import Limits
 from multitrain.sources.apart import each
 from multitrain.sources.publication import Member, Publication
+from multitrain.sources.refused import STILL, Refused, TooShort, Undecodable
 from multitrain.sources.store import Record
 from multitrain.sources.transcode import Clip
-from multitrain.sources.video import CONTAINERS, Refused, TooShort, Undecodable, Video, message, rotation
+from multitrain.sources.video import Video, rotation
 
 SLACK = 0.2  # of a frame's duration; data/decode.py asks for 0.25
 CURE = "take it in with prepared: false"
@@ -80,7 +79,7 @@ def probe(path: Path, limits: Limits) -> Clip | tuple[str, str]:
             header = video.header_rate
             if rotation(frame):
                 raise Undecodable(f"it is stored turned: {CURE}")
-        times = _times(path)
+        times = _times(path, limits)
         return Clip(len(times), _rate(times, header, limits), frame.width, frame.height)
     except Refused as error:
         return error.reason, str(error)
@@ -88,22 +87,15 @@ def probe(path: Path, limits: Limits) -> Clip | tuple[str, str]:
         return "undecodable", f"makes no sense ({' '.join(str(error).split())})"
 
 
-def _times(path: Path) -> np.ndarray:
+def _times(path: Path, limits: Limits) -> np.ndarray:
     """Seconds at which the frames are shown, rising, as the packets say."""
-    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
-    try:
-        with av.open(str(path.absolute()), options=options, metadata_errors="replace") as container:
-            stream = container.streams.best("video")
-            packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
-            stamps = [packet.pts for packet in packets]
-            base = float(stream.time_base)
-    except FFmpegError as error:
-        raise Undecodable(message(error)) from None
+    with Video(path, limits) as video:
+        stamps, base = video.stamps()
     if None in stamps:
         raise Undecodable(f"its frames have no times: {CURE}")
     if len(stamps) < 2:
-        raise TooShort(f"frames: {len(stamps)}")
-    return np.sort(np.array(stamps, np.int64)) * base
+        raise TooShort(STILL) if stamps else Undecodable("no frame in the file")
+    return np.sort(np.array(stamps, np.int64)) * float(base)
 
 
 def _rate(times: np.ndarray, header: Fraction | None, limits: Limits) -> float:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.error import FFmpegError
 
 from multitrain.config import Limits
+from multitrain.data.damage import decoding, items
 from multitrain.data.manifest import Manifest
 from multitrain.seeding import generator
 from multitrain.sources.apart import each
-from multitrain.sources.video import CONTAINERS, message
+from multitrain.sources.refused import Undecodable
+from multitrain.sources.video import OPENING
 
 SLACK = 0.25  # of a frame's duration, as data/decode.py takes it
 
@@ -68,24 +69,26 @@ def trouble_of(clip: Expected) -> str:
         return "no such file"
     try:
         return _decoded(clip)
-    except FFmpegError as error:
-        return f"it does not decode: {message(error)}"
-    except (OSError, ValueError, ArithmeticError) as error:
+    except Undecodable as error:
+        return f"it does not decode: {error}"
+    except ArithmeticError as error:  # times that make no sense
         return f"it cannot be read: {' '.join(str(error).split())}"
 
 
 def _decoded(clip: Expected) -> str:
-    """What the frames say; a complaint of the decoder, which training would not hear, is an FFmpegError."""
+    """What the frames say; a complaint of the decoder, which training would not hear, is raised."""
     count, misplaced = 0, ""
-    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
-    with av.open(str(clip.path.absolute()), options=options, metadata_errors="replace") as container:
-        stream = container.streams.best("video")
-        context = None if stream is None else stream.codec_context
-        if context is None:
-            return "it does not decode: no video stream that this build can decode"
-        context.thread_type, context.thread_count = "NONE", 1
-        context.options = {"err_detect": "explode"}  # else damaged parts are painted over
-        for frame in container.decode(stream):
+    with decoding(Undecodable):
+        container = av.open(str(clip.path.absolute()), options=OPENING, metadata_errors="replace")
+    with container:
+        with decoding(Undecodable):
+            stream = container.streams.best("video")
+            context = None if stream is None else stream.codec_context
+            if context is None:
+                raise Undecodable("no video stream that this build can decode")
+            context.thread_type, context.thread_count = "NONE", 1
+            context.options = {"err_detect": "explode"}  # else damaged parts are painted over
+        for frame in items(container.decode(stream), Undecodable):
             if (frame.width, frame.height) != (clip.width, clip.height):
                 return f"{frame.width}x{frame.height} pixels where the manifest has {clip.width}x{clip.height}"
             place = None if frame.pts is None else float(frame.pts * stream.time_base) * clip.fps

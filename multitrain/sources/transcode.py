@@ -19,9 +19,11 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from multitrain.config import Limits, Transcode
+from multitrain.data.damage import decoding, words
 from multitrain.errors import UserError
 from multitrain.files import atomic
-from multitrain.sources.video import DEFAULT, TOLERANCE, Outside, TooShort, Undecodable, Video, message, rotation
+from multitrain.sources.refused import STILL, Outside, TooShort, Undecodable
+from multitrain.sources.video import DEFAULT, TOLERANCE, Video, rotation
 
 WIDEST = 8192  # pixels of a clip's longer side; beyond are broken headers, and what the encoder refuses
 LONGEST = 600  # seconds of a clip; beyond, a jump in the timestamps would be filled with copies of one frame
@@ -92,7 +94,7 @@ class _Part:
             return Undecodable(self.video.trouble or "no frame in the file")
         if not self.count:
             return Outside(f"no frame from {float(self.start):.2f} s on")
-        return TooShort(f"frames: {self.count}")
+        return TooShort(STILL if self.video.decoded == 1 else f"frames: {self.count}")
 
 
 def resample(timed: Iterator[tuple[Fraction, object]], rate: Fraction, interval: Fraction) -> Iterator[object]:
@@ -137,7 +139,7 @@ def squared(frames: Iterator[av.VideoFrame], aspect: Fraction, short_side: int) 
                 raise Undecodable(
                     f"{frame.width}x{frame.height}, pixels of {aspect}: the clip would be {size[0]}x{size[1]}"
                 )
-            try:
+            with decoding(Undecodable):
                 result = reformatter.reformat(
                     frame,
                     *size,
@@ -147,8 +149,6 @@ def squared(frames: Iterator[av.VideoFrame], aspect: Fraction, short_side: int) 
                     dst_color_range=ColorRange.MPEG,
                     threads=1,
                 )
-            except FFmpegError as error:
-                raise Undecodable(f"{frame.width}x{frame.height} {frame.format.name}: {message(error)}") from None
             source, result = frame, _upright(result, rotation(frame))
         yield result
 
@@ -183,7 +183,7 @@ def _encode(path: Path, frames: Iterator[av.VideoFrame], settings: Transcode, ra
                 return Clip(0, float(rate), 0, 0)
             container.mux(stream.encode(None))
     except FFmpegError as error:  # reading errors are settled before they come here
-        raise UserError(f"{path.parent}: a clip could not be written: {message(error)}") from None
+        raise UserError(f"{path.parent}: a clip could not be written: {words(error)}") from None
     return Clip(count, float(rate), stream.width, stream.height)
 
 

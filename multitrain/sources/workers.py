@@ -13,12 +13,13 @@ from pathlib import Path
 from multitrain.config import Limits, Transcode
 from multitrain.errors import UserError
 from multitrain.sources.apart import Pool
+from multitrain.sources.refused import Beyond, Refused
 from multitrain.sources.store import Record
 from multitrain.sources.transcode import transcode
-from multitrain.sources.video import DEFAULT, Beyond, Refused
+from multitrain.sources.video import DEFAULT
 
 WAITING = 2  # tasks a process, running or queued: bounds the memory that waiting videos take
-CONFUSION = (ArithmeticError, ValueError, MemoryError)  # how Python code around a decoder meets absurd numbers
+CONFUSION = (ArithmeticError, ValueError)  # how Python code around a decoder meets absurd numbers
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def _make(task: Task, piece: Piece, limits: Limits) -> Record:
     except CONFUSION as error:
         words = " ".join(str(error).split())
         return refusal(task, piece, "undecodable", f"{task.where}: makes no sense ({type(error).__name__}: {words})")
+    except MemoryError:
+        return refusal(task, piece, "undecodable", f"{task.where}: not enough memory for its frames", limited=True)
     except OSError as error:  # reading errors are a Refused
         raise UserError(f"{piece.target.parent}: a clip could not be written: {error.strerror or error}") from None
     size = piece.target.stat().st_size

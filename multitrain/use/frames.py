@@ -1,6 +1,7 @@
 """Frames of a video of any size, rate and rotation, at the times and in the size that preparation would give them."""
 
 import math
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,16 +15,17 @@ from torch import Tensor
 
 from multitrain.config import Views
 from multitrain.data.clips import view_indices
+from multitrain.data.damage import decoding
 from multitrain.data.decode import to_rgb
 from multitrain.data.transforms import as_frames, view_crops
 from multitrain.errors import UserError
 from multitrain.model.card import Frames
+from multitrain.sources.refused import STILL, Beyond, NoFile, Refused, TooShort, Undecodable
 from multitrain.sources.transcode import squared
-from multitrain.sources.video import DEFAULT, TOLERANCE, Beyond, Refused, TooShort, Undecodable, Video, rotation
+from multitrain.sources.video import DEFAULT, TOLERANCE, Video, rotation
 
 FAR = Fraction(5)  # seconds between two wanted frames that are rather sought than decoded
 MOST_PARTS = 100_000  # of one video
-ALONE = "one frame: at least two are needed"
 
 
 class BrokenOff(Undecodable):
@@ -41,11 +43,12 @@ def readable(path: Path | str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except TooShort as error:
-        raise UserError(f"{path}: no video that can be used ({error})") from None
     except Refused as error:
-        raise UserError(f"{path}: no video that can be used ({error}): see whether a player shows it") from None
-    except (ArithmeticError, ValueError, MemoryError) as error:  # how absurd times and sizes show
+        cure = f": {error.cure}" if error.cure else ""
+        raise UserError(f"{path}: no video that can be used ({error}){cure}") from None
+    except MemoryError:
+        raise UserError(f"{path}: not enough memory for its frames: see to it and start again") from None
+    except (ArithmeticError, ValueError) as error:  # how absurd times and sizes show
         detail = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path}: makes no sense as a video ({detail}): see whether a player shows it") from None
 
@@ -58,6 +61,8 @@ class Film:
 
     def __init__(self, path: Path, frames: Frames):
         """Raises a `Refused` where the file is no video of two frames."""
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+            raise NoFile("a pipe or device")
         with path.open("rb") as stream:  # libav's words for what the system refuses say less
             if not stream.read(1):
                 raise Undecodable("a file of 0 bytes")
@@ -72,7 +77,7 @@ class Film:
             if len(ends) < 2:  # packets without times, which decoding makes up
                 ends = _decoded_ends(video)
             if len(ends) < 2:
-                raise TooShort(ALONE) if ends else Undecodable(video.trouble or "no frame in the file")
+                raise TooShort(STILL) if ends else Undecodable(video.trouble or "no frame in the file")
             self._first, self._last = ends[0], ends[-1]
             if self._last - self._first > DEFAULT.minutes * 60:
                 raise Beyond(
@@ -134,8 +139,8 @@ class Film:
         """(H, W, 3) uint8 for each of rising indices."""
         nearest, short_side = self._nearest(indices), self._frames.short_side
         if short_side is None:
-            return (np.rot90(to_rgb(frame), rotation(frame)) for frame in nearest)
-        return map(to_rgb, squared(nearest, self._video.aspect, short_side))
+            return (np.rot90(_picture(frame), rotation(frame)) for frame in nearest)
+        return map(_picture, squared(nearest, self._video.aspect, short_side))
 
     def _nearest(self, indices: Sequence[int]) -> Iterator[av.VideoFrame]:
         """The source's frame nearest to each of rising indices; of two equally near ones the earlier, as `resample`."""
@@ -152,6 +157,11 @@ class Film:
             if following is None and held[0] < self._last - TOLERANCE and time > held[0] + self._interval:
                 raise BrokenOff(held[0], self._video.trouble or "no more frames")
             yield held[1]
+
+
+def _picture(frame: av.VideoFrame) -> np.ndarray:
+    with decoding(Undecodable):
+        return to_rgb(frame)
 
 
 def resampled(ends: Sequence[Fraction], rate: Fraction, interval: Fraction) -> int:

@@ -118,7 +118,6 @@ def texts() -> dict[str, tuple[bytes, str]]:
         "gzip": b"\x1f\x8b\x08\0" + bytes(90),
         "header of an mp4 only": b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41" + bytes(500),
         "header of a webm only": b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01",
-        "raw stream": encode("h264"),
         "sound": sound(),
     }
     refused = {name: (content, "undecodable") for name, content in contents.items()}
@@ -153,6 +152,7 @@ def odd() -> dict[str, tuple[bytes, str]]:
         "1000 frames a second": (encode(rate=1000, count=300), "clip"),
         "a frame a minute": (encode(rate=Fraction(1, 60), count=3), "clip"),
         "a jump of a day": (encode("matroska", times=[*range(11), 12 * 86_400]), "undecodable"),
+        "raw stream": (encode("h264"), "clip"),
         "tiny": (encode(codec="libvpx-vp9", container="webm", size=(2, 2)), "clip"),
         "very wide": (encode(size=(1024, 4)), "clip"),
         "pixels 1000 times as wide as high": (shaped(encode(), 1000, 1), "undecodable"),

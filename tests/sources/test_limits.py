@@ -10,9 +10,10 @@ from multitrain.config import Limits
 from multitrain.errors import UserError
 from multitrain.sources import apart, workers
 from multitrain.sources.prepare import prepare
+from multitrain.sources.refused import Undecodable
 from multitrain.sources.store import Record, Store
 from multitrain.sources.transcode import WIDEST, transcode
-from multitrain.sources.video import DEFAULT, Undecodable, Video
+from multitrain.sources.video import DEFAULT, Video
 from multitrain.sources.workers import Piece, Task, Workers
 from tests.sources import deadly
 from tests.sources.forged import encode, grown, shaped

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from multitrain.config import Transcode
 from multitrain.errors import UserError
+from multitrain.sources.refused import Outside, Refused, TooShort, Undecodable
 from multitrain.sources.transcode import resample, transcode
-from multitrain.sources.video import Outside, Refused, TooShort, Undecodable, Video
+from multitrain.sources.video import Video
 from tests.sources.coded import codes, picture, read_all, write_video
 
 SETTINGS = Transcode(short_side=24, fps=12, stride=3, keyint=12, crf=10, preset="ultrafast")

@@ -155,7 +155,7 @@ def test_packets_that_cannot_be_decoded_shorten_the_video(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"", "0 bytes"), (b"no video, a text\n" * 50, "Invalid data"), (encode(count=1), "one frame: at least two")],
+    [(b"", "0 bytes"), (b"no video, a text\n" * 50, "Invalid data"), (encode(count=1), "a still of one frame")],
     ids=["empty", "text", "one frame"],
 )
 def test_what_is_no_video_is_one_line_that_names_it(tmp_path, content, why):

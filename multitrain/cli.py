@@ -14,6 +14,7 @@ import typer
 from multitrain import cli_data, cli_demo, cli_estimate, cli_finetune, cli_predict, cli_results, cli_runs, cli_use
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
+from multitrain.names import one_line
 from multitrain.options import (
     ConfigFolder,
     DataFolder,
@@ -226,14 +227,14 @@ def run(arguments: list[str] | None = None) -> Any:
     try:
         return app(args=arguments)
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(one_line(f"error: {error}"), err=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone, as in `multitrain flops | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"error: {where}{error.strerror or error}", err=True)
+        typer.echo(one_line(f"error: {where}{error.strerror or error}"), err=True)
         sys.exit(1)
 
 

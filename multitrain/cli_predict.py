@@ -10,6 +10,7 @@ import typer
 
 from multitrain.config import Views
 from multitrain.errors import UserError
+from multitrain.names import shown
 from multitrain.options import Device, Threads
 from multitrain.progress import progress
 
@@ -70,7 +71,8 @@ def predict(
         made = write_timeline(recogniser, video[0], timeline, names, hop, top, embed)
         if made.broken:
             raise UserError(f"{video[0]}: read up to {made.times[-1, 1]:.1f} s only, damaged or cut off there")
-        typer.echo(f"{timeline / 'timeline.html'}: open it in a browser; beside it timeline.csv and timeline.png")
+        page = shown(timeline / "timeline.html")
+        typer.echo(f"{page}: open it in a browser; beside it timeline.csv and timeline.png")
         return
     form = "json" if as_json else "csv" if as_csv else "table"
     paths = [item for item in items if isinstance(item, str)]

@@ -12,6 +12,7 @@ import typer
 from multitrain.cli_predict import Model, load_recogniser
 from multitrain.errors import UserError
 from multitrain.files import regular
+from multitrain.names import one_line, shown
 from multitrain.options import Device, Jobs, Threads
 from multitrain.progress import progress
 
@@ -101,14 +102,15 @@ def features(
     head, frames = frames_for(recogniser, dataset or collection.dataset)
     if dataset and head != dataset:
         raise UserError(f"--like {dataset}: the model has heads of {', '.join(recogniser.card.datasets)}")
-    typer.echo(f"{where}: {len(collection.clips)} clips, looked at as those of {head}", err=True)
+    typer.echo(f"{shown(where)}: {len(collection.clips)} clips, looked at as those of {head}", err=True)
     with progress("features", "clip", len(collection.clips)) as bar:
         failures = write_features(
             recogniser, collection, frames, out, jobs, done=lambda done, _: bar.update(done - bar.n)
         )
     for failure in failures:
-        typer.echo(f"error: {failure.path}: {failure.reason}", err=True)
-    typer.echo(f"{out}: {len(collection.clips) - len(failures)} clips, {recogniser.network.backbone.width} features")
+        typer.echo(f"error: {shown(failure.path)}: {one_line(failure.reason)}", err=True)
+    read, width = len(collection.clips) - len(failures), recogniser.network.backbone.width
+    typer.echo(f"{shown(out)}: {read} clips, {width} features")
     if failures:
         raise UserError(f"{len(failures)} of {len(collection.clips)} videos could not be read and are not in {out}")
 

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "multitrain"
 GROUND = {
     "errors",
     "files",
+    "names",
     "seeding",
     "progress",
     "settings",
@@ -23,6 +24,7 @@ GROUND = {
 ALLOWED = {  # what a module or package may import of multitrain; the longest name that fits counts
     "errors": set(),
     "files": {"errors"},
+    "names": set(),
     "seeding": set(),
     "progress": set(),
     "settings": set(),

@@ -19,6 +19,7 @@ from multitrain.data.manifest import Manifest
 from multitrain.data.sampling import dense, random_start, segments, view_starts
 from multitrain.data.transforms import as_frames, augment, view_crops
 from multitrain.errors import UserError
+from multitrain.names import as_path
 from multitrain.recipes import Recipe
 from multitrain.seeding import generator
 
@@ -86,7 +87,7 @@ class Source:
 
     def read(self, row: int, indices: np.ndarray) -> Tensor:
         """Frames (T, 3, H, W) uint8 of one clip."""
-        path = self.folder / self.value("path", row)
+        path = self.folder / as_path(self.value("path", row))
         return as_frames(read_frames(path, indices, self.value("fps", row), self.settings.grid))
 
 

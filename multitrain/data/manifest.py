@@ -123,7 +123,7 @@ def read_manifest(path: Path | str, columns: Iterable[str] | None = None) -> Man
 def write_missing(path: Path, missing: Iterable[Missing]) -> None:
     """Write missing.csv, sorted by clip, with its header also where nothing is missing."""
     names = list(Missing.__dataclass_fields__)
-    with atomic(path) as temporary, temporary.open("w", newline="") as stream:
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(names)
         writer.writerows(

@@ -19,7 +19,7 @@ def write_annotated(path: Path, publication: Publication, left_out: Counter | No
     Where videos were `left_out` (clips by split), their clips are in a third column, `not_in_fraction`.
     """
     counts = Counter(clip.publisher_split for clip in (*publication.clips, *publication.missing))
-    with atomic(path) as temporary, temporary.open("w", newline="") as stream:
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         if not left_out:
             writer.writerow(["publisher_split", "clips"])

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from multitrain.errors import UserError
 from multitrain.files import LARGEST_TEXT, regular
+from multitrain.names import shown
 from multitrain.sources.publication import Member
 
 LARGEST = 2 << 30  # bytes of one member; a video of these datasets is a few megabytes
@@ -40,12 +41,6 @@ def intact(where: str) -> Iterator[None]:
         raise UserError(f"{where}: the archive cannot be read ({error}): pack it again as a plain zip") from None
     except OSError as error:
         raise UserError(f"{where}: stopped by the system ({error.strerror or error}): see to it and go on") from None
-
-
-def printable(name: str) -> str:
-    """A member's name for people and files: on one line, and what is no character in it spelt out."""
-    spelt = name.encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in spelt)
 
 
 def unsafe(name: str, size: int) -> str:
@@ -115,7 +110,7 @@ class _Strict(tarfile.TarInfo):
         if info.size < 0 or (info.type in EXTENSIONS and info.size > LONGEST_HEADER):
             raise tarfile.InvalidHeaderError(f"a header that claims {info.size} bytes")
         if info.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.InvalidHeaderError(f"{printable(info.name)} is a sparse file")
+            raise tarfile.InvalidHeaderError(f"{shown(info.name)} is a sparse file")
         return info
 
     def _proc_gnusparse_10(self, *_: object) -> None:
@@ -134,7 +129,7 @@ class _Strict(tarfile.TarInfo):
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"byte {archive.offset}: {error}") from None
         if not 0 <= info.size <= ABSURD:  # an extended header may say it anew
-            raise tarfile.ReadError(f"{printable(info.name)} claims {info.size} bytes")
+            raise tarfile.ReadError(f"{shown(info.name)} claims {info.size} bytes")
         return info
 
 
@@ -160,7 +155,7 @@ def tar_members(raw: BinaryIO, where: str, batch: str, key: Callable[[str], str]
 
 
 def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, batch: str, key: Callable[[str], str]) -> Member:
-    place = f"{batch}: {printable(info.name)}"
+    place = f"{batch}: {shown(info.name)}"
     refused = unsafe(info.name, info.size)
     if info.issparse():
         refused = "it is a sparse file"
@@ -186,7 +181,7 @@ def zip_members(path: Path, key: Callable[[str], str]) -> Iterator[Member]:
             if stat.S_ISLNK(info.external_attr >> 16):
                 refused = "it is a link"
             content = None if refused else partial(_opened, archive, info)
-            place = f"{path.name}: {printable(info.filename)}"
+            place = f"{path.name}: {shown(info.filename)}"
             yield Member(key(info.filename), place, info.file_size, content, refused)
 
 

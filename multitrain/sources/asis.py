@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from multitrain.config import Limits
+from multitrain.names import as_text
 from multitrain.sources.apart import each
 from multitrain.sources.publication import Member, Publication
 from multitrain.sources.refused import STILL, Refused, TooShort, Undecodable
@@ -21,6 +22,7 @@ from multitrain.sources.transcode import Clip
 from multitrain.sources.video import Video, rotation
 
 SLACK = 0.2  # of a frame's duration; data/decode.py asks for 0.25
+NO_TEXT = "its path is no text that a manifest can hold"
 CURE = "take it in with prepared: false"
 
 
@@ -35,8 +37,7 @@ class AsIs:
 
     def path(self, clip_id: str) -> str:
         """The manifest's path of a clip: relative to its folder where the file lies in it, else absolute."""
-        file, folder = self._paths[clip_id].absolute(), self.folder.absolute()
-        return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.as_posix()
+        return _path(self._paths[clip_id], self.folder)
 
     def run(self, jobs: int, progress: Callable[[int, int], None] | None = None) -> None:
         """Fill `records`. Progress is told as (clips settled, clips in all)."""
@@ -53,11 +54,18 @@ class AsIs:
         for number, (member, (path, result)) in enumerate(zip(members, found, strict=True), 1):
             clip_id = clips[member.key]
             self._paths[clip_id] = path
+            if not _path(path, self.folder).isprintable():
+                result = "undecodable", f"{NO_TEXT}: rename it, or {CURE}"
             self.records[clip_id] = _record(clip_id, member, result)
             if progress:
                 progress(number, len(self.publication.clips))
         if progress:
             progress(len(self.publication.clips), len(self.publication.clips))
+
+
+def _path(file: Path, folder: Path) -> str:
+    file, folder = file.absolute(), folder.absolute()
+    return as_text(file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.as_posix())
 
 
 def _record(clip_id: str, member: Member, result: Clip | tuple[str, str] | str) -> Record:

@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 from multitrain.config import Dataset
 from multitrain.data.manifest import Missing
 from multitrain.errors import UserError
+from multitrain.files import special
+from multitrain.names import as_text, shown
 from multitrain.sources.holdout import held_out
 from multitrain.sources.listed import AT_YOUTUBE
 from multitrain.sources.publication import Annotated, Batch, Member, Publication, safe_id
@@ -57,8 +59,10 @@ def members(raw: Path, clips: Iterable[Annotated]) -> Iterator[Member]:
     """The videos' files."""
     for clip in clips:
         path = raw / clip.key
-        if path.is_file():
-            yield Member(clip.key, clip.key, path.stat().st_size, path)
+        if kind := special(path):
+            yield Member(clip.key, shown(clip.key), 0, None, f"it is {kind}, not a regular file")
+        elif path.is_file():
+            yield Member(clip.key, shown(clip.key), path.stat().st_size, path)
 
 
 def _splits(raw: Path) -> dict[str, Path]:
@@ -98,7 +102,7 @@ def _unreadable(error: OSError) -> None:
 
 def _of_class(raw: Path, folder: Path, split: str, ours: str) -> list[Annotated]:
     """The videos of one class in one split, by the folder's word and by ours."""
-    label = unicodedata.normalize("NFC", folder.name)  # as file systems write the same letters differently
+    label = unicodedata.normalize("NFC", as_text(folder.name))  # as file systems write the same letters differently
     found = []
     for path in _files(folder):
         key = path.relative_to(raw).as_posix()
@@ -118,7 +122,7 @@ def _classes(raw: Path, clips: list[Annotated]) -> tuple[str, ...]:
         if (other := folded.setdefault(name.casefold(), name)) != name:
             raise UserError(f"{raw}: classes {other!r} and {name!r} differ by case alone: make them one, or rename one")
         if any(unicodedata.category(letter).startswith("C") for letter in name):
-            raise UserError(f"{raw}: class {name!r} has letters that cannot be shown: rename the folder")
+            raise UserError(f"{raw}: class {shown(name)!r} has letters that cannot be shown: rename the folder")
     if len(names) < 2:
         there = f"only one class, {names[0]!r}" if names else "no folder of a class"
         raise UserError(f"{raw}: {there}: two are needed at least; {LAYOUT}")
@@ -135,7 +139,7 @@ def _loose(raw: Path, splits: dict[str, Path]) -> list[Path]:
 
 def _no_class(raw: Path, path: Path) -> Missing:
     key = path.relative_to(raw).as_posix()
-    return Missing(safe_id(key), safe_id(key), "whole", "", "no label", f"{key} lies in no folder of a class")
+    return Missing(safe_id(key), safe_id(key), "whole", "", "no label", f"{shown(key)} lies in no folder of a class")
 
 
 def _once(raw: Path, clips: list[Annotated]) -> tuple[list[Annotated], list[Missing]]:
@@ -151,7 +155,7 @@ def _once(raw: Path, clips: list[Annotated]) -> tuple[list[Annotated], list[Miss
             other = first.setdefault(_digest(raw / clip.key), clip)
             if other is not clip:
                 where = "" if other.label == clip.label else f"{OTHER_CLASS}{other.label}"
-                told = f"{clip.key} has the very bytes of {other.key}{where}"
+                told = f"{shown(clip.key)} has the very bytes of {shown(other.key)}{where}"
                 duplicates[clip.clip_id] = clip.missing("duplicate", told)
     return [clip for clip in clips if clip.clip_id not in duplicates], list(duplicates.values())
 

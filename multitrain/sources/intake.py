@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from multitrain.config import Download, Limits, Transcode
+from multitrain.names import as_bytes
 from multitrain.progress import progress as bar_of
 from multitrain.sources.archives import CHUNK, intact
 from multitrain.sources.download import Archives
@@ -18,7 +19,7 @@ IN_MEMORY = 16 << 20  # bytes; a larger video goes to a worker as a file
 
 def digest(*parts: object) -> str:
     """A short name of a sequence of values."""
-    return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(as_bytes("\x1f".join(map(str, parts))), digest_size=16).hexdigest()
 
 
 def next_stamp(stamp: str, batch: Batch) -> str:

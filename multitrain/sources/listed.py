@@ -18,6 +18,7 @@ from multitrain.config import Dataset
 from multitrain.data.manifest import Missing
 from multitrain.errors import UserError
 from multitrain.files import read_bytes, regular, special
+from multitrain.names import as_path, shown
 from multitrain.sources.annotations import decoded, first_of
 from multitrain.sources.archives import unsafe
 from multitrain.sources.class_names import class_names, unquoted
@@ -73,18 +74,18 @@ def members(raw: Path, clips: list[Annotated]) -> Iterator[Member]:
     for clip in clips:
         refused = unsafe(clip.key, 0)
         if refused:
-            yield Member(clip.key, clip.key, 0, None, refused)
+            yield Member(clip.key, shown(clip.key), 0, None, refused)
             continue
-        for path in (raw / "videos" / clip.key, raw / clip.key):
+        for path in (raw / "videos" / as_path(clip.key), raw / as_path(clip.key)):
             try:
                 kind = special(path)
             except (OSError, ValueError):  # a name that no file can have
                 continue
             if kind:
-                yield Member(clip.key, clip.key, 0, None, f"it is {kind}, not a regular file")
+                yield Member(clip.key, shown(clip.key), 0, None, f"it is {kind}, not a regular file")
                 break
             if path.is_file():
-                yield Member(clip.key, clip.key, path.stat().st_size, path)
+                yield Member(clip.key, shown(clip.key), path.stat().st_size, path)
                 break
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from multitrain.config import Dataset
 from multitrain.data.manifest import Manifest, Missing, read_manifest, write_manifest, write_missing
 from multitrain.errors import UserError
+from multitrain.names import shown
 from multitrain.sources import activitynet, annotated, kinetics, listed, mit, ssv2
 from multitrain.sources import folder as sorted_folder
 from multitrain.sources.asis import AsIs
@@ -84,7 +85,7 @@ def _account(publication: Publication, intake: Intake | AsIs, aside: set[str]) -
     for clip in publication.clips:
         record = intake.records.get(clip.clip_id)
         if record is None:
-            missing.append(clip.missing("not found", intake.refused.get(clip.key, clip.key)))
+            missing.append(clip.missing("not found", intake.refused.get(clip.key, shown(clip.key))))
         elif record.reason:
             missing.append(clip.missing(record.reason, record.detail))
         else:

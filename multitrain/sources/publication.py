@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from multitrain.config import Download
 from multitrain.data.manifest import Missing
+from multitrain.names import as_bytes, as_text
 
 PLAIN = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,199}")
 OURS = {"train": "train", "training": "train", "val": "test", "validate": "test", "validation": "test"}
@@ -105,8 +106,9 @@ def safe_id(text: str) -> str:
     """A clip id that is a plain file name: the text itself where it is one, else a readable part and a hash."""
     if PLAIN.fullmatch(text):
         return text
+    text = as_text(text)  # else the locale would be in it
     readable = re.sub(r"[^A-Za-z0-9_+-]+", "_", text).strip("_")[:100]
-    return f"{readable or 'clip'}-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}"
+    return f"{readable or 'clip'}-{hashlib.blake2b(as_bytes(text), digest_size=6).hexdigest()}"
 
 
 def distinct(clips: Iterable[Annotated]) -> tuple[list[Annotated], list[Missing]]:

@@ -19,9 +19,9 @@ class Beyond(Undecodable):
 
 
 class NoFile(Undecodable):
-    """A pipe or a device, which may have no end and cannot be read twice."""
+    """A folder, or a pipe or device, which may have no end and cannot be read twice."""
 
-    cure = "write it into a file first"
+    cure = "give a file"
 
 
 class TooShort(Refused):

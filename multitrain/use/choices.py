@@ -16,6 +16,7 @@ from multitrain.data.manifest import Manifest
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.model.network import Network
+from multitrain.names import shown
 from multitrain.settings import Name
 from multitrain.sources.folder import LAYOUT, divided
 
@@ -68,7 +69,7 @@ def claimed(out: Path, videos: Path, network: Network, choices: Choices, **joint
     digest = hashlib.sha256(network.spec.model_dump_json().encode())
     for weight in network.state_dict().values():
         digest.update(weight.detach().cpu().contiguous().numpy())
-    said = {"videos": str(videos.resolve()), "weights": digest.hexdigest(), **asdict(choices), **joint}
+    said = {"videos": shown(videos.resolve()), "weights": digest.hexdigest(), **asdict(choices), **joint}
     note = out / "finetune.json"
     if not note.is_file() and out.is_dir() and any(_foreign(path) for path in out.iterdir()):
         raise UserError(f"{out}: holds other files: choose a new folder with --out")

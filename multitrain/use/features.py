@@ -15,6 +15,7 @@ from multitrain.data.manifest import read_manifest
 from multitrain.errors import UserError
 from multitrain.files import atomic, regular
 from multitrain.model.card import Frames
+from multitrain.names import as_path, shown
 from multitrain.sources.apart import each
 from multitrain.use.answers import Failure
 from multitrain.use.frames import read_views
@@ -148,7 +149,7 @@ def _looked_at(
     """A row a clip, or why there is none."""
     count, size = recogniser.size
     decode = partial(_decode, frames=frames, count=count, size=size)
-    paths = [str(collection.folder / clip.path) for clip in collection.clips]
+    paths = [str(collection.folder / as_path(clip.path)) for clip in collection.clips]
     for clip, (path, found) in zip(collection.clips, each(decode, paths, jobs, seconds), strict=True):
         if isinstance(found, str):
             yield Failure(path, found.removeprefix(f"{path}: "))
@@ -156,8 +157,8 @@ def _looked_at(
         views = torch.from_numpy(found)
         z = recogniser.outputs(views).features.mean(0)
         yield {
-            "clip_id": clip.clip_id,
-            "path": clip.path,
+            "clip_id": shown(clip.clip_id),
+            "path": shown(clip.path),
             "dataset": collection.dataset,
             "label": clip.label,
             "class": clip.name,

@@ -17,6 +17,7 @@ from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
 from multitrain.model.card import Card, Frames, Origin, assumed_card, make_card
 from multitrain.model.network import Network
+from multitrain.names import shown
 from multitrain.recipes import Recipe
 from multitrain.sources import folder as sorted_folder
 from multitrain.sources.prepare import prepare
@@ -105,7 +106,7 @@ def own_dataset(videos: Path, card: Card, choices: Choices, size: int) -> Datase
         keyint=stride * 16,
     )
     return Dataset(
-        title=videos.absolute().name or choices.name,
+        title=shown(videos.absolute().name) or choices.name,
         letter="o",
         reader="folder",
         raw=str(videos.resolve()),

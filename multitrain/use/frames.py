@@ -1,7 +1,6 @@
 """Frames of a video of any size, rate and rotation, at the times and in the size that preparation would give them."""
 
 import math
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from multitrain.data.damage import decoding
 from multitrain.data.decode import to_rgb
 from multitrain.data.transforms import as_frames, view_crops
 from multitrain.errors import UserError
+from multitrain.files import special
 from multitrain.model.card import Frames
 from multitrain.sources.refused import STILL, Beyond, NoFile, Refused, TooShort, Undecodable
 from multitrain.sources.transcode import squared
@@ -61,8 +61,8 @@ class Film:
 
     def __init__(self, path: Path, frames: Frames):
         """Raises a `Refused` where the file is no video of two frames."""
-        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
-            raise NoFile("a pipe or device")
+        if kind := special(path):
+            raise NoFile(f"{kind}, not a regular file")
         with path.open("rb") as stream:  # libav's words for what the system refuses say less
             if not stream.read(1):
                 raise Undecodable("a file of 0 bytes")

@@ -1,6 +1,7 @@
 """Answers as a table for people, or as JSON or CSV lines for programs; each is written as soon as it is there."""
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.model.card import Card
 from multitrain.model.network import Network
+from multitrain.names import as_text, one_line, shown
 from multitrain.use.answers import Answer, Failure, related
 
 Form = Literal["table", "json", "csv"]
@@ -47,7 +49,7 @@ class Detail:
                     for other, found in others.items()
                 }
         cut = {} if answer.reached is None else {"read_up_to": round(answer.reached, 3)}
-        return {"video": answer.path, **cut, "datasets": datasets}
+        return {"video": as_text(answer.path), **cut, "datasets": datasets}
 
 
 class Report:
@@ -65,17 +67,17 @@ class Report:
         record = self._detail.record(answer)
         if answer.reached is not None:
             broken = f"read up to {answer.reached:.1f} s only, damaged or cut off there"
-            tqdm.write(f"note: {answer.path}: {broken}", file=sys.stderr)
+            tqdm.write(f"note: {shown(answer.path)}: {broken}", file=sys.stderr)
         with tqdm.external_write_mode(self._stream):
             {"table": self._table, "json": self._json, "csv": self._rows}[self._form](record)
 
     def failure(self, failure: Failure) -> None:
         """Say on standard error why there is no answer; in JSON also among the answers."""
         self.failures += 1
-        tqdm.write(f"error: {failure.path}: {failure.reason}", file=sys.stderr)
+        tqdm.write(f"error: {shown(failure.path)}: {one_line(failure.reason)}", file=sys.stderr)
         if self._form == "json":
             with tqdm.external_write_mode(self._stream):
-                self._json({"video": failure.path, "error": failure.reason})
+                self._json({"video": as_text(failure.path), "error": one_line(failure.reason)})
 
     def _json(self, record: dict) -> None:
         self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -83,7 +85,7 @@ class Report:
     def _rows(self, record: dict) -> None:
         for name, its in record["datasets"].items():
             for rank, best in enumerate(its["top"], 1):
-                row = [record["video"], name, rank, best["class"], f"{best['probability']:.6f}", its["views"]]
+                row = [shown(record["video"]), name, rank, best["class"], f"{best['probability']:.6f}", its["views"]]
                 if self._detail.related:
                     row.append(_related(its) if rank == 1 else "")
                 self._csv.writerow(row)
@@ -103,7 +105,7 @@ class Report:
             table.add_section()
         width = None if self._stream is sys.stdout and self._stream.isatty() else WIDTH
         console = Console(file=self._stream, width=width, highlight=False)
-        console.print(Text(record["video"], style="bold"), soft_wrap=True)
+        console.print(Text(shown(record["video"]), style="bold"), soft_wrap=True)
         console.print(table)
         console.print()
 
@@ -123,13 +125,15 @@ def writing(out: Path | None, form: Form, detail: Detail) -> Iterator[Report]:
     if detail.related and not detail.network.spec.projections:
         raise UserError("--related: this model has no projections, which relate classes: leave it out")
     if out is None:
+        if form != "table" and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # for programs: the same in every locale
         yield Report(sys.stdout, form, detail)
         return
     if out.is_dir():
         raise UserError(f"{out}: is a folder: name a file")
     try:
         place = nullcontext(out) if out.exists() and not out.is_file() else atomic(out)
-        # bytes of a name that are no text are written as in JSON, \udc80
+        # bytes of a name that are no text are escaped as JSON does: \udc80
         with place as path, path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
             yield Report(stream, form, detail)
     except OSError as error:

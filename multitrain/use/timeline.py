@@ -190,18 +190,18 @@ def _write(
     top: int,
     embed: bool,
 ) -> Timeline:
-    shown = length(recogniser, path, datasets)
+    seconds = length(recogniser, path, datasets)
     with atomic(folder / "timeline.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(COLUMNS)
-        with progress("timeline", "second", math.ceil(shown)) as bar:
+        with progress("timeline", "second", math.ceil(seconds)) as bar:
 
             def seen(window: Window) -> None:
                 rows.writerows(_lines(window, recogniser.network.spec.classes, top))
                 bar.update(math.ceil(window.end) - bar.n)
 
-            timeline = watch(recogniser, path, shown, hop, datasets, seen)
-    title = Path(name).name.encode("utf-8", "backslashreplace").decode()  # a name may be of bytes that are no text
+            timeline = watch(recogniser, path, seconds, hop, datasets, seen)
+    title = shown(Path(name).name)
     with atomic(folder / "timeline.png") as temporary:
         draw(timeline, title, temporary)
     source = quote(os.fsencode(os.path.relpath(path.absolute(), folder.absolute())))

@@ -167,10 +167,12 @@ def main() -> int:
             rows.writerows([reader, file.name, file.suffix, file.kind, how, words] for file, how, words in ended)
             stream.flush()
             bad += sum(how in BAD for _, how, _ in ended)
-            say(f"{reader}: {dict(Counter(how for _, how, _ in ended))} of {len(files)}", flush=True)
+            sys.stdout.write(f"{reader}: {dict(Counter(how for _, how, _ in ended))} of {len(files)}\n")
             for title, key in (("container", "suffix"), ("damage", "kind")):
                 counts = Counter((getattr(file, key), how) for file, how, _ in ended)
-                say("  by", title, {f"{name} {how}": count for (name, how), count in sorted(counts.items())})
+                told = {f"{name} {how}": count for (name, how), count in sorted(counts.items())}
+                sys.stdout.write(f"  by {title}: {told}\n")
+            sys.stdout.flush()
     return 1 if bad else 0
 
 

@@ -3,6 +3,7 @@ import tarfile
 import pytest
 
 from multitrain.errors import UserError
+from multitrain.names import shown
 from multitrain.sources import kinetics
 from multitrain.sources.prepare import prepare
 from tests.sources.coded import codes, write_video
@@ -224,7 +225,7 @@ def test_unsafe_members_are_refused_by_name(raw, video, tmp_path, name, content,
     manifest = prepare("k400", DATASET, raw, tmp_path / "out")
     assert len(manifest.split("test")) == 1
     line = missing_lines(tmp_path / "out")[CLIP]
-    assert "not found" in line and told in line and name in line
+    assert "not found" in line and told in line and shown(name) in line
     new = {path for path in tmp_path.rglob("*") if path.is_file()} - before
     assert all(path.is_relative_to(tmp_path / "out") for path in new)
 

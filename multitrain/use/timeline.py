@@ -14,6 +14,7 @@ import numpy as np
 
 from multitrain.errors import UserError
 from multitrain.files import atomic
+from multitrain.names import shown
 from multitrain.progress import progress
 from multitrain.use.answers import Best, Window, best
 from multitrain.use.frames import Film, readable

@@ -16,6 +16,7 @@ from multitrain.files import atomic
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 400  # characters of a failing cell's error
+PATIENCE = 600  # seconds for a kernel to start, and for what a cell showed to arrive; by default 60, and 4 in silence
 KEPT = {"tags"}  # of a cell's metadata: the rest is when and how long
 
 
@@ -57,13 +58,16 @@ def execute(path: Path, parameters: dict[str, str]) -> nbformat.NotebookNode:
             parameters,
             kernel_name="python3",
             kernel_manager_class=ThisPython,
+            start_timeout=PATIENCE,
+            iopub_timeout=PATIENCE,
+            raise_on_iopub_timeout=True,
             progress_bar={"desc": path.stem, "file": sys.stderr, "mininterval": 0.5 if sys.stderr.isatty() else 15},
         )
     except PapermillExecutionError as error:
         first = error.source.strip().splitlines()[0] if error.source.strip() else ""
         what = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise UserError(f"{path}: cell [{error.exec_count}], `{first}`: {_short(what)}") from None
-    except (PapermillException, RuntimeError) as error:  # a kernel that died is the latter
+    except (PapermillException, RuntimeError, TimeoutError) as error:  # a kernel that died is a RuntimeError
         raise UserError(f"{path}: could not be executed: {_short(error)}") from None
     return _without_times(notebook)
 

@@ -82,18 +82,26 @@ def test_a_notebook_is_executed_here_with_its_parameters(tmp_path, monkeypatch):
     )
     path = write(tmp_path / "n.ipynb", "print(results, scale)", show, "sys.executable")
     assert [each.name for each in run(path, tmp_path / "a")] == ["n.html", "n.ipynb"]
-    run(path, tmp_path / "b")
     page = (tmp_path / "a" / "n.html").read_text()
-    for name in ("n.html", "n.ipynb"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     executed = nbformat.read(tmp_path / "a" / "n.ipynb", as_version=4)
     assert executed.cells[3].outputs[0].text == "my results ci\n"
     assert executed.cells[5].outputs[0].data["text/plain"] == repr(sys.executable)
-    assert "papermill" not in executed.metadata
+    assert "papermill" not in executed.metadata  # nor anything else of when and how long
+    assert {name for cell in executed.cells for name in cell.metadata} == {"tags"}
+    assert [cell.id for cell in executed.cells] == [f"cell-{place}" for place in range(6)]
     assert 'lang="en"' in page and "<title>A &lt;b&gt; title</title>" in page
     assert 'alt="a &lt; b"' in page and page.count("<details>") == 4
     assert set(links(page)) - {"../index.html", "n.ipynb"} == {link for link in links(page) if link.startswith("data:")}
     assert "<script" not in page and not re.search(r"https?://", page)
+
+
+@pytest.mark.slow
+def test_executed_again_it_is_the_same_bytes(tmp_path):
+    path = write(tmp_path / "n.ipynb", "print(results, scale)", "1 / 3")
+    for name in "ab":
+        run(path, tmp_path / name)
+    for name in ("n.html", "n.ipynb"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 @pytest.mark.parametrize(

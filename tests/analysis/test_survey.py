@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -74,6 +74,7 @@ def test_nothing_missing_is_a_header(scale, prepared, tmp_path):
     assert (folder / "missing.csv").read_text() == "reason,publisher_split,clips,examples,detail\n"
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from(["train", "val", "test"]), st.integers(1, 4000)), min_size=1, max_size=60))
 def test_the_histogram_has_every_clip_in_its_bin(clips):
     table = pd.DataFrame(clips, columns=["split", "frames"]).assign(label=0, seconds=lambda its: its["frames"] / 30)

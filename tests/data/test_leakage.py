@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multitrain.config import Scale
@@ -133,6 +133,7 @@ def manifest_of(clips) -> Manifest:
     return Manifest(Path("."), ("a",), pa.table(table))
 
 
+@settings(max_examples=40)
 @given(CLIPS, CLIPS)
 def test_it_is_set_arithmetic(first, second):
     manifests = {"k400": manifest_of(first), "k700": manifest_of(second)}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multitrain.data.loader import Share
@@ -31,6 +31,7 @@ def test_a_mix_depends_on_seed_and_step_alone(seed, step):
     assert mix != draw_mix(Mixing(), seed, step + 1, SIZE) and mix != draw_mix(Mixing(), seed + 1, step, SIZE)
 
 
+@settings(max_examples=30)
 @given(st.floats(0, 1), st.integers(2, 6))
 def test_mixup_is_the_weighted_sum_with_the_reverse(share, count):
     clips = videos(count)
@@ -59,6 +60,7 @@ def test_lambda_1_changes_nothing(mix):
     assert torch.equal(mix_videos(videos(4), mix), videos(4))
 
 
+@settings(max_examples=50)
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.integers(1, 2), st.integers(0, 1000))
 def test_mixing_each_chunk_equals_mixing_the_whole_batch(processes, parts, half, repeats, step):
     batch = 2 * half * processes * parts

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multitrain.data.manifest import read_manifest
@@ -43,6 +43,7 @@ def test_folders_are_classes(raw):
 NAMES = st.text("abc é.", min_size=1, max_size=4).map(str.strip).filter(lambda name: name.strip("."))
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(NAMES.filter(lambda n: n[0] != "."), st.integers(1, 9), min_size=2, max_size=4))
 def test_each_class_has_its_share_of_either_side_and_ids_stay(tmp_path_factory, counts):
     counts = {unicodedata.normalize("NFC", name): count for name, count in counts.items()}

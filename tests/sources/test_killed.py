@@ -15,7 +15,7 @@ from multitrain.configfile import load_scale
 from multitrain.synth.publish import publish
 
 ROOT = Path(__file__).parents[2]
-KILLS = 10
+pytestmark = pytest.mark.xdist_group("killed")  # one preparation that is not disturbed
 
 # Runs the command line and kills its own process just before it opens, renames or removes a file of the dataset's
 # folder for the n-th time: moments told by progress, not by time, among them those between a clip and its record.
@@ -87,13 +87,13 @@ def undisturbed(world) -> tuple[dict[str, bytes], int]:
     return files(data), count
 
 
-def test_after_ten_kills_at_any_moment_it_ends_the_same(world, undisturbed):
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_after_kills_at_any_moment_it_ends_the_same(world, undisturbed, kills):
     expected, count = undisturbed
     clips = [name for name in expected if name.endswith(".mp4")]
     assert "manifest.parquet" in expected and "missing.csv" in expected and len(clips) >= 12 and count > len(clips)
-    moments = random.Random(4).sample(range(2, count), KILLS)
-    for number, moment in enumerate(moments):
-        data = fresh(world, f"killed{number}")
+    for number, moment in enumerate(random.Random(4).sample(range(2, count), kills)):
+        data = fresh(world, f"killed{number} of {kills}")
         assert prepare(world, data, moment)[0] == -signal.SIGKILL
         if moment < count // 2:
             assert not (data / "ci/actnet/manifest.parquet").exists()

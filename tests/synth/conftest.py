@@ -16,7 +16,7 @@ def world(seed=0, **counts):
     return World(seed=seed, height=48, width=48, videos=videos)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def published(tmp_path_factory):
     """Folder of each published dataset."""
     root = tmp_path_factory.mktemp("published")

@@ -13,6 +13,8 @@ import pytest
 from multitrain.synth.world import DATASETS
 from tests.synth.conftest import summary
 
+pytestmark = pytest.mark.xdist_group("published")  # once for all who look at it
+
 
 def trouble(folder, kind):
     (found,) = (name for name, what in summary(folder)["troubles"].items() if what == kind)

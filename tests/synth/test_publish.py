@@ -13,6 +13,8 @@ from multitrain.synth.publish import MARKER, publish
 from multitrain.synth.world import DATASETS, relations
 from tests.synth.conftest import READER, summary, world
 
+pytestmark = pytest.mark.xdist_group("published")  # once for all who look at it
+
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_summary_and_relations(published, dataset):

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -42,25 +43,25 @@ def test_a_lost_clip_costs_one_archive(server, tmp_path, local):
     assert outcome(tmp_path / "out") == local
 
 
+FAULTS = [
+    Fault(drop_after=0),
+    Fault(drop_after=700),
+    Fault(status=403),
+    Fault(status=500),
+    Fault(status=503, headers=(("Retry-After", "0"),)),
+    Fault(length=100),
+    Fault(length=-1),
+    Fault(length=-700),
+    Fault(body=PAGE),
+    Fault(body=b""),
+    Fault(body=b"\x1f\x8b" + b"x" * 500),
+    Fault(body=tar_bytes({}, "w:gz")[:-3]),
+]
+
+
 @pytest.mark.parametrize(
-    "fault",
-    [
-        Fault(drop_after=0),
-        Fault(drop_after=700),
-        Fault(status=403),
-        Fault(status=500),
-        Fault(status=503, headers=(("Retry-After", "0"),)),
-        Fault(length=100),
-        Fault(length=-1),
-        Fault(length=-700),
-        Fault(body=PAGE),
-        Fault(body=b""),
-        Fault(body=b"\x1f\x8b" + b"x" * 500),
-        Fault(body=tar_bytes({}, "w:gz")[:-3]),
-    ],
-    ids=lambda fault: str(fault)[6:40],
+    ("path", "fault"), list(zip(cycle(ARCHIVES), FAULTS, strict=False)), ids=lambda value: str(value)[:40]
 )
-@pytest.mark.parametrize("path", ARCHIVES)
 def test_a_fault_changes_nothing(server, tmp_path, local, path, fault):
     server.faults[path] = [fault, fault]
     fetched(server, tmp_path)

@@ -208,6 +208,7 @@ def test_ids_that_are_no_names_are_not_asked(video):
         address(video, None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("yt_dlp") is None, reason="yt-dlp is not installed")
 def test_the_real_program(tmp_path, video, local):
     with Server(activitynet(tmp_path / "host", video)) as server:

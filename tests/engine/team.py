@@ -1,13 +1,10 @@
 """Processes that compute one step together, as test_parallel.py starts them."""
 
 import os
-import signal
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from functools import cache
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -24,8 +21,8 @@ from multitrain.engine.train import train  # noqa: F401  the server of processes
 from multitrain.losses.objective import Objective, Terms, partner_of
 from multitrain.model.network import Network, Spec, normalise
 from multitrain.recipes import Mixing, Recipe
+from tests.forks import Forks
 
-SECONDS = 600  # after which processes that hang are ended
 VIDEOS = 16  # enough for 4 processes times 2 parts
 CLASSES = {"a": tuple("uvw"), "b": tuple("xyzuv"), "c": tuple("pq")}
 MODEL = Model(frames=4, channels=8, depths=(1, 2), kv_stride=2, head_hidden=16, head_dropout=0.0)
@@ -173,56 +170,14 @@ def in_processes(count: int, folder: Path, work, *arguments) -> list:
     """What work(team, *arguments) gives in each process of a team; an error where one fails or hangs."""
     folder.mkdir()
     how = (count, str(folder / "store"), str(folder), work, arguments)
-    assert exit_codes([(_process, (rank, *how)) for rank in range(count)]) == [0] * count
+    assert forks().exit_codes([(_process, (rank, *how)) for rank in range(count)]) == [0] * count
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(count)]
 
 
-def exit_codes(work: Sequence[tuple], at_once: bool = True) -> list[int]:
-    """How processes end that call (function, arguments), side by side or one after the other; no process may hang.
-
-    They are forks of one process that has imported everything and computed nothing.
-    """
-    context = get_context("spawn")
-    pipe, end = context.Pipe(duplex=False)
-    parent = context.Process(target=_fork_each, args=(work, at_once, end))
-    parent.start()
-    end.close()
-    try:
-        assert pipe.poll(SECONDS), "processes hang"
-        return pipe.recv()
-    finally:
-        parent.terminate()
-        parent.join()
-
-
-def _fork_each(work: Sequence[tuple], at_once: bool, pipe) -> None:
-    codes, pids = [], []
-    signal.signal(signal.SIGTERM, lambda *_: ([os.kill(pid, signal.SIGKILL) for pid in pids], os._exit(1)))
-    for function, arguments in work:
-        pid = os.fork()
-        if pid == 0:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _end_with(function, arguments)
-        pids.append(pid)
-        if not at_once:
-            codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-            pids.clear()
-    codes += [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-    pids.clear()
-    pipe.send(codes)
-
-
-def _end_with(function, arguments: tuple) -> NoReturn:
-    code = 1
-    try:
-        function(*arguments)
-        code = 0
-    except SystemExit as end:
-        code = end.code
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
+@cache
+def forks() -> Forks:
+    """One for all tests of a test process."""
+    return Forks("tests.engine.team", "torch._dynamo")  # the first step of an optimiser imports it
 
 
 def all_cases(team: Team, cases: Sequence[Case]) -> dict[Case, Found]:

@@ -22,6 +22,8 @@ from tests.engine.team import (
     together,
 )
 
+pytestmark = pytest.mark.xdist_group("processes")  # one test process, so that the teams work once
+
 CASES = [
     Case("multitrain"),
     Case("vanilla", informative=False, projection="none", weighting="fixed"),
@@ -123,6 +125,7 @@ def test_half_precision_is_near_and_leaves_weights_and_losses_in_float32(precisi
     assert torch.nn.functional.cosine_similarity(ours, theirs, dim=0) > 0.99
 
 
+@pytest.mark.slow
 def test_compiled_blocks_have_the_gradient_and_the_names_of_plain_ones(monkeypatch):
     case = replace(single(CASES[0]), drop_path=0.5, checkpointing=True)
     expected, plain = plainly(case), case.modules

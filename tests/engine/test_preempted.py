@@ -1,6 +1,8 @@
 """A training that is killed, asked to stop or meets a loss that is not finite, alone or as one of several processes."""
 
+import itertools
 import json
+import math
 import os
 import random
 import signal
@@ -14,6 +16,7 @@ import torch
 
 from multitrain.data.clips import TrainClips
 from multitrain.data.loader import Share, train_batches
+from multitrain.engine import log as log_module
 from multitrain.engine import step as step_module
 from multitrain.engine import train as train_module
 from multitrain.engine import training as training_module
@@ -25,23 +28,28 @@ from multitrain.engine.train import train
 from multitrain.engine.training import Training
 from multitrain.errors import UserError
 from multitrain.recipes import Machine, Mixing, RandAugment
-from tests.engine.team import exit_codes, in_processes
+from tests.engine.team import forks, in_processes
+
+pytestmark = pytest.mark.xdist_group("processes")  # with test_parallel.py, whose processes it forks too
 
 CPU = torch.device("cpu")
-KILLS = 20
 MOMENTS = 90  # of a start, among which one is drawn: those of about three steps
 
 
 def everything(job, name: str = "k400_baseline", **changes: object) -> Job:
     """A run in which all that a resume point has to bring back is switched on."""
-    recipe = {"epochs": 14.0, "batch": 8, "repeats": 2, "micro_batch": 4, "drop_path": 0.2, "erasing": 0.5}
+    recipe = {"epochs": 2.0, "batch": 8, "repeats": 2, "micro_batch": 4, "drop_path": 0.2, "erasing": 0.5}
     recipe |= {"mixing": Mixing(), "randaugment": RandAugment(operations=1)}
     made = job(name, **(recipe | changes))
     return replace(made, scale=made.scale.model_copy(update={"machine": Machine(precision="float16")}))
 
 
 def run_until(job: Job, moment: int, number: int, log: str) -> None:
-    """Train in this process, which sends itself a signal at its n-th moment: a clip, a step, a file it touches."""
+    """Train in this process, which sends itself a signal at its n-th moment: a clip, a step, a file it touches.
+
+    Which files it touches depends on no clock: there is a resume point after each step, and the status is written at
+    the start and the end alone.
+    """
     count = 0
 
     def tick() -> None:
@@ -60,33 +68,35 @@ def run_until(job: Job, moment: int, number: int, log: str) -> None:
     torch.set_num_threads(1)
     sys.addaudithook(watch)
     training_module.code_hash = lambda: "the same"  # a file saved in an editor meanwhile is no part of this
+    log_module.WRITE_SECONDS = math.inf
+    ResumePoint.due = lambda self: True
     TrainClips.__getitem__ = ticking(TrainClips.__getitem__)
     Training.step = ticking(Training.step)
     try:
-        train(job, CPU, checkpoint_seconds=0)
+        train(job, CPU)
     except Preempted as stopped:
         sys.exit(stopped.status)
     Path(log).write_text(str(count))
 
 
-@pytest.mark.slow
-def test_killed_at_twenty_moments_it_ends_with_the_same_bytes(job, tmp_path):
+@pytest.mark.parametrize("count", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_some_moments_it_ends_with_the_same_bytes(job, tmp_path, count):
     """Of a run with mixing, repeats, RandAugment, erasing, parts, dropped paths and a scaler; kills follow on kills."""
-    undisturbed = everything(job, results=tmp_path / "undisturbed")
+    epochs = 1 + 0.6 * count  # enough for so many kills
+    undisturbed = everything(job, results=tmp_path / "undisturbed", epochs=epochs)
     log, rng = str(tmp_path / "moments"), random.Random(3)
-    killed = everything(job, results=tmp_path / "killed")
-    kills = [
-        (rng.randrange(1, MOMENTS), rng.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])) for _ in range(KILLS)
-    ]
+    killed = everything(job, results=tmp_path / "killed", epochs=epochs)
+    signals = itertools.cycle([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+    kills = [(rng.randrange(1, MOMENTS), number) for number in itertools.islice(signals, count)]
     starts = [(undisturbed, 0, 0), *((killed, *kill) for kill in kills), (killed, 0, 0)]
-    ends = exit_codes([(run_until, (*start, log)) for start in starts], at_once=False)
+    ends = forks().exit_codes([(run_until, (*start, log)) for start in starts], at_once=False)
     status = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: EXIT_PREEMPTED, signal.SIGINT: EXIT_INTERRUPTED}
     expected = [status[number] for _, number in kills]
     assert ends == [0, *expected, 0]
     assert (killed.folder / "model.pt").read_bytes() == (undisturbed.folder / "model.pt").read_bytes()
     assert (killed.folder / "history.jsonl").read_text() == (undisturbed.folder / "history.jsonl").read_text()
     record = json.loads((killed.folder / "run.json").read_text())
-    assert KILLS // 2 < record["starts"] <= KILLS + 1  # a start that is killed before it has said so is not counted
+    assert count // 2 < record["starts"] <= count + 1  # a start that is killed before it has said so is not counted
     assert record["parts"] == 2 and record["precision"] == "float16"
     assert record["skipped"] == json.loads((undisturbed.folder / "run.json").read_text())["skipped"]
 

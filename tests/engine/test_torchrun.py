@@ -11,6 +11,8 @@ import torch
 
 from multitrain.engine.train import train
 
+pytestmark = pytest.mark.slow  # test_preempted.py has the same without torchrun
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 600  # after which processes that hang are ended
 

@@ -76,6 +76,7 @@ def test_a_killed_joint_run_resumes_to_the_same_bytes(job, baseline, tmp_path, m
     assert not (whole.folder / "resume").exists()
 
 
+@pytest.mark.slow  # test_preempted.py has the same without the command line
 def test_a_process_killed_by_sigkill_resumes_to_the_same_bytes(job, baseline, data, tmp_path):
     """The command line, a real process and a real SIGKILL in the middle."""
     root = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""A process that has imported what is needed and computed nothing, and forks for each call: no call pays the imports."""
+"""A process that has imported what is needed and computed nothing; it forks for each call, which costs no import."""
 
 import importlib
 import os

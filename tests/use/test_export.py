@@ -15,8 +15,18 @@ from multitrain.use import export
 from multitrain.use.export import check, describe, export_onnx, export_program
 
 TINY = Model(frames=4, channels=8, depths=(1, 1), patch_kernel=(3, 7, 7), kv_stride=2, head_hidden=16, head_dropout=0.5)
+pytestmark = pytest.mark.xdist_group("export")  # one test process, so that each file is made once
+
 CLASSES = {"k400": ("run", "jump", "sit"), "mit": ("run", "höher")}
 PATHS = (b"site-packages", b"multitrain/model", bytes(Path.home()), bytes(Path(export.__file__).parents[2]))
+
+
+TOLERANCE = 1e-5  # of an output's largest value: some 80 roundings of float32
+
+
+def assert_near(found: torch.Tensor, wanted: torch.Tensor) -> None:
+    """Relative to the output as a whole: a sum of terms that cancel is rounded as its terms are."""
+    torch.testing.assert_close(found, wanted, rtol=0, atol=TOLERANCE * wanted.abs().max().item())
 
 
 def network(normalisation: str = "constant", classes=CLASSES, **spec) -> Network:
@@ -49,7 +59,7 @@ def joint() -> Network:
 @pytest.fixture(scope="module")
 def program(joint, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("program") / "new folder" / "model.pt2"
-    assert export_program(joint, out) <= 1e-5
+    assert export_program(joint, out) <= TOLERANCE
     return out
 
 
@@ -58,7 +68,7 @@ def onnx_file(joint, tmp_path_factory) -> Path:
     for name in export.ONNX_PACKAGES:
         pytest.importorskip(name, reason="the optional package is not installed")
     out = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    assert export_onnx(joint, out, clips(2)) <= 1e-5
+    assert export_onnx(joint, out, clips(2)) <= TOLERANCE
     return out
 
 
@@ -70,7 +80,7 @@ def test_a_program_answers_as_the_network_in_any_batch(joint, program):
         wanted = answers(joint, clips(size))
         assert list(found) == list(wanted) == ["z", "k400", "mit"]
         for name in wanted:
-            torch.testing.assert_close(found[name], wanted[name], rtol=0, atol=1e-5)
+            assert_near(found[name], wanted[name])
     assert json.loads(extra[export.DESCRIPTION]) == json.loads(json.dumps(describe(joint)))
 
 
@@ -91,7 +101,7 @@ def test_onnx_answers_as_the_network_in_any_batch(joint, onnx_file):
     for size in (1, 2, 7):
         wanted = answers(joint, clips(size))
         for value, array in zip(session.get_outputs(), session.run(None, {"clips": clips(size).numpy()}), strict=True):
-            torch.testing.assert_close(torch.from_numpy(array), wanted[value.name], rtol=0, atol=1e-5)
+            assert_near(torch.from_numpy(array), wanted[value.name])
 
 
 def test_onnx_is_described_within_and_beside(joint, onnx_file):
@@ -127,14 +137,16 @@ def test_pixels_are_normalised_within(how):
     other = export.Exported(made).eval()
     check(other, made, "model.onnx", clips(2))
     other.normalisation = {"constant": "clip", "clip": "constant"}[how]
-    with pytest.raises(UserError, match=r"model\.onnx: \w+ differs from the network's by .*nothing is written"):
+    with pytest.raises(
+        UserError, match=r"model\.onnx: \w+ differs from the network's by .* of its largest .*nothing is written"
+    ):
         check(other, made, "model.onnx")
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda found: found | {"k400": found["k400"] + 2e-4},
+        lambda found: found | {"k400": found["k400"] + 2e-4 * found["k400"].abs().max()},
         lambda found: found | {"k400": found["k400"][:1]},
         lambda found: {"z": found["z"], "k400": found["k400"]},
         lambda found: found | {"extra": found["z"]},

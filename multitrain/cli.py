@@ -26,9 +26,10 @@ from multitrain.options import (
     ScaleName,
     Seed,
     Threads,
+    Wait,
     Workers,
 )
-from multitrain.progress import progress
+from multitrain.progress import outlive_readers, progress
 
 TERMINATED = 128 + signal.SIGTERM
 
@@ -110,6 +111,7 @@ def synth(
     config: ConfigFolder = Path("config"),
     data: DataFolder = Path("data"),
     jobs: Jobs = 1,
+    wait: Wait = False,
 ) -> None:
     """Publish a synthetic dataset in its publisher's own format: archives, annotations, list of related classes."""
     from multitrain.synth.publish import publish
@@ -118,7 +120,7 @@ def synth(
     reader = loaded.dataset(dataset).reader
     if loaded.world is None:
         raise UserError(f"scale {loaded.name} has no synthetic world: its raw files come from the publishers")
-    publish(dataset, loaded.world, loaded.raw_folder(dataset, data), reader, jobs, _bar(f"synth {dataset}"))
+    publish(dataset, loaded.world, loaded.raw_folder(dataset, data), reader, jobs, _bar(f"synth {dataset}"), wait)
 
 
 @app.command()
@@ -128,6 +130,7 @@ def prepare(
     config: ConfigFolder = Path("config"),
     data: DataFolder = Path("data"),
     jobs: Jobs = 1,
+    wait: Wait = False,
 ) -> None:
     """Turn a publisher's files into clips laid out for decoding, manifest.parquet and missing.csv."""
     from multitrain.sources.prepare import prepare as run_prepare
@@ -135,7 +138,7 @@ def prepare(
     loaded = load_scale(scale, config)
     settings, folder = loaded.dataset(dataset), data / loaded.name / dataset
     raw = loaded.raw_folder(dataset, data)
-    run_prepare(dataset, settings, raw, folder, jobs=jobs, progress=_bar(f"prepare {dataset}"))
+    run_prepare(dataset, settings, raw, folder, jobs=jobs, progress=_bar(f"prepare {dataset}"), wait=wait)
 
 
 @app.command()
@@ -158,6 +161,7 @@ def train(
         typer.Option(metavar="RUN=FILE", help="Model file or release's .pyth whose backbone stands in for RUN's."),
     ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard.")] = False,
+    wait: Wait = False,
 ) -> None:
     """Train a run to its end; started again after a kill, it continues to the very same weights."""
     files = cli_runs.pretrained_files(pretrained or [])
@@ -167,7 +171,7 @@ def train(
     from multitrain.engine.train import train as run_train
 
     try:
-        run_train(job, chosen, workers, checkpoint_seconds, tensorboard)
+        run_train(job, chosen, workers, checkpoint_seconds, tensorboard, wait)
     except Preempted as stopped:
         typer.echo(str(stopped), err=True)
         raise typer.Exit(stopped.status) from None
@@ -224,6 +228,7 @@ def run(arguments: list[str] | None = None) -> Any:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be of bytes that are no text
+    outlive_readers()
     try:
         return app(args=arguments)
     except UserError as error:

@@ -1,8 +1,31 @@
 """Progress of long work: a bar where somebody watches, a line now and then in a log."""
 
+import errno
+import io
 import sys
 
 from tqdm import tqdm
+
+UNHEARD = (errno.EPIPE, errno.EIO)  # who read a pipe, or the terminal, has gone
+
+
+class _Unheard(io.FileIO):
+    """A file whose reader may go: from then on what is written is dropped."""
+
+    def write(self, data) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in UNHEARD:
+                raise
+            return memoryview(data).nbytes
+
+
+def outlive_readers() -> None:
+    """Let no work end because nobody reads its progress any more, as when Snakemake and its `tee` were killed."""
+    if sys.stderr and sys.stderr is sys.__stderr__:
+        raw, encoding = _Unheard(sys.stderr.fileno(), "w", closefd=False), sys.stderr.encoding
+        sys.stderr = io.TextIOWrapper(raw, encoding, "backslashreplace", line_buffering=True, write_through=True)
 
 
 class _Lines:

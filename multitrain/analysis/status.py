@@ -17,6 +17,7 @@ from multitrain.analysis.runs import read_record
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
+from multitrain.locks import held
 
 SILENT_SECONDS = 600.0  # without a word for so long, or for so many steps, a training is taken for dead
 SILENT_STEPS = 5
@@ -108,7 +109,7 @@ def run_status(folder: Path, name: str, run: Run, seed: int, now: datetime) -> R
     said, record = _said(folder, damaged), _record(folder, damaged)
     status = RunStatus(name, seed, "waiting")
     if said is not None:
-        status = _from_said(status, said, now)
+        status = _from_said(status, said, now, held(folder))
     elif (folder / "resume").is_dir():
         status = replace(status, state="stopped", note="no word of how far it is")
     ended = record is not None and not (folder / "resume").is_dir()  # which goes when all else is written
@@ -122,12 +123,12 @@ def run_status(folder: Path, name: str, run: Run, seed: int, now: datetime) -> R
     return replace(status, damaged=tuple(damaged))
 
 
-def _from_said(status: RunStatus, said: Said, now: datetime) -> RunStatus:
-    """What status.json says, and whether the process that says it is running still is."""
+def _from_said(status: RunStatus, said: Said, now: datetime, owned: bool | None) -> RunStatus:
+    """What status.json says, and whether the process that says it is running still is: then it owns its folder."""
     state, note = said.state, " ".join(said.message.split())
     if said.state == "running":
         here, silent = said.host == platform.node(), said.silent(now)
-        if here and not _alive(said.pid):
+        if here and (owned is False or not _alive(said.pid)):
             state, note = "stopped", f"process {said.pid} is gone without a word"
         elif silent:
             state, note = "running" if here else "stopped", f"no word from {said.host} for {silent / 60:.0f} minutes"

@@ -1,10 +1,12 @@
 """The processes of one training: how many there are, which this one is, and the few things they tell each other."""
 
 import os
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -12,6 +14,8 @@ from torch import Tensor
 
 from multitrain.errors import UserError
 
+T = TypeVar("T")
+FOR_EVER = timedelta(days=3650)  # a collective gives up after half an hour
 _GONE = ("gloo", "NCCL", "TCPStore", "Connection")  # what an error says where another process no longer answers
 
 
@@ -62,6 +66,27 @@ class Team:
         if self.count > 1:
             dist.broadcast_object_list(said, src=0)
         return said[0]
+
+    def first_in_main(self, name: str, work: Callable[[], T]) -> T | None:
+        """What `work` returns, done by the main process, for whose end the others wait however long; None in them.
+
+        What it raises, all raise. `name` is this call's own.
+        """
+        if self.count == 1:
+            return work()
+        store = dist.distributed_c10d._get_default_store()
+        if not self.main:
+            store.wait([name], FOR_EVER)
+            if error := pickle.loads(store.get(name)):  # of this very training's main process
+                raise error
+            return None
+        try:
+            done = work()
+        except BaseException as error:
+            store.set(name, pickle.dumps(error))
+            raise
+        store.set(name, pickle.dumps(None))
+        return done
 
     @contextmanager
     def naming_lost(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ from multitrain.engine.preemption import Preempted
 from multitrain.engine.setup import Job
 from multitrain.errors import UserError
 from multitrain.files import atomic
+from multitrain.locks import Vanished
 from multitrain.progress import progress
 
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
@@ -62,6 +63,7 @@ class Log:
     """A context around all of a training, the writing of its model included; only the main process's one does anything.
 
     Left without an error, status.json says finished; left by a stop that was asked for, preempted; else failed and why.
+    Where the folder has been removed nothing is written into what may be another's by now.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class Log:
         if not self.main:
             return self
         self.history.parent.mkdir(parents=True, exist_ok=True)
-        _forget(self.history, self.done)
+        _forget(self.history, self.done, self.done // self.every)
         self.lines = self.history.open("a", buffering=1, encoding="utf-8")
         self.bar = progress(self.title, "step", self.steps, self.done)
         self.events = _events(self.folder / "tensorboard", self.done) if self.tensorboard else None
@@ -125,6 +127,7 @@ class Log:
         """Take up a step: its line of the history, clips of all processes, seconds of computing and of waiting."""
         if not self.main:
             return
+        self._require()
         self.done, self.record = self.done + 1, record
         self.pace.add(clips, step_seconds, wait_seconds)
         if self.done % self.every == 0 or self.done == self.steps:
@@ -151,8 +154,17 @@ class Log:
             self._write(
                 "preempted", str(error) or "interrupted: started again, it goes on from its last resume point, if any"
             )
-        else:
+        elif not isinstance(error, Vanished):
             self._write("failed", str(error) or kind.__name__)
+
+    def _require(self) -> None:
+        """Raise `Vanished` where the history has been removed, which this process alone would still see."""
+        try:
+            there = os.path.samestat(os.stat(self.history), os.fstat(self.lines.fileno()))
+        except FileNotFoundError:
+            there = False
+        if not there:
+            raise Vanished(f"{self.history}: was removed while {self.title} was trained: stopped; start it again")
 
     def _numbers(self) -> dict:
         return {**self.pace.numbers(self.steps - self.done), "memory_mb": _memory_mb()}
@@ -221,10 +233,17 @@ def _count(status: dict) -> int:
     return starts if isinstance(starts, int) and starts > 0 else 0
 
 
-def _forget(history: Path, done: int) -> None:
-    """Drop the lines of steps that will be done again, and the one that was being written when the process died."""
+def _forget(history: Path, done: int, lines: int) -> None:
+    """Drop the lines of steps that will be done again, and the one that was being written when the process died.
+
+    Of the `done` steps there were to be so many `lines`; where they are not, since the file is gone or damaged, it is
+    said.
+    """
     text = history.read_text(encoding="utf-8", errors="replace") if history.exists() else ""
     kept = [line for line in text.splitlines() if _step_of(line) < done]
+    if len(kept) < lines:
+        lost = f"{lines - len(kept)} of the {lines} lines of the steps before {done} are missing"
+        sys.stderr.write(f"{history}: {lost}, and will be in history.jsonl: remove {history.parent} to train anew\n")
     with atomic(history) as temporary:
         temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 

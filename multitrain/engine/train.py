@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -15,14 +16,16 @@ import torch
 from multitrain.data.clips import Batch
 from multitrain.data.loader import train_batches, worker_errors
 from multitrain.engine.checkpoint import CHECKSUM, ResumePoint, read_state, save_network
-from multitrain.engine.distributed import joined
+from multitrain.engine.distributed import Team, joined
+from multitrain.engine.finished import FOLDER, is_finished, place, seal
 from multitrain.engine.log import Log, beginning
-from multitrain.engine.preemption import Preempted, StopRequest
+from multitrain.engine.preemption import Ending, Preempted, StopRequest
 from multitrain.engine.resume import check_state
-from multitrain.engine.setup import Job
+from multitrain.engine.setup import Job, code_hash
 from multitrain.engine.training import Training
 from multitrain.errors import UserError
 from multitrain.files import atomic, sweep
+from multitrain.locks import Owner, owned
 from multitrain.model.card import Card, Origin, make_card
 
 HISTORY_LINES = 4000  # about as many steps as this are written to history.jsonl
@@ -35,22 +38,27 @@ def train(
     workers: int = 0,
     checkpoint_seconds: float | None = None,
     tensorboard: bool = False,
+    wait: bool = False,
 ) -> None:
     """Train a run to its end and write model.pt, history.jsonl and run.json into its folder.
 
-    While it goes on, the folder `resume` holds what a new start continues from; it is removed at the end. Only the main
-    process writes files.
+    While it goes on, the folder `resume` holds what a new start continues from; it is removed at the end. What was
+    finished by the same work before is taken, not done again. Only the main process writes files, and owns the folder;
+    with `wait`, another owner's end is waited for.
 
     Raises:
         Preempted: a signal asked to stop; the resume point is that of the last step done.
-        UserError: as `Job.source`, `build_network` and `Training.step` say.
+        UserError: the folder has another owner, or has been removed; or as `Job.source`, `build_network` and
+            `Training.step` say.
     """
     torch.use_deterministic_algorithms(device.type == "cpu")
     if checkpoint_seconds is None:
         checkpoint_seconds = CHECKPOINT_SECONDS_GPU if job.scale.machine.gpus else CHECKPOINT_SECONDS
-    with joined(device) as team, StopRequest() as stop:
+    with joined(device) as team, _owning(job, team, wait) as owner, StopRequest() as stop:
         with beginning(job.folder, team.main):
             training = Training(job, device, team)
+            if team.said_by_main(team.main and _taken(training)):
+                return
             resume = ResumePoint(job.folder / "resume" / "checkpoint.pt", checkpoint_seconds)
             _take_up(training, resume)
             first, parts, batch = training.done, training.share.parts, job.recipe.batch
@@ -62,6 +70,8 @@ def train(
             while training.done < training.steps:
                 batches = stop.take(source, parts)
                 ready = time.monotonic()
+                if owner:
+                    owner.require()
                 if team.any(batches is None):
                     _stop(training, resume, stop)
                 record = _step(training, resume, batches)
@@ -70,7 +80,8 @@ def train(
                 log.step(record, batch * job.recipe.repeats, now - ready, waited)
                 if team.main and resume.due():
                     resume.save(**training.state())
-            if team.main:
+            if owner:
+                owner.require()
                 _finish(training, log)
             team.wait()
 
@@ -81,6 +92,32 @@ def _step(training: Training, resume: ResumePoint, batches: Sequence[Batch]) -> 
         return training.step(batches)
     except UserError as error:
         raise UserError(f"{error}; {training.team.said_by_main(resume.outlook)}") from None
+
+
+@contextmanager
+def _owning(job: Job, team: Team, wait: bool) -> Iterator[Owner | None]:
+    """The run's folder belongs to the main process alone; None in the others, which wait until it has it."""
+    with ExitStack() as stack:
+
+        def own() -> Owner:
+            with Ending():
+                what = f"run {job.name} seed {job.seed} is being trained"
+                return stack.enter_context(owned(job.folder, what, wait))
+
+        with Ending():
+            owner = team.first_in_main(f"owner of {job.folder}", own)
+        yield owner
+
+
+def _taken(training: Training) -> bool:
+    """Whether the same work had been finished before, and is there again now."""
+    folder = training.job.folder
+    if not is_finished(folder, training.fingerprint, code_hash(), lambda line: sys.stderr.write(f"{line}\n")):
+        return False
+    place(folder)
+    again = f"to train it anew, remove {folder / FOLDER} first"
+    sys.stderr.write(f"{training.job.name}: this very training was finished before; its files are taken: {again}\n")
+    return True
 
 
 def _stop(training: Training, resume: ResumePoint, stop: StopRequest) -> None:
@@ -122,10 +159,23 @@ def _take_up(training: Training, resume: ResumePoint) -> None:
 
 
 def _finish(training: Training, log: Log) -> None:
-    job, folder, machine = training.job, training.job.folder, training.job.scale.machine
-    with atomic(folder / "history.jsonl") as temporary:
-        shutil.copyfile(log.history, temporary)
-    record = {
+    """Keep what was trained, then show it, and only then give up the resume point."""
+
+    def write(kept: Path) -> None:
+        with atomic(kept / "history.jsonl") as temporary:
+            shutil.copyfile(log.history, temporary)
+        with atomic(kept / "run.json") as temporary:
+            temporary.write_text(json.dumps(_record(training, log), indent=2) + "\n")
+        save_network(kept / "model.pt", training.network, _card(training))
+
+    seal(training.job.folder, training.fingerprint, training.codes[-1], write)
+    place(training.job.folder)
+
+
+def _record(training: Training, log: Log) -> dict:
+    """What run.json says."""
+    job, machine = training.job, training.job.scale.machine
+    return {
         "run": job.name,
         "scale": job.scale.name,
         "seed": job.seed,
@@ -152,10 +202,6 @@ def _finish(training: Training, log: Log) -> None:
         "commit": _commit(),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "torchvision", "av", "numpy")},
     }
-    with atomic(folder / "run.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n")
-    save_network(folder / "model.pt", training.network, _card(training))
-    shutil.rmtree(folder / "resume")
 
 
 def _card(training: Training) -> Card:

@@ -1,11 +1,13 @@
 """A publisher's files -> prepared clips, manifest.parquet and missing.csv."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from multitrain.config import Dataset
 from multitrain.data.manifest import Manifest, Missing, read_manifest, write_manifest, write_missing
 from multitrain.errors import UserError
+from multitrain.locks import owned
 from multitrain.names import shown
 from multitrain.sources import activitynet, annotated, kinetics, listed, mit, ssv2
 from multitrain.sources import folder as sorted_folder
@@ -35,16 +37,37 @@ def prepare(
     seed: int = 0,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    wait: bool = False,
 ) -> Manifest:
     """Prepare one dataset from the publisher's files in `raw` into `folder`; go on where an earlier run stopped.
 
     Every annotated clip of the labelled splits, and of the setting `fraction`, ends in manifest.parquet or in
-    missing.csv. `progress` is told (clips settled, clips in all).
+    missing.csv. `progress` is told (clips settled, clips in all). This process owns `folder` meanwhile, and `raw` where
+    it downloads into it; with `wait`, other owners' end is waited for.
+
+    Raises:
+        UserError: a folder has another owner, or has been removed; something of the publication is wrong.
     """
     raw, folder = Path(raw), Path(folder)
+    with ExitStack() as stack:
+        owners = [stack.enter_context(owned(folder, f"dataset {name} is being prepared", wait))]
+        if dataset.download is not None:
+            owners.append(stack.enter_context(owned(raw, f"files of {name} are being downloaded", wait)))
+
+        def settled(done: int, total: int) -> None:
+            for owner in owners:
+                owner.require()
+            if progress:
+                progress(done, total)
+
+        return _prepare(name, dataset, raw, folder, seed, jobs, settled)
+
+
+def _prepare(
+    name: str, dataset: Dataset, raw: Path, folder: Path, seed: int, jobs: int, progress: Callable[[int, int], None]
+) -> Manifest:
     drawn = within(_publication(name, dataset, raw), dataset.fraction, seed)
     publication = drawn.publication
-    folder.mkdir(parents=True, exist_ok=True)
     annotated.write_annotated(folder / annotated.NAME, publication, drawn.left_out)
     if dataset.prepared:
         intake = AsIs(publication, folder, dataset.limits)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from multitrain.config import World
 from multitrain.errors import UserError
+from multitrain.locks import NAME, owned
 from multitrain.synth.archives import dump, write
 from multitrain.synth.formats import FORMATS
 from multitrain.synth.release import LOST, Release, films, plan
@@ -26,20 +27,29 @@ def publish(
     reader: str,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    wait: bool = False,
 ) -> None:
     """Write the dataset's archives and annotations, relations.csv, and last of all published.json into `folder`.
 
     What an earlier call left there is replaced; a folder with other files is refused. `progress` is called with the
-    videos done and their total.
+    videos done and their total. This process owns the folder meanwhile; with `wait`, another owner's end is waited for.
     """
     _check(dataset, world, reader)
     folder = Path(folder)
-    _clear(folder)
-    videos = plan(dataset, world)
-    release = Release(dataset, spec(dataset), world, videos, films(dataset, world, videos, jobs, progress))
-    FORMATS[reader](folder, release)
-    write(folder / "relations.csv", _relations(dataset))
-    write(folder / SUMMARY, dump(_summary(folder, release, reader), 1) + "\n")
+    with owned(folder, f"the synthetic {dataset} is being published", wait) as owner:
+        _clear(folder)
+
+        def made(done: int, total: int) -> None:
+            owner.require()
+            if progress:
+                progress(done, total)
+
+        videos = plan(dataset, world)
+        release = Release(dataset, spec(dataset), world, videos, films(dataset, world, videos, jobs, made))
+        FORMATS[reader](folder, release)
+        write(folder / "relations.csv", _relations(dataset))
+        owner.require()
+        write(folder / SUMMARY, dump(_summary(folder, release, reader), 1) + "\n")
 
 
 def _check(dataset: str, world: World, reader: str) -> None:
@@ -85,7 +95,7 @@ def _summary(folder: Path, release: Release, reader: str) -> dict:
     def good(split):
         return sum(video.trouble not in LOST for video in release.split(split))
 
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MARKER)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (MARKER, NAME))
     return {
         "dataset": release.dataset,
         "reader": reader,

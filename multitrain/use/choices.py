@@ -1,6 +1,5 @@
 """What a person chooses of a fine-tuning, and the note in its folder that keeps two of them apart."""
 
-import fcntl
 import hashlib
 import json
 from collections import Counter
@@ -15,12 +14,13 @@ from pydantic import TypeAdapter, ValidationError
 from multitrain.data.manifest import Manifest
 from multitrain.errors import UserError
 from multitrain.files import atomic
+from multitrain.locks import NAME as LOCK
+from multitrain.locks import owned
 from multitrain.model.network import Network
 from multitrain.names import shown
 from multitrain.settings import Name
 from multitrain.sources.folder import LAYOUT, divided
 
-LOCK = ".lock"  # in the folder of a fine-tuning
 EPOCHS, RATES = (0.01, 10_000.0), (1e-9, 10.0)  # that can be asked for
 
 
@@ -73,7 +73,7 @@ def claimed(out: Path, videos: Path, network: Network, choices: Choices, **joint
     note = out / "finetune.json"
     if not note.is_file() and out.is_dir() and any(_foreign(path) for path in out.iterdir()):
         raise UserError(f"{out}: holds other files: choose a new folder with --out")
-    with _alone(out):
+    with owned(out, f"a head for {videos} is being trained"):
         if not note.is_file():
             _note(note, said)
         before = _noted(note)
@@ -85,24 +85,6 @@ def claimed(out: Path, videos: Path, network: Network, choices: Choices, **joint
                 f"{out}: holds a fine-tuning with another {changed[0]} ({before.get(changed[0])}): "
                 "give the same again to go on with it, or a new folder with --out"
             )
-        yield
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Within, no other process has the lock of the folder; one that dies leaves it open."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = (out / LOCK).open("a")
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}): choose another --out") from None
-    with lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # flock's would go on in a forked process that outlives us
-        except (BlockingIOError, PermissionError):  # the one or the other, as systems like
-            raise UserError(f"{out}: another process works in it: wait for its end, or choose another --out") from None
-        except OSError:  # a file system without locks
-            pass
         yield
 
 

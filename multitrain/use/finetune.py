@@ -1,6 +1,7 @@
 """A trained backbone on one's own folder of videos: prepared, trained by the engine or on its features, and scored."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from multitrain.config import Dataset, Model, Scale, Transcode
 from multitrain.data.manifest import Manifest
 from multitrain.engine.checkpoint import load_network, save_network
 from multitrain.engine.evaluate import evaluate
+from multitrain.engine.finished import FOLDER
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.errors import UserError
@@ -87,6 +89,7 @@ def finetune(
             else:
                 train(job, device, workers, SECONDS)
         _complete(job, network, card, choices)
+        shutil.rmtree(out / FOLDER, ignore_errors=True)  # a second model, without the heads that stay
         if scored := len(manifest.split("test")):
             evaluate(job, choices.name, "test", out / "predictions" / f"{choices.name}.parquet", device, workers)
         return write_report(out, choices.name, manifest, scored)

@@ -19,7 +19,7 @@ rule synth:
         "Publishing the synthetic {wildcards.dataset}"
     shell:
         "python -m multitrain.cli synth {wildcards.dataset} {params.options}"
-        " --jobs {threads} 2>&1 | tee {log:q}"
+        " --jobs {threads} --wait 2>&1 | tee {log:q}"
 
 
 rule prepare:
@@ -53,4 +53,4 @@ rule prepare:
         "Preparing the clips of {wildcards.dataset}"
     shell:
         "python -m multitrain.cli prepare {wildcards.dataset} {params.options}"
-        " --jobs {threads} 2>&1 | tee {log:q}"
+        " --jobs {threads} --wait 2>&1 | tee {log:q}"

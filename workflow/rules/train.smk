@@ -41,4 +41,4 @@ rule train:
         "exec bash workflow/scripts/train.sh {log:q} {resources.starter}"
         " {wildcards.run} {params.options} {params.leaks} {params.pretrained}"
         " --seed {wildcards.seed}"
-        " --threads {resources.threads_each} --workers {resources.workers}"
+        " --threads {resources.threads_each} --workers {resources.workers} --wait"

@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from multitrain.claims import Claims
 from multitrain.config import Project, Scale
 from multitrain.configfile import load_claims, load_experiments, load_scale, parse
-from multitrain.data.leakage import guarded
+from multitrain.data.leakage import guarded, trained_on
 from multitrain.errors import UserError
+from multitrain.excluded import excluded
 from multitrain.experiments import Experiments, Run
 
 
@@ -70,9 +71,11 @@ class Plan:
         )
 
     def train_settings(self, name: str) -> str:
-        """Another title or other test views of a dataset change no training."""
+        """Another title or other test views of a dataset change no training; nor does another run."""
         run = self.experiments.runs[name]
+        left_out = self._excluded(name)
         return _text(
+            **({"excluded": left_out} if left_out else {}),
             run=run,
             recipe=self.scale.recipes[run.recipe],
             model=self.scale.model,
@@ -94,13 +97,34 @@ class Plan:
         return "" if file is None else shlex.join(["--pretrained", f"{self.experiments.runs[name].init}={file}"])
 
     def train_datasets(self, name: str) -> list[str]:
-        """Datasets whose manifests a training reads: its own, the `steps_of` run's, and those these may leak to."""
+        """Datasets whose clips a training counts: its own, and those of its `steps_of` run."""
+        return list(dict.fromkeys(dataset for _, dataset in self._read_by(name)))
+
+    def compared_datasets(self, name: str) -> list[str]:
+        """Datasets whose test videos a training, or one that its weights come from, leaves out.
+
+        They are prepared before it, and are no inputs: what is left out is in `train_settings`.
+        """
+        chain = dict.fromkeys(run for run, _ in trained_on(self.experiments, name))
+        others = [other for run in chain for reader in self._read_by(run) for other in self._guarded(*reader)]
+        return list(dict.fromkeys(others))
+
+    def _read_by(self, name: str) -> list[tuple[str, str]]:
+        """(run, dataset) of the clips that a training counts."""
         paced = self.experiments.runs[name].steps_of
-        readers = [
+        return [
             (run, dataset) for run in filter(None, (name, paced)) for dataset in self.experiments.runs[run].datasets
         ]
-        others = [other for reader in readers for other in self._guarded(*reader)]
-        return list(dict.fromkeys([*(dataset for _, dataset in readers), *others]))
+
+    def _excluded(self, name: str) -> dict[str, str]:
+        """What is left out of the clips of each run and dataset, where anything is."""
+        folder = Path(self.project.data) / self.scale.name
+        found = {
+            f"{run} {dataset}": excluded(self.scale, dataset, tested, folder)
+            for run, dataset in self._read_by(name)
+            if (tested := self._guarded(run, dataset))
+        }
+        return {key: text for key, text in found.items() if text}
 
     def _guarded(self, run: str, dataset: str) -> tuple[str, ...]:
         """The datasets whose tested videos are left out of a run's training clips of `dataset`."""

@@ -1,9 +1,15 @@
 """What each job depends on, and which job is urgent."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from multitrain.configfile import load_experiments, load_scale
+from multitrain.data.manifest import write_manifest
+from multitrain.engine.setup import Job
+from multitrain.experiments import Run
 from multitrain.plan import Plan
 from tests.test_config import CONFIG
 
@@ -120,8 +126,87 @@ def test_options_are_quoted_for_the_shell():
 
 def test_a_training_waits_for_the_test_sets_that_its_videos_may_be_in():
     plan = Plan.load({"scale": "paper"}, str(CONFIG))
-    assert set(plan.train_datasets("k400_baseline")) == {"k400", "mit", "actnet"}  # tested by what starts from it
+    assert plan.train_datasets("k400_baseline") == ["k400"]
+    assert set(plan.compared_datasets("k400_baseline")) == {"mit", "actnet"}  # tested by what starts from it
+    assert set(plan.compared_datasets("ssv2_baseline")) == {"mit", "actnet"}  # through the run it starts from
     kept = Plan.load({"scale": "paper", "exclude_leaks": False}, str(CONFIG))
-    assert kept.train_datasets("k400_baseline") == ["k400"]
+    assert kept.compared_datasets("k400_baseline") == []
     assert plan.train_settings("k400_baseline") != kept.train_settings("k400_baseline")
-    assert Plan.load({}, str(CONFIG)).train_datasets("k400_baseline") == ["k400"]  # synthetic: nothing to leak
+    assert Plan.load({}, str(CONFIG)).compared_datasets("k400_baseline") == []  # synthetic: nothing to leak
+
+
+def manifest(data: Path, dataset: str, clips: dict[str, str]) -> None:
+    """A manifest of a clip a video: {video: split}."""
+    rows = [
+        {"clip_id": f"{dataset}{i}", "video_id": video, "path": f"{i}.mp4", "label": 0, "split": split}
+        | {"publisher_split": "train", "frames": 9, "fps": 12.0, "width": 8, "height": 8}
+        for i, (video, split) in enumerate(clips.items())
+    ]
+    write_manifest(data / "paper" / dataset / "manifest.parquet", ("a",), rows)
+
+
+A, B, C = "AAAAAAAAAAA", "BBBBBBBBBBB", "CCCCCCCCCCC"
+
+
+@pytest.fixture
+def settings(tmp_path: Path):
+    """settings(extra): each run's settings at scale paper, where `extra` adds runs to the experiments."""
+    manifest(tmp_path, "k400", {A: "train", B: "train", C: "train"})
+    manifest(tmp_path, "actnet", {A: "test", "a": "train"})
+
+    def make(**extra) -> dict[str, str]:
+        plan = Plan.load({"scale": "paper", "data": str(tmp_path)}, str(CONFIG))
+        runs = {**plan.experiments.runs, **{name: Run.model_validate(run) for name, run in extra.items()}}
+        plan = replace(plan, experiments=plan.experiments.model_copy(update={"runs": runs}))
+        return {name: plan.train_settings(name) for name in runs}
+
+    return make
+
+
+TUNED = {"datasets": ["k700"], "recipe": "baseline", "init": "k400_baseline"}  # k400_baseline is then tested on K700
+K400 = {name for name, run in Plan.load({}, str(CONFIG)).experiments.runs.items() if "k400" in run.datasets}
+
+
+def changes(one: dict[str, str], other: dict[str, str]) -> set[str]:
+    return {name for name in one if one[name] != other[name]}
+
+
+@pytest.mark.parametrize(
+    ("videos", "changed"),
+    [
+        (None, set()),  # not prepared yet
+        ({B: "train", "x": "test"}, set()),
+        ({A: "test"}, set()),  # left out already
+        ({B: "test"}, {"k400_baseline"}),
+        ({B: "val"}, {"k400_baseline"}),
+    ],
+)
+def test_another_run_trains_again_only_what_then_leaves_out_other_clips(settings, tmp_path, videos, changed):
+    alone = settings()
+    if videos:
+        manifest(tmp_path, "k700", videos)
+    assert settings() == alone
+    assert changes(alone, settings(tuned=TUNED)) == changed
+
+
+def test_a_manifest_that_was_made_again_counts_as_it_is_now(settings, tmp_path: Path):
+    before = settings()
+    manifest(tmp_path, "actnet", {A: "test", "a": "train", "b": "test"})
+    assert settings() == before
+    manifest(tmp_path, "actnet", {B: "test", "a": "train"})
+    users = changes(before, settings())
+    assert "k400_baseline" in users and users <= K400 | {"mit_longer", "ssv2_longer", "actnet_longer"}
+
+
+def test_what_the_plan_says_is_left_out_is_what_a_training_leaves_out(settings, tmp_path: Path):
+    said = json.loads(settings()["k400_baseline"])["excluded"]
+    assert said["k400_baseline k400"].startswith("1 clips, ")
+    scale = load_scale("paper", CONFIG)
+    job = Job(scale, load_experiments(CONFIG, scale), "k400_baseline", 0, tmp_path, tmp_path)
+    manifest(tmp_path, "mit", {"yt-x": "test"})
+    assert job.source("k400", "train").left_out == 1
+
+
+def test_a_damaged_manifest_does_not_stop_the_plan(settings, tmp_path: Path):
+    (tmp_path / "paper/actnet/manifest.parquet").write_bytes(b"PAR1")
+    assert "excluded" not in json.loads(settings()["k400_baseline"])

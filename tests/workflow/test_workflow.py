@@ -299,7 +299,7 @@ def test_the_profile_for_slurm_plans_each_scale(project: Path, scale: str):
 def test_the_profile_names_rules_that_exist_and_the_executors_own_keys():
     profile = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
     written = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    assert set(profile["set-resources"]) <= set(re.findall(r"^rule (\w+):", written, re.M))
+    assert set(profile["set-resources"]) <= set(re.findall(r"^(?:rule|checkpoint) (\w+):", written, re.M))
     keys = {"slurm_partition", "slurm_account", "mem_mb", "runtime", "gpu", "gres", "qos", "slurm_extra"}
     assert set(profile["default-resources"]).union(*profile["set-resources"].values()) <= keys
     assert profile["executor"] == "slurm" and profile["slurm-status-command"] == "squeue"

@@ -22,8 +22,10 @@ rule synth:
         " --jobs {threads} --wait 2>&1 | tee {log:q}"
 
 
-rule prepare:
+checkpoint prepare:
     """Cut and transcode; a killed preparation goes on where it stopped.
+
+    A checkpoint, because which clips a training leaves out is known when all manifests are there.
 
     For that the clips are not declared. Nor are real raw files, hundreds of thousands
     of them and some missing for everybody: the command says what it did not find, and

@@ -6,6 +6,7 @@ rule evaluate:
     input:
         model=rules.train.output.model,
         manifest=rules.prepare.output.manifest,
+        compared=compared_manifests,
     output:
         predictions=f"{RUN}/predictions/{{dataset}}.parquet",
         statistics=f"{RUN}/predictions/{{dataset}}.npz",
@@ -34,6 +35,7 @@ rule features:
     input:
         model=rules.train.output.model,
         manifest=rules.prepare.output.manifest,
+        compared=compared_manifests,
     output:
         f"{RUN}/features/{{dataset}}.parquet",
     log:

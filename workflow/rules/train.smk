@@ -8,6 +8,7 @@ rule train:
             rules.prepare.output.manifest,
             dataset=PLAN.train_datasets(wildcards.run),
         ),
+        compared=compared_manifests,
         init=lambda wildcards: PLAN.pretrained(wildcards.run)
         or expand(
             rules.train.output.model,

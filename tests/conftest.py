@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 torch.set_num_threads(1)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for `pytest &`; what is tested hears Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
-hypothesis.settings.register_profile("untimed", deadline=None)  # time decides no test
+hypothesis.settings.register_profile("untimed", deadline=None, derandomize=True)  # neither time nor chance decides
 hypothesis.settings.load_profile("untimed")
 
 

@@ -15,6 +15,8 @@ from multitrain.analysis.figures import FIGURES, style, write_figure
 from multitrain.errors import UserError
 from tests.analysis.tabled import fill, training_table
 
+pytestmark = pytest.mark.xdist_group("figures")  # each drawn once for all who look at it
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:

@@ -216,13 +216,14 @@ def test_a_batch_moves_and_is_pinned_as_a_whole(clips, monkeypatch):
 @pytest.mark.parametrize(("megabytes", "kept"), [(0, "none"), (1, "some"), (1000, "all")])
 def test_frames_kept_in_memory_change_nothing(clips, megabytes, kept, monkeypatch):
     keeping = TrainClips(clips.sources, clips.frames, clips.size, clips.recipe, clips.seed, megabytes)
+    some = range(0, len(clips), 2)
     for epoch in range(2):
-        for index in range(len(clips)):
+        for index in some:
             (plain,), (again,) = clips[epoch, index], keeping[epoch, index]
             assert torch.equal(plain.video, again.video)
     decoded = []
     monkeypatch.setattr(clips_module, "read_frames", lambda *asked: decoded.append(asked) or read_frames(*asked))
-    for index in range(len(clips)):
+    for index in some:
         keeping[2, index]
-    found = {0: "all", len(clips): "none"}.get(len(decoded), "some")
+    found = {0: "all", len(some): "none"}.get(len(decoded), "some")
     assert found == kept

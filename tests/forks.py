@@ -3,6 +3,7 @@
 import importlib
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing import get_context
@@ -77,7 +78,12 @@ def _end_with(function: Callable, arguments: tuple) -> NoReturn:
         code = 0
     except SystemExit as end:
         code = end.code or 0
+        if isinstance(code, str):  # as the interpreter has it
+            sys.stderr.write(f"{code}\n")
+            code = 1
     except BaseException:
         traceback.print_exc()
     finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)

@@ -14,10 +14,12 @@ import pytest
 import yaml
 
 from multitrain.analysis.outputs import FIGURES
+from tests.workflow.planned import snakemake
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config", "workflow", "resources", "multitrain", "notebooks", "slurm", "environment.yml")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SECONDS = 600  # after which a process that hangs is ended
 DATASETS = ("k400", "mit", "ssv2", "actnet")
 
 pytestmark = pytest.mark.xdist_group("workflow")  # one process, so that the project is made once
@@ -30,11 +32,6 @@ def copy_of_project(folder: Path) -> Path:
         else:
             shutil.copy(ROOT / name, folder / name)
     return folder
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--nolock", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +175,7 @@ print(json.dumps(found))
     names |= {f"analysis.figures.{path.stem}" for path in (project / "multitrain/analysis/figures").glob("*.py")}
     names -= {"analysis.flops", "analysis.memory", "analysis.estimate", "analysis.figures.__init__"}  # torch; itself
     command = [sys.executable, "-c", script, "cli_results", "cli_data", "analysis.figures", *sorted(names)]
-    listed = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
+    listed = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=SECONDS)
     assert listed.returncode == 0, listed.stderr
     return {
         name: {Path(file).relative_to(project).as_posix() for file in files}

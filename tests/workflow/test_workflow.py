@@ -97,7 +97,7 @@ def test_changed_numerical_code_or_environment_runs_nothing_again(project: Path,
 
 @pytest.mark.parametrize("machine", ["{ gpus: 2, workers: 3 }", "{ nodes: 2, gpus: 1, compile: true }"])
 def test_another_machine_trains_nothing_again(project: Path, edit, machine: str):
-    edit("config/scales/mini.yaml", "name: mini", f"name: mini\nmachine: {machine}")
+    edit("config/scales/mini.yaml", "machine: { cache_mb: 300 }", f"machine: {machine}")
     assert to_run_again(project) == set()
 
 
@@ -333,6 +333,7 @@ def test_a_misspelt_key_of_a_run_is_one_message(project: Path, edit):
     assert len(refused.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow  # a plan for each
 def test_the_commands_of_the_readme_are_planned(tmp_path: Path):
     folder = copy_of_project(tmp_path)
     lines = re.findall(r"^snakemake ([^#\n]+)", (ROOT / "README.md").read_text(), re.M)

@@ -82,7 +82,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             server.seen(path)
             fault = server.fault(path)
             if fault.wait is not None:
-                fault.wait.wait(30)
+                fault.wait.wait(600)
             self.close_connection = True
             if fault.redirect:
                 return self._send(302, b"moved", 0, fault, [("Location", fault.redirect)])

@@ -119,7 +119,7 @@ def test_the_corpus_is_large_enough():
     assert len(VIDEOS) >= 60 and len(TARS) + len(ZIPS) >= 60
 
 
-def bomb(path: Path, name: str, claim: int, size: int = 200 << 20) -> Path:
+def bomb(path: Path, name: str, claim: int, size: int = 64 << 20) -> Path:
     """A zip whose member inflates to `size` bytes of zeros and claims fewer."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(name, "w") as stream:
         for _ in range(size >> 20):

@@ -50,7 +50,7 @@ def test_the_next_archive_comes_while_one_is_read(server, tmp_path, many, monkey
     def present(self, remote):
         for _ in original(self, remote):
             if not seen:
-                seen.append(asked.wait(30))
+                seen.append(asked.wait(600))
             yield
 
     monkeypatch.setattr(download.Archives, "present", download.contextmanager(present))

@@ -80,6 +80,9 @@ def owned(folder: Path, what: str, wait: bool = False) -> Iterator[Owner]:
     try:
         _say(descriptor, what)
         yield owner
+    except (OSError, UserError):
+        owner.require()  # which is why something went wrong, where the folder is gone
+        raise
     finally:
         del _HELD[key]
         if owner.still_there():  # who waits for this very file will see that it is gone, and make the next one

@@ -154,7 +154,7 @@ def worker_errors() -> Iterator[None]:
         yield
     except UserError as error:
         # The loader puts the process and its traceback before the message.
-        raise UserError(str(error).rpartition(f"{UserError.__name__}: ")[2].strip()) from None
+        raise type(error)(str(error).rpartition(f"{UserError.__name__}: ")[2].strip()) from None
     except RuntimeError as error:
         if not str(error).startswith("DataLoader "):
             raise

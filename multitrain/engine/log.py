@@ -154,7 +154,7 @@ class Log:
             self._write(
                 "preempted", str(error) or "interrupted: started again, it goes on from its last resume point, if any"
             )
-        elif not isinstance(error, Vanished):
+        elif not isinstance(error, Vanished) and self.folder.is_dir():  # else it would be made again
             self._write("failed", str(error) or kind.__name__)
 
     def _require(self) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from multitrain.analysis.status import RunStatus, run_statuses, seeds_on_disk
 from multitrain.analysis.status_table import duration, plain, render
+from multitrain.locks import NAME as LOCK
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 STATUS = {
@@ -112,6 +113,13 @@ def test_a_silent_process_that_lives_is_running_with_a_note(results):
     say(results, "multitrain", updated=(NOW - timedelta(hours=1)).isoformat())
     found = of(results, "multitrain")
     assert found.state == "running" and "no word" in found.note and "60 minutes" in found.note
+
+
+def test_a_process_that_does_not_own_its_folder_is_not_that_training(results):
+    """Killed, and its number given to another process since."""
+    say(results, "multitrain")
+    (results.folder / "multitrain" / "seed0" / LOCK).touch()
+    assert of(results, "multitrain").state == "stopped"
 
 
 @pytest.mark.parametrize("state", ["failed", "preempted"])

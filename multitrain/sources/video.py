@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import av
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 
 from multitrain.config import Limits
 from multitrain.data.damage import decoding
@@ -59,8 +59,14 @@ class Video:
             source = str(source.absolute())
         else:
             source.seek(0)
-        with decoding(Undecodable):
-            self._container = av.open(source, options=OPENING, metadata_errors="replace")
+        self._begun = False  # whether packets were read
+        try:
+            with decoding(Undecodable):
+                self._container = av.open(source, options=OPENING, metadata_errors="replace")
+        except Undecodable as error:
+            if isinstance(error.__cause__, ArgumentError):  # known to libav, but none of OPENING
+                raise Undecodable("a picture, sound or another kind of file that is not read as a video") from None
+            raise
         try:
             with decoding(Undecodable):
                 self._look()
@@ -78,8 +84,10 @@ class Video:
         context.thread_type, context.thread_count = "NONE", 1
         self._zero = Fraction(self._container.start_time or 0, av.time_base)
         self._seconds = Fraction(self._container.duration or 0, av.time_base)
-        self._raw = self._container.format.name in RAW
-        rates = [context.framerate] if self._raw else []  # the raw stream's own, where libav's 25 stands for unknown
+        self.seekable = self._container.format.name not in RAW
+        rates = (
+            [] if self.seekable else [context.framerate]
+        )  # the raw stream's own, where libav's 25 stands for unknown
         rates += [stream.average_rate, stream.guessed_rate]
         # Frames a second as the header has them, or None.
         self.header_rate: Fraction | None = next((rate for rate in rates if rate and 0 < rate <= FASTEST), None)
@@ -161,13 +169,15 @@ class Video:
 
     def frames(self, start: Fraction = Fraction(0)) -> Iterator[tuple[Fraction, av.VideoFrame]]:
         """Frames with their seconds from the file's start, times strictly rising, from `start` or earlier on."""
-        if start > 0 and not self._raw and self._seek(start):
+        if start > 0 and self.seekable and self._seek(start):
             decoded = self._decode()
             first = next(decoded, None)
             if first is not None and first[0] <= start + TOLERANCE:
                 yield from chain([first], decoded)
                 return
             self._open()  # the index led past the place: read from the beginning
+        elif self._begun:
+            self._open()
         yield from self._decode()
 
     def _seek(self, start: Fraction) -> bool:
@@ -183,6 +193,7 @@ class Video:
 
     def _packets(self) -> Iterator[av.Packet]:
         """Packets up to the end or to where the file breaks off, without the empty one that ends a stream."""
+        self._begun = True
         packets, strange = self._container.demux(self._stream), 0
         left = math.ceil(self._limits.minutes * 60 * FASTEST)  # a file may grow for as long as it is read
         while True:
@@ -198,7 +209,7 @@ class Video:
                 continue
             if packet is None:
                 return
-            strange, left = 0, left - 1
+            strange, left = (0 if packet.size else strange), left - 1
             if not left:
                 raise Beyond(f"more frames than {self._limits.minutes:g} minutes of {FASTEST} a second have")
             if packet.size:

@@ -108,11 +108,12 @@ def own_dataset(videos: Path, card: Card, choices: Choices, size: int) -> Datase
         stride=stride,
         keyint=stride * 16,
     )
+    place = str(videos.resolve())
     return Dataset(
         title=shown(videos.absolute().name) or choices.name,
         letter="o",
         reader="folder",
-        raw=str(videos.resolve()),
+        raw=place if place.isprintable() else shown(place),  # for the record; it is read by its own name
         transcode=transcode,
         sampling=frames.sampling,
         views=frames.views,

@@ -147,7 +147,7 @@ class Film:
         held = following = coming = None
         for index in indices:
             time = self._first + index / self.rate
-            if held is None or time > held[0] + FAR:
+            if held is None or (time > held[0] + FAR and self._video.seekable):
                 coming = self._video.frames(time)
                 held, following = next(coming, None), next(coming, None)
                 if held is None:

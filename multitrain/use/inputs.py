@@ -12,8 +12,12 @@ from multitrain.errors import UserError
 from multitrain.sources.curl import Curl, Unusable, first_words
 from multitrain.use.answers import Failure
 
-FORMATS = "3gp asf avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogg ogv ts webm wmv"
+FORMATS = (
+    "264 265 3g2 3gp asf avi dv f4v flv gif h264 h265 hevc m1v m2ts m2v m4v mjpeg mjpg mkv mov mp4 mpeg mpg mts mxf "
+    "nut ogg ogv rm rmvb ts vob webm wmv y4m"
+)
 SUFFIXES = frozenset(f".{name}" for name in FORMATS.split())
+NONE = f"a folder without videos: looked for names in it that end in {', '.join(sorted(SUFFIXES))}"
 LARGEST = 2 << 30  # bytes of a file that is fetched
 ATTEMPTS = 3
 SAFE = "%/:?#[]@!$&'()*+,;=~"  # of an address; spaces and letters of other scripts are written as it wants them
@@ -43,7 +47,7 @@ def videos(names: Iterable[str]) -> list[str | Failure]:
             continue
         if stat.S_ISDIR(kind):
             inside = _inside(Path(name))
-            found += inside or [Failure(name, "a folder without videos: they should end in .mp4, .webm, .mkv or alike")]
+            found += inside or [Failure(name, NONE)]
         elif stat.S_ISREG(kind):
             found.append(name)
         else:

@@ -62,6 +62,8 @@ def join(
         raise UserError(f"--name {choices.name}: scale {scale.name} has such a dataset already: choose another name")
     others = _others(scale, network, base)
     card = network.card or assumed_card(network.spec.classes)
+    if not str(videos.resolve()).isprintable():
+        raise UserError(f"{videos}: its path cannot be written into the settings of a training: rename the folder")
     own = own_dataset(videos, card, choices, network.spec.size)
     datasets = {**scale.datasets, choices.name: own}
     scale = Scale.model_validate(scale.model_copy(update={"datasets": datasets}).model_dump())

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import torch
 
 from multitrain.config import Transcode
@@ -24,6 +25,7 @@ from multitrain.model.network import Network, Spec
 from multitrain.sources.apart import each
 from multitrain.sources.check import Expected, trouble_of
 from multitrain.sources.prepare import prepare
+from multitrain.sources.publication import safe_id
 from multitrain.use.answers import Failure
 from multitrain.use.choices import Choices
 from multitrain.use.features import loose, write_features
@@ -85,6 +87,11 @@ def checked(path: str) -> str:
     return trouble_of(Expected(Path(path), 12, 12.0, 32, 32))
 
 
+def trained_and_checked(path: str) -> list[str]:
+    """What both say of a file."""
+    return [caught(work, path) for work in (loader, checked)]
+
+
 def decoded(path: str, plan: tuple[Frames, ...]) -> object:
     """As `predict` decodes."""
     return decode_all(path, plan, 4, 32, "/nowhere")
@@ -109,8 +116,6 @@ def readers(paths: list[Path], folder: Path, jobs: int) -> Iterator[tuple[str, d
 
 def features(ours: Recogniser, paths: list[Path], folder: Path, jobs: int) -> dict[str, Outcome]:
     """`multitrain features` of the folder; the table and the complaints are all of it."""
-    import pyarrow.parquet as pq
-
     collection = loose(paths[0].parents[1])
     frames = ours.card.datasets["k400"].frames
     failures = write_features(ours, collection, frames, folder / "z.parquet", jobs, seconds=SECONDS)
@@ -131,8 +136,6 @@ def prepared(ours: Recogniser, paths: list[Path], folder: Path, jobs: int) -> di
     )
     manifest = prepare("own", dataset, paths[0].parents[1], folder / "prepared", jobs=jobs)
     ids = {path.relative_to(path.parents[1]).as_posix(): path.name for path in paths}
-    from multitrain.sources.publication import safe_id
-
     names = {safe_id(key): name for key, name in ids.items()}
     found = {names[clip]: ("answered", "") for clip in manifest.table["clip_id"].to_pylist()}
     with (folder / "prepared/missing.csv").open(newline="") as stream:

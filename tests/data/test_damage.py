@@ -1,0 +1,167 @@
+"""What comes out of a decoder is damage of its file, of whatever type; what is ours is not hidden by it."""
+
+import av
+import pytest
+
+from multitrain.config import Limits
+from multitrain.data import decode
+from multitrain.data.damage import decoding, items
+from multitrain.data.decode import read_frames
+from multitrain.errors import UserError
+from multitrain.model.card import Frames
+from multitrain.sources import check, transcode, video
+from multitrain.sources.asis import probe
+from multitrain.sources.check import Expected, trouble_of
+from multitrain.sources.refused import Undecodable
+from multitrain.sources.video import Video
+from multitrain.use.frames import look, readable
+from tests.sources.coded import write_video
+
+
+class Bad(Exception):
+    pass
+
+
+KINDS = [
+    IndexError("list index out of range"),
+    ValueError("two\nlines"),
+    SystemError("NULL"),
+    TypeError(),
+    KeyError("a"),
+]
+
+
+@pytest.mark.parametrize("error", KINDS, ids=lambda error: type(error).__name__)
+def test_any_exception_is_damage_in_one_line(error):
+    with pytest.raises(Bad) as caught, decoding(Bad):
+        raise error
+    assert type(error).__name__ in str(caught.value) and "\n" not in str(caught.value)
+    assert caught.value.__cause__ is error
+
+
+def test_libavs_words_come_without_the_path():
+    with pytest.raises(Bad, match=r"^No such file or directory$"), decoding(Bad):
+        av.open("/nowhere/at all.mp4")
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, SystemExit])
+def test_what_is_no_damage_passes(error):
+    with pytest.raises(error), decoding(Bad):
+        raise error
+
+
+def test_items_end_and_break():
+    def broken():
+        yield 1
+        raise IndexError
+
+    assert list(items(iter([1, 2]), Bad)) == [1, 2]
+    found = items(broken(), Bad)
+    assert next(found) == 1
+    with pytest.raises(Bad):
+        next(found)
+
+
+class Stumbling:
+    """A container whose demuxer stumbles over some packets, or over every one from a place on."""
+
+    def __init__(self, container, places: range):
+        self._container, self._places, self._count = container, places, 0
+
+    def __getattr__(self, name):
+        return getattr(self._container, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._container.close()
+
+    def demux(self, stream):
+        for packet in self._container.demux(stream):
+            self._count += 1
+            yield packet
+            if self._count in self._places:
+                raise IndexError("list index out of range")
+
+    def decode(self, stream):
+        for packet in self.demux(stream):
+            yield from packet.decode()
+
+
+@pytest.fixture
+def stumble(monkeypatch):
+    """Make every demuxer stumble at these packets."""
+
+    def make(places: range):
+        class Stub:
+            def __getattr__(self, name):
+                return getattr(av, name)
+
+            def open(self, file, *arguments, **options):
+                container = av.open(file, *arguments, **options)
+                return container if arguments else Stumbling(container, places)
+
+        for module in (video, check, decode):
+            monkeypatch.setattr(module, "av", Stub())
+
+    return make
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return write_video(tmp_path / "a.ts", 30)
+
+
+FRAMES = Frames(fps=12, grid=3, short_side=24)
+
+
+def test_where_the_demuxer_stumbles_libav_goes_on(clip, stumble):
+    stumble(range(3, 9))
+    with Video(clip) as video:
+        assert len(list(video.frames())) == 30 and "IndexError" in video.trouble
+
+
+def test_a_demuxer_that_only_stumbles_is_left(clip, stumble):
+    stumble(range(10, 10**9))
+    views, reached = look(clip, FRAMES, 4, 16)
+    assert len(views) == 1 and reached is None  # each time libav went on
+
+
+def test_training_names_the_clip(clip, stumble):
+    stumble(range(1, 10**9))
+    with pytest.raises(UserError, match=r"a\.ts: no readable clip \(IndexError.*prepare the dataset again"):
+        read_frames(clip, [0, 24], 12.0)
+
+
+def test_check_and_lists_say_it(clip, stumble):
+    stumble(range(5, 10**9))
+    assert trouble_of(Expected(clip, 30, 12.0, 48, 32)).startswith("it does not decode: IndexError")
+    assert probe(clip, Limits())[0] == "undecodable"
+
+
+@pytest.mark.parametrize("where", ["streams", "reformat"])
+def test_predict_refuses_in_a_line(clip, monkeypatch, where):
+    def fail(*_, **__):
+        raise LookupError("no such stream")
+
+    if where == "streams":
+        monkeypatch.setattr(Video, "_look", fail)
+    else:
+        monkeypatch.setattr(transcode.VideoReformatter, "reformat", fail, raising=False)
+        monkeypatch.setattr(transcode, "VideoReformatter", type("R", (), {"reformat": fail}))
+    with pytest.raises(UserError, match=r"a\.ts: no video that can be used \(LookupError: no such stream\)"):
+        look(clip, FRAMES, 4, 16)
+
+
+def test_a_mistake_of_ours_is_no_damage(clip, monkeypatch):
+    monkeypatch.setattr(Video, "ends", lambda self: {}["mistake"])
+    with pytest.raises(KeyError):
+        look(clip, FRAMES, 4, 16)
+
+
+def test_too_little_memory_is_said_as_that():
+    with pytest.raises(UserError, match=r"^a\.mp4: not enough memory"), readable("a.mp4"):
+        raise MemoryError
+    with pytest.raises(UserError, match="see whether a player shows it"), readable("a.mp4"):
+        raise Undecodable("no frame in the file")

@@ -126,7 +126,7 @@ def writing(out: Path | None, form: Form, detail: Detail) -> Iterator[Report]:
         raise UserError("--related: this model has no projections, which relate classes: leave it out")
     if out is None:
         if form != "table" and isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8")  # for programs: the same in every locale
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # for programs: the same in every locale
         yield Report(sys.stdout, form, detail)
         return
     if out.is_dir():

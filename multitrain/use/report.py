@@ -126,7 +126,8 @@ def writing(out: Path | None, form: Form, detail: Detail) -> Iterator[Report]:
         raise UserError("--related: this model has no projections, which relate classes: leave it out")
     if out is None:
         if form != "table" and isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # for programs: the same in every locale
+            # For programs: the same in every locale, and half of a surrogate pair as JSON has it.
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
         yield Report(sys.stdout, form, detail)
         return
     if out.is_dir():

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from multitrain import launch
+from multitrain import launch, torchrun
 from multitrain.recipes import Machine
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "workflow/scripts/train.sh"
-SECONDS = 60  # for a process to answer
+SECONDS = 600  # after which a process that hangs is ended
 
 LAPTOP = Machine()
 GPU = Machine(gpus=1, workers=2)
@@ -161,26 +161,49 @@ def test_several_nodes_without_slurm_are_one_message(tmp_path: Path):
 # torchrun with its processes' exit status.
 
 
-def torchrun(folder: Path, program: str) -> subprocess.Popen:
+def started(folder: Path, program: str) -> subprocess.Popen:
     (folder / "part.py").write_text(program)
     words = [sys.executable, "-m", "multitrain.torchrun", "--nproc-per-node=2", "--standalone", str(folder / "part.py")]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
 
+@pytest.mark.parametrize(("code", "ends"), [(75, 75), (1, 1), (-9, 137), (-15, 143)])
+def test_the_status_is_that_of_the_process_that_failed_first(monkeypatch, code: int, ends: int):
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+
+    def fail(_):
+        failures = {rank: ProcessFailure(rank, rank, code, "") for rank in (1, 0)}
+        failures[0].timestamp, failures[0].exitcode, failures[1].timestamp = 2, 3, 1
+        raise ChildFailedError("part.py", failures)
+
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        monkeypatch.setattr(run, "run", fail)
+        assert torchrun.run(["part.py"]) == ends
+        monkeypatch.setattr(run, "run", lambda _: None)
+        assert torchrun.run(["part.py"]) == 0
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "ends"), [(75, 75), (-9, 137)])
 def test_torchrun_ends_with_the_status_of_its_processes(tmp_path: Path, status: int, ends: int):
     leave = f"os.kill(os.getpid(), {-status})" if status < 0 else f"sys.exit({status})"
-    process = torchrun(tmp_path, f"import os, sys\n{leave}")
+    process = started(tmp_path, f"import os, sys\n{leave}")
     _, said = process.communicate(timeout=SECONDS)
     assert process.returncode == ends
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_torchrun_passes_sigterm_on_and_leaves_sigusr1_to_its_processes(tmp_path: Path):
     begins, ends = (f'open("{tmp_path}/{name}" + os.environ["RANK"], "w")' for name in ("begun", "ended"))
     named = f"print(signal.Signals(stopped[0]).name, file={ends})"
     waits = SAVES.replace('print("started"', f'{begins}; print("started"').replace("sys.exit", f"{named}; sys.exit")
-    process = torchrun(tmp_path, "import os" + waits)
+    process = started(tmp_path, "import os" + waits)
     end = time.monotonic() + SECONDS
     while not all((tmp_path / f"begun{rank}").exists() for rank in "01") and time.monotonic() < end:
         time.sleep(0.05)

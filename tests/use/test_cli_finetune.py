@@ -65,8 +65,15 @@ def test_places_that_cannot_be(command, videos, tmp_path):
         assert not (tmp_path / out / "model.pt").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
-@pytest.mark.parametrize("options", [["--freeze"], ["--epochs", "2"]])
+@pytest.mark.parametrize(
+    ("options", "number"),
+    [
+        (["--freeze"], signal.SIGTERM),
+        (["--freeze"], signal.SIGINT),
+        (["--epochs", "2"], signal.SIGUSR1),
+        (["--epochs", "2"], signal.SIGINT),
+    ],
+)
 def test_asked_to_stop_it_says_so_and_goes_on(command, videos, tmp_path, monkeypatch, number, options):
     """A scheduler's signal, or Ctrl-C, during the first batch: its status, and what was done is not done again."""
     out, seen = tmp_path / "out", []
@@ -91,8 +98,15 @@ def test_asked_to_stop_it_says_so_and_goes_on(command, videos, tmp_path, monkeyp
     assert (out / "model.pt").read_bytes() == (tmp_path / "whole/model.pt").read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
-@pytest.mark.parametrize("place", ["prepare", "load_network", "evaluate", "write_report"])
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [  # every place, and every signal
+        ("prepare", signal.SIGTERM),
+        ("load_network", signal.SIGUSR1),
+        ("evaluate", signal.SIGINT),
+        ("write_report", signal.SIGTERM),
+    ],
+)
 def test_stopped_beside_the_training_it_says_so_too(command, videos, tmp_path, monkeypatch, number, place):
     work = getattr(tuning, place)
     before = [signal.getsignal(its) for its in STATUS]

@@ -23,6 +23,8 @@ from tests.sources.coded import write_video
 from tests.sources.forged import encode
 from tests.sources.raw import dataset
 
+NEAR = 1e-5  # between probabilities: kernels for another number of clips round logits of about 10 in their own way
+
 
 @pytest.fixture(scope="module")
 def recogniser(model) -> Recogniser:
@@ -51,7 +53,7 @@ def test_a_prepared_clip_gets_the_scores_that_evaluation_writes(recogniser, scor
     for path, expected in scored[name]:
         answer = recogniser.answer(path, [name])
         assert list(answer.scores) == [name]
-        assert np.abs(answer.scores[name] - expected).max() < 1e-6
+        assert np.abs(answer.scores[name] - expected).max() < NEAR
 
 
 def test_the_raw_video_gets_nearly_the_scores_of_its_prepared_clip(recogniser, scored, data, tmp_path):
@@ -108,7 +110,7 @@ def test_each_head_sees_its_own_frames(model, tmp_path):
         clips = normalise(read_views(path, frames, *Recogniser(network).size), network.spec.model.normalisation)
         with torch.no_grad():
             expected = network.logits(clips)[name].softmax(-1).mean(0)
-        np.testing.assert_allclose(answer.scores[name], expected, atol=1e-6)
+        np.testing.assert_allclose(answer.scores[name], expected, atol=NEAR)
 
 
 def test_the_batch_changes_nothing(model, tmp_path):
@@ -117,7 +119,7 @@ def test_the_batch_changes_nothing(model, tmp_path):
     answers = [Recogniser(load_network(model), batch=batch).answer(path, views=views) for batch in (1, 4, 100)]
     assert all(answer.views == {"k400": 15, "mit": 15} for answer in answers)
     for other in answers[1:]:
-        np.testing.assert_allclose(other.scores["mit"], answers[0].scores["mit"], atol=1e-6)
+        np.testing.assert_allclose(other.scores["mit"], answers[0].scores["mit"], atol=NEAR)
 
 
 def test_three_lines_of_python(model, tmp_path):
@@ -228,7 +230,7 @@ def test_parts_that_are_read_at_once_get_the_answers_they_get_alone(model, tmp_p
         for window, expected in zip(windows, alone, strict=True):
             assert (window.start, window.end, list(window.scores)) == (expected.start, expected.end, ["k400", "mit"])
             for name, scores in expected.scores.items():
-                np.testing.assert_allclose(window.scores[name], scores, atol=1e-6)
+                np.testing.assert_allclose(window.scores[name], scores, atol=NEAR)
 
 
 @pytest.mark.parametrize(("seconds", "hop"), [(0, 1), (1, 0), (-1, 1), (1, float("nan")), (float("inf"), 1)])

@@ -149,7 +149,7 @@ class ResumePoint:
 
 
 def _remove(path: Path) -> None:
-    """Remove what is there, file or not, if that is possible; a writing that it is in the way of says if not."""
+    """Remove what is there, file or not, if that is possible; the next writing names what is still in its way."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -238,7 +238,7 @@ def test_a_good_one_of_an_earlier_version_is_taken_up_and_said_to_be_unchecked(p
 
 
 def test_the_good_one_before_a_damaged_one_outlives_the_next_writing(point, training, monkeypatch):
-    """The damaged one never takes its place: a kill, or a full disk, while the next is written loses nothing."""
+    """The damaged one never takes its place: a kill or a full disk while the next is written loses nothing."""
     good = point.previous.read_bytes()
     point.path.write_bytes(b"damaged")
     chosen(point, training, [])

@@ -132,6 +132,8 @@ class ResumePoint:
         for path in there:
             cure = "the one before it is tried" if path is not there[-1] else "no other one is left: starting anew"
             try:
+                if not path.is_file():
+                    raise ValueError("is no file")
                 state = read_state(path, cure)
                 check(state)
             except ValueError as error:

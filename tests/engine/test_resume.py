@@ -1,7 +1,9 @@
 """Resume points with every kind of damage: the one before it is taken up, or the training starts anew and says so."""
 
+import os
 import random
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,8 +138,9 @@ FILES = {  # what happens to a file: (change, what the line says of it)
     "a list": (lambda path: replaced(path, [1, 2]), "holds a list"),
     "another format": (lambda path: write_plain(path, {**read_plain(path, ""), "format": "other"}), "no resume point"),
     "more than weights": (lambda path: replaced(path, {"format": Path("x")}), "damaged, or no file of weights alone"),
-    "a folder": (folder_instead, "no such file"),
-    "a link to nothing": (lambda path: (path.unlink(), path.symlink_to("gone")), "no such file"),
+    "a folder": (folder_instead, "is no file"),
+    "a link to nothing": (lambda path: (path.unlink(), path.symlink_to("gone")), "is no file"),
+    "a pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "is no file"),
 }
 
 
@@ -174,18 +177,20 @@ def chosen(point: ResumePoint, training: Training, said: list[str]) -> Path | No
     return point.newest(said.append, lambda state: check_state(state, training))
 
 
-def require_fallback(point: ResumePoint, training: Training, line: str) -> None:
+def require_fallback(point: ResumePoint, damage: Callable[[Path], object], training: Training, line: str) -> None:
     """Of a damaged newest one: with the one before it and without."""
     said: list[str] = []
     alone = point.path.parent / "alone"
-    shutil.copytree(point.path.parent, alone, symlinks=True)
-    (alone / "checkpoint.previous").unlink()
+    alone.mkdir()
+    without = ResumePoint(alone / "checkpoint.pt", 0)
+    shutil.copy(point.path, without.path)
+    damage(point.path)
+    damage(without.path)
     assert chosen(point, training, said) == point.previous
     assert len(said) == 1 and said[0].startswith(f"{point.path}: ") and line in said[0] and "\n" not in said[0]
     assert said[0].endswith(": the one before it is tried")
     assert (read_state(point.previous)["done"], point.outlook) == (1, "the last resume point is kept")
     said.clear()
-    without = ResumePoint(alone / "checkpoint.pt", 0)
     assert chosen(without, training, said) is None
     assert len(said) == 1 and line in said[0] and said[0].endswith(": no other one is left: starting anew")
     assert without.outlook == "there is no resume point yet"
@@ -194,17 +199,19 @@ def require_fallback(point: ResumePoint, training: Training, line: str) -> None:
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_state_gives_way_to_the_one_before(kind, point, training):
     change, line = WRONG[kind]
-    state = {key: value for key, value in read_state(point.path).items() if key != CHECKSUM}
-    change(state)
-    write_plain(point.path, {**state, CHECKSUM: checksum(state)})
-    require_fallback(point, training, line)
+
+    def damage(path: Path) -> None:
+        state = {key: value for key, value in read_state(path).items() if key != CHECKSUM}
+        change(state)
+        write_plain(path, {**state, CHECKSUM: checksum(state)})
+
+    require_fallback(point, damage, training, line)
 
 
 @pytest.mark.parametrize("kind", FILES)
 def test_a_damaged_file_gives_way_to_the_one_before(kind, point, training):
     change, line = FILES[kind]
-    change(point.path)
-    require_fallback(point, training, line)
+    require_fallback(point, change, training, line)
     point.save(**training.state())  # it is in nobody's way
     assert chosen(point, training, []) == point.path
 

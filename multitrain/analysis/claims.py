@@ -17,6 +17,7 @@ from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
 
+FEWEST = 100  # clips of a dataset for a verdict
 HOLDS, FAILS, OPEN = "holds", "does not hold", "undetermined"
 COLUMNS = (
     *("claim", "section", "stated_by", "text", "part", "label", "datasets", "unit"),
@@ -55,8 +56,13 @@ def write_claims(
         writer.writerows(rows)
 
 
-def part_verdict(low: float, high: float) -> str:
-    """A part says that a difference is above 0: what its interval says of that."""
+def part_verdict(low: float, high: float, clips: int) -> str:
+    """A part says that a difference is above 0: what its interval says of that.
+
+    Of too few clips, the fewest of any dataset, and where no resample differs from another, it says nothing.
+    """
+    if clips < FEWEST or low == high:
+        return OPEN
     return HOLDS if low > 0 else FAILS if high < 0 else OPEN
 
 
@@ -78,7 +84,8 @@ def compare(part: Part, answers: dict[tuple[str, str], Answers], projected: bool
     by_seed = 100 * sum(values.mean(axis=1) for values in contrast) + points  # (S,)
     sides = [side.value(lambda *key: 100 * right[key].mean()) for side in (part.left, part.right)]
     std = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-    return Outcome(*sides, float(by_seed.mean()), (low, high), part_verdict(low, high), std)
+    clips = min(values.shape[1] for values in contrast)
+    return Outcome(*sides, float(by_seed.mean()), (low, high), part_verdict(low, high, clips), std)
 
 
 @dataclass(frozen=True)

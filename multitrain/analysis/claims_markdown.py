@@ -93,7 +93,8 @@ def _notes(claims: Claims, scale: Scale, rows: Rows) -> list[str]:
         "Differences of top-1 in points, positive where the claim says so, with the"
         f" {LEVEL:.0%} interval of the paired bootstrap ({RESAMPLES} resamples): both methods score the same drawn"
         " clips.",
-        "A part holds if its interval lies above 0, does not hold if it lies below, and is undetermined else. A claim"
+        "A part holds if its interval lies above 0, does not hold if it lies below, and is undetermined else, as"
+        " with fewer than 100 clips of a dataset or an interval of no width. A claim"
         " holds if all its parts do, does not hold if any part does not, and is undetermined else.",
         f"{parts} intervals at {LEVEL:.0%}, not corrected for their number: one in twenty is expected to miss.",
         _about_seeds(rows[0]["seeds"].split()),

@@ -137,7 +137,7 @@ def _summary(found: Found, scale: Scale, seeds: tuple[int, ...]) -> dict[str, di
     precision = {form: np.array([_mean(its, form, "average_precision") for its in pairs]) for form in FORMS}
     difference = precision["scaled"] - precision["weight"]
     low, high = bootstrap_interval(difference)
-    clear = len(pairs) >= FEWEST and (low > 0 or high < 0)
+    clear = len(pairs) >= FEWEST and low < high and (low > 0 or high < 0)
     shared = {
         "scale": scale.name,
         "synthetic": yes_no(found[0][0].synthetic),
@@ -199,7 +199,11 @@ def _sentences(summary: dict[str, dict[str, str]], found: Found, scale: Scale) -
     weight, scaled = summary["weight"], summary["scaled"]
     count = int(weight["ordered_pairs"])
     verdict = {"scaled": "the scaled weight recovers more", "weight": "the raw weight recovers more"}
-    why = "the interval holds 0" if count >= FEWEST else f"{FEWEST} ordered pairs are needed for a verdict"
+    why = (
+        "the interval holds 0 or has no width"
+        if count >= FEWEST
+        else f"{FEWEST} ordered pairs are needed for a verdict"
+    )
     return [
         *said,
         f"- Mean over {count} ordered pairs of datasets: average precision {_percent(weight['average_precision'])}% by"

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import torch
 
+from multitrain.analysis.metrics import ranks, top
 from multitrain.analysis.spectrum import spectrum
 from multitrain.analysis.statistics import pooled, read_statistics
 from multitrain.configfile import load_experiments, load_scale
@@ -40,7 +41,7 @@ def top1(path: Path, column: str) -> float:
     table = pq.read_table(path).to_pydict()
     if table[column][0] is None:
         return float("nan")
-    return 100 * float((np.array(table[column]).argmax(1) == np.array(table["label"])).mean())
+    return 100 * float(top(1, ranks(np.array(table[column]), np.array(table["label"]))).mean())
 
 
 def trial(job: Job, chosen: dict[str, float], folder: Path) -> dict:

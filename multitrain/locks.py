@@ -67,6 +67,7 @@ def owned(folder: Path, what: str, wait: bool = False) -> Iterator[Owner]:
 
     Raises:
         UserError: another process, or thread, works there; or the folder cannot be written.
+        Vanished: the folder was removed, or the lock in it, at the latest when the block ends.
     """
     key = Path(folder).resolve()
     mine = _HELD.get(key)
@@ -80,6 +81,7 @@ def owned(folder: Path, what: str, wait: bool = False) -> Iterator[Owner]:
     try:
         _say(descriptor, what)
         yield owner
+        owner.require()  # else what was written is in a folder that was made again, or is another's
     except (OSError, UserError):
         owner.require()  # which is why something went wrong, where the folder is gone
         raise

@@ -74,13 +74,14 @@ def test_a_signal_ends_the_wait(tmp_path, number, status):
 @pytest.mark.parametrize("what", ["folder", "file"])
 def test_an_owner_notices_that_its_folder_was_removed(tmp_path, what):
     folder = tmp_path / "folder"
-    with owned(folder, "something is done") as owner:
+    gone = r"folder: (it|its \.lock) was removed while"
+    with pytest.raises(Vanished, match=gone), owned(folder, "something is done") as owner:
         owner.require()
         shutil.rmtree(folder)
         if what == "file":
             folder.mkdir()
             (folder / NAME).touch()  # of somebody else
-        with pytest.raises(Vanished, match=r"folder: (it|its \.lock) was removed while"):
+        with pytest.raises(Vanished, match=gone):
             owner.require()
     assert (folder / NAME).exists() == (what == "file")  # which is not the owner's to remove
 

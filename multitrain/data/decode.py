@@ -37,6 +37,8 @@ def read_frames(path: Path, indices: Sequence[int] | np.ndarray, fps: float, str
             frames = _decode(path, unique, fps, "NONREF")
         if len(frames) < len(unique):
             frames = _decode(path, unique, fps, "DEFAULT")
+        if len({frame.shape for frame in frames.values()}) > 1:
+            raise Damaged("frames of several sizes")
     except Damaged as error:
         raise UserError(f"{path}: no readable clip ({error}): prepare the dataset again") from None
     lacking = sorted(unique - frames.keys())

@@ -16,6 +16,7 @@ from multitrain.sources.refused import Undecodable
 from multitrain.sources.video import Video
 from multitrain.use.frames import look, readable
 from tests.sources.coded import write_video
+from tests.sources.forged import grown
 
 
 class Bad(Exception):
@@ -132,6 +133,13 @@ def test_training_names_the_clip(clip, stumble):
     stumble(range(1, 10**9))
     with pytest.raises(UserError, match=r"a\.ts: no readable clip \(IndexError.*prepare the dataset again"):
         read_frames(clip, [0, 24], 12.0)
+
+
+def test_training_names_a_clip_whose_frames_change_their_size(tmp_path):
+    path = tmp_path / "a.webm"
+    path.write_bytes(grown())
+    with pytest.raises(UserError, match=r"a\.webm: no readable clip \(frames of several sizes\): prepare"):
+        read_frames(path, [0, 18], 12.0)
 
 
 def test_check_and_lists_say_it(clip, stumble):

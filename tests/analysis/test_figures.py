@@ -97,7 +97,7 @@ def test_the_workflow_is_told_of_every_input():
 
 
 def test_an_unknown_figure_lists_those_there_are(root: Path):
-    with pytest.raises(UserError, match="no figure 'acuracy'; there are training, accuracy"):
+    with pytest.raises(UserError, match=f"no figure 'acuracy'; there are {', '.join(outputs.FIGURES)}$"):
         write_figure("acuracy", root)
 
 

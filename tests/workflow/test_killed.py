@@ -88,7 +88,7 @@ MOMENTS = {
 }
 
 ENDS = ("orphan first", "new first")
-MORE = [("step 15", "orphan dies"), ("sealed", "orphan first")]
+MORE = [("step 15", "orphan dies"), ("sealed", "new first")]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,9 @@
 # From what the publishers ship to the tables of the paper.
 #     snakemake --cores all results/table1.csv
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
+
+from multitrain import overwrite
 
 min_version("9.17")  # the first in which a job's priority can be a function
 
@@ -15,6 +18,16 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/notebooks.smk"
+
+
+onstart:
+    # Before Snakemake deletes what it is about to make.
+    if said := overwrite.refusal(
+        (file for job in workflow.dag.needrun_jobs() for file in job.output),
+        SCALE,
+        RESULTS,
+    ):
+        raise WorkflowError(said)
 
 
 localrules:

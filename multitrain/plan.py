@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import BaseModel
 
@@ -19,6 +20,13 @@ from multitrain.data.leakage import guarded, trained_on
 from multitrain.errors import UserError
 from multitrain.excluded import excluded
 from multitrain.experiments import Experiments, Run
+
+
+class Checkpoint(Protocol):
+    """A rule after which Snakemake decides again what to run."""
+
+    def get(self, **wildcards: str) -> object:
+        """Its job; an exception that Snakemake catches while that has not run."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,16 @@ class Plan:
         chain = dict.fromkeys(run for run, _ in trained_on(self.experiments, name))
         others = [other for run in chain for reader in self._read_by(run) for other in self._guarded(*reader)]
         return list(dict.fromkeys(others))
+
+    def wait_for_compared(self, name: str, prepare: Checkpoint) -> list[str]:
+        """No files, once the manifests are there that tell which clips the run leaves out.
+
+        Snakemake makes the jobs that ask for them anew when a manifest has come, and decides again which have to run.
+        That has to be so for all costly jobs of a run: where the training alone asks, the jobs after it run without it.
+        """
+        for dataset in self.compared_datasets(name):
+            prepare.get(dataset=dataset)
+        return []
 
     def _read_by(self, name: str) -> list[tuple[str, str]]:
         """(run, dataset) of the clips that a training counts."""

@@ -317,6 +317,17 @@ def test_a_wrong_setting_is_one_message(tmp_path: Path, arguments: list[str], me
     assert "Traceback" not in refused.stderr
 
 
+def test_tables_of_another_scale_are_not_written_over(project: Path, edit):
+    edit("results/table1.csv", "", "source,scale\nours,mini\n")
+    config = ["--config", "scale=ci"]
+    assert snakemake(project, "-n", "results/table1.csv", *config).returncode == 0  # a plan writes nothing
+    refused = snakemake(project, "results/table1.csv", "--cores", "1", *config)
+    assert refused.returncode == 1
+    assert "results/table1.csv: of scale mini, and scale ci would be written over it" in refused.stderr
+    assert (project / "results/table1.csv").read_text() == "source,scale\nours,mini\n"
+    assert not (project / "data/ci").exists() and "Traceback" not in refused.stderr
+
+
 def test_a_key_that_comes_twice_is_one_message(project: Path, edit):
     edit("config/config.yaml", "seeds:", "scale: ci\nseeds:")
     refused = snakemake(project, "-n")

@@ -41,17 +41,6 @@ here = shlex.quote(str(Path(sys.executable).parent))
 shell.prefix(f"set -euo pipefail; export PYTHONUNBUFFERED=1 PATH={here}:$PATH; ")
 
 
-def compared_manifests(wildcards):
-    """No files, once the manifests are there that tell which clips the run leaves out.
-
-    Snakemake makes the jobs that ask for them anew when a manifest has come, and looks again which have to run. That has
-    to be so for all costly jobs of the run: where only the training asks, what follows it runs though it does not.
-    """
-    for name in PLAN.compared_datasets(wildcards.run):
-        checkpoints.prepare.get(dataset=name)
-    return []
-
-
 wildcard_constraints:
     dataset="|".join(PLAN.scale.datasets),
     run="|".join(PLAN.experiments.runs),

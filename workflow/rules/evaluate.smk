@@ -6,7 +6,9 @@ rule evaluate:
     input:
         model=rules.train.output.model,
         manifest=rules.prepare.output.manifest,
-        compared=compared_manifests,
+        compared=lambda wildcards: PLAN.wait_for_compared(
+            wildcards.run, checkpoints.prepare
+        ),
     output:
         predictions=f"{RUN}/predictions/{{dataset}}.parquet",
         statistics=f"{RUN}/predictions/{{dataset}}.npz",
@@ -35,7 +37,9 @@ rule features:
     input:
         model=rules.train.output.model,
         manifest=rules.prepare.output.manifest,
-        compared=compared_manifests,
+        compared=lambda wildcards: PLAN.wait_for_compared(
+            wildcards.run, checkpoints.prepare
+        ),
     output:
         f"{RUN}/features/{{dataset}}.parquet",
     log:

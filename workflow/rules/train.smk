@@ -8,7 +8,9 @@ rule train:
             rules.prepare.output.manifest,
             dataset=PLAN.train_datasets(wildcards.run),
         ),
-        compared=compared_manifests,
+        compared=lambda wildcards: PLAN.wait_for_compared(
+            wildcards.run, checkpoints.prepare
+        ),
         init=lambda wildcards: PLAN.pretrained(wildcards.run)
         or expand(
             rules.train.output.model,

@@ -11,6 +11,7 @@ from multitrain.data.manifest import read_manifest
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.options import ConfigFolder, DataFolder, DatasetName, Jobs, PublishedFolder, ResultsFolder, ScaleName
+from multitrain.overwrite import require_own
 from multitrain.progress import progress
 
 app = typer.Typer(help="Raw files and prepared clips: how far, how many, whether they decode.", no_args_is_help=True)
@@ -95,4 +96,5 @@ def account(
     from multitrain.analysis.accounting import write_accounting
 
     loaded = load_scale(scale, config)
+    require_own([results / "datasets.csv"], loaded.name, results)
     write_accounting(loaded, load_experiments(config, loaded), data, results, published)

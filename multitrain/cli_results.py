@@ -8,8 +8,18 @@ import typer
 
 from multitrain.configfile import load_claims, load_experiments, load_scale
 from multitrain.options import ConfigFolder, DataFolder, DatasetName, PublishedFolder, ResultsFolder, ScaleName, Seeds
+from multitrain.overwrite import require_own
 
 app = typer.Typer()
+WRITES = {  # a file of each analysis that says of which scale it is
+    "projections": "projections.parquet",
+    "recovery": "projection_recovery.csv",
+    "claims": "claims.csv",
+    "classes": "per_class.csv",
+    "spectrum": "spectrum.csv",
+    "training": "training.parquet",
+    "class_means": "class_means.parquet",
+}
 PUBLISHED = Path("resources/published")
 
 
@@ -39,6 +49,7 @@ def table(
     from multitrain.analysis.tables import write_table
 
     loaded = load_scale(scale, config)
+    require_own([results / f"{name}.csv"], loaded.name, results)
     experiments, seeds = load_experiments(config, loaded), tuple(seed or (0,))
     if name == "table4":
         write_table4(loaded, experiments, seeds, results, published)
@@ -60,6 +71,7 @@ def analyse(
     from multitrain.analysis import claims, class_map, classes, projections, recovery, spectrum, training
 
     loaded = load_scale(scale, config)
+    require_own([results / WRITES[name]], loaded.name, results)
     experiments, seeds = load_experiments(config, loaded), tuple(seed or (0,))
     common = (loaded, experiments, seeds, results)
     match name:

@@ -4,8 +4,13 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from multitrain.errors import UserError
+
+
+def require_own(files: Iterable[Path], scale: str, results: Path) -> None:
+    """Raise a UserError where one of the files has another scale's rows."""
+    if said := refusal(map(str, files), scale, str(results)):
+        raise UserError(said.replace(f"--config scale={scale} results=", "--results "))
 
 
 def refusal(files: Iterable[str], scale: str, results: str) -> str:
@@ -30,10 +35,12 @@ def scale_of(path: Path) -> str:
         if path.suffix == ".csv":
             with path.open(newline="", encoding="utf-8") as stream:
                 return next((row["scale"] for row in csv.DictReader(stream) if row.get("scale")), "")
-        if path.suffix == ".parquet":
+        if path.suffix == ".parquet" and path.exists():
+            import pyarrow.parquet as pq  # heavy: the command line imports this module
+
             with pq.ParquetFile(path) as file:
                 batch = next(file.iter_batches(batch_size=1, columns=["scale"]), None)
                 return str(batch["scale"][0]) if batch else ""
-    except (OSError, ValueError, csv.Error, KeyError, IndexError, pa.ArrowException):
+    except (OSError, ValueError, csv.Error, KeyError, IndexError):
         pass
     return ""

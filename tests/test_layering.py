@@ -41,7 +41,7 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "schemas": {"claims", "config", "experiments", "files", "settings"},
     "options": {"settings"},
     "launch": {"recipes"},
-    "overwrite": set(),
+    "overwrite": {"errors"},
     "closure": {"analysis.outputs"},
     "torchrun": set(),
     "use": GROUND | {"data", "model", "losses", "engine", "sources", "use"},

@@ -1,11 +1,15 @@
 """Tables of one scale are not written over those of another."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from multitrain.cli_results import WRITES, Analysis
 from multitrain.overwrite import refusal, scale_of
+from tests.test_cli import CONFIG, ROOT, call
 
 
 @pytest.fixture
@@ -44,3 +48,27 @@ def test_another_scale_is_refused_with_the_cure(table: Path, monkeypatch):
     assert "mkdir -p results/paper/runs && mv results/runs/paper results/paper/runs/`" in refusal(
         ["results/table1.csv"], "paper", "results"
     )
+
+
+@pytest.mark.parametrize("command", [["table", "table1"], ["analyse", "claims"], ["data", "account"]])
+def test_the_commands_refuse_it_as_the_workflow_does(table: Path, command: list[str], capsys):
+    for name in ("claims.csv", "datasets.csv"):
+        table.with_name(name).write_text(table.read_text())
+    assert call(*command, "--scale", "ci", "--results", str(table.parent), *CONFIG) == 1
+    said = capsys.readouterr().err
+    assert "of scale mini, and scale ci would be written over it: give it a folder of its own, --results " in said
+
+
+def test_every_analysis_names_what_it_writes():
+    assert set(WRITES) == set(Analysis)
+
+
+def test_a_report_is_of_what_there_is(tmp_path: Path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("requirements.lock", "pyproject.toml"):
+        (tmp_path / name).touch()
+    (tmp_path / "results/figures").mkdir(parents=True)
+    for name in ("table1.csv", "figures/cost.png", "table1.md", "leakage.csv"):
+        (tmp_path / "results" / name).touch()
+    said = subprocess.run(["make", "-n", "report"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1].endswith("snakemake --report report.html results/table1.csv results/figures/cost.png")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from multiprocessing import forkserver
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -21,6 +22,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for `
     signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("untimed", deadline=None, derandomize=True)  # neither time nor chance decides
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_server() -> None:
+    """Worker processes are forked from a server that has torch already: else each imports it, for two seconds."""
+    forkserver.set_forkserver_preload(["multitrain.sources.apart", "multitrain.use.features"])
+    forkserver.ensure_running()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What the pages on library use and export show is run as it stands there."""
+"""What the page on library use shows is run as it stands there."""
 
 import re
 import shutil
@@ -14,7 +14,6 @@ from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpoint import save_network
 from multitrain.model.card import make_card
 from multitrain.model.network import Network, Spec
-from multitrain.use.export import ONNX_PACKAGES, export_onnx, export_program
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -26,7 +25,7 @@ def blocks(page: str) -> list[str]:
 
 @pytest.fixture
 def place(scale, data, tmp_path, monkeypatch) -> Path:
-    """A folder with what the pages name: a model of two heads, a video, prepared data."""
+    """A folder with what the page names: a model of two heads, a video, prepared data."""
     classes = {name: read_manifest(data / "ci" / name / "manifest.parquet").classes for name in ("k400", "mit")}
     torch.manual_seed(0)
     network = Network(Spec(model=scale.model, size=scale.sizes["base"], classes=classes, projections=True))
@@ -78,16 +77,3 @@ def test_the_other_backbone_is_trained_by_every_part_of_the_method():
         line for line in source.splitlines() if line.strip() and not line.startswith(("import", "from", "classes"))
     ]
     assert len(lines) <= 15
-
-
-def test_the_blocks_of_the_export_page_run(place, capsys):
-    network = multitrain.load("model.pt")
-    onnx, program = blocks("export.md")
-    export_program(network, Path("model.pt2"))
-    run(program, {})
-    for package in ONNX_PACKAGES:
-        pytest.importorskip(package, reason="the optional package is not installed")
-    export_onnx(network, Path("model.onnx"))
-    run(onnx, {})
-    dataset, name = capsys.readouterr().out.strip().split(maxsplit=1)
-    assert name in network.spec.classes[dataset]

@@ -44,6 +44,7 @@ def test_lines_of_memory_divide_by_the_plain_one(setting):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not memory.STATUS.exists(), reason="this system does not tell a process's most memory")
 def test_a_process_of_its_own_is_measured_and_another_ones_memory_is_not():
     ballast = torch.ones(60_000_000)  # 240 MB of this process

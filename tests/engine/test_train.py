@@ -59,21 +59,21 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(job, tmp_pat
     assert bytes_of["one"] == bytes_of["two"] != bytes_of["three"]
 
 
-@pytest.mark.parametrize("every", [0.0, 1e9])
-def test_a_killed_joint_run_resumes_to_the_same_bytes(job, baseline, tmp_path, monkeypatch, every):
+def test_a_killed_joint_run_resumes_to_the_same_bytes(job, baseline, tmp_path, monkeypatch):
     whole = job("joint", epochs=2, warmup_epochs=0.5)
     train(whole, CPU)
     expected, trace = (whole.folder / "model.pt").read_bytes(), (whole.folder / "history.jsonl").read_text()
-    shutil.rmtree(whole.folder)
-    for step in (2, 5):
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            kill_at(patch, step)
-            train(whole, CPU, checkpoint_seconds=every)
-        assert not (whole.folder / "model.pt").exists()
-    train(whole, CPU)
-    assert (whole.folder / "model.pt").read_bytes() == expected
-    assert (whole.folder / "history.jsonl").read_text() == trace
-    assert not (whole.folder / "resume").exists()
+    for every in (0.0, 1e9):  # seconds: a resume point after each step, and none
+        shutil.rmtree(whole.folder)
+        for step in (2, 5):
+            with monkeypatch.context() as patch, pytest.raises(Killed):
+                kill_at(patch, step)
+                train(whole, CPU, checkpoint_seconds=every)
+            assert not (whole.folder / "model.pt").exists()
+        train(whole, CPU)
+        assert (whole.folder / "model.pt").read_bytes() == expected
+        assert (whole.folder / "history.jsonl").read_text() == trace
+        assert not (whole.folder / "resume").exists()
 
 
 @pytest.mark.slow  # test_preempted.py has the same without the command line

@@ -235,7 +235,7 @@ def command(model, *options: str):
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_ends_the_command(model, number):
     with command(model) as (process, said):
         assert said.startswith("Open http://127.0.0.1:") and "/ in a browser" in said

@@ -2,7 +2,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SYSTEM_PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The first that starts: a command of this name may be a wrapper around nothing.
+SYSTEM_PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	$$name -c '' 2> /dev/null && command -v $$name && break; done)
 
 # One thread a process: tests and jobs run side by side.
 export OMP_NUM_THREADS ?= 1
@@ -15,11 +17,23 @@ help: ## List what can be made
 .PHONY: environment
 environment: $(READY) ## Make .venv with the packages of requirements.lock and the project itself
 
+# TORCH_INDEX is the address of an index with other builds of torch, such as PyTorch's own without CUDA. Their hashes are
+# not in the lock; everything else comes from it.
+TORCH := $(shell sed -nE 's/^(torch|torchvision)==([0-9.]+).*/\1==\2/p' requirements.lock)
+REST := $(VENV)/rest.lock
+
 # The stamp comes last, so that an installation that was cut off starts anew.
 $(READY): requirements.lock pyproject.toml
-	@$(SYSTEM_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "multitrain needs Python 3.11 or later: make SYSTEM_PYTHON=python3.12")'
+	@test -n "$(SYSTEM_PYTHON)" || { echo "no Python found: make SYSTEM_PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(SYSTEM_PYTHON) workflow/scripts/check_python.py
 	$(SYSTEM_PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+ifdef TORCH_INDEX
+	$(BIN)/python -m pip install --quiet --no-deps --index-url $(TORCH_INDEX) $(TORCH)
+	awk '/^[a-z]/ { rest = !/^(torch|torchvision|triton|nvidia-|cuda-)/ } rest' requirements.lock > $(REST)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement $(REST)
+else
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+endif
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -69,16 +83,27 @@ bench-data: $(READY) ## Measure transcoding, decoding, and loading a large manif
 schemas: $(READY) ## Write workflow/schemas from multitrain/config.py
 	$(BIN)/python -m multitrain.schemas workflow/schemas
 
-# Local builds are cut off: the file holds names and versions and nothing else.
+# uv in an environment of its own: it resolves for all systems and Pythons at once.
+UV := $(VENV)/uv/bin/uv
+
+$(UV):
+	$(SYSTEM_PYTHON) -m venv $(VENV)/uv
+	$(VENV)/uv/bin/python -m pip install --quiet uv
+
 .PHONY: lock
-lock: ## Write requirements.lock from the newest versions that pyproject.toml allows
-	$(SYSTEM_PYTHON) -m venv --clear $(VENV)/lock
-	$(VENV)/lock/bin/python -m pip install --quiet setuptools --editable '.[dev]'
-	{ head -n 1 requirements.lock; \
-	  $(VENV)/lock/bin/python -m pip freeze --all --exclude-editable --exclude pip --exclude wheel \
-	  | sed -E 's/\+[a-z0-9.]+$$//; s/^((cuda|nvidia|triton)[^ ]*)$$/\1 ; sys_platform == "linux"/'; } > $(VENV)/new.lock
-	mv $(VENV)/new.lock requirements.lock
-	rm -rf $(VENV)/lock
+lock: $(UV) ## Write requirements.lock; versions that still fit stay, with UPGRADE=1 all become the newest
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	  $(if $(UPGRADE),--upgrade) --extra dev pyproject.toml --output-file requirements.lock
+
+# connection-pool is published as source alone, a module of pure Python.
+WHEELS := --only-binary :all: --no-binary connection-pool
+
+.PHONY: check-lock
+check-lock: $(UV) ## See that every package of the lock has a wheel, for each Python and system it is meant for
+	@for python in 3.11.2 3.12 3.13; do for system in x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu aarch64-apple-darwin; \
+	  do echo "$$python $$system"; done; done \
+	| MACOSX_DEPLOYMENT_TARGET=14.0 xargs -n 2 -P 9 sh -c '$(UV) pip compile --quiet --no-deps $(WHEELS) \
+	  --python-version $$0 --python-platform $$1 requirements.lock > /dev/null && echo "resolves for Python $$0, $$1"'
 
 .PHONY: clean
 clean: ## Remove the environment and caches; data and results stay

@@ -50,6 +50,23 @@ app.command()(cli_finetune.finetune)
 app.add_typer(cli_data.app, name="data")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from multitrain.version import version
+
+        typer.echo(f"multitrain {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print version and commit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """What is asked of no command in particular; the help of all is `app`'s."""
+
+
 class Split(StrEnum):
     """How a clip is used; tables score `test`, choices are made on `val`."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -28,6 +29,11 @@ def call(*arguments: str) -> int:
     with pytest.raises(SystemExit) as end:
         run(list(arguments))
     return end.value.code or 0
+
+
+def test_the_version_is_that_of_the_package_and_the_checkout(capsys):
+    assert call("--version") == 0
+    assert re.fullmatch(r"multitrain \d+\.\d+\.\d+( \([0-9a-f]{12}\+?\))?\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

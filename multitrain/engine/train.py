@@ -4,7 +4,6 @@ import importlib.metadata
 import json
 import math
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +26,7 @@ from multitrain.errors import UserError
 from multitrain.files import atomic, sweep
 from multitrain.locks import Owner, owned
 from multitrain.model.card import Card, Origin, make_card
+from multitrain.version import commit
 
 HISTORY_LINES = 4000  # about as many steps as this are written to history.jsonl
 CHECKPOINT_SECONDS, CHECKPOINT_SECONDS_GPU = 60.0, 600.0  # between two resume points; a large model's are slow to write
@@ -199,8 +199,8 @@ def _record(training: Training, log: Log) -> dict:
         "precision": machine.precision,
         "sigma": training.objective.sigma(),
         "code": "+".join(training.codes),
-        "commit": _commit(),
-        "versions": {name: importlib.metadata.version(name) for name in ("torch", "torchvision", "av", "numpy")},
+        "commit": commit(),
+        "versions": {name: importlib.metadata.version(name) for name in ("torch", "av", "numpy")},
     }
 
 
@@ -216,19 +216,3 @@ def _card(training: Training) -> Card:
         synthetic=job.scale.world is not None,
     )
     return make_card({name: job.scale.dataset(name) for name in job.run.datasets}, origin)
-
-
-def _commit() -> str | None:
-    """The commit of the checkout the package lies in, with `+` where files differ from it."""
-    try:
-        where = Path(__file__).parent
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
-            cwd=where,
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-        return done.stdout.strip() or None
-    except (OSError, subprocess.TimeoutExpired):
-        return None

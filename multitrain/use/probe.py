@@ -60,7 +60,7 @@ def train_head(job: Job, device: torch.device, workers: int = 0) -> None:
         "steps": len(history),
         "device": device.type,
         "code": code_hash(),
-        "versions": {package: importlib.metadata.version(package) for package in ("torch", "torchvision", "av")},
+        "versions": {package: importlib.metadata.version(package) for package in ("torch", "av")},
     }
     with atomic(job.folder / "run.json") as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")

@@ -1,6 +1,7 @@
 """Files, folders and addresses become videos, or a reason each."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,9 @@ def test_a_file_without_end_is_called_off(server, tmp_path, monkeypatch, told):
 
 def test_no_server_is_a_line(tmp_path, monkeypatch):
     be_impatient(monkeypatch)
-    address = "http://127.0.0.1:9/v.mp4"
-    with pytest.raises(UserError, match=address) as caught, local(address, tmp_path):
-        pass
+    with socket.socket() as taken:  # by somebody who does not listen
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}/v.mp4"
+        with pytest.raises(UserError, match=address) as caught, local(address, tmp_path):
+            pass
     assert str(caught.value).endswith("start again later")  # nothing of it is kept

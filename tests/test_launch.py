@@ -164,7 +164,8 @@ def test_several_nodes_without_slurm_are_one_message(tmp_path: Path):
 def started(folder: Path, program: str) -> subprocess.Popen:
     (folder / "part.py").write_text(program)
     words = [sys.executable, "-m", "multitrain.torchrun", "--nproc-per-node=2", "--standalone", str(folder / "part.py")]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    own = {**os.environ, "TMPDIR": str(folder)}  # torchrun leaves a folder there
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=own)
 
 
 @pytest.mark.parametrize(("code", "ends"), [(75, 75), (1, 1), (-9, 137), (-15, 143)])

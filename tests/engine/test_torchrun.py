@@ -42,6 +42,12 @@ run(sys.argv[1:])
 """
 
 
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch) -> None:
+    """torchrun leaves a folder among temporary files."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+
 def torchrun(*arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}

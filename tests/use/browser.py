@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -80,6 +82,14 @@ class Page:
 
 @contextmanager
 def browser(folder: Path):
+    """A tab of a browser; what it leaves among temporary files is removed."""
+    # Not in `folder`: the path of a socket in it may be too long.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary, _started(folder, temporary) as page:
+        yield page
+
+
+@contextmanager
+def _started(folder: Path, temporary: str):
     """A tab of a browser whose profile is in `folder`; the test is skipped where there is no Chromium."""
     websocket = pytest.importorskip("websocket", reason="drives the browser; comes with jupyter")
     program = next(filter(None, map(shutil.which, NAMES)), None)
@@ -87,7 +97,7 @@ def browser(folder: Path):
         pytest.skip("no Chromium here")
     log = (folder / "log").open("wb")
     command = [program, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}", "about:blank"]
-    process = subprocess.Popen(command, stdout=log, stderr=log)
+    process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "TMPDIR": temporary})
     try:
         port = _port(folder / "profile" / "DevToolsActivePort", process, folder / "log")
         with urlopen(Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")) as response:

@@ -151,11 +151,13 @@ def prepare(
 ) -> None:
     """Turn a publisher's files into clips laid out for decoding, manifest.parquet and missing.csv."""
     from multitrain.sources.prepare import prepare as run_prepare
+    from multitrain.sources.roles import require_prepared
 
     loaded = load_scale(scale, config)
     settings, folder = loaded.dataset(dataset), data / loaded.name / dataset
     raw = loaded.raw_folder(dataset, data)
-    run_prepare(dataset, settings, raw, folder, jobs=jobs, progress=_bar(f"prepare {dataset}"), wait=wait)
+    manifest = run_prepare(dataset, settings, raw, folder, jobs=jobs, progress=_bar(f"prepare {dataset}"), wait=wait)
+    require_prepared(raw, manifest)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import pyarrow as pa
 from multitrain.analysis.markdown import grid
 from multitrain.config import Scale
 from multitrain.data.manifest import REASONS
+from multitrain.markup import markdown
 
 NAMED = 5  # classes without a clip that the page names
 COUNTED = """\
@@ -92,10 +93,10 @@ def _absent(scale: Scale, table: pd.DataFrame) -> list[str]:
     for row in table.loc[table["classes_without_clips"] > 0].itertuples():
         names = row.without_clips.split("; ")
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        title = scale.datasets[row.dataset].title
+        title = markdown(scale.datasets[row.dataset].title)
         lines.append(
             f"- {title}, {row.publisher_split}: {row.classes_without_clips} of {row.classes}: "
-            f"{'; '.join(names[:NAMED])}{more}"
+            f"{'; '.join(map(markdown, names[:NAMED]))}{more}"
         )
     return lines or ["None: every class has a clip in every split."]
 

@@ -1,21 +1,29 @@
 """A table as LaTeX for a paper; it needs the package booktabs."""
 
+import re
+
 from multitrain.analysis.layout import Lines, Rows, headings, notes, our_lines, published_lines, world
 from multitrain.config import Scale
 from multitrain.experiments import Table
 
 MARKS = {"first": "\\textbf{{{}}}", "second": "\\underline{{{}}}"}
 ESCAPED = {
-    **{"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#"},
+    **{character: f"\\{character}" for character in "&%_#${}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "`": r"\textasciigrave{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
     **{"±": r"$\pm$", "→": r"$\to$", "Y′ₖ": r"$Y'_k$", "Yₖ": r"$Y_k$"},
 }
+FOUND = re.compile("|".join(map(re.escape, ESCAPED)))
+
+
+def literal(text: str) -> str:
+    """Text of the user's, such as a class's name, as LaTeX that shows it."""
+    return FOUND.sub(lambda match: ESCAPED[match[0]], " ".join(text.split()))
 
 
 def escape(text: str) -> str:
-    """Plain text as LaTeX; between backquotes, in typewriter."""
-    for plain, command in ESCAPED.items():
-        text = text.replace(plain, command)
-    parts = text.split("`")
+    """Text of ours as LaTeX; between backquotes, in typewriter."""
+    parts = (FOUND.sub(lambda match: ESCAPED[match[0]], part) for part in text.split("`"))
     return "".join(rf"\texttt{{{part}}}" if index % 2 else part for index, part in enumerate(parts))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.latex import escape
+from multitrain.analysis.latex import escape, literal
 from multitrain.analysis.layout import setting
 from multitrain.analysis.markdown import grid
 from multitrain.analysis.projections import Projection, read_projections
@@ -17,6 +17,7 @@ from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
+from multitrain.markup import Marked, markdown
 
 TOP = 5
 PUBLISHED = ("source", "target", "rank", "source_class", "target_class")
@@ -148,7 +149,8 @@ def _lines(rows: Rows, scale: Scale, plain: Callable[[str], str], bold: Callable
 def _markdown(title: str, scale: Scale, sections: Sections, notes: list[str]) -> str:
     text = [f"# {title}"]
     for heading, rows in sections:
-        text += ["", f"## {heading}", "", *grid(HEAD, _lines(rows, scale, str, "**{}**".format))]
+        lines = _lines(rows, scale, markdown, lambda cell: f"**{markdown(cell)}**")
+        text += ["", f"## {heading}", "", *grid(HEAD, [list(map(Marked, line)) for line in lines])]
     return "\n".join([*text, "", *(f"- {note}" for note in notes)]) + "\n"
 
 
@@ -163,6 +165,6 @@ def _latex(title: str, scale: Scale, sections: Sections, notes: list[str]) -> st
     ]
     for heading, rows in sections:
         text += [r"\midrule", rf"\multicolumn{{2}}{{l}}{{{escape(heading)}}} \\"]
-        lines = _lines(rows, scale, escape, lambda cell: rf"\textbf{{{escape(cell)}}}")
+        lines = _lines(rows, scale, literal, lambda cell: rf"\textbf{{{literal(cell)}}}")
         text += [rf"{' & '.join(line)} \\" for line in lines]
     return "\n".join([*text, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])

@@ -1,5 +1,6 @@
 """The model card that lies beside a network's weights, in the form of the Hugging Face hub."""
 
+from multitrain.markup import Marked, line, markdown
 from multitrain.model.card import Card, Frames, assumed_card
 from multitrain.model.network import Network
 
@@ -37,11 +38,11 @@ def _heads(network: Network, card: Card) -> list[str]:
     for name, classes in network.spec.classes.items():
         seen = card.datasets[name]
         views = f"{seen.frames.views.temporal} x {seen.frames.views.spatial}"
-        lines.append(f"| `{name}` | {_plain(seen.title)} | {len(classes)} | {_frames(seen.frames)} | {views} |")
+        lines.append(line([Marked(f"`{name}`"), seen.title, str(len(classes)), _frames(seen.frames), views]))
     lines += ["", "Test views: clips along time x crops.", ""]
     for name, classes in network.spec.classes.items():
         more = f", and {len(classes) - LISTED} more (config.json has all)" if len(classes) > LISTED else ""
-        lines.append(f"- `{name}`: {', '.join(map(_plain, classes[:LISTED]))}{more}")
+        lines.append(f"- `{name}`: {', '.join(map(markdown, classes[:LISTED]))}{more}")
     if card.assumed:
         lines += ["", "How the heads' clips were sampled is not recorded; the paper's values are assumed."]
     return [*lines, ""]
@@ -76,8 +77,3 @@ def _input(network: Network) -> list[str]:
         f"Clips (B, 3, {spec.model.frames}, {spec.size}, {spec.size}); pixels normalised: "
         f"{how[spec.model.normalisation]}. {weights:,} weights.",
     ]
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown leaves alone in a table."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

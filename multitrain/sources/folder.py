@@ -1,8 +1,9 @@
 """One's own videos, sorted by hand: FOLDER/class/video.mp4, or FOLDER/train/class/... beside val/ or test/.
 
-The names of the folders are the classes, in their order by name. `test`, or `val` where there is no `test`, is scored,
-as of the other publishers. Where the folder is not divided, `TESTED` of each class is set aside to be scored: a seeded
-hash of the video's name decides, so that neither the order of files nor what can be decoded matters.
+The names of the folders are the classes, in their order by name. Files that are not named as videos take no part.
+`test`, or `val` where there is no `test`, is scored, as of the other publishers. Where the folder is not divided,
+`TESTED` of each class is set aside to be scored: a seeded hash of the video's name decides, so that neither the order
+of files nor what can be decoded matters.
 """
 
 import hashlib
@@ -18,12 +19,14 @@ from multitrain.data.manifest import Missing
 from multitrain.errors import UserError
 from multitrain.files import special
 from multitrain.names import as_text, shown
+from multitrain.sources.formats import named_as_video
 from multitrain.sources.holdout import held_out
 from multitrain.sources.listed import AT_YOUTUBE
 from multitrain.sources.publication import Annotated, Batch, Member, Publication, safe_id
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 TESTED = 0.25  # of each class, where the folder has no val and no test
+NO_VIDEO = "is not named as a video"  # in the words on a file that takes no part
 OTHER_CLASS = ", of another class: "  # in the words on a duplicate: one of the two labels is wrong
 LAYOUT = "sort the videos as FOLDER/class/video.mp4, or as FOLDER/train/class/... and FOLDER/val/class/..."
 
@@ -35,11 +38,13 @@ def read(raw: Path, dataset: Dataset) -> Publication:
         UserError: no classes or only one, a class without a video, or names that differ by case alone.
     """
     clips: list[Annotated] = []
+    others: list[Missing] = []
     splits = _splits(raw)
     ours = {"whole": "train", "train": "train", "val": "val", "test" if "test" in splits else "val": "test"}
     for split, folder in splits.items():
         for entry in _folders(folder):
-            clips += _of_class(raw, entry, split, ours[split])
+            found, lost = _of_class(raw, entry, split, ours[split])
+            clips, others = [*clips, *found], [*others, *lost]
     classes = _classes(raw, clips)
     loose = [_no_class(raw, path) for path in _loose(raw, splits)]
     kept, duplicates = _once(raw, clips)
@@ -47,7 +52,7 @@ def read(raw: Path, dataset: Dataset) -> Publication:
         tested = held_out(kept, TESTED, 0)
         kept = [replace(clip, split="test") if clip.video_id in tested else clip for clip in kept]
     batch = Batch("videos", lambda: members(raw, kept))
-    return Publication(classes, tuple(kept), (*loose, *duplicates), (batch,))
+    return Publication(classes, tuple(kept), (*loose, *others, *duplicates), (batch,))
 
 
 def divided(raw: Path) -> bool:
@@ -100,19 +105,35 @@ def _unreadable(error: OSError) -> None:
     raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
-def _of_class(raw: Path, folder: Path, split: str, ours: str) -> list[Annotated]:
-    """The videos of one class in one split, by the folder's word and by ours."""
+def _of_class(raw: Path, folder: Path, split: str, ours: str) -> tuple[list[Annotated], list[Missing]]:
+    """The videos of one class in one split, by the folder's word and by ours, and the files that are none."""
     label = unicodedata.normalize("NFC", as_text(folder.name))  # as file systems write the same letters differently
-    found = []
+    found, lost = [], []
     for path in _files(folder):
         key = path.relative_to(raw).as_posix()
         clip_id = safe_id(key)
         match = AT_YOUTUBE.fullmatch(PurePosixPath(key).stem)
         video = f"v_{next(filter(None, match.groups()))}" if match else clip_id
-        found.append(Annotated(clip_id, video, ours, split, label, None, None, key))
+        clip = Annotated(clip_id, video, ours, split, label, None, None, key)
+        if why := _no_file(path):
+            lost.append(clip.missing("not found", f"{shown(key)} {why}"))
+        elif not named_as_video(path):
+            lost.append(clip.missing("undecodable", f"{shown(key)} {NO_VIDEO}"))
+        else:
+            found.append(clip)
     if not found:
-        raise UserError(f"{folder}: a class without a video: put videos into it, or take the folder away")
-    return found
+        there = f" ({lost[0].detail})" if lost else ""
+        raise UserError(f"{folder}: a class without a video{there}: put videos into it, or take the folder away")
+    return found, lost
+
+
+def _no_file(path: Path) -> str:
+    """Why a name in a folder is of no regular file, or an empty string."""
+    try:
+        kind = special(path)
+        return f"is {kind}, not a regular file" if kind else "" if path.exists() else "is a link that leads nowhere"
+    except OSError as error:
+        return f"cannot be looked at ({error.strerror})"
 
 
 def _classes(raw: Path, clips: list[Annotated]) -> tuple[str, ...]:
@@ -146,8 +167,7 @@ def _once(raw: Path, clips: list[Annotated]) -> tuple[list[Annotated], list[Miss
     """The first file of each content; the same video on both sides of a test would spoil it. Scored ones go first."""
     sizes = defaultdict(list)
     for clip in clips:
-        size = (raw / clip.key).stat().st_size if (raw / clip.key).is_file() else 0
-        sizes[size].append(clip)
+        sizes[(raw / clip.key).stat().st_size].append(clip)
     first: dict[str, Annotated] = {}
     duplicates: dict[str, Missing] = {}
     for size, same in sizes.items():

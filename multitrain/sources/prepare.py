@@ -16,6 +16,7 @@ from multitrain.sources.fraction import within
 from multitrain.sources.holdout import held_out
 from multitrain.sources.intake import Intake
 from multitrain.sources.publication import Annotated, Publication
+from multitrain.sources.roles import require_annotated
 from multitrain.sources.store import Record, Store
 
 READERS = {
@@ -98,6 +99,7 @@ def _publication(name: str, dataset: Dataset, raw: Path) -> Publication:
     publication = READERS[dataset.reader](raw, dataset)
     if not publication.clips:
         raise UserError(f"{raw}: the annotations of {name} list no clip with a label")
+    require_annotated(f"{raw}: {name}", publication)
     return publication
 
 

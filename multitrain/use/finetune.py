@@ -23,6 +23,7 @@ from multitrain.names import shown
 from multitrain.recipes import Recipe
 from multitrain.sources import folder as sorted_folder
 from multitrain.sources.prepare import prepare
+from multitrain.sources.roles import require_prepared
 from multitrain.use.choices import Choices, check_names, claimed, same_clips, trainable
 from multitrain.use.outcome import write_report
 from multitrain.use.probe import SECONDS, train_head
@@ -80,6 +81,7 @@ def finetune(
         home = out / NAME / choices.name
         manifest = prepare(choices.name, dataset, videos, home, 0, jobs, progress)
         trainable(videos, manifest)
+        require_prepared(videos, manifest)
         same_clips(out, home / "manifest.parquet")
         job = make_job(network, dataset, out, choices, manifest)
         if not (out / "model.pt").is_file():
@@ -90,9 +92,8 @@ def finetune(
                 train(job, device, workers, SECONDS)
         _complete(job, network, card, choices)
         shutil.rmtree(out / FOLDER, ignore_errors=True)  # a second model, without the heads that stay
-        if scored := len(manifest.split("test")):
-            evaluate(job, choices.name, "test", out / "predictions" / f"{choices.name}.parquet", device, workers)
-        return write_report(out, choices.name, manifest, scored)
+        evaluate(job, choices.name, "test", out / "predictions" / f"{choices.name}.parquet", device, workers)
+        return write_report(out, choices.name, manifest)
 
 
 def own_dataset(videos: Path, card: Card, choices: Choices, size: int) -> Dataset:

@@ -10,13 +10,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from multitrain.errors import UserError
 from multitrain.sources.curl import Curl, Unusable, first_words
+from multitrain.sources.formats import SUFFIXES, named_as_video
 from multitrain.use.answers import Failure
 
-FORMATS = (
-    "264 265 3g2 3gp asf avi dv f4v flv gif h264 h265 hevc m1v m2ts m2v m4v mjpeg mjpg mkv mov mp4 mpeg mpg mts mxf "
-    "nut ogg ogv rm rmvb ts vob webm wmv y4m"
-)
-SUFFIXES = frozenset(f".{name}" for name in FORMATS.split())
 NONE = f"a folder without videos: looked for names in it that end in {', '.join(sorted(SUFFIXES))}"
 LARGEST = 2 << 30  # bytes of a file that is fetched
 ATTEMPTS = 3
@@ -75,7 +71,7 @@ def _inside(folder: Path) -> list[str | Failure]:
     for where, folders, files in os.walk(folder, onerror=tell):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         names = (name for name in sorted(files) if not name.startswith("."))
-        found += [str(Path(where, name)) for name in names if Path(name).suffix.lower() in SUFFIXES]
+        found += [str(Path(where, name)) for name in names if named_as_video(Path(name))]
     return found
 
 

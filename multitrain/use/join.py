@@ -20,6 +20,7 @@ from multitrain.model.network import Network
 from multitrain.settings import Settings
 from multitrain.sources import folder as sorted_folder
 from multitrain.sources.prepare import prepare
+from multitrain.sources.roles import require_prepared
 from multitrain.use.choices import Choices, check_names, claimed, trainable
 from multitrain.use.finetune import START, own_dataset
 
@@ -76,7 +77,9 @@ def join(
     said = {"scale": scale.name, "datasets": list(others), "data": str(base.data.resolve())}
     with claimed(out, videos, network, choices, **said):
         _note_home(home, own)
-        trainable(videos, prepare(choices.name, own, videos, home, 0, jobs, progress))
+        manifest = prepare(choices.name, own, videos, home, 0, jobs, progress)
+        trainable(videos, manifest)
+        require_prepared(videos, manifest)
         save_network(out / "start.pt", network)
         _write(out / "config" / "scales" / f"{scale.name}.yaml", scale, f"# {scale.name} and the videos of {videos}")
         experiments = Experiments(runs=runs, tables={}, projections=shown)

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from multitrain.data.manifest import Manifest
 from multitrain.files import atomic
-from multitrain.sources.folder import OTHER_CLASS
+from multitrain.markup import line, markdown
+from multitrain.sources.folder import NO_VIDEO, OTHER_CLASS
 
 LEVEL = 1.959964  # standard deviations of a normal distribution that 95 % lie within
 WORST = 5  # classes that are shown
@@ -26,18 +27,19 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-def write_report(out: Path, name: str, manifest: Manifest, scored: int) -> str:
+def write_report(out: Path, name: str, manifest: Manifest) -> str:
     """Write report.md into `out` and return its text."""
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     train, missing = manifest.split("train"), pd.read_csv(manifest.folder / "missing.csv", keep_default_na=False)
+    scored = len(manifest.split("test"))
     lines = [f"# {len(manifest.classes)} classes, {len(train)} videos to train on, {scored} to score", ""]
-    lines += _scores(out / "predictions" / f"{name}.parquet", manifest) if scored else ["Nothing was left to score."]
+    lines += _scores(out / "predictions" / f"{name}.parquet", manifest)
     if len(missing):
         reasons = Counter(missing["reason"])
         said = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         files = "1 file is" if len(missing) == 1 else f"{len(missing)} files are"
         lines += ["", f"**{files} not used** ({said}): see {manifest.folder / 'missing.csv'}."]
-        lines += _one_of_two_classes(missing)
+        lines += _told(missing)
     how = "head alone, on features" if record["settings"].get("freeze") else "all weights"
     lines += ["", f"Trained: {how}, {record['steps']} steps, seed {record['seed']}. Model: {out / 'model.pt'}"]
     text = "\n".join(lines) + "\n"
@@ -46,12 +48,16 @@ def write_report(out: Path, name: str, manifest: Manifest, scored: int) -> str:
     return text
 
 
-def _one_of_two_classes(missing: pd.DataFrame) -> list[str]:
-    """A line for each file that lies in two classes."""
-    twice = [detail for detail in missing["detail"] if OTHER_CLASS in str(detail)]
-    more = [f"- and {len(twice) - SHOWN} more"] if len(twice) > SHOWN else []
+def _told(missing: pd.DataFrame) -> list[str]:
+    """A line for each file that lies in two classes, and one for all that are no videos."""
+    twice = [markdown(detail) for detail in missing["detail"] if OTHER_CLASS in str(detail)]
     told = [f"- {detail}: one of the two is in the wrong class" for detail in twice[:SHOWN]]
-    return ["", *told, *more] if told else []
+    told += [f"- and {len(twice) - SHOWN} more"] if len(twice) > SHOWN else []
+    others = [str(detail).removesuffix(NO_VIDEO) for detail in missing["detail"] if NO_VIDEO in str(detail)]
+    if others := [markdown(name) for name in others]:
+        names = f"{', '.join(others[:SHOWN])}{f' and {len(others) - SHOWN} more' if len(others) > SHOWN else ''}"
+        told.append(f"- not named as videos, and so no part of the split: {names}")
+    return ["", *told] if told else []
 
 
 def _scores(path: Path, manifest: Manifest) -> list[str]:
@@ -64,10 +70,10 @@ def _scores(path: Path, manifest: Manifest) -> list[str]:
     most = Counter(manifest.split("train").table["label"].to_pylist()).most_common()
     largest, videos = most[0]
     always = float((labels == largest).mean())
-    which = "a" if len(most) > 1 and most[1][1] == videos else "the"
+    name, which = markdown(repr(manifest.classes[largest])), "a" if len(most) > 1 and most[1][1] == videos else "the"
     lines = [
         f"**Accuracy {right / count:.1%}** ({right} of {count}; 95 % interval {low:.1%} to {high:.1%}). "
-        f"Always saying {manifest.classes[largest]!r}, {which} class with most videos, gives {always:.1%}."
+        f"Always saying {name}, {which} class with most videos, gives {always:.1%}."
     ]
     if len(manifest.classes) > 5:
         ranks = (scores > scores[np.arange(count), labels][:, None]).sum(1)
@@ -75,7 +81,7 @@ def _scores(path: Path, manifest: Manifest) -> list[str]:
     unscored = [manifest.classes[label] for label in range(len(manifest.classes)) if label not in set(labels.tolist())]
     if unscored:
         more = f" and {len(unscored) - SHOWN} more" if len(unscored) > SHOWN else ""
-        names = f"{', '.join(unscored[:SHOWN])}{more}"
+        names = f"{', '.join(map(markdown, unscored[:SHOWN]))}{more}"
         lines += ["", f"**Not scored**, since no video was set aside: {names}."]
     return lines + _worst(labels, found, manifest.classes)
 
@@ -93,7 +99,7 @@ def _worst(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...]) -> l
         return []
     lines = ["", "| worst classes | right | of | taken for |", "| --- | --- | --- | --- |"]
     for share, label, count, taken in sorted(rows)[:WORST]:
-        lines.append(f"| {classes[label]} | {share:.0%} | {count} | {taken} |")
+        lines.append(line([classes[label], f"{share:.0%}", str(count), taken]))
     return lines
 
 

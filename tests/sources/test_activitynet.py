@@ -60,6 +60,7 @@ def test_the_number_of_pieces(length, count):
 def test_segments_against_the_end_of_the_file(raw, video, tmp_path):
     segments = [[1.5, 4.5], [7, 9], [2, 1], [1, 1], [-3, -1], [-1, 1], [1, 1.05], [0, 2.5]]
     database = {"abcdefghijk": entry("training", *[("Zumba", segment) for segment in segments])}
+    database["to be scored"] = entry("validation", ("Zumba", [0, 1]))
     manifest = prepare("actnet", DATASET, publish(raw, video, database), tmp_path / "out")
     told = {row["clip_id"][12:]: codes(tmp_path / "out" / row["path"]) for row in manifest.table.to_pylist()}
     assert told["000_00"] == list(range(18, 30))

@@ -96,6 +96,25 @@ def test_the_very_same_video_is_on_one_side_alone(raw):
     assert "train/b/copy.mp4 has the very bytes of val/a/2.mp4, of another class: a" in told
 
 
+def test_what_is_no_video_takes_no_part_in_the_split(raw, tmp_path):
+    fill(raw, *(f"{label}/{number}.mp4" for label in "ab" for number in range(4)))
+    before = rows(folder.read(raw, DATASET))
+    fill(raw, *(f"a/{number}.txt" for number in range(8)), "b/Thumbs.db", "b/README", "b/x.json")
+    (raw / "b/gone.mp4").symlink_to(tmp_path / "absent")
+    (raw / "b/endless.mp4").symlink_to("/dev/null")
+    (raw / "b/loop.mp4").symlink_to("loop.mp4")
+    publication = folder.read(raw, DATASET)
+    assert rows(publication) == before
+    told = {line.detail: line.reason for line in publication.missing}
+    assert len(told) == len(publication.missing) == 14
+    assert told["b/README is not named as a video"] == told["a/7.txt is not named as a video"] == "undecodable"
+    assert told["b/gone.mp4 is a link that leads nowhere"] == "not found"
+    assert told["b/endless.mp4 is a device, not a regular file"] == "not found"
+    fill(raw, "c/notes.txt")
+    with pytest.raises(UserError, match=r"c: a class without a video \(c/notes.txt is not named as a video\): put"):
+        folder.read(raw, DATASET)
+
+
 def test_clips_of_one_video_at_youtube_stay_together(raw):
     for label in "ab":
         names = [f"{label}{i:010d}_{j:06d}_{j + 10:06d}" for i in range(8) for j in range(3)]

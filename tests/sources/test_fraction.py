@@ -211,8 +211,11 @@ def test_status_says_what_is_asked_before_anything_is_there(tmp_path):
     assert status(dataset("mit", fraction=0.25), tmp_path / "raw", tmp_path).state == "not begun, fraction 0.25"
 
 
+SCORED = {"scored00001": entry("validation", ("Zumba", [0, 1]))}
+
+
 def test_no_video_outside_the_fraction_is_fetched(raw, video, tmp_path, monkeypatch):
-    activitynet(raw, video, {f"{i:011d}": entry("training", ("Zumba", [0, 1])) for i in range(10)})
+    activitynet(raw, video, {f"{i:011d}": entry("training", ("Zumba", [0, 1])) for i in range(10)} | SCORED)
     asked = []
     files = {path.name: path.rename(tmp_path / path.name) for path in sorted((raw / "videos").iterdir())}
 
@@ -224,4 +227,4 @@ def test_no_video_outside_the_fraction_is_fetched(raw, video, tmp_path, monkeypa
     monkeypatch.setattr(activitynet_reader.Videos, "fetch", fetch)
     settings = dataset("activitynet", fraction=0.3, download=Download(videos=True))
     manifest = prepare("actnet", settings, raw, tmp_path / "out")
-    assert sorted(asked) == sorted(manifest.table["video_id"].to_pylist()) and len(asked) == 3
+    assert sorted(asked) == sorted(manifest.table["video_id"].to_pylist()) and len(asked) == 4

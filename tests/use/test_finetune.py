@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multitrain.config import Model
+from multitrain.data.manifest import Manifest, read_manifest, write_manifest, write_missing
 from multitrain.engine.checkpoint import load_network
 from multitrain.engine.training import Training, numbers
 from multitrain.errors import UserError
@@ -176,6 +177,64 @@ def test_one_video_a_class_is_enough_for_a_head(network, videos, tmp_path):
     report = finetune(network, folder, tmp_path / "out", Choices(freeze=True), CPU)
     assert "# 2 classes, 2 videos to train on, 3 to score" in report
     assert "a class with most videos, gives" in report  # as many as the other
+
+
+def test_the_report_shows_odd_class_names(tmp_path):
+    classes, labels = ("a|b", "<i>c</i>", "*d*"), [0, 0, 1, 2]
+    manifest = write_table(tmp_path / "data", classes, labels)
+    scores = [[0.1, 0.9, 0.0], [1.0, 0.0, 0.0], [0.0, 0.1, 0.9], [0.0, 0.0, 1.0]]
+    table = pa.table({"label": labels, "scores": scores})
+    (tmp_path / "predictions").mkdir()
+    pq.write_table(table, tmp_path / "predictions/own.parquet")
+    (tmp_path / "run.json").write_text('{"settings": {}, "steps": 1, "seed": 0}')
+    report = outcome.write_report(tmp_path, "own", manifest)
+    assert r"| &lt;i>c&lt;/i> | 0% | 1 | \*d\* (1) |" in report
+    assert r"| a\|b | 50% | 2 | &lt;i>c&lt;/i> (1) |" in report
+
+
+def write_table(folder: Path, classes: tuple[str, ...], labels: list[int]) -> Manifest:
+    """A manifest of clips that are each in train and in test, and no missing one."""
+    row = {"path": "", "publisher_split": "", "frames": 2, "fps": 1.0, "width": 1, "height": 1}
+    rows = [
+        {**row, "clip_id": f"{split}{index}", "video_id": "", "label": label, "split": split}
+        for split in ("train", "test")
+        for index, label in enumerate(labels)
+    ]
+    folder.mkdir()
+    write_manifest(folder / "manifest.parquet", classes, rows)
+    write_missing(folder / "missing.csv", [])
+    return read_manifest(folder / "manifest.parquet")
+
+
+def test_files_that_are_no_videos_take_no_part(network, videos, tmp_path):
+    train = ["up/0.mp4", "up/1.mp4", "left/0.mp4"]
+    folder = sorted_videos(tmp_path / "videos", videos, train=train, val=["up/2.mp4", "left/1.mp4"])
+    (folder / "train/up/notes.txt").write_text("notes")
+    (folder / "val/left/a|b.json").write_text("{}")
+    report = finetune(network, folder, tmp_path / "out", Choices(freeze=True), CPU)
+    assert "3 videos to train on, 2 to score" in report and "**2 files are not used** (2 undecodable)" in report
+    assert "- not named as videos, and so no part of the split: train/up/notes.txt, val/left/a\\|b.json" in report
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        ({"": ["up/0.mp4", "left/0.mp4"]}, "no clip to score: no class has a second video, to be set aside"),
+        (
+            {"train": ["up/0.mp4", "left/0.mp4"], "val": ["up/0.mp4", "left/0.mp4"]},
+            "no clip to train on: 2 of 2 are missing as `duplicate`, e.g. train/",
+        ),
+        (
+            {"train": ["up/0.mp4", "left/0.mp4"], "val": ["up/broken.mp4"]},
+            "no clip to score: 1 of 1 are missing as `undecodable`",
+        ),
+    ],
+)
+def test_a_split_that_is_empty_is_told_with_its_cause(network, videos, tmp_path, places, told):
+    folder = sorted_videos(tmp_path / "videos", videos, **places)
+    with pytest.raises(UserError) as caught:
+        finetune(network, folder, tmp_path / "out", Choices(freeze=True), CPU)
+    assert told in str(caught.value) and not (tmp_path / "out/model.pt").exists()
 
 
 def test_the_report_names_what_is_not_scored_and_what_is_in_two_classes(network, videos, tmp_path):

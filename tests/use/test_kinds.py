@@ -10,11 +10,11 @@ from multitrain.config import Limits, Sampling, Transcode
 from multitrain.errors import UserError
 from multitrain.model.card import Frames
 from multitrain.sources import video
+from multitrain.sources.formats import SUFFIXES
 from multitrain.sources.refused import Beyond, TooShort
 from multitrain.sources.transcode import transcode
 from multitrain.sources.video import Video
 from multitrain.use.frames import Film, look
-from multitrain.use.inputs import SUFFIXES
 from tests.sources.coded import code, picture, read_all
 from tests.sources.forged import encode
 

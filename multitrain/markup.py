@@ -1,0 +1,29 @@
+"""Text of the user's, such as class names, in Markdown: shown as it is, whatever it holds."""
+
+import re
+from collections.abc import Sequence
+
+# What begins emphasis, code, a cell, a tag, an entity or a link. An underscore within a word, a lone & or [ is none.
+SPECIAL = re.compile(r"[\\`*|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|<|\[(?=[^\]]*\][\[(:])")
+ENTITIES = {"<": "&lt;", "&": "&amp;"}
+
+
+class Marked(str):
+    """A cell that is Markdown already."""
+
+    __slots__ = ()
+
+
+def markdown(text: str) -> str:
+    """The text on one line, as Markdown that shows it; in a table as elsewhere."""
+    return SPECIAL.sub(lambda match: ENTITIES.get(match[0], f"\\{match[0]}"), " ".join(text.split()))
+
+
+def cells(row: Sequence[str]) -> list[str]:
+    """The cells of a Markdown table's row, of which those that are not `Marked` are text."""
+    return [cell if isinstance(cell, Marked) else markdown(cell) for cell in row]
+
+
+def line(row: Sequence[str]) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(cells(row))} |"

@@ -1,0 +1,14 @@
+"""Which files of a folder are taken for videos: those whose names end as videos' names do."""
+
+from pathlib import PurePath
+
+FORMATS = (
+    "264 265 3g2 3gp asf avi divx dv f4v flv gif h264 h265 hevc m1v m2t m2ts m2v m4v mjpeg mjpg mkv mov mp4 mpe mpeg "
+    "mpg mts mxf nut ogg ogm ogv qt rm rmvb ts vob webm wmv y4m"
+)
+SUFFIXES = frozenset(f".{name}" for name in FORMATS.split())
+
+
+def named_as_video(path: PurePath) -> bool:
+    """Whether a file's name ends as a video's."""
+    return path.suffix.lower() in SUFFIXES

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.metrics import ranks, top
 from multitrain.analysis.predictions import Predictions, read_json, read_predictions
 from multitrain.errors import UserError
+from multitrain.ranks import ranks, top
 
 
 @dataclass(frozen=True)

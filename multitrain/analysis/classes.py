@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.metrics import bootstrap_interval, ranks, top
+from multitrain.analysis.metrics import bootstrap_interval
 from multitrain.analysis.predictions import Predictions, read_predictions
 from multitrain.analysis.runs import read_record, yes_no
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
+from multitrain.ranks import ranks, top
 
 COLUMNS = (
     *("table", "dataset", "title", "class", "clips"),

@@ -1,4 +1,4 @@
-"""Accuracy and how sure it is, from scores and labels alone."""
+"""How sure an accuracy is, from one value a clip."""
 
 from collections.abc import Sequence
 
@@ -10,23 +10,6 @@ from multitrain.seeding import generator
 RESAMPLES = 2000
 LEVEL = 0.95
 CELLS = 4_000_000  # numbers of one chunk of resamples: 32 MB
-
-
-def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Rank of each clip's own class among its scores (N, K), 0 for the best; returns (N,).
-
-    A tie counts against the clip: equal scores rank before the own class, so that a model that says the same for
-    everything is not right.
-    """
-    if not np.isfinite(scores).all():
-        raise UserError(f"{int((~np.isfinite(scores)).any(axis=1).sum())} clips have scores that are not finite")
-    own = np.take_along_axis(scores, labels[:, None].astype(np.int64), axis=1)  # (N, 1)
-    return (scores >= own).sum(axis=1) - 1
-
-
-def top(k: int, rank: np.ndarray) -> np.ndarray:
-    """Whether the own class is among the best k, as 0 and 1; `rank` of any shape."""
-    return (rank < k).astype(np.float64)
 
 
 def bootstrap_interval(values: np.ndarray, seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float]:

@@ -11,13 +11,14 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from multitrain.analysis.metrics import ranks, top
 from multitrain.analysis.predictions import read_predictions
 from multitrain.analysis.runs import read_record
+from multitrain.codehash import code_hash
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
 from multitrain.locks import held
+from multitrain.ranks import ranks, top
 
 SILENT_SECONDS = 600.0  # without a word for so long, or for so many steps, a training is taken for dead
 SILENT_STEPS = 5
@@ -70,6 +71,7 @@ class RunStatus:
     note: str = ""  # why it failed or was taken for dead
     top1: dict[str, float] = field(default_factory=dict)  # per cent on the test clips of each dataset evaluated
     best: tuple[str, ...] = ()  # datasets on which no other run and seed has more
+    other_code: bool = False  # trained by other numerical code than that at hand
     damaged: tuple[str, ...] = ()  # files that are there and cannot be read
 
 
@@ -140,10 +142,13 @@ def _from_said(status: RunStatus, said: Said, now: datetime, owned: bool | None)
 
 def _finished(status: RunStatus, record: dict, folder: Path) -> RunStatus:
     steps, seconds, starts = (_number(record, key) for key in ("steps", "seconds", "starts"))
-    note = "" if (folder / "model.pt").is_file() else "without its model.pt"
+    notes = [] if (folder / "model.pt").is_file() else ["without its model.pt"]
+    code = str(record.get("code", "")).split("+")[-1]  # what it ended with
+    if other := code not in ("", code_hash()):
+        notes.append(f"trained by other code ({code})")
     known = {"starts": status.starts if starts is None else int(starts), "seconds": seconds, "seconds_left": None}
     step = status.steps if steps is None else int(steps)
-    return replace(status, state="finished", step=step, steps=step, note=note, **known)
+    return replace(status, state="finished", step=step, steps=step, note="; ".join(notes), other_code=other, **known)
 
 
 def _said(folder: Path, damaged: list[str]) -> Said | None:

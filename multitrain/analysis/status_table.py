@@ -13,6 +13,10 @@ WIDE = 130  # columns from which each number has one of its own
 NUMBERS = ("starts", "clips/s", "wait", "memory")  # columns of a wide table
 STATE = 2  # place of the state among the columns
 LEFT = (0, STATE)
+OTHER_CODE = (
+    "other code: a file of the numerical modules has changed since, and Snakemake does not train again for that; "
+    "`snakemake --forcerun train` trains all anew, `--forcerun .../RUN/seedK/model.pt` one and what starts from it"
+)
 GAP, INDENT = "  ", 4
 COLOURS = {
     "waiting": "dim",
@@ -49,6 +53,8 @@ def render(statuses: list[RunStatus], scale: Scale, console: Console) -> None:
     counts = {state: sum(status.state == state for status in statuses) for state in COLOURS}
     console.print()
     console.print(Text(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no runs"))
+    if any(status.other_code for status in statuses):
+        console.print(Text(OTHER_CODE, "dim"))
     if any(status.top1 for status in statuses):
         console.print(Text(f"top-1 in % on the {_clips(statuses, scale)} by Y_k; *: the best of these runs", "dim"))
 

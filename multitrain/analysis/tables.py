@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from multitrain.analysis import latex, markdown
-from multitrain.analysis.metrics import bootstrap_interval, ranks, top
+from multitrain.analysis.metrics import bootstrap_interval
 from multitrain.analysis.predictions import Predictions, read_json, read_predictions
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Row, Run, Table
 from multitrain.files import atomic
+from multitrain.ranks import ranks, top
 
 COLUMNS = (
     "source",  # published or ours

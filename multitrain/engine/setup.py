@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-import multitrain
 from multitrain.config import Scale
 from multitrain.data.clips import COLUMNS, Source
 from multitrain.data.leakage import guarded, without_leaks
@@ -22,8 +21,6 @@ from multitrain.model.release import import_release
 from multitrain.recipes import Recipe
 from multitrain.seeding import derive
 
-NUMERICAL = ("seeding.py", "data/**/*.py", "model/**/*.py", "losses/**/*.py", "engine/**/*.py")  # can change numbers
-SAYING = ("finished", "log", "preemption", "resume")  # of engine: these write, keep and stop, and compute nothing
 SAME_FUNCTION = ("patch_stride", "kv_stride", "normalisation")  # what the shapes of weights do not tell
 
 
@@ -174,18 +171,3 @@ def build_objective(job: Job) -> Objective:
         job.recipe.covariance_weight,
         job.recipe.label_smoothing,
     )
-
-
-def code_hash() -> str:
-    """Twelve digits that change when a module does that can change a run's numbers."""
-    root = Path(multitrain.__file__).parent
-    digest = hashlib.sha256()
-    for path in numerical(root):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def numerical(root: Path) -> list[Path]:
-    """The modules of the package at `root` that can change numbers of a run: a new one there is among them."""
-    left_out = {root / "engine" / f"{name}.py" for name in SAYING}
-    return sorted({path for pattern in NUMERICAL for path in root.glob(pattern)} - left_out)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from multitrain.codehash import code_hash
 from multitrain.data.clips import Batch
 from multitrain.data.loader import train_batches, worker_errors
 from multitrain.engine.checkpoint import CHECKSUM, ResumePoint, read_state, save_network
@@ -20,12 +21,13 @@ from multitrain.engine.finished import FOLDER, is_finished, place, seal
 from multitrain.engine.log import Log, beginning
 from multitrain.engine.preemption import Ending, Preempted, StopRequest
 from multitrain.engine.resume import check_state
-from multitrain.engine.setup import Job, code_hash
+from multitrain.engine.setup import Job
 from multitrain.engine.training import Training
 from multitrain.errors import UserError
 from multitrain.files import atomic, sweep
 from multitrain.locks import Owner, owned
 from multitrain.model.card import Card, Origin, make_card
+from multitrain.processor import processor
 from multitrain.version import commit
 
 HISTORY_LINES = 4000  # about as many steps as this are written to history.jsonl
@@ -194,6 +196,7 @@ def _record(training: Training, log: Log) -> dict:
         "seconds": round(training.seconds, 1),
         "starts": log.starts,
         "device": training.device.type,
+        "processor": processor(),
         "processes": training.team.count,
         "parts": training.share.parts,
         "precision": machine.precision,

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import torch
 
+from multitrain.codehash import code_hash
 from multitrain.data.clips import Batch, TrainClips
 from multitrain.data.loader import Share
 from multitrain.data.mixing import draw_mix
 from multitrain.engine.distributed import ALONE, Team
 from multitrain.engine.optim import make_optimiser, rate_factor, set_rate
-from multitrain.engine.setup import Job, build_network, build_objective, code_hash, init_record, schedule
+from multitrain.engine.setup import Job, build_network, build_objective, init_record, schedule
 from multitrain.engine.step import Backward, Draw
 from multitrain.errors import UserError
 from multitrain.losses.objective import Terms

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from multitrain.data.manifest import Manifest
 from multitrain.files import atomic
 from multitrain.markup import line, markdown
+from multitrain.ranks import answers, ranks, top
 from multitrain.sources.folder import NO_VIDEO, OTHER_CLASS
 
 LEVEL = 1.959964  # standard deviations of a normal distribution that 95 % lie within
@@ -64,8 +65,8 @@ def _scores(path: Path, manifest: Manifest) -> list[str]:
     """Accuracy, and the classes it is worst for with what they are taken for."""
     table = pq.read_table(path, columns=["label", "scores"])
     labels, scores = table["label"].to_numpy(), np.stack(table["scores"].to_numpy())
-    found = scores.argmax(1)
-    right, count = int((found == labels).sum()), len(labels)
+    rank, found = ranks(scores, labels), answers(scores, labels)
+    right, count = int(top(1, rank).sum()), len(labels)
     low, high = wilson(right, count)
     most = Counter(manifest.split("train").table["label"].to_pylist()).most_common()
     largest, videos = most[0]
@@ -76,8 +77,7 @@ def _scores(path: Path, manifest: Manifest) -> list[str]:
         f"Always saying {name}, {which} class with most videos, gives {always:.1%}."
     ]
     if len(manifest.classes) > 5:
-        ranks = (scores > scores[np.arange(count), labels][:, None]).sum(1)
-        lines.append(f"Among the five likeliest: {(ranks < 5).mean():.1%}.")
+        lines.append(f"Among the five likeliest: {top(5, rank).mean():.1%}.")
     unscored = [manifest.classes[label] for label in range(len(manifest.classes)) if label not in set(labels.tolist())]
     if unscored:
         more = f" and {len(unscored) - SHOWN} more" if len(unscored) > SHOWN else ""

@@ -16,12 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
+from multitrain.codehash import code_hash
 from multitrain.config import Views
 from multitrain.data.clips import Source, ViewClips
 from multitrain.data.loader import view_batches
 from multitrain.engine.checkpoint import ResumePoint, read_state, save_network
 from multitrain.engine.preemption import Preempted, StopRequest
-from multitrain.engine.setup import Job, build_network, code_hash, init_record
+from multitrain.engine.setup import Job, build_network, init_record
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.model.network import Network, normalise

@@ -4,31 +4,8 @@ import numpy as np
 import pytest
 
 from multitrain.analysis import metrics
-from multitrain.analysis.metrics import bootstrap_interval, paired_interval, ranks, top
+from multitrain.analysis.metrics import bootstrap_interval, paired_interval
 from multitrain.errors import UserError
-
-
-def test_ranks_count_the_classes_before_the_own_one():
-    scores = np.array([[0.1, 0.7, 0.2], [0.1, 0.7, 0.2], [0.1, 0.7, 0.2]], dtype=np.float32)
-    assert ranks(scores, np.array([1, 2, 0])).tolist() == [0, 1, 2]
-
-
-def test_a_tie_counts_against_the_clip():
-    constant = np.full((2, 4), 0.25, dtype=np.float32)
-    assert ranks(constant, np.array([0, 3])).tolist() == [3, 3]
-
-
-def test_top_k():
-    rank = np.array([0, 4, 5, 1])
-    assert top(1, rank).mean() == 0.25
-    assert top(5, rank).mean() == 0.75
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_scores_that_are_not_finite_are_an_error_that_counts_them(bad: float):
-    scores = np.array([[0.5, 0.5], [bad, 0.5], [0.1, 0.9]])
-    with pytest.raises(UserError, match="1 clips have scores that are not finite"):
-        ranks(scores, np.array([0, 0, 0]))
 
 
 def test_interval_of_certain_clips_is_a_point():

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from multitrain.analysis.status import RunStatus, run_statuses, seeds_on_disk
 from multitrain.analysis.status_table import duration, plain, render
+from multitrain.codehash import code_hash
 from multitrain.locks import NAME as LOCK
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -48,7 +49,8 @@ def say(results, run: str, seed: int = 0, resume: bool = True, **changes: object
 def finish(results, run: str, ranks: dict[str, list[int]], seed: int = 0, **record: object):
     """A trained and evaluated run."""
     folder = results.add(run, ranks, seed)
-    about = json.loads((folder / "run.json").read_text()) | {"steps": 120, "seconds": 754.0, "starts": 3} | record
+    known = {"steps": 120, "seconds": 754.0, "starts": 3, "code": code_hash()}
+    about = json.loads((folder / "run.json").read_text()) | known | record
     (folder / "run.json").write_text(json.dumps(about))
     (folder / "model.pt").touch()
     return folder
@@ -145,6 +147,17 @@ def test_a_run_of_before_there_was_a_status_is_finished_too(results):
     (folder / "run.json").unlink()
     (folder / "resume").mkdir()
     assert of(results, "multitrain").state == "stopped"
+
+
+def test_a_run_of_other_numerical_code_is_marked_with_the_cure(results):
+    finish(results, "multitrain", {})
+    finish(results, "vanilla", {}, code=f"0123456789ab+{code_hash()}")  # resumed after the change: it ended with ours
+    assert not any(status.other_code for status in statuses(results).values())
+    assert "--forcerun" not in printed(results, 130)
+    finish(results, "wo_projection", {}, code=f"{code_hash()}+0123456789ab")
+    found = of(results, "wo_projection")
+    assert found.other_code and found.note == "trained by other code (0123456789ab)"
+    assert "`snakemake --forcerun train`" in " ".join(printed(results, 130).split())
 
 
 def test_killed_between_its_record_and_its_last_word_is_finished(results, gone):

@@ -23,6 +23,7 @@ from multitrain.engine.training import Training, numbers
 from multitrain.errors import UserError
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec, normalise
+from multitrain.processor import processor
 
 CPU = torch.device("cpu")
 GOLDEN = Path(__file__).parent / "golden_trace.json"
@@ -124,6 +125,7 @@ def test_history_names_every_term_and_sigma_of_every_step(job, baseline):
         rel=1e-5,
     )
     assert lines[-1]["sigma"] != lines[0]["sigma"]
+    assert record["processor"] == processor() and all(record["processor"].values())
     assert record["init"] == "k400_baseline" and record["synthetic"] is True and record["scale"] == "ci"
 
 

@@ -192,6 +192,18 @@ def test_the_report_shows_odd_class_names(tmp_path):
     assert r"| a\|b | 50% | 2 | &lt;i>c&lt;/i> (1) |" in report
 
 
+def test_a_tie_counts_against_the_clip_in_the_report_too(tmp_path):
+    labels = [0, 0, 1]
+    manifest = write_table(tmp_path / "data", ("a", "b", "c", "d", "e", "f"), labels)
+    scores = [[0.5, 0.5, 0, 0, 0, 0], [1 / 6] * 6, [0, 1, 0, 0, 0, 0]]
+    (tmp_path / "predictions").mkdir()
+    pq.write_table(pa.table({"label": labels, "scores": scores}), tmp_path / "predictions/own.parquet")
+    (tmp_path / "run.json").write_text('{"settings": {}, "steps": 1, "seed": 0}')
+    report = outcome.write_report(tmp_path, "own", manifest)
+    assert "**Accuracy 33.3%** (1 of 3;" in report and "Among the five likeliest: 66.7%." in report
+    assert "| a | 0% | 2 | b (2) |" in report
+
+
 def write_table(folder: Path, classes: tuple[str, ...], labels: list[int]) -> Manifest:
     """A manifest of clips that are each in train and in test, and no missing one."""
     row = {"path": "", "publisher_split": "", "frames": 2, "fps": 1.0, "width": 1, "height": 1}

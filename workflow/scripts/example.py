@@ -16,6 +16,8 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from multitrain.processor import model
+
 LIMIT = 3_000_000  # bytes of all examples together
 STAGES = {  # folder or file of results/benchmarks -> stage
     "synth": "synthetic datasets published",
@@ -30,10 +32,8 @@ STAGES = {  # folder or file of results/benchmarks -> stage
 
 def machine() -> str:
     """The processor, its cores and the memory."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB"
+    return f"{model()}, {os.cpu_count()} cores, {memory:.0f} GiB"
 
 
 def stages(benchmarks: Path) -> pd.DataFrame:

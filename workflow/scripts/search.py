@@ -18,13 +18,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import torch
 
-from multitrain.analysis.metrics import ranks, top
 from multitrain.analysis.spectrum import spectrum
 from multitrain.analysis.statistics import pooled, read_statistics
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.engine.evaluate import evaluate
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
+from multitrain.ranks import ranks, top
 
 
 def combinations(values: list[str]) -> list[dict[str, float]]:

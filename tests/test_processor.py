@@ -1,0 +1,23 @@
+"""The name of the processor, from what a system says of it."""
+
+import platform
+from pathlib import Path
+
+import pytest
+
+from multitrain.processor import model
+
+CPUINFO = "processor\t: 0\nmodel\t\t: 17\nmodel name\t: AMD EPYC: 2 \nprocessor\t: 1\nmodel name\t: other\n"
+
+
+@pytest.mark.parametrize(("said", "name"), [(CPUINFO, "AMD EPYC: 2"), ("model name\t:\n", "arm"), (None, "arm")])
+def test_the_name_is_the_system_s_and_else_the_architecture(monkeypatch, said, name):
+    def read(path, **_):
+        if said is None:
+            raise FileNotFoundError(path)
+        return said
+
+    monkeypatch.setattr(Path, "read_text", read)
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    monkeypatch.setattr(platform, "machine", lambda: "arm")
+    assert model() == name

@@ -164,6 +164,7 @@ class Plan:
     def table_settings(self, table: str) -> str:
         runs = {name: self.experiments.runs[name] for name in self.experiments.shown_runs(table)}
         return _text(
+            **self._smoke(),
             table=self.experiments.tables[table],
             scale=self.scale.name,
             seeds=self.project.seeds,
@@ -174,6 +175,7 @@ class Plan:
     def analysis_settings(self) -> str:
         """What every analysis of several runs depends on beside their files."""
         return _text(
+            **self._smoke(),
             runs={name: run.model_dump(mode="json") for name, run in self.experiments.runs.items()},
             rows={name: _only(table, "datasets", "rows") for name, table in self.experiments.tables.items()},
             scale=self.scale.name,
@@ -206,6 +208,9 @@ class Plan:
 
     def overview_settings(self) -> str:
         return _text(datasets={name: self.survey_settings(name) for name in self.scale.datasets})
+
+    def _smoke(self) -> dict:
+        return {"smoke_test": True} if self.scale.smoke_test else {}
 
     def _labels(self) -> dict:
         return {name: _only(part, "title", "letter") for name, part in self.scale.datasets.items()}

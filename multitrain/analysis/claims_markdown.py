@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from multitrain.analysis.layout import setting
 from multitrain.analysis.markdown import grid
 from multitrain.analysis.metrics import LEVEL, RESAMPLES
 from multitrain.claims import Claims
@@ -28,14 +29,14 @@ def render(claims: Claims, scale: Scale, rows: Rows) -> str:
 
 
 def _world(scale: Scale, rows: Rows) -> str:
-    seeds = rows[0]["seeds"].split()
-    seeds = f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
-    if any(row["synthetic"] == "yes" for row in rows):
+    synthetic = any(row["synthetic"] == "yes" for row in rows)
+    ours = f"Ours: {setting(scale, synthetic, rows[0]['seeds'].split())}."
+    if synthetic:
         return (
-            f"Ours: synthetic world `{scale.name}`, {seeds}. The paper's figures are of the real datasets: what can be"
+            f"{ours} The paper's figures are of the real datasets: what can be"
             " compared is whether a difference has the same sign, not its size."
         )
-    return f"Ours: {scale.name}, {seeds}."
+    return ours
 
 
 def _counts(grouped: list[Rows]) -> list[str]:

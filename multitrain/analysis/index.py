@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from multitrain.analysis import page
+from multitrain.analysis.layout import SMOKE_TEST
 from multitrain.analysis.predictions import read_json
 from multitrain.config import Scale
 from multitrain.errors import UserError
@@ -58,6 +59,7 @@ def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
     html = environment.get_template("index.html.j2").render(
         css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         scale=scale.name,
+        smoke_test=SMOKE_TEST if scale.smoke_test else "",
         synthetic=any(each.synthetic for each in records),
         seeds=", ".join(map(str, seeds)),
         codes=sorted({each.code for each in records}),

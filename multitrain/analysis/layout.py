@@ -6,6 +6,7 @@ from multitrain.analysis.metrics import LEVEL, RESAMPLES
 from multitrain.config import Scale
 from multitrain.experiments import Table
 
+SMOKE_TEST = "smoke test: no number here means anything"  # of a scale whose setting `smoke_test` is true
 Rows = list[dict[str, str]]
 Cell = Callable[[dict[str, str]], str]  # a row of the CSV as the text of a cell
 Lines = list[list[str]]  # a line a method: name, training data, gFLOPs, and a cell a dataset
@@ -51,7 +52,8 @@ def world(scale: Scale, rows: Rows) -> str:
 def setting(scale: Scale, synthetic: bool, seeds: Sequence[str]) -> str:
     """Scale, whether it is the synthetic world, and seeds, as text."""
     named = f"synthetic world `{scale.name}`" if synthetic else scale.name
-    return f"{named}, seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
+    smoke = f"; {SMOKE_TEST}" if scale.smoke_test else ""
+    return f"{named}, seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}{smoke}"
 
 
 def _methods(rows: Rows, scale: Scale, table: Table, cell: Cell) -> list[list[str]]:

@@ -35,7 +35,9 @@ def test_one_seed_is_said_to_be_one(results):
     (row,), text = write(results)
     assert row["difference_std"] == ""
     assert "One seed: the intervals are about other test clips" in text
-    assert "synthetic world `mini`, seed 0" in text
+    assert "synthetic world `mini`, seed 0. The paper's figures" in text
+    results.scale = results.scale.model_copy(update={"smoke_test": True})
+    assert "synthetic world `mini`, seed 0; smoke test: no number here means anything. The" in write(results)[1]
 
 
 def test_methods_on_different_clips_are_not_compared(results):

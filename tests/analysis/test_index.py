@@ -120,6 +120,7 @@ def test_it_says_what_the_results_say(index, experiments, scale):
     said = " ".join(filter(None, Texts(index).texts))
     assert "holds 2, does not hold 1, undetermined 1." in said
     assert "The videos are synthetic." in said
+    assert ("Smoke test: no number here means anything." in said) == scale.smoke_test
     assert "2 versions of the numerical code" in said and "c0de0" in said and "c0de1" in said
     assert "base: 40 pixels, 4 frames, 0.123 gFLOPs" in said
     assert said.count("1,234") == 2 * len(experiments.shown_runs())

@@ -209,7 +209,7 @@ def test_predictions_that_are_made_again_are_read_again(results):
         b"null",
         b'{"state": "running"}',
         *(
-            json.dumps(STATUS | change).encode()
+            pytest.param(json.dumps(STATUS | change).encode(), id=str(change))  # without the process's id
             for change in (
                 {"state": "asleep"},
                 {"pid": -1},

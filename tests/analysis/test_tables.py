@@ -94,6 +94,18 @@ def test_markdown_keeps_published_and_ours_apart_and_says_what_ours_are(results)
     assert len(widths) == 1
 
 
+def test_a_scale_of_smoke_tests_says_so_in_each_form(results):
+    results.add_table1()
+    said = "smoke test: no number here means anything"
+    for smoke in (True, False):
+        results.scale = results.scale.model_copy(update={"smoke_test": smoke})
+        _, text = write(results)
+        for found in (text, (results.root / "table1.tex").read_text()):
+            assert (said in found) == smoke
+    assert load_scale("ci", PUBLISHED.parents[1] / "config").smoke_test
+    assert not load_scale("mini", PUBLISHED.parents[1] / "config").smoke_test
+
+
 def test_rows_of_different_code_are_said_to_be(results):
     results.add_table1()
     assert "different versions" not in write(results)[1]

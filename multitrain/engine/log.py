@@ -139,6 +139,11 @@ class Log:
         if time.monotonic() - self.written >= WRITE_SECONDS:
             self._write("running")
 
+    def keep(self) -> None:
+        """Let the lines so far outlast a power cut: before the resume point that counts on them is written."""
+        self.lines.flush()
+        os.fsync(self.lines.fileno())
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

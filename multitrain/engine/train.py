@@ -75,12 +75,13 @@ def train(
                 if owner:
                     owner.require()
                 if team.any(batches is None):
-                    _stop(training, resume, stop)
+                    _stop(training, resume, log, stop)
                 record = _step(training, resume, batches)
                 now = time.monotonic()
                 training.seconds, waited, last = training.seconds + now - last, ready - last, now
                 log.step(record, batch * job.recipe.repeats, now - ready, waited)
                 if team.main and resume.due():
+                    log.keep()
                     resume.save(**training.state())
             if owner:
                 owner.require()
@@ -122,9 +123,10 @@ def _taken(training: Training) -> bool:
     return True
 
 
-def _stop(training: Training, resume: ResumePoint, stop: StopRequest) -> None:
+def _stop(training: Training, resume: ResumePoint, log: Log, stop: StopRequest) -> None:
     """Write a resume point and end; the other processes wait for the main one, since the first to end ends all."""
     if training.team.main:
+        log.keep()
         resume.save(**training.state())
     training.team.wait()
     asked = f"asked to stop by {stop.signal or 'another process'}"

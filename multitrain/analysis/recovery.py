@@ -24,7 +24,7 @@ SIGNIFICANT = 0.05
 FEWEST = 6  # pairs for a verdict: with five, even all on one side have p = 0.06 in a two-sided sign test
 
 COLUMNS = (
-    *("run", "scale", "synthetic", "seed", "source", "target"),
+    *("run", "method", "scale", "synthetic", "seed", "source", "target"),
     "form",  # weight or scaled
     "pairs",  # of classes
     "related",  # of them
@@ -62,10 +62,10 @@ def write_recovery(
     summaries = {run: _summary(its, scale, seeds) for run, its in grouped.items()}
     if len(grouped) > 1:
         summaries[ALL] = _summary(found, scale, seeds)
-    _write(results / "projection_recovery.csv", COLUMNS, [row for each in found for row in _rows(*each, scale)])
+    names = method_names(experiments, scale)
+    _write(results / "projection_recovery.csv", COLUMNS, [row for each in found for row in _rows(*each, scale, names)])
     rows = [{**summary[form], "run": run} for run, summary in summaries.items() for form in FORMS if summary]
     _write(results / "projection_recovery_summary.csv", SUMMARY, rows)
-    names = method_names(experiments, scale)
     text = ["# What the projections recover", "", *(f"- {note}" for note in _notes(found[0][0].relation_from))]
     for run, summary in summaries.items():
         its = grouped.get(run, found)
@@ -92,11 +92,14 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _rows(found: Projection, recovered: dict[str, Recovery], scale: Scale) -> list[dict[str, str]]:
+def _rows(
+    found: Projection, recovered: dict[str, Recovery], scale: Scale, names: dict[str, str]
+) -> list[dict[str, str]]:
     """One row a form of a projection."""
     return [
         {
             "run": found.run,
+            "method": names.get(found.run, found.run),
             "scale": scale.name,
             "synthetic": yes_no(found.synthetic),
             "seed": str(found.seed),

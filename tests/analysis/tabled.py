@@ -100,7 +100,15 @@ def recovery_table(about: dict, seeds: tuple[int, ...]) -> pd.DataFrame:
     found = {("k400", "mit"): (0.8, 0.01), ("mit", "k400"): (0.2, 0.5), ("k400", "ssv2"): (math.nan, math.nan)}
     return pd.DataFrame(
         {
-            **{"run": "multitrain", "seed": seed, "source": source, "target": target, "form": form, **about},
+            **{
+                "run": "multitrain",
+                "method": "MultiTrain",
+                "seed": seed,
+                "source": source,
+                "target": target,
+                "form": form,
+                **about,
+            },
             **{
                 "average_precision": precision / (1 + (form == "scaled")),
                 "p_value": p,

@@ -1,5 +1,6 @@
 """Do projections find the classes that are related? Average precision against chance."""
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from multitrain.analysis.metrics import LEVEL, bootstrap_interval
 
 INPUTS = ("projection_recovery.csv", "per_class.csv")
 NUMBERS = ("seed", "chance_average_precision", "average_precision", "p_value")
-TEXT = ("run", "source", "target", "form", "relation_from", "scale", "synthetic")
+TEXT = ("run", "method", "source", "target", "form", "relation_from", "scale", "synthetic")
+WIDEST = 22  # characters of a method's name on a line
 FORMS = {"weight": ("raw weight W", style.BLUE, "o", "full"), "scaled": ("scaled weight", style.VERMILION, "s", "none")}
 
 
@@ -29,7 +31,7 @@ def draw(results: Path) -> Figure:
     figure = style.new(4.6)
     left, right = figure.subplots(1, 2)
     _pairs(left, rows[rows["run"] == run], names)
-    left.set_title(f"{run}: by pair of datasets")
+    left.set_title(f"{rows.loc[rows['run'] == run, 'method'].iloc[0]}: by pair of datasets")
     _runs(right, rows)
     right.set_title("mean over pairs of datasets")
     for axes in (left, right):
@@ -100,5 +102,6 @@ def _runs(axes: Axes, rows: pd.DataFrame) -> None:
                 markerfacecolor=colour if fill == "full" else "white",
                 markersize=5,
             )
-    axes.set_yticks(range(len(runs)), runs)
+    methods = dict(zip(rows["run"], rows["method"], strict=True))
+    axes.set_yticks(range(len(runs)), [textwrap.fill(methods[run], WIDEST) for run in runs])
     axes.set_ylim(len(runs) - 0.4, -0.6)

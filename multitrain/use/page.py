@@ -22,7 +22,7 @@ ENVIRONMENT = Environment(
     loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 SIZE = (740, 150)  # of a panel, in units of its own
-LEFT, RIGHT, TOP, BOTTOM = 46, 725, 8, 128  # of the curves in it
+LEFT, RIGHT, TOP, BOTTOM = 72, 700, 16, 118  # of the curves in it; around them there is room for labels of 20 units
 LISTED = 5  # classes of the moment that the video shows
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)  # seconds
 

@@ -252,6 +252,25 @@ def test_in_a_browser_a_click_seeks_and_the_line_follows(made, tmp_path):
         assert not page.console
 
 
+@pytest.mark.parametrize("width", [320, 400, 1400])
+def test_in_a_browser_of_any_width_labels_are_whole_and_apart(made, tmp_path, width):
+    with browser(tmp_path) as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        page.open((made[0] / "timeline.html").as_uri())
+        rectangles = (
+            "[...document.querySelector('svg.panel').querySelectorAll('text')].map(e => e.getBoundingClientRect())"
+            ".concat(document.querySelector('svg.panel').getBoundingClientRect())"
+            ".map(({left, right, top, bottom}) => [left, right, top, bottom])"
+        )
+        *labels, panel = page.value(rectangles)
+        assert len(labels) > 4
+        for left, right, top, bottom in labels:
+            assert left >= panel[0] and right <= panel[1] and top >= panel[2] and bottom <= panel[3] + 1
+        origin, zero = labels[0], labels[3]  # "0 %" and "0:00"
+        assert origin[1] <= zero[0] or origin[3] <= zero[2] + 0.25 * (zero[3] - zero[2])  # a line's box has air above
+        assert page.value("document.documentElement.scrollWidth") <= width
+
+
 def test_in_a_browser_a_missing_video_is_said_and_clicks_still_work(made, tmp_path):
     html = (made[0] / "timeline.html").read_text()
     lone = tmp_path / "lone.html"

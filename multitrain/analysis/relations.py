@@ -45,11 +45,6 @@ def plain(name: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", name.lower()))
 
 
-def same_name(one: str, other: str) -> bool:
-    """Whether two classes have the same name, as `plain` writes it."""
-    return plain(one) == plain(other)
-
-
 def read_relations(paths: tuple[Path, ...], classes: Classes) -> Relations:
     """The relations of a synthetic world, from the relations.csv of each dataset; by name where there are no files.
 

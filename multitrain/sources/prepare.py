@@ -89,9 +89,7 @@ def _prepare(
 
 
 def _publication(name: str, dataset: Dataset, raw: Path) -> Publication:
-    """What the publisher ships; settings that its reader would pass over in silence are errors."""
-    if dataset.prepared and dataset.reader != "list":
-        raise UserError(f"dataset {name}: prepared: true is for reader list only, {dataset.reader} is transcoded")
+    """What the publisher ships; a setting that its reader would pass over in silence is an error."""
     if dataset.download is not None and dataset.reader not in FETCHING:
         raise UserError(f"dataset {name}: download: files for reader {dataset.reader} are brought, not fetched")
     if not raw.is_dir() and dataset.download is None:

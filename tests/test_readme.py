@@ -1,0 +1,63 @@
+"""The numbers of the README are those of docs/example, which the workflow wrote."""
+
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+DATASETS = ("k400", "mit", "ssv2", "actnet")
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (ROOT / "docs/example" / name).open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def line(method: str, its: list[dict[str, str]], form: str) -> str:
+    """A row of the README's table."""
+    by_dataset = {row["dataset"]: row for row in its}
+    cells = []
+    for dataset in DATASETS:
+        top1, low, high = (float(by_dataset[dataset][f"top1{form}{end}"]) for end in ("", "_low", "_high"))
+        cells.append(f"{top1:.1f} [{low:.1f}, {high:.1f}]")
+    return f"| {method} | {its[0]['gflops']} | {' | '.join(cells)} |"
+
+
+def test_the_table_is_that_of_the_example():
+    ours = [row for row in rows("table1.csv") if row["source"] == "ours"]
+    expected = []
+    for method in dict.fromkeys(row["method"] for row in ours):
+        its = [row for row in ours if row["method"] == method]
+        expected.append(line(method, its, ""))
+        if its[0]["top1_projected"]:
+            expected.append(line(f"{method}, Y'_k", its, "_projected"))
+    shown = TEXT[TEXT.index("| ours, synthetic world") : TEXT.index("In this world and with this seed")]
+    assert shown.split("| --- | --- | --- | --- | --- | --- | ")[1].strip() == " ".join(expected)
+
+
+def test_the_claims_are_counted_as_in_the_example():
+    verdicts = {row["claim"]: row["claim_verdict"] for row in rows("claims.csv") if row["stated_by"] == "paper"}
+    found = Counter(verdict for verdict in verdicts.values() if verdict)
+    said = re.search(
+        r"Of the paper's (\d+) claims that our runs can test, (\d+) hold here, (\d+) do not and (\d+) are undetermined",
+        TEXT,
+    )
+    assert [int(number) for number in said.groups()] == [
+        found.total(),
+        *(found[verdict] for verdict in ("holds", "does not hold", "undetermined")),
+    ]
+
+
+def test_the_precision_of_the_projections_is_that_of_the_example():
+    (larger,) = [
+        row
+        for row in rows("projection_recovery_summary.csv")
+        if (row["run"], row["form"]) == ("multitrain_large", "weight")
+    ]
+    said = re.search(r"average precision ([\d.]+) against ([\d.]+) for the larger model", TEXT)
+    for number, key in zip(said.groups(), ("average_precision", "chance_average_precision"), strict=True):
+        assert float(number) == pytest.approx(float(larger[key]), abs=0.005)  # two digits

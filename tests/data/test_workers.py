@@ -13,11 +13,25 @@ from multitrain.data.loader import train_batches
 from multitrain.errors import UserError
 
 
-def living() -> list[multiprocessing.process.BaseProcess]:
-    """Child processes that do not end; one that was killed may take its time on a busy machine."""
-    for process in multiprocessing.active_children():
-        process.join(60)
-    return multiprocessing.active_children()
+class Started:
+    """The child processes that a test has started: those that other tests keep are none of them."""
+
+    def __init__(self):
+        self._before = set(multiprocessing.active_children())
+
+    def running(self) -> list[multiprocessing.process.BaseProcess]:
+        return [process for process in multiprocessing.active_children() if process not in self._before]
+
+    def left(self) -> list[multiprocessing.process.BaseProcess]:
+        """Those that do not end; one that was killed may take its time on a busy machine."""
+        for process in self.running():
+            process.join(600)
+        return self.running()
+
+
+@pytest.fixture
+def started() -> Started:
+    return Started()
 
 
 @pytest.fixture
@@ -68,20 +82,20 @@ class Failing(Source):
     ],
 )
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_worker_that_fails_dies_or_hangs_is_one_line(sources, clips, how, message, monkeypatch):
+def test_a_worker_that_fails_dies_or_hangs_is_one_line(started, sources, clips, how, message, monkeypatch):
     if how == "hangs":  # it never answers, so that any limit ends it; the others have all the time there is
         monkeypatch.setattr(loader, "TIMEOUT", 0.1)
     monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.1)  # how long it waits for an ending one
     failing = TrainClips([Failing(sources[0], how)], clips.frames, clips.size, clips.recipe, seed=0)
     with pytest.raises(UserError, match=f"^{message}$"):
         next(train_batches(failing, 4, 0, 3, workers=1))
-    assert not living()
+    assert not started.left()
 
 
-def test_signals_of_a_scheduler_do_not_disturb_processes_that_decode(clips):
+def test_signals_of_a_scheduler_do_not_disturb_processes_that_decode(started, clips):
     alone, batches = list(train_batches(clips, 4, 0, 9)), train_batches(clips, 4, 0, 9, workers=2)
     found = [next(batches), next(batches)]  # one of each process: both have begun
-    for worker in multiprocessing.active_children():
+    for worker in started.running():
         os.kill(worker.pid, signal.SIGTERM)
         os.kill(worker.pid, signal.SIGUSR1)
         os.kill(worker.pid, signal.SIGINT)
@@ -89,12 +103,12 @@ def test_signals_of_a_scheduler_do_not_disturb_processes_that_decode(clips):
     assert [batch.clip_ids for batch in found] == [batch.clip_ids for batch in alone]
 
 
-def test_processes_that_decode_end_with_the_batches_that_are_left(clips):
+def test_processes_that_decode_end_with_the_batches_that_are_left(started, clips):
     batches = train_batches(clips, 4, 0, 1000, workers=2)
     next(batches)
-    assert len(multiprocessing.active_children()) == 2
+    assert len(started.running()) == 2
     batches.close()
-    assert not living()
+    assert not started.left()
 
 
 def test_a_damaged_clip_without_workers_is_the_same_line(sources, clips):

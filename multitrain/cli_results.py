@@ -21,6 +21,9 @@ WRITES = {  # a file of each analysis that says of which scale it is
     "class_means": "class_means.parquet",
 }
 PUBLISHED = Path("resources/published")
+SmokeTest = Annotated[
+    bool, typer.Option("--smoke-test", help="Say on it that no number means anything, as of a scale of smoke tests.")
+]
 
 
 class Analysis(StrEnum):
@@ -124,11 +127,12 @@ def overview(
 def figure(
     name: Annotated[str, typer.Argument(metavar="FIGURE", help="A figure, e.g. accuracy.")],
     results: ResultsFolder = Path("results"),
+    smoke_test: SmokeTest = False,
 ) -> None:
     """Draw a figure from the tables in the results folder: figures/FIGURE.png."""
     from multitrain.analysis.figures import write_figure
 
-    write_figure(name, results)
+    write_figure(name, results, smoke_test)
 
 
 @app.command()
@@ -136,12 +140,13 @@ def notebook(
     file: Annotated[Path, typer.Argument(metavar="NOTEBOOK", help="A notebook, e.g. notebooks/table1.ipynb.")],
     scale: ScaleName = "mini",
     results: ResultsFolder = Path("results"),
+    smoke_test: SmokeTest = False,
 ) -> None:
     """Execute a notebook on the results folder and render it: notebooks/NAME.ipynb and .html there."""
     from multitrain.analysis.notebooks import run_notebook
 
     out = results / "notebooks"
-    run_notebook(file, results, scale, out / f"{file.stem}.ipynb", out / f"{file.stem}.html")
+    run_notebook(file, results, scale, out / f"{file.stem}.ipynb", out / f"{file.stem}.html", smoke_test)
 
 
 @app.command()

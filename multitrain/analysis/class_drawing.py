@@ -47,7 +47,7 @@ def draw(results: Path) -> Figure:
     style.caption(
         figure,
         "Classes of all datasets in one space",
-        f"Ours: {world(means)}, run {means['run'].iloc[0]}",
+        f"Ours: {means['method'].iloc[0]}, {world(means)}",
         "A mark is a class: the mean of z over its test clips",
         f"Lines: the {len(pairs)} closest pairs of two datasets' classes, each the other's nearest, numbered as listed",
         marks=marks,
@@ -61,7 +61,9 @@ def draw(results: Path) -> Figure:
 
 def class_means(results: Path) -> pd.DataFrame:
     """The table of class means, checked."""
-    return read(results, FILE, ("run", "scale", "synthetic", "dataset", "title", "class", "z"), ("label", "clips"))
+    return read(
+        results, FILE, ("run", "method", "scale", "synthetic", "dataset", "title", "class", "z"), ("label", "clips")
+    )
 
 
 def principal(z: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:

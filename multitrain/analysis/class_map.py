@@ -23,6 +23,7 @@ AGAIN = "run `multitrain features` again"
 SCHEMA = pa.schema(
     [
         pa.field("run", pa.string(), nullable=False),
+        pa.field("method", pa.string(), nullable=False),  # what the table calls the run
         pa.field("scale", pa.string(), nullable=False),
         pa.field("synthetic", pa.string(), nullable=False),  # yes or no
         pa.field("seed", pa.int64(), nullable=False),
@@ -49,7 +50,8 @@ def write_class_means(
         raise UserError(f"{table} has no joint run {method!r}: see config/experiments.yaml")
     ((run,), seed) = runs[0], seeds[0]
     folder = results / "runs" / scale.name / run / f"seed{seed}"
-    said = {"run": run, "scale": scale.name, "seed": seed, "synthetic": yes_no(read_record(folder)["synthetic"])}
+    said = {"run": run, "method": method, "scale": scale.name, "seed": seed}
+    said["synthetic"] = yes_no(read_record(folder)["synthetic"])
     rows = []
     for dataset in experiments.run(run).datasets:
         means = class_means(folder / "features" / f"{dataset}.parquet", dataset)

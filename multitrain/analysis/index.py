@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from multitrain.analysis import page
-from multitrain.analysis.layout import SMOKE_TEST
+from multitrain.analysis.metrics import SMOKE_TEST
 from multitrain.analysis.predictions import read_json
 from multitrain.config import Scale
 from multitrain.errors import UserError

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from multitrain.analysis.metrics import LEVEL, RESAMPLES
+from multitrain.analysis.metrics import LEVEL, RESAMPLES, SMOKE_TEST
 from multitrain.config import Scale
 from multitrain.experiments import Table
 
-SMOKE_TEST = "smoke test: no number here means anything"  # of a scale whose setting `smoke_test` is true
 Rows = list[dict[str, str]]
 Cell = Callable[[dict[str, str]], str]  # a row of the CSV as the text of a cell
 Lines = list[list[str]]  # a line a method: name, training data, gFLOPs, and a cell a dataset

@@ -9,6 +9,7 @@ from multitrain.seeding import generator
 
 RESAMPLES = 2000
 LEVEL = 0.95
+SMOKE_TEST = "smoke test: no number here means anything"  # of a scale whose setting `smoke_test` is true
 CELLS = 4_000_000  # numbers of one chunk of resamples: 32 MB
 
 

@@ -11,6 +11,7 @@ from jupyter_client.kernelspec import KernelSpec
 from nbconvert.exporters import HTMLExporter
 from papermill.exceptions import PapermillException, PapermillExecutionError
 
+from multitrain.analysis.metrics import SMOKE_TEST
 from multitrain.errors import UserError
 from multitrain.files import atomic
 
@@ -30,10 +31,15 @@ class ThisPython(AsyncKernelManager):
         return KernelSpec(argv=command, display_name="Python 3", language="python")
 
 
-def run_notebook(path: Path, results: Path, scale: str, out_ipynb: Path, out_html: Path) -> None:
-    """Execute a notebook on `results` and write the executed copy and a page of it; neither if a cell fails."""
+def run_notebook(
+    path: Path, results: Path, scale: str, out_ipynb: Path, out_html: Path, smoke_test: bool = False
+) -> None:
+    """Execute a notebook on `results` and write the executed copy and a page of it; neither if a cell fails.
+
+    `smoke_test`: the page begins with a line that says that no number of it means anything.
+    """
     notebook = execute(path, {"results": str(results), "scale": scale})
-    page = as_page(notebook, out_ipynb.name)
+    page = as_page(notebook, out_ipynb.name, SMOKE_TEST if smoke_test else "")
     with atomic(out_ipynb) as temporary:
         nbformat.write(notebook, temporary)
     with atomic(out_html) as temporary:
@@ -72,15 +78,15 @@ def execute(path: Path, parameters: dict[str, str]) -> nbformat.NotebookNode:
     return _without_times(notebook)
 
 
-def as_page(notebook: nbformat.NotebookNode, file: str) -> str:
-    """The notebook as one HTML page, code folded; `file` is the executed notebook that it links to."""
+def as_page(notebook: nbformat.NotebookNode, file: str, notice: str = "") -> str:
+    """The notebook as one HTML page, a notice first, code folded; `file` is the executed notebook that it links to."""
     heading = re.search(r"^# (.+)$", "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown"), re.M)
     titled = nbformat.from_dict(
         {**notebook, "metadata": {**notebook.metadata, "title": heading[1] if heading else file}}
     )
     exporter = HTMLExporter(template_name="notebook", extra_template_basedirs=[str(TEMPLATES)])
     css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    page, _ = exporter.from_notebook_node(titled, {"page_css": css, "notebook_file": file})
+    page, _ = exporter.from_notebook_node(titled, {"page_css": css, "notebook_file": file, "notice": notice})
     return page
 
 

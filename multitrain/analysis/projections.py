@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from multitrain.analysis.relations import read_relations
-from multitrain.analysis.runs import read_record, yes_no
+from multitrain.analysis.runs import method_names, read_record, yes_no
 from multitrain.analysis.statistics import Statistics, read_statistics
 from multitrain.config import Scale
 from multitrain.errors import UserError
@@ -24,6 +24,7 @@ COMMAND = f"`snakemake results/{FILE}`"
 SCHEMA = pa.schema(
     [
         pa.field("run", pa.string(), nullable=False),
+        pa.field("method", pa.string(), nullable=False),  # what the tables call the run
         pa.field("scale", pa.string(), nullable=False),
         pa.field("synthetic", pa.string(), nullable=False),  # yes or no
         pa.field("seed", pa.int64(), nullable=False),
@@ -87,9 +88,10 @@ def write_projections(
             results / "runs" / scale.name / name / f"seed{seed}", name, experiments.run(name).datasets, seed, relations
         )
     ]
+    names = method_names(experiments, scale)
     with atomic(results / FILE) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
         for each in found:
-            writer.write_table(_table(each, scale.name))
+            writer.write_table(_table(each, names.get(each.run, each.run), scale.name))
 
 
 def read_projections(results: Path, scale: Scale, runs: tuple[str, ...], seeds: tuple[int, ...]) -> list[Projection]:
@@ -153,12 +155,13 @@ def _classes(paths: dict[str, Path], found: dict[str, Statistics]) -> dict[str, 
     return classes
 
 
-def _table(found: Projection, scale: str) -> pa.Table:
+def _table(found: Projection, method: str, scale: str) -> pa.Table:
     """One projection as rows, target classes one after the other."""
     targets, sources = found.weight.shape
     count = targets * sources
     columns = {
         "run": [found.run] * count,
+        "method": [method] * count,
         "scale": [scale] * count,
         "synthetic": [yes_no(found.synthetic)] * count,
         "seed": [found.seed] * count,

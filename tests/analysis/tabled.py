@@ -13,6 +13,7 @@ METHODS = {
     "table2.csv": ("Baseline", "MultiTrain"),
     "table3.csv": ("Baseline", "MultiTrain", "w/o Projection Loss"),
 }
+METHOD_OF = {"multitrain": "MultiTrain", "multitrain_large": "MultiTrain (large)"}
 PROJECTED = ("MultiTrain", "MultiTrain (large)")
 
 
@@ -84,11 +85,11 @@ def projections_table(about: dict, seeds: tuple[int, ...], count: int) -> pd.Dat
     """Weights 0.01 (10 target + source), equal classes related."""
     return pd.DataFrame(
         {
-            **{"run": run, "seed": seed, "source": source, "target": target, **about},
+            **{"run": run, "method": METHOD_OF[run], "seed": seed, "source": source, "target": target, **about},
             **{"source_class": f"{source} {j}", "target_class": f"{target} {i}"},
             **{"weight": 0.01 * (10 * i + j), "scaled": 0.0, "related": i == j},
         }
-        for run in ("multitrain", "multitrain_large")
+        for run in METHOD_OF
         for seed in seeds
         for source, target in itertools.permutations(("k400", "mit"), 2)
         for i, j in itertools.product(range(count), range(count))

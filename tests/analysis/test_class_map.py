@@ -124,7 +124,7 @@ def test_the_drawing_says_what_it_shows(results, monkeypatch):
     monkeypatch.setattr(class_drawing.importlib.util, "find_spec", lambda name: None)
     figure = class_drawing.draw(results)
     said = " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
-    assert "synthetic world mini, seed 0, run multitrain" in said and "K400" in said and "UMAP" not in said
+    assert "MultiTrain, synthetic world mini, seed 0." in said and "K400" in said and "UMAP" not in said
     assert len(figure.axes) == 2 and len(figure.axes[0].collections) == len(DATASETS)
     for axes in figure.axes:  # classes of one kind lie together, and so would their numbers
         figure.draw_without_rendering()

@@ -1,6 +1,8 @@
 """Every figure on made-up tables: the right points, texts and bytes, whatever the numbers of classes and seeds."""
 
 import functools
+import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +11,14 @@ import pytest
 from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from multitrain.analysis import outputs
 from multitrain.analysis.figures import FIGURES, style, write_figure
 from multitrain.errors import UserError
-from tests.analysis.tabled import fill, training_table
+from tests.analysis.tabled import METHOD_OF, fill, training_table
 
+LONG = " something that nobody would ever put into something else while anybody looks"
 pytestmark = pytest.mark.xdist_group("figures")  # each drawn once for all who look at it
 
 
@@ -48,6 +52,56 @@ def test_every_figure_says_where_its_numbers_come_from_in_legible_letters(drawn,
     figure = drawn(name)
     assert "synthetic world mini, seed 0" in texts(figure)
     assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()) >= 8
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_name_methods_and_never_keys_of_runs(drawn, name: str):
+    said = texts(drawn(name))
+    assert not [run for run in METHOD_OF if re.search(rf"\b{run}\b", said)]
+    assert not name.startswith("projection") or "Ours: MultiTrain (large), synthetic" in said
+
+
+@pytest.mark.parametrize("name", ["per_class_k700", "projections"])
+def test_a_figure_of_smoke_tests_says_so_above_and_is_else_the_same(root: Path, name: str):
+    pictures = []
+    for smoke_test in (False, True):
+        write_figure(name, root, smoke_test)
+        path = root / "figures" / f"{name}.png"
+        pictures.append(np.asarray(Image.open(path).convert("RGB")).astype(int))
+        path.unlink()
+    plain, marked = pictures
+    added = len(marked) - len(plain)
+    assert np.array_equal(marked[added:], plain)
+    rows, columns = (marked[:added].min(axis=2) < 128).nonzero()  # letters, in a frame of white: none is cut off
+    assert len(rows) > 500
+    assert rows.min() > 2 and rows.max() < added - 2
+    assert columns.min() > 2 and columns.max() < marked.shape[1] - 2
+
+
+def require_whole(figure: Figure) -> None:
+    """Nothing crosses the edge: its pixels are white."""
+    stream = io.BytesIO()
+    with rc_context(style.RC):
+        figure.savefig(stream, format="png", dpi=style.DPI)
+    picture = np.asarray(Image.open(stream).convert("L"))
+    assert all(edge.min() == 255 for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_text_is_cut_off_at_the_edge(drawn, name: str):
+    require_whole(drawn(name))
+
+
+@pytest.mark.parametrize("name", ["per_class", "projections", "projection_graph"])
+def test_no_name_of_a_class_is_too_long(tmp_path: Path, name: str):
+    results = fill(tmp_path / "results")
+    classes, weights = pd.read_csv(results / "per_class.csv"), pd.read_parquet(results / "projections.parquet")
+    classes["class"] += LONG
+    for side in ("source_class", "target_class"):
+        weights[side] += LONG
+    classes.to_csv(results / "per_class.csv", index=False)
+    weights.to_parquet(results / "projections.parquet")
+    require_whole(FIGURES[name].draw(results))
 
 
 @pytest.mark.parametrize("name", ["accuracy", "per_class", "spectrum", "training", "recovery", "cost"])
@@ -193,7 +247,6 @@ def test_heat_maps_have_targets_as_rows_and_outline_what_is_related(drawn):
     assert len(outlined) == 3
     assert [text.get_text() for text in grid[0].get_yticklabels()] == ["k400 0", "k400 1", "k400 2"]
     assert [text.get_text() for text in grid[3].get_xticklabels()] == ["mit 0", "mit 1", "mit 2"]
-    assert "run multitrain_large" in texts(figure)
 
 
 def test_names_that_would_not_be_legible_are_left_out(tmp_path: Path):

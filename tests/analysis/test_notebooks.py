@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from multitrain.analysis.index import NOTEBOOKS, links
-from multitrain.analysis.notebooks import run_notebook
+from multitrain.analysis.notebooks import as_page, run_notebook
 from multitrain.analysis.outputs import NOTEBOOKS as INPUTS
 from multitrain.errors import UserError
 
@@ -93,6 +93,15 @@ def test_a_notebook_is_executed_here_with_its_parameters(tmp_path, monkeypatch):
     assert 'alt="a &lt; b"' in page and page.count("<details>") == 4
     assert set(links(page)) - {"../index.html", "n.ipynb"} == {link for link in links(page) if link.startswith("data:")}
     assert "<script" not in page and not re.search(r"https?://", page)
+
+
+@pytest.mark.parametrize("notice", ["", "smoke test: no <number> here means anything"])
+def test_a_page_begins_with_its_notice(tmp_path, notice):
+    notebook = nbformat.read(write(tmp_path / "n.ipynb", "1"), as_version=4)
+    page = as_page(notebook, "n.ipynb", notice)
+    said = "<strong>Smoke test: no &lt;number&gt; here means anything.</strong>"
+    assert (said in page) == bool(notice) and page.count('class="note"') == bool(notice)
+    assert not notice or page.index(said) < page.index("<h1")
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from multitrain.analysis import recovery
+from multitrain.analysis.ranking import Recovery
 from multitrain.analysis.recovery import COLUMNS, SUMMARY, write_recovery
 from multitrain.analysis.relations import read_relations
 from multitrain.errors import UserError
@@ -129,6 +130,24 @@ def test_equal_forms_are_undecided(results, tmp_path):
     for row in rows:
         same[row["source"], row["target"]].add(row["average_precision"])
     assert all(len(values) == 1 for values in same.values())
+
+
+def test_a_difference_whose_interval_has_no_width_is_undecided(results, tmp_path, monkeypatch, related):
+    """The same difference in every pair of datasets: no resample differs, which says nothing of other pairs."""
+
+    def found(matrix, known, seed, *names):
+        count, form = int(known.sum()), names[-1]
+        precision = {"weight": 0.25, "scaled": 0.5}[form] if count else None
+        return Recovery(known.size, count, precision, precision, count and 0.01, 1)
+
+    monkeypatch.setattr(recovery, "recover", found)
+    plant(results, "multitrain", related)
+    _, summary, markdown = recover(results, tmp_path, "multitrain")
+    assert {(row["difference_low"], row["difference_high"], row["ordered_pairs"]) for row in summary} == {
+        ("0.2500", "0.2500", "6")
+    }
+    assert {row["verdict"] for row in summary} == {"undecided"}
+    assert "undecided (the interval holds 0 or has no width)." in markdown
 
 
 def test_a_clear_difference_over_too_few_pairs_is_undecided(results, tmp_path, related):

@@ -1,6 +1,7 @@
 """The timeline says what the windows say, in bounded memory; its page keeps video, line and answers together."""
 
 import csv
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -269,6 +270,17 @@ def test_in_a_browser_of_any_width_labels_are_whole_and_apart(made, tmp_path, wi
         origin, zero = labels[0], labels[3]  # "0 %" and "0:00"
         assert origin[1] <= zero[0] or origin[3] <= zero[2] + 0.25 * (zero[3] - zero[2])  # a line's box has air above
         assert page.value("document.documentElement.scrollWidth") <= width
+
+
+def test_in_a_browser_a_long_class_name_without_a_space_widens_no_page(tmp_path):
+    timeline = planted(k=[[0.9, 0.1]] * 8)
+    timeline = dataclasses.replace(timeline, classes={"k": ("x" * 140, "y" * 140)})
+    (tmp_path / "long.html").write_text(timeline_page(timeline, "z" * 140, "video.mp4"))
+    with browser(tmp_path) as page:
+        for width in (320, 800):
+            page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+            page.open((tmp_path / "long.html").as_uri())
+            assert page.value("document.documentElement.scrollWidth") <= width
 
 
 def test_in_a_browser_a_missing_video_is_said_and_clicks_still_work(made, tmp_path):

@@ -265,7 +265,9 @@ def test_a_changed_notebook_is_executed_again_alone(project: Path, edit):
 def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected: dict[str, int]):
     folder = copy_of_project(tmp_path)
     seeds = ["seeds=[0,1]"] if scale == "ci" else []
-    planned = snakemake(folder, "-n", "--config", f"scale={scale}", *seeds, "data=./elsewhere", "results=its own/")
+    planned = snakemake(
+        folder, "-n", "-p", "--config", f"scale={scale}", *seeds, "data=./elsewhere", "results=its own/"
+    )
     assert planned.returncode == 0, planned.stderr
     table = planned.stdout.split("Job stats:")[1].split("total")[0]
     found = Counter({name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)})
@@ -282,6 +284,7 @@ def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected
     }
     figures = {f"figure_{name}": 1 for name in FIGURES}
     assert found == expected | cheap | figures | dict.fromkeys(ANALYSES, 1)
+    assert planned.stdout.count(" --smoke-test ") == (len(figures) + len(NOTEBOOKS) if scale == "ci" else 0)
     assert f"elsewhere/{scale}/k700/manifest.parquet" in planned.stdout
     assert f"its own/runs/{scale}/multitrain_large/seed0/model.pt" in planned.stdout
 

@@ -24,8 +24,10 @@ for figure, tables in FIGURES.items():
         params:
             name=figure,
             results=f"--results {shlex.quote(RESULTS)}",
+            smoke_test="--smoke-test" if PLAN.scale.smoke_test else "",
         message:
             "Drawing {output}"
         shell:
             "python -m multitrain.cli figure {params.name} {params.results}"
+            " {params.smoke_test}"
             " 2>&1 | tee {log:q}"

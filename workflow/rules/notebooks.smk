@@ -119,11 +119,12 @@ rule notebook:
     params:
         scale=SCALE,
         results=f"--results {shlex.quote(RESULTS)}",
+        smoke_test="--smoke-test" if PLAN.scale.smoke_test else "",
     message:
         "Executing {input.notebook}"
     shell:
         "python -m multitrain.cli notebook {input.notebook} --scale {params.scale}"
-        " {params.results} 2>&1 | tee {log:q}"
+        " {params.results} {params.smoke_test} 2>&1 | tee {log:q}"
 
 
 rule index:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from multitrain.analysis import outputs
 from multitrain.analysis.figures import style
+from multitrain.analysis.metrics import SMOKE_TEST
 from multitrain.errors import UserError
 from multitrain.files import atomic
 
@@ -37,10 +38,13 @@ class Drawing:
 FIGURES: dict[str, Drawing] = {name: Drawing(name) for name in outputs.FIGURES}
 
 
-def write_figure(name: str, results: Path) -> None:
-    """Draw <results>/figures/<name>.png; the same inputs give the same bytes."""
+def write_figure(name: str, results: Path, smoke_test: bool = False) -> None:
+    """Draw <results>/figures/<name>.png; the same inputs give the same bytes.
+
+    `smoke_test`: a line above the figure says that no number of it means anything.
+    """
     if name not in FIGURES:
         raise UserError(f"no figure {name!r}; there are {', '.join(FIGURES)}")
     figure = FIGURES[name].draw(Path(results))
     with atomic(Path(results) / "figures" / f"{name}.png") as temporary, rc_context(style.RC):
-        figure.savefig(temporary, dpi=style.DPI, metadata={"Software": None})
+        style.save(figure, temporary, SMOKE_TEST if smoke_test else "")

@@ -17,11 +17,12 @@ from multitrain.analysis.figures.inputs import read, runs_of, titles, world
 
 INPUTS = ("projections.parquet", "per_class.csv")
 RUNS = ("multitrain_large", "multitrain")  # the first that there is, as the paper's Table 4 is of the larger model
-TEXT = ("run", "scale", "synthetic", "source", "target", "source_class", "target_class")
+TEXT = ("run", "method", "scale", "synthetic", "source", "target", "source_class", "target_class")
 COLOURS = seaborn.color_palette("vlag", as_cmap=True)
 CELL = 0.112  # inches a class, so that a name of 8 points fits
 NAMED = 70  # with more classes than this in all, names would not be legible
 LETTERS = 25  # of a name
+LEAST = 5.5  # inches: of few classes the names and the caption need more than the cells
 SIDE = 6.5  # inches of the panels together where they are not named
 
 
@@ -31,11 +32,11 @@ def shown_run(there: list[str]) -> str:
 
 
 def weights(results: Path) -> tuple[pd.DataFrame, str]:
-    """The weights of the run shown, first seed, and what they are: `run multitrain_large, synthetic ...`."""
+    """The weights of the run shown, first seed, and what they are: `MultiTrain (large), synthetic ...`."""
     run = shown_run(runs_of(results, INPUTS[0]))
     rows = read(results, INPUTS[0], (*TEXT, "related"), ("seed", "weight"), run)
     rows = rows[rows["seed"] == rows["seed"].iloc[0]]
-    return rows, f"run {run}, {world(rows)}"
+    return rows, f"{rows['method'].iloc[0]}, {world(rows)}"
 
 
 @style.styled
@@ -47,7 +48,8 @@ def draw(results: Path) -> Figure:
     sizes = [len(its) for its in classes.values()]
     named = sum(sizes) <= NAMED
     side = CELL * sum(sizes) if named else SIDE
-    figure = style.new(side + (3.0 if named else 1.9), side + (2.0 if named else 1.0))
+    height, width = side + (3.0 if named else 1.9), side + (2.0 if named else 1.0)
+    figure = style.new(max(height, LEAST), max(width, LEAST))
     panels = figure.subplots(len(sizes), len(sizes), width_ratios=sizes, height_ratios=sizes, squeeze=False)
     largest = max(float(rows["weight"].abs().max()), 1e-12)
     norm = TwoSlopeNorm(0, -largest, largest)

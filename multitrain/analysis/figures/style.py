@@ -3,6 +3,7 @@
 import functools
 import textwrap
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 from matplotlib import rc_context
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from PIL import Image
 
 from multitrain.analysis.metrics import LEVEL
 
@@ -34,6 +36,8 @@ RC = {
 }
 WIDTH = 7.5  # inches, of a printed page
 DPI = 150
+LINE = 0.16  # inches, of letters of 8 points
+BOLD = 11  # letters of a title on an inch
 
 # Okabe and Ito's colours, which the colour-blind tell apart
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = [
@@ -90,9 +94,29 @@ def caption(figure: Figure, title: str, *notes: str, marks: Sequence[Artist] = (
             handlelength=3,
         )
     else:
-        figure.suptitle(title, fontweight="bold")
+        figure.suptitle(textwrap.fill(title, int(figure.get_figwidth() * BOLD)), fontweight="bold")
     wrapped = textwrap.fill(". ".join(notes) + ".", int(figure.get_figwidth() * 17))
     figure.supxlabel(wrapped, fontsize=8, color="0.25", x=0.01, ha="left")
+
+
+def save(figure: Figure, path: Path, head: str = "") -> None:
+    """A PNG, with `head` above the figure if there is one; the same figure gives the same bytes."""
+    if not head:
+        figure.savefig(path, dpi=DPI, metadata={"Software": None})
+        return
+    width = figure.get_figwidth()
+    lines = textwrap.wrap(head, int(width * BOLD))
+    above = Figure(figsize=(width, LINE * (len(lines) + 1)), dpi=DPI)
+    above.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", color=VERMILION, weight="bold")
+    pictures = []
+    for part in (above, figure):
+        stream = BytesIO()
+        part.savefig(stream, format="png", dpi=DPI)
+        pictures.append(Image.open(stream).convert("RGB"))
+    whole = Image.new("RGB", (pictures[1].width, sum(picture.height for picture in pictures)), "white")
+    whole.paste(pictures[0], (0, 0))
+    whole.paste(pictures[1], (0, pictures[0].height))
+    whole.save(path, "PNG", dpi=(DPI, DPI))
 
 
 def series(index: int) -> tuple:

@@ -108,8 +108,8 @@ def load_recogniser(model: str, device: str, threads: int, batch: int = 16):
     from multitrain.use.predict import Recogniser
 
     recogniser = Recogniser(load(model), chosen, batch)
-    if recogniser.synthetic:
-        sys.stderr.write(f"note: {model} was trained on synthetic videos: of filmed ones it knows nothing\n")
+    if note := recogniser.card.note():
+        sys.stderr.write(f"note: {model}: {note}\n")
     if recogniser.card.assumed:
         sys.stderr.write(
             f"note: {model} does not say how its clips were sampled: every third of 30 frames a second is assumed\n"

@@ -183,7 +183,7 @@ def _record(training: Training, log: Log) -> dict:
         "run": job.name,
         "scale": job.scale.name,
         "seed": job.seed,
-        "synthetic": job.scale.world is not None,
+        "synthetic": any(map(job.scale.synthetic, job.run.datasets)),
         "datasets": {
             name: {"classes": len(source.classes), "clips": len(source), "left_out": source.left_out}
             for name, source in zip(job.run.datasets, training.clips.sources, strict=True)
@@ -218,6 +218,8 @@ def _card(training: Training) -> Card:
         seed=job.seed,
         steps=training.steps,
         code="+".join(training.codes),
-        synthetic=job.scale.world is not None,
     )
-    return make_card({name: job.scale.dataset(name) for name in job.run.datasets}, origin)
+    names = job.run.datasets
+    return make_card(
+        {name: job.scale.dataset(name) for name in names}, origin, [name for name in names if job.scale.synthetic(name)]
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from operator import attrgetter
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from multitrain.config import Dataset, Sampling, Views
 from multitrain.settings import Count, Name, Positive, Settings
@@ -24,6 +24,7 @@ class Seen(Settings):
 
     title: str = Field(description="name in tables")
     frames: Frames = Frames()
+    synthetic: bool = Field(False, description="whether the videos it was trained on were rendered rather than filmed")
 
 
 class Origin(Settings):
@@ -34,7 +35,6 @@ class Origin(Settings):
     seed: int
     steps: int
     code: str = Field(description="hash of the numerical modules")
-    synthetic: bool = Field(description="whether the videos were rendered rather than filmed")
 
 
 class Card(Settings):
@@ -43,6 +43,32 @@ class Card(Settings):
     datasets: dict[Name, Seen]
     origin: Origin | None = Field(None, description="null: not known, as for an imported checkpoint")
     assumed: bool = Field(False, description="nothing was recorded: these are the paper's values")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_each_head(cls, value: object) -> object:
+        """Files of before 2026-11-26 say once, of the whole network, whether its videos were rendered."""
+        origin = value.get("origin") if isinstance(value, dict) else None
+        if not (isinstance(origin, dict) and "synthetic" in origin and isinstance(value.get("datasets"), dict)):
+            return value
+        said = origin["synthetic"]
+        datasets = {
+            name: {"synthetic": said, **seen} if isinstance(seen, dict) else seen
+            for name, seen in value["datasets"].items()
+        }
+        return value | {
+            "datasets": datasets,
+            "origin": {key: its for key, its in origin.items() if key != "synthetic"},
+        }
+
+    def note(self) -> str:
+        """A sentence about the heads that know rendered videos alone; "" where there are none."""
+        titles = [seen.title for seen in self.datasets.values() if seen.synthetic]
+        if not titles:
+            return ""
+        if len(titles) == len(self.datasets):
+            return "Trained on synthetic videos: of filmed ones it knows nothing."
+        return f"Trained on synthetic videos, so that they know nothing of filmed ones: the heads {', '.join(titles)}."
 
 
 # What a reader believes of a card: far beyond any that is written, but no number that keeps a machine busy for days.
@@ -63,9 +89,12 @@ def frames_of(dataset: Dataset) -> Frames:
     return Frames(sampling=dataset.sampling, views=dataset.views, fps=fps, grid=dataset.grid, short_side=short_side)
 
 
-def make_card(datasets: Mapping[str, Dataset], origin: Origin | None = None) -> Card:
-    """The card of a network with these datasets' heads."""
-    seen = {name: Seen(title=dataset.title, frames=frames_of(dataset)) for name, dataset in datasets.items()}
+def make_card(datasets: Mapping[str, Dataset], origin: Origin | None = None, synthetic: Collection[str] = ()) -> Card:
+    """The card of a network with these datasets' heads; `synthetic` names those whose videos were rendered."""
+    seen = {
+        name: Seen(title=dataset.title, frames=frames_of(dataset), synthetic=name in synthetic)
+        for name, dataset in datasets.items()
+    }
     return Card(datasets=seen, origin=origin)
 
 

@@ -10,13 +10,14 @@ LISTED = 12  # classes of a dataset that are named
 def readme(network: Network) -> str:
     """Markdown with the hub's YAML header: heads, provenance, what each head was shown, how to load it."""
     card, spec = network.card or assumed_card(network.spec.classes), network.spec
-    synthetic = card.origin is not None and card.origin.synthetic
+    rendered = [name for name, seen in card.datasets.items() if seen.synthetic]
+    synthetic = len(rendered) == len(card.datasets)
     total = sum(map(len, spec.classes.values()))
     heads = f"{len(spec.classes)} datasets" if len(spec.classes) != 1 else "one dataset"
     jointly = "trained jointly" if len(spec.classes) > 1 else "trained"
     lines = [
         *("---", "library_name: multitrain", "pipeline_tag: video-classification", "tags:"),
-        *("- video-classification", "- action-recognition", *(["- synthetic"] if synthetic else []), "---", ""),
+        *("- video-classification", "- action-recognition", *(["- synthetic"] if rendered else []), "---", ""),
         *(f"# {'Synthetic: a' if synthetic else 'A'} video transformer with heads of {heads}", ""),
         f"One MViTv2 that answers with {total} classes of {heads}, {jointly} as in "
         '"Multi-dataset Training of Transformers for Robust Action Recognition" (NeurIPS 2022).',
@@ -28,17 +29,24 @@ def readme(network: Network) -> str:
             "videos; its numbers do not compare with the paper's.",
             "",
         ]
+    elif rendered:
+        lines += [f"**{markdown(card.note())}**", ""]
     lines += ["## Use", "", "```python", "import multitrain", "", 'network = multitrain.load("this/folder")']
     lines += ['print(multitrain.predict(network, "video.mp4").top(5))', "```", ""]
     return "\n".join([*lines, *_heads(network, card), *_origin(card), *_input(network)]) + "\n"
 
 
 def _heads(network: Network, card: Card) -> list[str]:
-    lines = ["## Heads", "", "| head | dataset | classes | frames | test views |", "| --- | --- | ---: | --- | --- |"]
+    lines = [
+        *("## Heads", ""),
+        "| head | dataset | classes | training videos | frames | test views |",
+        "| --- | --- | ---: | --- | --- | --- |",
+    ]
     for name, classes in network.spec.classes.items():
         seen = card.datasets[name]
         views = f"{seen.frames.views.temporal} x {seen.frames.views.spatial}"
-        lines.append(line([Marked(f"`{name}`"), seen.title, str(len(classes)), _frames(seen.frames), views]))
+        videos = "rendered (synthetic)" if seen.synthetic else "not recorded" if card.assumed else "the dataset's own"
+        lines.append(line([Marked(f"`{name}`"), seen.title, str(len(classes)), videos, _frames(seen.frames), views]))
     lines += ["", "Test views: clips along time x crops.", ""]
     for name, classes in network.spec.classes.items():
         more = f", and {len(classes) - LISTED} more (config.json has all)" if len(classes) > LISTED else ""
@@ -59,11 +67,9 @@ def _origin(card: Card) -> list[str]:
     origin = card.origin
     if origin is None:
         return ["## Provenance", "", "Not recorded.", ""]
-    videos = "rendered (synthetic)" if origin.synthetic else "the datasets' own"
     return [
         *("## Provenance", ""),
-        f"Run `{origin.run}` at scale `{origin.scale}`, seed {origin.seed}, {origin.steps} steps, "
-        f"code {origin.code}; training videos: {videos}.",
+        f"Run `{origin.run}` at scale `{origin.scale}`, seed {origin.seed}, {origin.steps} steps, code {origin.code}.",
         "",
     ]
 

@@ -40,7 +40,7 @@ class Demo(ThreadingHTTPServer):
         """
         self.recogniser, self.limit, self.loopback = recogniser, limit, is_loopback(host)
         self.titles = {name: seen.title for name, seen in recogniser.card.datasets.items()}
-        self.page, self.policy = demo_page(list(self.titles.values()), limit, recogniser.synthetic)
+        self.page, self.policy = demo_page(list(self.titles.values()), limit, recogniser.card.note())
         self.busy, self.stopping = threading.Lock(), threading.Event()
         self.uploads = threading.BoundedSemaphore(UPLOADS)
         self._room = threading.BoundedSemaphore(CONNECTIONS)

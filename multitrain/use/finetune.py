@@ -171,14 +171,7 @@ def _complete(job: Tuning, start: Network, card: Card, choices: Choices) -> None
     tuned = load_network(path)
     own = make_card({choices.name: job.scale.dataset(choices.name)})
     record = json.loads((job.folder / "run.json").read_text())
-    origin = Origin(
-        run=NAME,
-        scale=NAME,
-        seed=job.seed,
-        steps=record["steps"],
-        code=record["code"],
-        synthetic=bool(card.origin and card.origin.synthetic),
-    )
+    origin = Origin(run=NAME, scale=NAME, seed=job.seed, steps=record["steps"], code=record["code"])
     if not (choices.freeze or choices.keep):
         save_network(path, tuned, own.model_copy(update={"origin": origin}))
         return

@@ -33,19 +33,19 @@ def timeline_page(timeline: Timeline, title: str, source: str) -> str:
         title=title,
         source=source,
         part=f"{timeline.part:.1f}",
-        synthetic=timeline.synthetic,
+        note=timeline.note,
         panels=panels(timeline),
         data=script_data(timeline),
         **_shared(),
     )
 
 
-def demo_page(titles: list[str], limit: int, synthetic: bool) -> tuple[str, str]:
+def demo_page(titles: list[str], limit: int, note: str) -> tuple[str, str]:
     """The demo's page, which takes videos of at most `limit` bytes, and the policy to send with it."""
     script = ENVIRONMENT.get_template("demo.js").render()
     shared = _shared()
     html = ENVIRONMENT.get_template("demo.html.j2").render(
-        titles=titles, limit=limit, synthetic=synthetic, demo=Markup(script), **shared
+        titles=titles, limit=limit, note=note, demo=Markup(script), **shared
     )
     allowed = " ".join(_digest(text) for text in (shared["player"], script))
     return html, (

@@ -48,11 +48,6 @@ class Recogniser:
         """(frames of a clip, pixels of its side)."""
         return self.network.spec.model.frames, self.network.spec.size
 
-    @property
-    def synthetic(self) -> bool:
-        """Whether the network has seen rendered videos only."""
-        return bool(self.card.origin and self.card.origin.synthetic)
-
     def plan(self, datasets: Collection[str] | None = None, views: Views | None = None) -> Plan:
         """The frames that the heads of these datasets look at (None: of all), with other test views where given.
 

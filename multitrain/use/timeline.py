@@ -38,7 +38,7 @@ class Timeline:
     classes: Mapping[str, tuple[str, ...]]
     scores: Mapping[str, np.ndarray]  # (N, C_k) float32 by dataset: softmax of Y_k
     part: float = 0.0  # seconds of the video that each answer is about
-    synthetic: bool = False  # whether the model has seen rendered videos only
+    note: str = ""  # what a reader must know of the heads
 
     @property
     def middles(self) -> np.ndarray:
@@ -152,7 +152,7 @@ def watch(
         {name: recogniser.network.spec.classes[name] for name in moments.scores},
         moments.scores,
         recogniser.clip_seconds(recogniser.plan(datasets)),
-        recogniser.synthetic,
+        recogniser.card.note(),
     )
 
 

@@ -23,10 +23,10 @@ TINY = Model(frames=4, channels=8, depths=(1, 2), patch_kernel=(3, 7, 7), kv_str
 CLASSES = {"a": ("Füße waschen", 'say "hi" | <b>'), "b": ("x", "y", "z")}
 CARD = Card(
     datasets={
-        "a": Seen(title="A", frames=Frames(fps=12, short_side=40, views=Views(temporal=2, spatial=3))),
+        "a": Seen(title="A", frames=Frames(fps=12, short_side=40, views=Views(temporal=2, spatial=3)), synthetic=True),
         "b": Seen(title="B", frames=Frames(fps=None, grid=1, sampling=Sampling(kind="segment"))),
     },
-    origin=Origin(run="r", scale="mini", seed=3, steps=100, code="abc", synthetic=True),
+    origin=Origin(run="r", scale="mini", seed=3, steps=100, code="abc"),
 )
 
 
@@ -82,6 +82,30 @@ def test_a_model_file_of_before_there_were_cards_loads(tmp_path):
     assert loaded.card is None and same(network, loaded)
 
 
+@pytest.mark.parametrize("said", [True, False])
+def test_what_an_older_card_says_of_the_network_holds_for_each_head(tmp_path, said):
+    """A folder and a file of when one flag stood for all heads."""
+    old = CARD.model_dump(mode="json")
+    for seen in old["datasets"].values():
+        del seen["synthetic"]
+    old["origin"]["synthetic"] = said
+    save_folder(tmp_path / "net", make())
+    config = json.loads((tmp_path / "net/config.json").read_text())
+    (tmp_path / "net/config.json").write_text(json.dumps(config | {"card": old}))
+    card = load_folder(tmp_path / "net").card
+    assert {name: seen.synthetic for name, seen in card.datasets.items()} == {"a": said, "b": said}
+    assert card.origin == CARD.origin
+
+
+def test_the_note_is_of_the_heads_that_know_rendered_videos():
+    heads = {name: Seen(title=name.upper(), synthetic=name != "b") for name in "abc"}
+    assert Card(datasets=heads).note() == (
+        "Trained on synthetic videos, so that they know nothing of filmed ones: the heads A, C."
+    )
+    assert Card(datasets={"a": heads["a"]}).note() == "Trained on synthetic videos: of filmed ones it knows nothing."
+    assert Card(datasets={"b": heads["b"]}).note() == ""
+
+
 def test_a_card_of_other_heads_is_refused(tmp_path):
     other = make(Card(datasets={"a": CARD.datasets["a"]}))
     save_network(tmp_path / "model.pt", other)
@@ -99,9 +123,18 @@ def test_the_readme_says_what_it_is(folder):
     text = (folder / "README.md").read_text()
     header = text.split("---")[1]
     assert "pipeline_tag: video-classification" in header and "- synthetic" in header
-    assert "rendered, not filmed" in text and "| `a` | A | 2 | one in 3 at 12 fps | 2 x 3 |" in text
+    assert "| `a` | A | 2 | rendered (synthetic) | one in 3 at 12 fps | 2 x 3 |" in text
+    assert "| `b` | B | 3 | the dataset's own |" in text
+    assert "they know nothing of filmed ones: the heads A.**" in text and "# A video transformer" in text
     assert "Füße waschen" in text and 'say "hi" \\| &lt;b>' in text
     assert "Run `r` at scale `mini`, seed 3, 100 steps" in text
+
+
+def test_the_readme_of_rendered_videos_alone_says_so_first(tmp_path):
+    card = CARD.model_copy(update={"datasets": {name: Seen(title=name, synthetic=True) for name in CLASSES}})
+    save_folder(tmp_path, make(card))
+    text = (tmp_path / "README.md").read_text()
+    assert "# Synthetic: a video transformer" in text and "rendered, not filmed" in text
 
 
 def test_the_readme_does_not_claim_what_is_not_known(tmp_path):

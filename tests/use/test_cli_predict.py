@@ -44,7 +44,7 @@ def test_a_table_for_people(say, clips):
     code, out, err = say(clips / "a.mp4", "--top", 2, "--related")
     assert code == 0
     (note,) = [line for line in err.splitlines() if line.startswith("note: ")]
-    assert "was trained on synthetic videos" in note
+    assert "Trained on synthetic videos: of filmed ones it knows nothing." in note
     assert "a.mp4" in out and " %" in out
     assert re.search(r"K400 +│ +1 │", out) and re.search(r"MiT +│ +3 │", out)  # views
     assert out.count("%") == 4

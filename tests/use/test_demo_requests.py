@@ -10,6 +10,7 @@ from itertools import count
 
 import pytest
 
+from multitrain.model.card import Card, Seen
 from multitrain.use import demo as demo_module
 from multitrain.use import demo_requests
 from multitrain.use.demo import Demo, serving
@@ -19,10 +20,7 @@ from multitrain.use.demo_requests import LEAST, WINDOW, Handler, Pace, is_loopba
 class Quick:
     """Stands for a recogniser whose videos need no looking at."""
 
-    synthetic = ()
-
-    class card:
-        datasets = {}  # noqa: RUF012
+    card = Card(datasets={"k400": Seen(title="K400")})
 
 
 @pytest.fixture

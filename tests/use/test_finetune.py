@@ -71,6 +71,8 @@ def test_all_weights_learn_and_the_head_is_the_only_one(network, videos, tmp_pat
 
 def test_other_heads_are_kept_where_asked(network, videos, tmp_path):
     choices = Choices(keep=True, epochs=1)
+    rendered = {name: seen.model_copy(update={"synthetic": True}) for name, seen in network.card.datasets.items()}
+    network.card = network.card.model_copy(update={"datasets": rendered})
     finetune(network, videos, tmp_path / "out", choices, CPU)
     found = load_network(tmp_path / "out/model.pt")
     assert list(found.heads) == ["k400", "mit", "own"]
@@ -78,6 +80,7 @@ def test_other_heads_are_kept_where_asked(network, videos, tmp_path):
     assert all(torch.equal(state[name], w) for name, w in network.state_dict().items() if name.startswith("heads."))
     assert not torch.equal(found.backbone.position_time, network.backbone.position_time)
     assert set(found.card.datasets) == {"k400", "mit", "own"} and found.card.origin.run == "finetune"
+    assert [name for name, seen in found.card.datasets.items() if seen.synthetic] == ["k400", "mit"]
 
 
 def files(out: Path) -> dict[str, bytes]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.predictions import Predictions, read_json, read_predictions
+from multitrain.analysis.predictions import read_json, read_predictions
 from multitrain.errors import UserError
-from multitrain.ranks import ranks, top
+from multitrain.ranks import top
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Answers:
 
     path: Path  # predictions of the first seed
     clip_ids: np.ndarray  # (N,)
+    videos: np.ndarray  # (N,), the video that each clip is cut from
     labels: np.ndarray  # (N,)
     own: np.ndarray  # (S, N), 0 or 1, by Y_k
     projected: np.ndarray | None  # (S, N), by Y'_k; None where the run has no projections
@@ -38,6 +39,7 @@ def read_answers(folders: list[Path], dataset: str) -> Answers:
     return Answers(
         first.path,
         first.clip_ids,
+        first.videos,
         first.labels,
         np.concatenate([each.own for each in its]),
         None if first.projected is None else np.concatenate([each.projected for each in its]),
@@ -60,14 +62,8 @@ def _read_one(folder: Path, dataset: str) -> Answers:
     if not isinstance(record, dict) or not {"synthetic", "code"} <= record.keys():
         raise UserError(f"{path}: not the record of a run: train it again")
     found = read_predictions(folder / "predictions" / f"{dataset}.parquet")
-    own = _right(found, found.scores)
-    projected = None if found.projected is None else _right(found, found.projected)
+    own = top(1, found.rank)[None]  # (1, N)
+    projected = None if found.projected is None else top(1, found.projected)[None]
     code = frozenset({str(record["code"])})
-    return Answers(found.path, found.clip_ids, found.labels, own, projected, bool(record["synthetic"]), code)
-
-
-def _right(found: Predictions, scores: np.ndarray) -> np.ndarray:
-    try:
-        return top(1, ranks(scores, found.labels))[None]  # (1, N)
-    except UserError as error:
-        raise UserError(f"{found.path}: {error}") from None
+    clips = (found.clip_ids, found.videos, found.labels)
+    return Answers(found.path, *clips, own, projected, bool(record["synthetic"]), code)

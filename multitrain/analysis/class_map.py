@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from multitrain.analysis.runs import read_record, yes_no
+from multitrain.analysis.runs import read_record, seeds_of, yes_no
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
@@ -48,8 +48,9 @@ def write_class_means(
     runs = [row.runs for row in experiments.tables[table].rows if row.method == method]
     if not runs or len(runs[0]) != 1:
         raise UserError(f"{table} has no joint run {method!r}: see config/experiments.yaml")
-    ((run,), seed) = runs[0], seeds[0]
-    folder = results / "runs" / scale.name / run / f"seed{seed}"
+    (run,), home = runs[0], results / "runs" / scale.name
+    seed = seeds_of(home, run, seeds)[0]
+    folder = home / run / f"seed{seed}"
     said = {"run": run, "method": method, "scale": scale.name, "seed": seed}
     said["synthetic"] = yes_no(read_record(folder)["synthetic"])
     rows = []
@@ -78,12 +79,15 @@ def class_means(path: Path, dataset: str) -> list[dict]:
     labels = table["label"].to_numpy()
     names = dict(zip(labels.tolist(), table["class"].to_pylist(), strict=True))
     z = np.stack(table["z"].to_numpy(zero_copy_only=False)).astype(np.float64)  # (N, D)
+    clips = table["clips"].to_numpy() if "clips" in table.column_names else None  # a packed study has the means
     if not np.isfinite(z).all():
         raise UserError(f"{path}: z is not all finite numbers: {AGAIN}, or train it anew if it diverged")
-    return [
-        {"label": label, "class": names[label], "clips": int((labels == label).sum()), "z": z[labels == label].mean(0)}
-        for label in sorted(names)
-    ]
+    rows = []
+    for label in sorted(names):
+        its = labels == label
+        count = int(its.sum() if clips is None else clips[its].sum())
+        rows.append({"label": label, "class": names[label], "clips": count, "z": z[its].mean(0)})
+    return rows
 
 
 def positions(means: pd.DataFrame, apart: bool) -> np.ndarray:

@@ -8,12 +8,12 @@ import numpy as np
 
 from multitrain.analysis.metrics import bootstrap_interval
 from multitrain.analysis.predictions import Predictions, read_predictions
-from multitrain.analysis.runs import read_record, yes_no
+from multitrain.analysis.runs import read_record, seeds_of, yes_no
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
-from multitrain.ranks import ranks, top
+from multitrain.ranks import top
 
 COLUMNS = (
     *("table", "dataset", "title", "class", "clips"),
@@ -47,12 +47,15 @@ def write_classes(
             runs = [experiments.run_of(table, row, dataset) for row in (baseline, method)]
             if None in runs:
                 raise UserError(f"{table.title}: {(baseline, method)[runs.index(None)]} was not trained on {dataset}")
-            folders = [[results / "runs" / scale.name / run / f"seed{seed}" for seed in seeds] for run in runs]
-            records = [read_record(folder) for its in folders for folder in its]
+            home = results / "runs" / scale.name
+            its = [seeds_of(home, run, seeds) for run in runs]
+            folders = [[home / run / f"seed{seed}" for seed in each] for run, each in zip(runs, its, strict=True)]
+            records = [read_record(folder) for each in folders for folder in each]
             said = {
                 **{"table": name, "dataset": dataset, "title": scale.dataset(dataset).title},
                 **{"baseline": baseline, "method": method, "scale": scale.name},
-                **{"seeds": " ".join(map(str, seeds)), "synthetic": yes_no(any(each["synthetic"] for each in records))},
+                "seeds": " ".join(str(seed) for seed in seeds if seed in {*its[0], *its[1]}),
+                "synthetic": yes_no(any(each["synthetic"] for each in records)),
             }
             rows += [{**said, **numbers} for numbers in _dataset_rows(*folders, dataset)]
     with atomic(results / "per_class.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
@@ -67,11 +70,10 @@ def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> lis
     after = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in method]
     _require_alike([*before, *after])
     labels = before[0].labels
-    base = _right(before, [each.scores for each in before])
-    own = _right(after, [each.scores for each in after])
+    base, own = (_right([each.rank for each in found]) for found in (before, after))
     projected = None
     if all(each.projected is not None for each in after):
-        projected = _right(after, [each.projected for each in after])
+        projected = _right([each.projected for each in after])
     rows = []
     for index, name in enumerate(before[0].classes):
         its = labels == index
@@ -96,15 +98,9 @@ def _gain(own: np.ndarray, base: np.ndarray, suffix: str) -> dict[str, str]:
     return {key: f"{100 * number:.2f}" for key, number in numbers.items()}
 
 
-def _right(found: Sequence[Predictions], scores: Sequence[np.ndarray]) -> np.ndarray:
+def _right(rank: Sequence[np.ndarray]) -> np.ndarray:
     """How often each clip is right, over seeds; (N,)."""
-    right = []
-    for each, its in zip(found, scores, strict=True):
-        try:
-            right.append(top(1, ranks(its, each.labels)))
-        except UserError as error:
-            raise UserError(f"{each.path}: {error}") from None
-    return np.mean(right, axis=0)
+    return top(1, np.stack(rank)).mean(axis=0)
 
 
 def _require_alike(found: Sequence[Predictions]) -> None:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from multitrain.analysis import page
 from multitrain.analysis.metrics import SMOKE_TEST
 from multitrain.analysis.predictions import read_json
+from multitrain.analysis.runs import seeds_of
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
@@ -49,7 +50,10 @@ class Record:
 
 def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
     """Write <results>/index.html from what is in <results>; a UserError where anything it links to is not there."""
-    records = [record(name, seed, scale, results) for name in experiments.shown_runs() for seed in seeds]
+    home = results / "runs" / scale.name
+    records = [
+        record(name, seed, scale, results) for name in experiments.shown_runs() for seed in seeds_of(home, name, seeds)
+    ]
     names = {name: settings.title for name, settings in scale.datasets.items()}
     claims = page.read(results / "claims.csv", CLAIM).drop_duplicates("claim")
     tables = {name: (table.title, _accuracy(results, name, names)) for name, table in experiments.tables.items()}
@@ -73,7 +77,7 @@ def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
         notebooks=NOTEBOOKS,
         datasets=[_dataset(name, scale, results) for name in scale.datasets],
         records=records,
-        costs=_costs(results / "runs" / scale.name / "flops.json"),
+        costs=_costs(home / "flops.json"),
     )
     for link in links(html):
         if not (results / link).exists():

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from multitrain.analysis.metrics import LEVEL, RESAMPLES, SMOKE_TEST
+from multitrain.analysis.runs import ranges
 from multitrain.config import Scale
 from multitrain.experiments import Table
 
@@ -44,8 +45,22 @@ def world(scale: Scale, rows: Rows) -> str:
     """Where our numbers come from, as a title."""
     ours = [row for row in rows if row["source"] == "ours"]
     synthetic = any(row["synthetic"] == "yes" for row in ours)
-    text = setting(scale, synthetic, ours[0]["seeds"].split() if ours else [])
+    text = setting(scale, synthetic, [str(seed) for seed in _seeds(ours)])
     return f"{text}; not comparable with the published rows" if synthetic else text
+
+
+def _seeds(rows: Rows) -> list[int]:
+    """The seeds of any of the rows, sorted."""
+    return sorted({int(seed) for row in rows for seed in row["seeds"].split()})
+
+
+def _fewer(ours: Rows) -> list[str]:
+    """A text for each method that lacks seeds that another one has: `MultiTrain seeds 0-2 of 0-4`."""
+    all_, by_method = _seeds(ours), {}
+    for row in ours:
+        by_method.setdefault(row["method"], []).append(row)
+    found = {method: min((_seeds([row]) for row in its), key=len) for method, its in by_method.items()}
+    return [f"{method} seeds {ranges(its)} of {ranges(all_)}" for method, its in found.items() if its != all_]
 
 
 def setting(scale: Scale, synthetic: bool, seeds: Sequence[str]) -> str:
@@ -107,6 +122,8 @@ def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
         f"gFLOPs: one clip through our model at scale {scale.name}.",
         f"Test clips: {', '.join(f'{scale.datasets[name].title} {count}' for name, count in clips.items())}.",
     ]
+    if fewer := _fewer(ours):
+        said.append(f"Not every row has all seeds: {'; '.join(fewer)}.")
     if len(codes) > 1:
         said.append(f"These rows come from different versions of the numerical code: {', '.join(codes)}.")
     return said

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from multitrain.analysis.relations import read_relations
-from multitrain.analysis.runs import method_names, read_record, yes_no
+from multitrain.analysis.runs import method_names, ranges, read_record, seeds_of, yes_no
 from multitrain.analysis.statistics import Statistics, read_statistics
 from multitrain.config import Scale
 from multitrain.errors import UserError
@@ -80,13 +80,12 @@ def write_projections(
     unfit = [name for name in runs if experiments.run(name).projection == "none"]
     if unfit:
         raise UserError(f"run {unfit[0]!r} has no projections: name runs whose projection is not none")
+    home = results / "runs" / scale.name
     found = [
         each
         for name in dict.fromkeys(runs)
-        for seed in seeds
-        for each in _projections(
-            results / "runs" / scale.name / name / f"seed{seed}", name, experiments.run(name).datasets, seed, relations
-        )
+        for seed in seeds_of(home, name, seeds)
+        for each in _projections(home / name / f"seed{seed}", name, experiments.run(name).datasets, seed, relations)
     ]
     names = method_names(experiments, scale)
     with atomic(results / FILE) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
@@ -110,11 +109,12 @@ def read_projections(results: Path, scale: Scale, runs: tuple[str, ...], seeds: 
     found = [
         _matrices(path, scale, key, its) for key, its in frame.groupby(["run", "seed", "source", "target"], sort=False)
     ]
-    there = {(each.run, each.seed) for each in found}
-    for name in runs:
-        for seed in seeds:
-            if (name, seed) not in there:
-                raise UserError(f"{path}: no projections of run {name!r}, seed {seed}: {COMMAND} writes it anew")
+    there = {each.run for each in found}
+    lacking = [(name, seeds) for name in runs if name not in there]
+    lacking += [(runs[0], (seed,)) for seed in seeds if all(each.seed != seed for each in found)]
+    for name, its in lacking:
+        named = f"{'seeds' if len(its) > 1 else 'seed'} {ranges(its)}"
+        raise UserError(f"{path}: no projections of run {name!r}, {named}: {COMMAND} writes it anew")
     return sorted(found, key=lambda each: (runs.index(each.run), seeds.index(each.seed)))
 
 

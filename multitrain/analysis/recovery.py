@@ -59,9 +59,9 @@ def write_recovery(
         for each in read_projections(results, scale, runs, seeds)
     ]
     grouped = {run: list(its) for run, its in groupby(found, key=lambda pair: pair[0].run)}
-    summaries = {run: _summary(its, scale, seeds) for run, its in grouped.items()}
+    summaries = {run: _summary(its, scale) for run, its in grouped.items()}
     if len(grouped) > 1:
-        summaries[ALL] = _summary(found, scale, seeds)
+        summaries[ALL] = _summary(found, scale)
     names = method_names(experiments, scale)
     _write(results / "projection_recovery.csv", COLUMNS, [row for each in found for row in _rows(*each, scale, names)])
     rows = [{**summary[form], "run": run} for run, summary in summaries.items() for form in FORMS if summary]
@@ -70,7 +70,7 @@ def write_recovery(
     for run, summary in summaries.items():
         its = grouped.get(run, found)
         title = f"{names.get(run, run)} (`{run}`)" if run in grouped else "All these runs together"
-        text += ["", f"## {title}: {setting(scale, its[0][0].synthetic, [str(seed) for seed in seeds])}", ""]
+        text += ["", f"## {title}: {setting(scale, its[0][0].synthetic, _seeds(its))}", ""]
         text += [*grid(_head(), _lines(its, scale)), ""] if run in grouped else []
         text += _sentences(summary, its, scale)
     with atomic(results / "projection_recovery.md") as temporary:
@@ -132,7 +132,12 @@ def _mean(seeds: list[dict[str, Recovery]], form: str, what: str) -> float:
     return float(np.mean([getattr(recovered[form], what) for recovered in seeds]))
 
 
-def _summary(found: Found, scale: Scale, seeds: tuple[int, ...]) -> dict[str, dict[str, str]]:
+def _seeds(found: Found) -> list[str]:
+    """Those of any of the runs, in order."""
+    return [str(seed) for seed in sorted({projection.seed for projection, _ in found})]
+
+
+def _summary(found: Found, scale: Scale) -> dict[str, dict[str, str]]:
     """A row of the summary by form: means over seeds and runs, then over ordered pairs; empty without related ones."""
     pairs = [its for its in _by_pair(found).values() if its[0]["weight"].related]
     if not pairs:
@@ -144,7 +149,7 @@ def _summary(found: Found, scale: Scale, seeds: tuple[int, ...]) -> dict[str, di
     shared = {
         "scale": scale.name,
         "synthetic": yes_no(found[0][0].synthetic),
-        "seeds": " ".join(map(str, seeds)),
+        "seeds": " ".join(_seeds(found)),
         "ordered_pairs": str(len(pairs)),
         "tests": str(sum(map(len, pairs))),
         "difference": _number(difference.mean()),

@@ -1,5 +1,6 @@
 """What a run is called, and what it recorded."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from multitrain.analysis.predictions import read_json
@@ -36,6 +37,25 @@ def read_record(folder: Path) -> dict:
     if not isinstance(record, dict) or not isinstance(record.get("synthetic"), bool):
         raise UserError(f"{path}: does not say whether its data are synthetic: `multitrain train` writes it anew")
     return record
+
+
+def seeds_of(runs: Path, run: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """Those of the seeds that the run was trained with; where that is none, all, and who reads them names the file.
+
+    A study that came together on several machines may have more seeds of one run than of another.
+    """
+    return tuple(seed for seed in seeds if (runs / run / f"seed{seed}" / "run.json").is_file()) or seeds
+
+
+def ranges(seeds: Iterable[int]) -> str:
+    """Seeds as text, `0-2, 5` for 0, 1, 2 and 5."""
+    parts: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1].append(seed)
+        else:
+            parts.append([seed])
+    return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
 def yes_no(synthetic: bool) -> str:

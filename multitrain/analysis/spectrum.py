@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.runs import method_names, read_record, yes_no
-from multitrain.analysis.statistics import pooled, read_statistics
+from multitrain.analysis.runs import method_names, read_record, seeds_of, yes_no
+from multitrain.analysis.statistics import pooled, read_arrays, read_statistics
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
@@ -17,6 +17,7 @@ COLUMNS = (
     *("run", "method", "seed", "space", "index", "eigenvalue", "share"),
     *("effective_rank", "participation_ratio", "dimensions", "views", "scale", "synthetic"),
 )
+EIGENVALUES = "eigenvalues.npz"  # in the folder of a packed run
 SPACES = {"z": "features", "z'": "embedding"}  # as the paper writes them: backbone's feature, expander's output
 
 
@@ -63,7 +64,7 @@ def write_spectrum(
         raise UserError(f"no table shows the run {unknown[0]!r}; runs of tables are {', '.join(names)}")
     rows = []
     for run in runs:
-        for seed in seeds:
+        for seed in seeds_of(results / "runs" / scale.name, run, seeds):
             said = {"run": run, "method": names[run], "seed": seed, "scale": scale.name}
             folder = results / "runs" / scale.name / run / f"seed{seed}"
             rows += [{**said, **row} for row in _run_rows(folder, experiments, run)]
@@ -73,17 +74,40 @@ def write_spectrum(
         writer.writerows(rows)
 
 
+def spectra(folder: Path, datasets: tuple[str, ...]) -> dict[str, tuple[int, Spectrum]]:
+    """Views and spectrum of each space of one run and seed, over every view of the test clips of its datasets together.
+
+    A run of a packed study has the eigenvalues in EIGENVALUES; of any other they are those of the pooled moments.
+    """
+    if (path := folder / EIGENVALUES).is_file():
+        return _eigenvalues(path)
+    statistics = [read_statistics(folder / "predictions" / f"{dataset}.npz") for dataset in datasets]
+    found = {}
+    for space, of in SPACES.items():
+        if all(getattr(each, f"{of}_covariance") is not None for each in statistics):
+            views, _, covariance = pooled(statistics, of)
+            found[space] = views, spectrum(covariance)
+    return found
+
+
+def _eigenvalues(path: Path) -> dict[str, tuple[int, Spectrum]]:
+    """What a packed run says of its spaces, or a UserError."""
+    arrays = read_arrays(path)
+    try:
+        return {
+            space: (int(arrays[f"views.{of}"]), Spectrum(arrays[f"eigenvalues.{of}"]))
+            for space, of in SPACES.items()
+            if f"views.{of}" in arrays
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: not the eigenvalues of a run ({error}): render the packed study again") from None
+
+
 def _run_rows(folder: Path, experiments: Experiments, run: str) -> list[dict]:
     """Rows of one run and seed, without what it is called."""
     synthetic = yes_no(read_record(folder)["synthetic"])
-    datasets = experiments.run(run).datasets
-    statistics = [read_statistics(folder / "predictions" / f"{dataset}.npz") for dataset in datasets]
     rows = []
-    for space, of in SPACES.items():
-        if any(getattr(each, f"{of}_covariance") is None for each in statistics):
-            continue
-        views, _, covariance = pooled(statistics, of)
-        found = spectrum(covariance)
+    for space, (views, found) in spectra(folder, experiments.run(run).datasets).items():
         summary = {
             "space": space,
             "effective_rank": f"{found.effective_rank:.4f}",

@@ -12,6 +12,7 @@ import numpy as np
 from multitrain.errors import UserError
 
 REQUIRED = ("views", "features_mean", "features_covariance")
+REDUCED = "reduced"  # in the statistics of a packed study: without moments, of which its runs have the eigenvalues
 AGAIN = "evaluate the run again"
 DAMAGED = (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error)
 
@@ -21,8 +22,8 @@ class Statistics:
     """What one run says of the test clips of one dataset k; C_k classes, D features, d dimensions of the embedding."""
 
     views: int  # how many views of clips the moments are over
-    features_mean: np.ndarray  # (D,), of z
-    features_covariance: np.ndarray  # (D, D), unbiased
+    features_mean: np.ndarray | None  # (D,), of z; None in a packed study, as all moments
+    features_covariance: np.ndarray | None  # (D, D), unbiased
     embedding_mean: np.ndarray | None  # (d,), of z'; None where the run has no expander
     embedding_covariance: np.ndarray | None  # (d, d)
     logit_std: dict[str, np.ndarray]  # source -> (C_source,), of every head's logits on the clips of k
@@ -32,16 +33,17 @@ class Statistics:
 
 def read_statistics(path: Path) -> Statistics:
     """Read one dataset's statistics (predictions/<dataset>.npz), or raise a UserError that says what is wrong."""
-    arrays = _arrays(path)
-    if missing := [name for name in REQUIRED if name not in arrays]:
+    arrays = read_arrays(path)
+    required = REQUIRED[:1] if REDUCED in arrays else REQUIRED
+    if missing := [name for name in required if name not in arrays]:
         raise UserError(f"{path}: lacks {', '.join(missing)}: {AGAIN}")
     for name, array in arrays.items():
         if not name.startswith("classes.") and not (array.dtype.kind in "fiu" and np.isfinite(array).all()):
             raise UserError(f"{path}: {name} is not all finite numbers: {AGAIN}, or train it anew if it diverged")
     found = Statistics(
         views=int(arrays["views"]) if arrays["views"].ndim == 0 else 0,
-        features_mean=arrays["features_mean"],
-        features_covariance=arrays["features_covariance"],
+        features_mean=arrays.get("features_mean"),
+        features_covariance=arrays.get("features_covariance"),
         embedding_mean=arrays.get("embedding_mean"),
         embedding_covariance=arrays.get("embedding_covariance"),
         logit_std=_of(arrays, "logit_std"),
@@ -66,7 +68,7 @@ def pooled(
     means = [getattr(each, f"{of}_mean") for each in statistics]
     covariances = [getattr(each, f"{of}_covariance") for each in statistics]
     if any(mean is None for mean in means):
-        raise UserError(f"no {of} in some of the statistics: the run has no expander")
+        raise UserError(f"no {of} in some of the statistics: the run has no expander, or its study was packed")
     if len({mean.shape for mean in means}) > 1:
         raise UserError(f"{of} of {sorted({len(mean) for mean in means})} dimensions: not of one run")
     counts = np.array([each.views for each in statistics])
@@ -78,7 +80,8 @@ def pooled(
     return total, mean, spread / max(total - 1, 1)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, or a UserError."""
     if not path.is_file():
         raise UserError(f"{path}: no such statistics: run `multitrain evaluate` for this run and dataset first")
     try:

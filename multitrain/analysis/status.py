@@ -18,7 +18,7 @@ from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
 from multitrain.locks import held
-from multitrain.ranks import ranks, top
+from multitrain.ranks import top
 
 SILENT_SECONDS = 600.0  # without a word for so long, or for so many steps, a training is taken for dead
 SILENT_STEPS = 5
@@ -188,8 +188,7 @@ def _top1(folder: Path, run: Run, damaged: list[str]) -> dict[str, float]:
 @cache
 def _accuracy(path: Path, modified: int, size: int) -> float:
     """Top-1 in per cent; a file that has not changed is read once, since at the paper's scale it is 100 MB."""
-    predictions = read_predictions(path)
-    return float(100 * top(1, ranks(predictions.scores, predictions.labels)).mean())
+    return float(100 * top(1, read_predictions(path).rank).mean())
 
 
 def _number(record: dict, key: str) -> float | None:

@@ -12,7 +12,7 @@ from multitrain.analysis.layout import setting
 from multitrain.analysis.markdown import grid
 from multitrain.analysis.projections import Projection, read_projections
 from multitrain.analysis.relations import WORLD
-from multitrain.analysis.runs import method_names, yes_no
+from multitrain.analysis.runs import method_names, ranges, yes_no
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
@@ -43,7 +43,9 @@ def write_table4(
     weights over seeds would be no run's. Of equal weights the first in the heads' order of classes is listed first.
     """
     table = experiments.projections
-    found = read_projections(results, scale, table.runs, seeds[:1])
+    every = read_projections(results, scale, table.runs, seeds)
+    first = {each.run: each.seed for each in reversed(every)}
+    found = [each for each in every if each.seed == first[each.run]]
     paper = published_rows(published / table.published)
     rows = paper + [row for each in found for row in _largest(each, scale)]
     names = method_names(experiments, scale)
@@ -123,8 +125,11 @@ def _notes(found: list[Projection], names: dict[str, str], seeds: tuple[int, ...
             f" same matrices, {chance:.1f} would be."
         )
     if len(seeds) > 1:
-        others = ", ".join(map(str, seeds[1:]))
-        said.append(f"Weights of seed {seeds[0]}, not averaged with those of {others}: a mean would be no model's.")
+        shown = {each.seed for each in found}
+        others = ", ".join(str(seed) for seed in seeds if seed not in shown)
+        said.append(
+            f"Weights of seed {ranges(shown)}, not averaged with those of {others}: a mean would be no model's."
+        )
     return said
 
 

@@ -8,11 +8,12 @@ import numpy as np
 from multitrain.analysis import latex, markdown
 from multitrain.analysis.metrics import bootstrap_interval
 from multitrain.analysis.predictions import Predictions, read_json, read_predictions
+from multitrain.analysis.runs import seeds_of
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Row, Run, Table
 from multitrain.files import atomic
-from multitrain.ranks import ranks, top
+from multitrain.ranks import top
 
 COLUMNS = (
     "source",  # published or ours
@@ -72,7 +73,7 @@ def our_rows(
             name = experiments.run_of(table, row.method, dataset)
             if name is None:
                 continue
-            run = experiments.run(name)
+            run, its = experiments.run(name), seeds_of(folder, name, seeds)
             rows.append(
                 {
                     "source": "ours",
@@ -81,8 +82,8 @@ def our_rows(
                     "gflops": rounded(costs[run.size]),
                     "dataset": dataset,
                     "scale": scale.name,
-                    "seeds": " ".join(map(str, seeds)),
-                    **_result([folder / name / f"seed{seed}" for seed in seeds], dataset),
+                    "seeds": " ".join(map(str, its)),
+                    **_result([folder / name / f"seed{seed}" for seed in its], dataset),
                 }
             )
     return rows
@@ -121,32 +122,24 @@ def _result(folders: list[Path], dataset: str) -> dict[str, str]:
         "clips": str(len(found[0].labels)),
         "synthetic": "yes" if any(record["synthetic"] for record in records) else "no",
         "code": " ".join(sorted({record["code"] for record in records})),
-        **_accuracies(found, [each.scores for each in found], ""),
+        **_accuracies(np.stack([each.rank for each in found]), ""),
     }
     if found[0].projected is not None:
-        values |= _accuracies(found, [each.projected for each in found], "_projected")
+        values |= _accuracies(np.stack([each.projected for each in found]), "_projected")
     return values
 
 
-def _accuracies(found: list[Predictions], scores: list[np.ndarray], suffix: str) -> dict[str, str]:
-    """Top-1 and top-5 in percent, the mean over seeds, with the interval over clips."""
-    rank = np.stack([_ranks(each, of) for each, of in zip(found, scores, strict=True)])  # (seeds, N)
+def _accuracies(rank: np.ndarray, suffix: str) -> dict[str, str]:
+    """Top-1 and top-5 in percent from ranks (seeds, N): the mean over seeds, with the interval over clips."""
     values = {}
     for k in (1, 5):
         right = top(k, rank)
         low, high = bootstrap_interval(right.mean(axis=0))
         numbers = {f"top{k}{suffix}": right.mean(), f"top{k}{suffix}_low": low, f"top{k}{suffix}_high": high}
-        if len(found) > 1 and not suffix:
+        if len(rank) > 1 and not suffix:
             numbers[f"top{k}_std"] = right.mean(axis=1).std(ddof=1)
         values |= {key: f"{100 * number:.2f}" for key, number in numbers.items()}
     return values
-
-
-def _ranks(predictions: Predictions, scores: np.ndarray) -> np.ndarray:
-    try:
-        return ranks(scores, predictions.labels)
-    except UserError as error:
-        raise UserError(f"{predictions.path}: {error}") from None
 
 
 def _require_same_clips(found: list[Predictions]) -> None:

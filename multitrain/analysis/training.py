@@ -1,23 +1,29 @@
 """The histories of the joint runs as one table: every loss term, sigma, the gradient's norm and the rate, by step."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from multitrain.analysis.runs import method_names, read_record, yes_no
+from multitrain.analysis.runs import method_names, read_record, seeds_of, yes_no
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
 
+T = TypeVar("T")
 TERMS = ("epoch", "rate", "total", "variance", "covariance", "gradient_norm")  # numbers that every line holds
 BY_DATASET = ("classification", "sigma")
+MOST = (
+    250  # steps of a run that are shown and kept: a line of a figure has no more, and hundreds of runs are to be kept
+)
 
 
 def write_training(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
-    """Write <results>/training.parquet: one row a recorded step of every joint run of the tables.
+    """Write <results>/training.parquet: one row a step of every joint run of the tables, of each at most MOST.
 
     Columns: run, method, seed, step, epoch, rate, total, variance, covariance, gradient_norm, classification.<dataset>
     and sigma.<dataset> for every dataset of any run (null where a run lacks it), clips (training clips of the run),
@@ -30,7 +36,7 @@ def write_training(scale: Scale, experiments: Experiments, seeds: tuple[int, ...
     datasets = [name for name in scale.datasets if name in used]
     tables = []
     for run in runs:
-        for seed in seeds:
+        for seed in seeds_of(results / "runs" / scale.name, run, seeds):
             folder = results / "runs" / scale.name / run / f"seed{seed}"
             record = read_record(folder)
             steps = read_history(folder / "history.jsonl", experiments.run(run).datasets)
@@ -42,7 +48,7 @@ def write_training(scale: Scale, experiments: Experiments, seeds: tuple[int, ...
 
 
 def read_history(path: Path, datasets: tuple[str, ...]) -> list[dict]:
-    """The lines of a history.jsonl, flat: `classification.<dataset>` for what stands under classification."""
+    """At most MOST lines of a history.jsonl, flat: `classification.<dataset>` for what stands under classification."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -51,7 +57,14 @@ def read_history(path: Path, datasets: tuple[str, ...]) -> list[dict]:
         raise UserError(f"{path}: not a history: train the run again") from None
     if not lines:
         raise UserError(f"{path}: no steps: train the run again")
-    return [_step(f"{path}: line {number}", line, datasets) for number, line in enumerate(lines, start=1)]
+    return thinned([_step(f"{path}: line {number}", line, datasets) for number, line in enumerate(lines, start=1)])
+
+
+def thinned(lines: Sequence[T]) -> list[T]:
+    """At most MOST of the lines: the first, every so many-th, and the last. What is thinned already stays as it is."""
+    apart = max(-(-(len(lines) - 1) // (MOST - 1)), 1)
+    rest = [lines[-1]] if (len(lines) - 1) % apart else []
+    return [*lines[::apart], *rest]
 
 
 def _step(place: str, line: str, datasets: tuple[str, ...]) -> dict:

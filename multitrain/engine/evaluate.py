@@ -10,6 +10,7 @@ from einops import reduce
 
 from multitrain.data.clips import ViewClips
 from multitrain.data.loader import view_batches
+from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpoint import load_network
 from multitrain.engine.setup import Job
 from multitrain.engine.statistics import Statistics
@@ -25,6 +26,7 @@ SCHEMA = pa.schema(
         pa.field("scores", pa.list_(pa.float32()), nullable=False),  # softmax of Y_k, mean over views
         pa.field("scores_projected", pa.list_(pa.float32())),  # the same of Y'_k (Eq. 4); null without projections
         pa.field("views", pa.int16(), nullable=False),
+        pa.field("video_id", pa.string(), nullable=False),  # the manifest's; clips cut from one video share it
     ]
 )
 
@@ -53,6 +55,8 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
         raise UserError(f"{path}: its classes of {dataset} are not the manifest's: train the run again")
     each = source.settings.views.temporal * source.settings.views.spatial
     clips = ViewClips([source], job.scale.model.frames, network.spec.size)
+    manifest = read_manifest(source.folder / "manifest.parquet", ["clip_id", "video_id"]).split(split)
+    videos = dict(zip(*(manifest.table[name].to_pylist() for name in ("clip_id", "video_id")), strict=True))
     rows, statistics, title = [], Statistics(network, dataset), f"{job.name} on {dataset}"
     with torch.inference_mode(), progress(title, "clip", len(clips)) as bar:
         for batch in view_batches(clips, max(64 // each, 1), workers):
@@ -61,7 +65,8 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
             scores = view_scores(network, output, dataset, each)
             for index, clip_id in enumerate(batch.clip_ids):
                 own, *projected = (form[index].tolist() for form in scores)
-                rows.append((clip_id, int(batch.label[index]), own, projected[0] if projected else None, each))
+                added = projected[0] if projected else None
+                rows.append((clip_id, int(batch.label[index]), own, added, each, videos[clip_id]))
             bar.update(len(batch.clip_ids))
     if len({row[0] for row in rows}) != len(source):
         raise UserError(f"{out}: {len(rows)} clips scored of {len(source)} in the manifest: prepare {dataset} again")

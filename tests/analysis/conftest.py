@@ -64,6 +64,7 @@ class Results:
                     pa.list_(pa.float32()),
                 ),
                 "views": pa.array([1] * len(its), pa.int16()),
+                "video_id": pa.array([f"video{i}" for i in range(len(its))]),
             }
             pq.write_table(pa.table(columns), folder / "predictions" / f"{dataset}.parquet")
         return folder

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from multitrain.analysis.answers import read_answers
 from multitrain.analysis.claims import COLUMNS, write_claims
 from multitrain.claims import Claim, Claims
 from multitrain.configfile import load_claims
@@ -169,3 +170,15 @@ def test_code_of_different_versions_is_said_to_be(results):
     (row,), text = write(results)
     assert (row["code"], row["synthetic"]) == ("abc other", "yes")
     assert "different versions of the numerical code: abc, other" in text
+
+
+def test_a_clip_belongs_to_the_video_that_it_was_cut_from(results):
+    add(results, first(2, 3), first(1, 3))
+    folder = results.folder / "multitrain" / "seed0"
+    path = folder / "predictions" / "mit.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(5, "video_id", pa.array(["a", "b", "a"])), path)
+    assert read_answers([folder], "mit").videos.tolist() == ["a", "b", "a"]
+    pq.write_table(table.drop_columns("video_id"), path)
+    with pytest.raises(UserError, match=r"mit.parquet: not a readable predictions file .no video_id"):
+        read_answers([folder], "mit")

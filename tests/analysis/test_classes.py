@@ -33,6 +33,7 @@ def add(results, run: str, right: str, labels: str, seed: int = 0, projected: st
         "label": pa.array(label, pa.int32()),
         "scores": pa.array(scores(right), pa.list_(pa.float32())),
         "scores_projected": pa.array(scores(projected), pa.list_(pa.float32())),
+        "video_id": pa.array([f"video{i}" for i in range(len(label))]),
     }
     metadata = {"classes": json.dumps(changed.get("classes", NAMES))} if changed.get("classes", NAMES) else {}
     table = pa.table(columns).replace_schema_metadata(metadata)

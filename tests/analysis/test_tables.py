@@ -2,12 +2,14 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from multitrain.analysis.latex import escape
+from multitrain.analysis.runs import ranges
 from multitrain.analysis.tables import COLUMNS, rounded, write_table
 from multitrain.configfile import load_scale
 from multitrain.errors import UserError
@@ -205,3 +207,22 @@ def test_latex_says_what_the_markdown_says(results):
 
 def test_latex_escapes_what_would_break_it():
     assert escape("w/o A & w/o B_1, 95% ± 2") == r"w/o A \& w/o B\_1, 95\% $\pm$ 2"
+
+
+def test_a_run_with_fewer_seeds_than_others_is_said_to_have_fewer(results):
+    for seed in range(3):
+        results.add_table1(seed=seed)
+    shutil.rmtree(results.folder / "multitrain" / "seed1")
+    rows, text = write(results, 0, 1, 2)
+    seeds = {(row["method"], row["seeds"]) for row in rows if row["source"] == "ours"}
+    assert {("MultiTrain", "0 2"), ("MultiTrain (large)", "0 1 2")} <= seeds
+    assert "## Ours: synthetic world `mini`, seeds 0, 1, 2" in text
+    assert "- Not every row has all seeds: MultiTrain seeds 0, 2 of 0-2.\n" in text
+    shutil.rmtree(results.folder / "multitrain")
+    with pytest.raises(UserError, match=r"multitrain/seed0/run.json: no such file"):
+        write(results, 0, 1, 2)
+
+
+@pytest.mark.parametrize(("seeds", "text"), [((0,), "0"), ((2, 0, 1), "0-2"), ((0, 2, 3, 7), "0, 2-3, 7"), ((), "")])
+def test_seeds_are_read_at_a_glance(seeds, text):
+    assert ranges(seeds) == text

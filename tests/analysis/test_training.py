@@ -1,12 +1,13 @@
 """Histories of made-up runs as one table."""
 
 import json
+from itertools import pairwise
 
 import pyarrow.parquet as pq
 import pytest
 
 from multitrain.analysis.runs import method_names
-from multitrain.analysis.training import write_training
+from multitrain.analysis.training import MOST, thinned, write_training
 from multitrain.errors import UserError
 from multitrain.experiments import Row
 
@@ -145,3 +146,20 @@ def test_without_a_joint_run_there_is_nothing_to_collect(results):
     results.experiments = results.experiments.model_copy(update={"tables": {"table1": table}})
     with pytest.raises(UserError, match="no joint training"):
         write(results)
+
+
+@pytest.mark.parametrize("count", [1, 2, MOST - 1, MOST, MOST + 1, 2 * MOST, 2 * MOST + 1, 999, 3000, 4000])
+def test_a_long_history_keeps_its_ends_and_is_thinned_once(count):
+    kept = thinned(range(count))
+    assert (kept[0], kept[-1]) == (0, count - 1) and len(kept) <= MOST and thinned(kept) == kept
+    assert len({after - before for before, after in pairwise(kept[:-1])}) <= 1
+    assert count > MOST or kept == list(range(count))
+
+
+def test_a_joint_run_has_at_most_so_many_rows(joint):
+    (joint.folder / "vanilla/seed0/history.jsonl").unlink()
+    (joint.folder / "vanilla/seed0/run.json").unlink()
+    (joint.folder / "vanilla/seed0").rmdir()
+    add(joint, "vanilla", steps=MOST + 1)
+    steps = [row["step"] for row in write(joint).to_pylist() if row["run"] == "vanilla"]
+    assert steps[-1] == MOST and 2 < len(steps) <= MOST

@@ -31,6 +31,10 @@ def trained(scale, experiments, data, tmp_path_factory):
     return results
 
 
+def manifest_of(run, dataset):
+    return pq.read_table(run.data / run.scale.name / dataset / "manifest.parquet").to_pydict()
+
+
 def test_every_test_clip_once_with_scores_that_sum_to_one(job, trained, tmp_path):
     run = job("joint", results=trained)
     evaluate(run, "mit", "test", tmp_path / "mit.parquet", CPU)
@@ -38,6 +42,8 @@ def test_every_test_clip_once_with_scores_that_sum_to_one(job, trained, tmp_path
     manifest = run.source("mit", "test")
     assert sorted(table.clip_id) == sorted(manifest.columns["clip_id"].to_pylist())
     assert (table.views == 3).all()
+    videos = dict(zip(*(manifest_of(run, "mit")[name] for name in ("clip_id", "video_id")), strict=True))
+    assert table.video_id.to_list() == [videos[clip] for clip in table.clip_id]
     for column in ("scores", "scores_projected"):
         scores = np.stack(table[column])
         assert scores.shape == (len(manifest), len(manifest.classes))

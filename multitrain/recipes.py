@@ -54,7 +54,10 @@ class Recipe(Settings):
     weight_decay: float = Field(0.05, ge=0)
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     momentum: Fraction = 0.9
-    clip_norm: Positive = 1.0
+    clip_norm: Positive = Field(1.0, description="L2 norm of all gradients together, at most")
+    gradient_divisor: Count = Field(
+        1, description="the gradient is divided by it before it is clipped: in the release by the number of processes"
+    )
     label_smoothing: Fraction = 0.0
     drop_path: Fraction = 0.0
     crop_area: tuple[Positive, Positive] = Field((0.08, 1.0), description="random resized crop, part of the frame")

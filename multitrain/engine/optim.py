@@ -34,6 +34,20 @@ def make_optimiser(recipe: Recipe, network: Network, objective: Objective) -> to
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=recipe.betas, fused=True)
 
 
+def clip_gradients(optimiser: torch.optim.Optimizer, network: Network, recipe: Recipe) -> float:
+    """Clip the gradients of all parameters to the recipe's L2 norm; returns their norm before.
+
+    With a `gradient_divisor` W the network's are divided by W first, and log sigma's, which no gathered row carries in
+    the release either, is not: the gradient that W of its processes have, each of which back-propagates the whole
+    batch's loss through its own rows alone before the mean over all of them is taken.
+    """
+    if recipe.gradient_divisor > 1:
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        torch._foreach_div_(gradients, recipe.gradient_divisor)
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    return float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm))
+
+
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Give every group its rate for the next step."""
     for group in optimiser.param_groups:

@@ -11,7 +11,7 @@ from multitrain.data.clips import Batch, TrainClips
 from multitrain.data.loader import Share
 from multitrain.data.mixing import draw_mix
 from multitrain.engine.distributed import ALONE, Team
-from multitrain.engine.optim import make_optimiser, rate_factor, set_rate
+from multitrain.engine.optim import clip_gradients, make_optimiser, rate_factor, set_rate
 from multitrain.engine.setup import Job, build_network, build_objective, init_record, schedule
 from multitrain.engine.step import Backward, Draw
 from multitrain.errors import UserError
@@ -69,8 +69,7 @@ class Training:
         if not math.isfinite(record["total"]):
             self._refuse(f"the loss is {record['total']}", record, batches, draw)
         self.scaler.unscale_(self.optimiser)
-        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm))
+        norm = clip_gradients(self.optimiser, self.network, recipe)
         if not math.isfinite(norm) and not self.scaler.is_enabled():  # the scaler leaves such a step out
             self._refuse(f"the gradient's norm is {norm}", record, batches, draw)
         self._update()

@@ -11,7 +11,17 @@ from typing import Annotated, Any
 
 import typer
 
-from multitrain import cli_data, cli_demo, cli_estimate, cli_finetune, cli_predict, cli_results, cli_runs, cli_use
+from multitrain import (
+    cli_data,
+    cli_demo,
+    cli_estimate,
+    cli_finetune,
+    cli_packed,
+    cli_predict,
+    cli_results,
+    cli_runs,
+    cli_use,
+)
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
 from multitrain.names import one_line
@@ -42,6 +52,7 @@ app = typer.Typer(
 app.add_typer(cli_runs.checkpoints, name="checkpoint")
 app.add_typer(cli_runs.app)
 app.add_typer(cli_results.app)
+app.add_typer(cli_packed.app, name="results")
 app.add_typer(cli_use.app)
 app.command()(cli_estimate.estimate)
 app.command()(cli_predict.predict)

@@ -65,11 +65,15 @@ def _trouble(error: Exception) -> str:
     return f"{place}{text}" + (": indent with spaces" if "'\\t'" in text else "")
 
 
+def scale_path(name_or_path: str, config: Path | str = "config") -> Path:
+    """The YAML file of a scale."""
+    path = Path(name_or_path)
+    return path if path.suffix == ".yaml" else Path(config) / "scales" / f"{name_or_path}.yaml"
+
+
 def load_scale(name_or_path: str, config: Path | str = "config") -> Scale:
     """A scale by its name (a file of `config`/scales) or by the path of its YAML file."""
-    path = Path(name_or_path)
-    if path.suffix != ".yaml":
-        path = Path(config) / "scales" / f"{name_or_path}.yaml"
+    path = scale_path(name_or_path, config)
     scale = parse(Scale, read_yaml(path), path)
     if scale.name != path.stem:  # the name is that of folders of clips and runs
         raise UserError(f"{path}: name: {scale.name!r} is not the file's: write {path.stem}, or rename the file")

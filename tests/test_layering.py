@@ -65,6 +65,7 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "analysis.survey": GROUND | {"data", "analysis"},
     "analysis.strips": GROUND | {"data", "analysis"},
     "analysis.accounting": GROUND | {"data.leakage", "data.manifest", "analysis"},
+    "packed": GROUND | {"analysis", "packed"},
     "cli": {""},
     "cli_data": {""},
     "cli_results": {""},
@@ -73,6 +74,7 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "cli_predict": {""},
     "cli_use": {""},
     "cli_finetune": {""},
+    "cli_packed": {""},
     "cli_demo": {""},
     "__init__": {"model.folder", "use"},  # inside its functions
 }

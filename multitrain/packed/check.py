@@ -1,0 +1,208 @@
+"""Whether packed studies are whole, and of the same settings, code and clips, so that they can be one."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from multitrain.analysis.runs import ranges
+from multitrain.config import Scale
+from multitrain.configfile import parse
+from multitrain.errors import UserError
+from multitrain.experiments import Experiments
+from multitrain.packed.study import Key, Study
+
+NAMED = 3  # missing records that a message names
+SHOWN = {"title", "letter"}  # of a dataset: what tables call it
+NUMERICAL = ("precision", "portable", "compile")  # of the machine: what changes numbers
+MAPPED = "multitrain"  # the run whose classes are mapped, of the first seed
+
+
+def settings(study: Study) -> tuple[Scale, Experiments]:
+    """The settings that a study was made with, or a UserError where they are missing or not of this version."""
+    found = []
+    for kind, name in ((Scale, f"config/scales/{study.scale}.yaml"), (Experiments, "config/experiments.yaml")):
+        text = study.texts.get(Key(name=name))
+        if text is None:
+            raise UserError(f"{study.where}: lacks {name}: pack the study again")
+        found.append(parse(kind, yaml.safe_load(text), f"{study.where}: {name}"))
+    return tuple(found)
+
+
+def require_same_settings(study: Study, scale: Scale, experiments: Experiments, where: Path) -> None:
+    """Raise a UserError that names the first setting in which a study differs from those given, of `where`.
+
+    Titles, tables, claims and what the machine does not change numbers by may differ; so may the runs themselves,
+    where one of the two does not have them.
+    """
+    theirs, ours = (_comparable(*pair) for pair in (settings(study), (scale, experiments)))
+    both = set(theirs["runs"]) & set(ours["runs"])
+    for its in (theirs, ours):
+        its["runs"] = {name: run for name, run in its["runs"].items() if name in both}
+    for key, own, other in _differences(ours, theirs):
+        raise UserError(
+            f"{study.where}: {key} is {_short(other)}, and {_short(own)} in {where}: only studies of the same settings "
+            "go together"
+        )
+
+
+def require_own_settings(study: Study, scale: Scale, experiments: Experiments) -> None:
+    """Raise a UserError for a run that was trained with other settings than those of now."""
+    for run, seed in study.records():
+        settings = experiments.run(run)
+        record = json.loads(study.texts[Key(run, seed, name="run.json")])
+        now = {
+            "settings": settings.model_dump(mode="json"),
+            "recipe": scale.recipes[settings.recipe].model_dump(mode="json"),
+            "pixels": scale.sizes[settings.size],
+            "precision": scale.machine.precision,
+        }
+        for key, own, other in _differences(*_both(now, record)):
+            raise UserError(
+                f"{study.where}/{run}/seed{seed}/run.json: {key} is {_short(other)}, and {_short(own)} in the settings:"
+                " train it again, or pack it with the settings that it was trained with"
+            )
+
+
+def require_one_code(study: Study) -> None:
+    """Raise a UserError where runs are of different numerical code."""
+    codes: dict[str, tuple[str, int]] = {}
+    for run, seed in study.records():
+        code = str(json.loads(study.texts[Key(run, seed, name="run.json")]).get("code"))
+        codes.setdefault(code, (run, seed))
+    if len(codes) > 1:
+        (first, (run, seed)), (second, (other, its)) = list(codes.items())[:2]
+        raise UserError(
+            f"{study.where}: code is {second} in {other}, seed {its}, and {first} in {run}, seed {seed}: train them "
+            "with the same code, or say --mixed-code, and the tables name both"
+        )
+
+
+def require_same_clips(study: Study) -> None:
+    """Raise a UserError where runs were not tested on the same clips of a dataset."""
+    first: dict[str, Key] = {}
+    for key, cell in sorted(study.answers.items()):
+        other = first.setdefault(key.dataset, key)
+        columns = ("clip", "video", "label")
+        if any(not cell[name].equals(study.answers[other][name]) for name in columns):
+            raise UserError(
+                f"{study.where}: {key.dataset}: {key.run}, seed {key.seed}, was not tested on the clips of {other.run},"
+                f" seed {other.seed}: they are of another world, or prepared in another way"
+            )
+
+
+def missing(study: Study, experiments: Experiments) -> list[str]:
+    """What a whole study has and this one lacks: run, seed, dataset and record; seeds of one run alone do not count."""
+    found = [] if Key(name="flops.json") in study.texts else ["flops.json"]
+    seeds: dict[str, list[int]] = {}
+    for run, seed in study.records():
+        seeds.setdefault(run, []).append(seed)
+    names = {(key.run, key.seed, key.dataset, key.name) for key in study.arrays}
+    for run in experiments.shown_runs():
+        if run not in seeds:
+            found.append(f"run {run}, no seed")
+            continue
+        for seed in seeds[run]:
+            found += [f"run {run}, seed {seed}, {what}" for what in _lacking(study, names, run, seed, experiments)]
+    if MAPPED in seeds:
+        datasets = experiments.run(MAPPED).datasets
+        places = [(MAPPED, seeds[MAPPED][0], dataset) for dataset in datasets]
+        found += [f"run {run}, seed {seed}, {its}: features" for run, seed, its in places
+                  if (run, seed, its, "class_mean.z") not in names]  # fmt: skip
+    return found
+
+
+def _lacking(study: Study, names: set[tuple], run: str, seed: int, experiments: Experiments) -> Iterator[str]:
+    """What one run and seed lacks."""
+    datasets = experiments.run(run).datasets
+    if (run, seed, "", "history.step") not in names:
+        yield "history"
+    for dataset in datasets:
+        if Key(run, seed, dataset) not in study.answers:
+            yield f"{dataset}: predictions"
+        if len(datasets) > 1 and (run, seed, dataset, "views") not in names:
+            yield f"{dataset}: statistics"
+
+
+def require_whole(study: Study, experiments: Experiments, cure: str) -> None:
+    """Raise a UserError that names what a study lacks."""
+    if lacks := missing(study, experiments):
+        raise UserError(f"{study.where}: half a study, {listed(lacks)}: {cure}")
+
+
+def listed(lacks: list[str]) -> str:
+    """The first few of what is missing, and how many there are."""
+    more = f"; and {len(lacks) - NAMED} more" if len(lacks) > NAMED else ""
+    return f"without {'; '.join(lacks[:NAMED])}{more}"
+
+
+def fewer(study: Study, experiments: Experiments) -> list[str]:
+    """A text for each run of the tables that lacks seeds that another one has."""
+    every = study.seeds()
+    its = {run: [seed for name, seed in study.records() if name == run] for run in experiments.shown_runs()}
+    return [
+        f"{run} seeds {ranges(seeds)} of {ranges(every)}"
+        for run, seeds in its.items()
+        if seeds and len(seeds) < len(every)
+    ]
+
+
+def merge(study: Study, other: Study) -> None:
+    """Take up the runs and seeds of another study; what is of no run stays that of the first where it has it.
+
+    Raises:
+        UserError: both have a run and seed, and not the same of it.
+    """
+    for mine, theirs in ((study.texts, other.texts), (study.arrays, other.arrays), (study.answers, other.answers)):
+        for key, value in theirs.items():
+            if key in mine and (key.run or key.dataset) and not _same(mine[key], value):
+                raise UserError(
+                    f"{other.where}: {_name(key)} is not that of {study.where}: leave one of the two out, by its "
+                    "folder or by --seed"
+                )
+            mine.setdefault(key, value)
+
+
+def _name(key: Key) -> str:
+    parts = [f"run {key.run}, seed {key.seed}" if key.run else "", key.dataset, key.name or "answers"]
+    return ": ".join(filter(None, parts))
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=True)
+    return one == other if isinstance(one, str) else one.equals(other)
+
+
+def _comparable(scale: Scale, experiments: Experiments) -> dict:
+    """The settings that decide numbers."""
+    values = scale.model_dump(mode="json", exclude={"smoke_test"})
+    values["machine"] = {key: its for key, its in values["machine"].items() if key in NUMERICAL}
+    values["datasets"] = {
+        name: {key: its for key, its in dataset.items() if key not in SHOWN}
+        for name, dataset in values["datasets"].items()
+    }
+    return {"scale": values, "runs": {name: run.model_dump(mode="json") for name, run in experiments.runs.items()}}
+
+
+def _differences(one: object, other: object, place: str = "") -> Iterator[tuple[str, object, object]]:
+    """Place and both values of everything in which two settings differ; None for a key that is not there."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in dict.fromkeys((*one, *other)):
+            yield from _differences(one.get(key), other.get(key), f"{place}.{key}" if place else str(key))
+    elif one != other:
+        yield place, one, other
+
+
+def _both(one: dict, other: dict) -> tuple[dict, dict]:
+    """Two settings without the keys that one of them does not have: a version adds keys."""
+    pairs = {key: (one[key], other[key]) for key in one if key in other}
+    pairs = {key: _both(*its) if all(isinstance(each, dict) for each in its) else its for key, its in pairs.items()}
+    return tuple({key: its[side] for key, its in pairs.items()} for side in (0, 1))
+
+
+def _short(value: object) -> str:
+    text = "missing" if value is None else json.dumps(value)
+    return text if len(text) < 60 else f"{text[:59]}…"

@@ -1,0 +1,105 @@
+"""A made-up study: every run of the tables with random answers, moments, projections, histories and features."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from multitrain.analysis.class_map import FORMAT
+from multitrain.configfile import load_experiments, load_scale
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
+SCALE = load_scale("ci", CONFIG)
+EXPERIMENTS = load_experiments(CONFIG, SCALE)
+CLASSES = {name: tuple(f"{name} class {i}" for i in range(4 + place)) for place, name in enumerate(SCALE.datasets)}
+CLIPS = 8
+STEPS = 400  # more than are kept
+DIMENSIONS = {"features": 5, "embedding": 3}
+
+
+def make(root: Path, *seeds: int, runs: tuple[str, ...] = EXPERIMENTS.shown_runs(), code: str = "abc") -> Path:
+    """A results folder of scale ci with these runs and seeds; <root>/data has the related classes."""
+    for run in runs:
+        for seed in seeds:
+            _make_run(root / "runs" / "ci" / run / f"seed{seed}", run, seed, code)
+    costs = [{"size": "base", "gflops": 0.5, "pixels": 32, "frames": 4}, {"size": "large", "gflops": 0.75}]
+    (root / "runs" / "ci" / "flops.json").write_text(json.dumps(costs))
+    (root / "datasets.csv").write_text("dataset,scale\nk400,ci\n")
+    for name in SCALE.datasets:
+        folder = root / "data" / "ci" / name / "raw"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "relations.csv").open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(("source_dataset", "source_class", "target_dataset", "target_class", "relation"))
+            others = [other for other in SCALE.datasets if other != name]
+            writer.writerows(
+                (name, CLASSES[name][i], other, CLASSES[other][i], "same") for other in others for i in (0, 2)
+            )
+    return root
+
+
+def _make_run(folder: Path, run: str, seed: int, code: str) -> None:
+    settings, rng = EXPERIMENTS.run(run), np.random.default_rng([seed, *run.encode()])
+    (folder / "predictions").mkdir(parents=True)
+    record = {"run": run, "scale": "ci", "seed": seed, "synthetic": True, "code": code, "processor": "any"}
+    record |= {"datasets": {name: {"clips": 20, "classes": len(CLASSES[name])} for name in settings.datasets}}
+    record |= {"settings": settings.model_dump(mode="json"), "pixels": SCALE.sizes[settings.size]}
+    record |= {"recipe": SCALE.recipes[settings.recipe].model_dump(mode="json"), "steps": STEPS, "seconds": 1.5}
+    (folder / "run.json").write_text(json.dumps(record, indent=2))
+    (folder / "history.jsonl").write_text("".join(f"{_line(settings.datasets, step, rng)}\n" for step in range(STEPS)))
+    for name in settings.datasets:
+        _make_predictions(folder / "predictions" / f"{name}.parquet", name, settings.projection == "add", rng)
+        np.savez(folder / "predictions" / f"{name}.npz", **_moments(run, name, rng))
+    if run == "multitrain":
+        (folder / "features").mkdir()
+        for name in settings.datasets:
+            _make_features(folder / "features" / f"{name}.parquet", name, rng)
+
+
+def _line(datasets: tuple[str, ...], step: int, rng: np.random.Generator) -> str:
+    total, *terms = rng.random(2 * len(datasets) + 3).astype(np.float32).tolist()
+    said = {"step": step, "epoch": step / 100, "rate": 1e-3 / (step + 1), "total": total}
+    said |= {"variance": terms.pop(), "covariance": terms.pop()}
+    said |= {kind: {name: terms.pop() for name in datasets} for kind in ("classification", "sigma")}
+    return json.dumps({**said, "gradient_norm": 1.0 + step})
+
+
+def _make_predictions(path: Path, dataset: str, projected: bool, rng: np.random.Generator) -> None:
+    shape, scores = (CLIPS, len(CLASSES[dataset])), pa.list_(pa.float32())
+    columns = {
+        "clip_id": [f"{dataset} clip {i}" for i in range(CLIPS)],
+        "label": pa.array([i % shape[1] for i in range(CLIPS)], pa.int32()),
+        "scores": pa.array(rng.random(shape, np.float32).round(1).tolist(), scores),  # with ties
+        "scores_projected": pa.array(rng.random(shape, np.float32).tolist() if projected else [None] * CLIPS, scores),
+        "views": pa.array([1] * CLIPS, pa.int16()),
+        "video_id": [f"{dataset} video {i // 2}" for i in range(CLIPS)],
+    }
+    pq.write_table(pa.table(columns).replace_schema_metadata({"classes": json.dumps(CLASSES[dataset])}), path)
+
+
+def _moments(run: str, dataset: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    settings = EXPERIMENTS.run(run)
+    arrays: dict[str, np.ndarray] = {"views": np.int64(9)}
+    for of, count in DIMENSIONS.items():
+        if of == "features" or settings.informative:
+            rows = rng.standard_normal((9, count))
+            arrays |= {f"{of}_mean": rows.mean(0), f"{of}_covariance": np.cov(rows.T)}
+    for name in settings.datasets:
+        arrays[f"classes.{name}"] = np.array(CLASSES[name])
+        arrays[f"logit_std.{name}"] = rng.random(len(CLASSES[name]))
+        if settings.projection != "none" and name != dataset:
+            shape = (len(CLASSES[dataset]), len(CLASSES[name]))
+            arrays[f"projection.{name}"] = rng.standard_normal(shape).astype(np.float32)
+    return arrays
+
+
+def _make_features(path: Path, dataset: str, rng: np.random.Generator) -> None:
+    labels = [i % len(CLASSES[dataset]) for i in range(CLIPS)]
+    z = [row.astype(np.float32) for row in rng.standard_normal((CLIPS, DIMENSIONS["features"]))]
+    columns = {"label": labels, "class": [CLASSES[dataset][label] for label in labels], "z": z}
+    said = json.dumps({"format": FORMAT, "dataset": dataset})
+    pq.write_table(pa.table(columns).replace_schema_metadata({"multitrain": said}), path)

@@ -129,7 +129,7 @@ class _Numbers:
             return None
         path = self.published / self.experiments.tables[row.table or table].published
         if path not in self._rows:
-            self._rows[path] = published_rows(path)
+            self._rows[path] = [each for each in published_rows(path) if each["source"] == "published"]
         its = [each for each in self._rows[path] if each["method"] == row.method]
         if not its:
             raise UserError(f"{path}: no method {row.method!r}: paper.{table} in claims.yaml names it for {method!r}")

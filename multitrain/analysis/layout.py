@@ -8,7 +8,12 @@ from multitrain.config import Scale
 from multitrain.experiments import Table
 
 Rows = list[dict[str, str]]
+RELEASE = (  # what a row of it is
+    "no row of the paper, but a later model of the authors, trained on K400, MiT and SSv2 alone and on less hardware;"
+    " the numbers are their release's (README of github.com/JunweiLiang/MultiTrain, August 2023)"
+)
 Cell = Callable[[dict[str, str]], str]  # a row of the CSV as the text of a cell
+PUBLISHED = ("published", "release")  # sources of rows that are not ours: the paper, and the authors' release of later
 Lines = list[list[str]]  # a line a method: name, training data, gFLOPs, and a cell a dataset
 
 
@@ -18,12 +23,12 @@ def headings(table: Table, scale: Scale) -> list[str]:
 
 
 def published_lines(table: Table, scale: Scale, rows: Rows, marks: Mapping[str, str]) -> Lines:
-    """The paper's rows; `marks` says how its first and second are set, e.g. {"first": "**{}**"}."""
+    """The paper's rows and the release's; `marks` says how its first and second are set, e.g. {"first": "**{}**"}."""
 
     def cell(row: dict[str, str]) -> str:
         return marks.get(row.get("rank_in_paper", ""), "{}").format(f"{row['top1'] or '-'} / {row.get('top5') or '-'}")
 
-    return _methods([row for row in rows if row["source"] == "published"], scale, table, cell)
+    return _methods([row for row in rows if row["source"] in PUBLISHED], scale, table, cell)
 
 
 def our_lines(table: Table, scale: Scale, rows: Rows) -> Lines:
@@ -112,6 +117,7 @@ def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     letters = {scale.datasets[name].letter: scale.datasets[name].title for name in table.datasets}
     clips = {row["dataset"]: row["clips"] for row in ours}
     codes = sorted({code for row in ours for code in row["code"].split()})
+    released = dict.fromkeys(row["method"] for row in rows if row["source"] == "release")
     said = [
         f"Top-1 [interval] / top-5 [interval] in percent: the {LEVEL:.0%} percentile bootstrap interval over clips,"
         f" {RESAMPLES} resamples. ± is the standard deviation over seeds, where there are several.",
@@ -124,6 +130,7 @@ def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     ]
     if fewer := _fewer(ours):
         said.append(f"Not every row has all seeds: {'; '.join(fewer)}.")
+    said += [f"{method}: {RELEASE}." for method in released]
     if len(codes) > 1:
         said.append(f"These rows come from different versions of the numerical code: {', '.join(codes)}.")
     return said

@@ -11,7 +11,7 @@ MARKS = {"first": "**{}**", "second": "<u>{}</u>"}
 def render(table: Table, scale: Scale, rows: Rows) -> str:
     """The rows of a table's CSV as Markdown: the published ones, then ours, then what the numbers mean."""
     head = headings(table, scale)
-    lines = [f"# {table.title}", "", "## Published", "", "Top-1 / top-5 in percent, as the paper prints them.", ""]
+    lines = [f"# {table.title}", "", "## Published", "", "Top-1 / top-5 in percent, as they were printed.", ""]
     published = published_lines(table, scale, rows, MARKS)
     lines += grid(head, [[*line[:3], *map(Marked, line[3:])] for line in published])
     lines += ["", f"## Ours: {world(scale, rows)}", ""]

@@ -98,9 +98,9 @@ def accuracy(results: Path, name: str, names: dict[str, str], only_ours: bool = 
             f"{results / name}.csv: not a table of this version ({error}): delete and make it again"
         ) from None
     frame = pd.DataFrame(lines).fillna("-")
-    is_published = frame["Source"] == "published"
+    is_published = frame["Source"] != "ours"
     synthetic = "yes" in set(ours["synthetic"])
-    frame["Source"] = is_published.map({True: "published", False: "ours, synthetic" if synthetic else "ours"})
+    frame["Source"] = frame["Source"].replace("ours", "ours, synthetic" if synthetic else "ours")
     said = (
         f"Top-1 / top-5 in percent. Ours: {escape(world(ours))}, with 95% intervals over clips; decided by Yₖ, the"
         " dataset's own head, or by Y′ₖ, Eq. 4's sum."
@@ -185,7 +185,7 @@ def _lines(table: pd.DataFrame, names: dict[str, str]) -> list[dict[str, str]]:
 
 
 def _line(source: str, method: str, rows: pd.DataFrame, names: dict[str, str], suffix: str) -> dict[str, str]:
-    decided = {"published": ""}.get(source, "Y′ₖ" if suffix else "Yₖ")
+    decided = "" if source != "ours" else "Y′ₖ" if suffix else "Yₖ"
     gflops = ", ".join(dict.fromkeys(value or "-" for value in rows["gflops"]))
     data = "; ".join(dict.fromkeys(rows["training_data"]))
     line = {"Source": source, "Method": escape(method), "By": decided, "Training data": escape(data), "gFLOPs": gflops}

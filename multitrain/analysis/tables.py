@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from multitrain.analysis import latex, markdown
+from multitrain.analysis.layout import PUBLISHED
 from multitrain.analysis.metrics import bootstrap_interval
 from multitrain.analysis.predictions import Predictions, read_json, read_predictions
 from multitrain.analysis.runs import seeds_of
@@ -16,7 +17,7 @@ from multitrain.files import atomic
 from multitrain.ranks import top
 
 COLUMNS = (
-    "source",  # published or ours
+    "source",  # published: the paper's; release: the authors' own, of later; or ours
     "method",
     "training_data",
     "gflops",
@@ -50,7 +51,7 @@ def write_table(
 
 
 def published_rows(path: Path) -> list[dict[str, str]]:
-    """The paper's rows; every value stays the text it is, in its order."""
+    """The paper's rows, and those of the authors' release; every value stays the text it is, in its order."""
     if not path.is_file():
         raise UserError(f"{path}: no such published table")
     with path.open(newline="", encoding="utf-8") as stream:
@@ -58,7 +59,11 @@ def published_rows(path: Path) -> list[dict[str, str]]:
         unknown = set(reader.fieldnames or ()) - set(COLUMNS)
         if unknown or not {"method", "dataset", "top1"} <= set(reader.fieldnames or ()):
             raise UserError(f"{path}: columns {reader.fieldnames} are not those of a published table")
-        return [{"source": "published", **row} for row in reader]
+        rows = [{"source": "published", **row} for row in reader]
+    for place, row in enumerate(rows, start=2):
+        if row["source"] not in PUBLISHED:
+            raise UserError(f"{path}: line {place}: source {row['source']!r}: one of {', '.join(PUBLISHED)}")
+    return rows
 
 
 def our_rows(

@@ -1,5 +1,6 @@
 """Files of claims: the shipped claims whole, the paper's figures beside ours, and inputs that are wrong."""
 
+import csv
 import json
 
 import numpy as np
@@ -104,6 +105,18 @@ def test_a_published_table_that_lacks_a_number_is_named(results, tmp_path, old: 
     claims = Claims(paper=load_claims(ROOT / "config", results.experiments).paper, claims={"one": Claim(**ON_MIT)})
     with pytest.raises(UserError, match=message):
         write_claims(results.scale, results.experiments, claims, (0,), results.root, tmp_path)
+
+
+def test_the_releases_numbers_are_not_taken_for_the_papers(results, tmp_path):
+    add(results, first(160), first(120))
+    table = (PUBLISHED / "table1.csv").read_text().replace("release,MultiTrain (release)", "release,MultiTrain")
+    lines = table.splitlines()
+    (tmp_path / "table1.csv").write_text("\n".join([lines[0], *lines[-3:], *lines[1:-3]]) + "\n")
+    claims = Claims(paper=load_claims(ROOT / "config", results.experiments).paper, claims={"one": Claim(**ON_MIT)})
+    write_claims(results.scale, results.experiments, claims, (0,), results.root, tmp_path)
+    with (results.root / "claims.csv").open(newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert "41.70" in (row["paper_left"], row["paper_right"])  # and not the release's 41.4
 
 
 @pytest.fixture

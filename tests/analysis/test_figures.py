@@ -313,6 +313,19 @@ def test_synthetic_results_have_panels_of_their_own(drawn):
     assert "nothing follows from a difference to a published point" in texts(figure)
 
 
+def test_the_releases_points_stand_among_the_published(tmp_path: Path):
+    results = fill(tmp_path / "results")
+    path = results / "table1.csv"
+    row = {"source": "release", "method": "Later", "gflops": "224", "dataset": "k400", "top1": "84.7"}
+    frame = pd.concat([pd.read_csv(path, dtype=str), pd.DataFrame([row])])
+    frame.to_csv(path, index=False)
+    figure = FIGURES["cost"].draw(results)
+    ours, published = shown(figure)[:2]
+    assert [text.get_text() for text in published.texts] == ["Later", "ViViT", "Ours-baseline"]
+    assert "Later" not in " ".join(text.get_text() for text in ours.texts)
+    assert "no row of the paper" in texts(figure)
+
+
 def test_real_results_share_the_panel_of_the_published(tmp_path: Path):
     panels = shown(FIGURES["cost"].draw(fill(tmp_path / "results", synthetic="no")))
     assert [axes.get_title() for axes in panels] == ["K400, Table 1", "K700, Table 2", "MiT, Table 1", "MiT, Table 2"]

@@ -61,6 +61,17 @@ def test_published_rows_look_different_and_the_caption_says_synthetic(results):
     assert "synthetic world mini, seeds 0, 1" in page.warning(page.read(results / "table1.csv").iloc[1:])
 
 
+def test_a_row_of_the_release_is_among_the_published(tmp_path):
+    theirs = {"source": "release", "method": "A later one", "dataset": "k400", "top1": "84.7", "top5": "96.5"}
+    results = table(tmp_path, theirs, {**OURS, "method": "Baseline", "dataset": "k400", **numbers(40)})
+    shown = page.accuracy(results, "table1", NAMES)
+    assert shown.data[["Source", "Method", "By", "K400"]].to_numpy().tolist()[0] == [
+        *("release", "A later one", "", "84.7 / 96.5"),
+    ]
+    style = shown.to_html().partition("</style>")[0]
+    assert "row0_col0" in style and "row1_col0" not in style
+
+
 def test_ours_alone(results):
     frame = page.accuracy(results, "table1", NAMES, only_ours=True).data
     assert "Source" not in frame and frame["Method"].tolist() == ["Baseline", "MultiTrain", "MultiTrain"]

@@ -10,12 +10,13 @@ import pytest
 
 from multitrain.analysis.latex import escape
 from multitrain.analysis.runs import ranges
-from multitrain.analysis.tables import COLUMNS, rounded, write_table
+from multitrain.analysis.tables import COLUMNS, published_rows, rounded, write_table
 from multitrain.configfile import load_scale
 from multitrain.errors import UserError
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
-PAPER_ROWS = 40
+PAPER_ROWS, RELEASE_ROWS = 40, 3
+PRINTED = PAPER_ROWS + RELEASE_ROWS
 DATASETS = ["k400", "mit", "ssv2", "actnet"]
 
 
@@ -26,22 +27,52 @@ def write(results, *seeds: int) -> tuple[list[dict], str]:
     return rows, (results.root / "table1.md").read_text()
 
 
+def write_other(results) -> str:
+    """Table 3 of one dataset of one run, which has no row of the release."""
+    row = results.experiments.tables["table3"].rows[0].model_copy(update={"runs": ("k400_baseline",)})
+    table = results.experiments.tables["table3"].model_copy(update={"rows": (row,)})
+    experiments = results.experiments.model_copy(update={"tables": {"table3": table}})
+    write_table("table3", results.scale, experiments, (0,), results.root, PUBLISHED)
+    return (results.root / "table3.md").read_text()
+
+
 def test_published_rows_are_the_papers_text_in_its_order(results):
     results.add_table1()
     rows, _ = write(results)
     with (PUBLISHED / "table1.csv").open(newline="") as stream:
         paper = list(csv.DictReader(stream))
-    assert len(paper) == PAPER_ROWS
-    assert [{key: row[key] for key in paper[0]} for row in rows[:PAPER_ROWS]] == paper
+    assert len(paper) == PRINTED
+    assert [{key: row[key] for key in paper[0]} for row in rows[:PRINTED]] == paper
     assert {row["source"] for row in rows[:PAPER_ROWS]} == {"published"}
-    assert all(row["top1_low"] == row["clips"] == row["scale"] == "" for row in rows[:PAPER_ROWS])
+    assert all(row["top1_low"] == row["clips"] == row["scale"] == "" for row in rows[:PRINTED])
+
+
+def test_the_releases_own_result_is_a_row_of_its_own_with_its_source(results):
+    results.add_table1()
+    rows, markdown = write(results)
+    found = {row["dataset"]: (row["top1"], row["top5"]) for row in rows if row["source"] == "release"}
+    assert found == {"k400": ("84.7", "96.5"), "mit": ("41.4", "69.5"), "ssv2": ("65.2", "86.6")}
+    assert {row["method"] for row in rows if row["source"] == "release"} == {"MultiTrain (release)"}
+    published = markdown.partition("## Ours")[0]
+    line = next(line for line in published.splitlines() if "MultiTrain (release)" in line)
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[1:] == ["(e),(f),(g)", "224", "84.7 / 96.5", "41.4 / 69.5", "65.2 / 86.6", "-"]
+    for text in (markdown, (results.root / "table1.tex").read_text()):
+        assert "MultiTrain (release): no row of the paper" in text and "README of github.com/JunweiLiang/Mul" in text
+    assert "README of" not in write_other(results)
+
+
+def test_a_row_of_an_unknown_source_is_named(results, tmp_path):
+    (tmp_path / "table1.csv").write_text("source,method,dataset,top1\npublished,A,k400,1\nrumour,B,k400,2\n")
+    with pytest.raises(UserError, match=r"table1.csv: line 3: source 'rumour': one of published, release"):
+        published_rows(tmp_path / "table1.csv")
 
 
 def test_our_rows_come_after_one_a_method_and_dataset(results):
     results.add_table1()
     rows, _ = write(results)
     assert tuple(rows[0]) == COLUMNS
-    ours = rows[PAPER_ROWS:]
+    ours = rows[PRINTED:]
     methods = ["Baseline", "Baseline, steps of MultiTrain", "MultiTrain", "MultiTrain (large)"]
     assert [(row["method"], row["dataset"]) for row in ours] == [(m, d) for m in methods for d in DATASETS]
     assert {
@@ -51,7 +82,7 @@ def test_our_rows_come_after_one_a_method_and_dataset(results):
 
 def test_accuracies_costs_and_training_data(results):
     results.add_table1()
-    ours = {(row["method"], row["dataset"]): row for row in write(results)[0][PAPER_ROWS:]}
+    ours = {(row["method"], row["dataset"]): row for row in write(results)[0][PRINTED:]}
     baseline, joint = ours["Baseline", "mit"], ours["MultiTrain", "mit"]
     assert (baseline["top1"], baseline["top5"]) == ("50.00", "75.00")
     assert (baseline["top1_projected"], baseline["top1_std"]) == ("", "")
@@ -114,7 +145,7 @@ def test_rows_of_different_code_are_said_to_be(results):
     record = results.folder / "multitrain" / "seed0" / "run.json"
     record.write_text(json.dumps({**json.loads(record.read_text()), "code": "other"}))
     rows, markdown = write(results)
-    assert {row["code"] for row in rows[PAPER_ROWS:] if row["method"] == "MultiTrain"} == {"other"}
+    assert {row["code"] for row in rows[PRINTED:] if row["method"] == "MultiTrain"} == {"other"}
     assert "different versions of the numerical code: abc, other" in markdown
 
 
@@ -186,7 +217,7 @@ def test_real_data_is_not_labelled_synthetic(results, tmp_path):
     for record in paper.folder.glob("*/seed0/run.json"):
         record.write_text(json.dumps({**json.loads(record.read_text()), "synthetic": False}))
     rows, markdown = write(paper)
-    assert {row["synthetic"] for row in rows[PAPER_ROWS:]} == {"no"}
+    assert {row["synthetic"] for row in rows[PRINTED:]} == {"no"}
     assert "synthetic" not in markdown
 
 

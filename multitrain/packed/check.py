@@ -27,8 +27,25 @@ def settings(study: Study) -> tuple[Scale, Experiments]:
         text = study.texts.get(Key(name=name))
         if text is None:
             raise UserError(f"{study.where}: lacks {name}: pack the study again")
-        found.append(parse(kind, yaml.safe_load(text), f"{study.where}: {name}"))
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"{study.where}: {name}: not valid YAML: pack the study again") from None
+        found.append(parse(kind, values, f"{study.where}: {name}"))
     return tuple(found)
+
+
+def _record(study: Study, run: str, seed: int) -> dict:
+    """What run.json says of a run."""
+    try:
+        found = json.loads(study.texts[Key(run, seed, name="run.json")])
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UserError(
+            f"{study.place(run, seed)}: run {run}, seed {seed}: run.json is no record of a run: train it again"
+        )
+    return found
 
 
 def require_same_settings(study: Study, scale: Scale, experiments: Experiments, where: Path) -> None:
@@ -52,7 +69,7 @@ def require_own_settings(study: Study, scale: Scale, experiments: Experiments) -
     """Raise a UserError for a run that was trained with other settings than those of now."""
     for run, seed in study.records():
         settings = experiments.run(run)
-        record = json.loads(study.texts[Key(run, seed, name="run.json")])
+        record = _record(study, run, seed)
         now = {
             "settings": settings.model_dump(mode="json"),
             "recipe": scale.recipes[settings.recipe].model_dump(mode="json"),
@@ -70,13 +87,13 @@ def require_one_code(study: Study) -> None:
     """Raise a UserError where runs are of different numerical code."""
     codes: dict[str, tuple[str, int]] = {}
     for run, seed in study.records():
-        code = str(json.loads(study.texts[Key(run, seed, name="run.json")]).get("code"))
+        code = str(_record(study, run, seed).get("code"))
         codes.setdefault(code, (run, seed))
     if len(codes) > 1:
         (first, (run, seed)), (second, (other, its)) = list(codes.items())[:2]
         raise UserError(
-            f"{study.where}: code is {second} in {other}, seed {its}, and {first} in {run}, seed {seed}: train them "
-            "with the same code, or say --mixed-code, and the tables name both"
+            f"{study.place(other, its)}: code is {second} in {other}, seed {its}, and {first} in {run}, seed {seed}: "
+            "train them with the same code, or say --mixed-code, and the tables name both"
         )
 
 
@@ -87,9 +104,10 @@ def require_same_clips(study: Study) -> None:
         other = first.setdefault(key.dataset, key)
         columns = ("clip", "video", "label")
         if any(not cell[name].equals(study.answers[other][name]) for name in columns):
+            where = study.place(key.run, key.seed)
             raise UserError(
-                f"{study.where}: {key.dataset}: {key.run}, seed {key.seed}, was not tested on the clips of {other.run},"
-                f" seed {other.seed}: they are of another world, or prepared in another way"
+                f"{where}: {key.dataset}: {key.run}, seed {key.seed}, was not tested on the clips of {other.run}, seed "
+                f"{other.seed}: they are of another world, or prepared in another way"
             )
 
 
@@ -155,6 +173,7 @@ def merge(study: Study, other: Study) -> None:
     Raises:
         UserError: both have a run and seed, and not the same of it.
     """
+    study.joined |= {its: other.place(*its) for its in other.records() if its not in study.records()}
     for mine, theirs in ((study.texts, other.texts), (study.arrays, other.arrays), (study.answers, other.answers)):
         for key, value in theirs.items():
             if key in mine and (key.run or key.dataset) and not _same(mine[key], value):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from multitrain.errors import UserError
@@ -67,6 +68,11 @@ class Study:
     texts: dict[Key, str] = field(default_factory=dict)
     arrays: dict[Key, np.ndarray] = field(default_factory=dict)
     answers: dict[Key, pa.Table] = field(default_factory=dict)  # of ANSWERS; by run, seed and dataset
+    joined: dict[tuple[str, int], Path] = field(default_factory=dict)  # runs and seeds that come from elsewhere
+
+    def place(self, run: str, seed: int) -> Path:
+        """The file or folder that a run and seed come from."""
+        return self.joined.get((run, seed), self.where)
 
     def records(self) -> list[tuple[str, int]]:
         """Run and seed of every training, sorted."""
@@ -109,26 +115,26 @@ def read_study(path: Path) -> Study:
         raise UserError(f"{path}: no such file: `multitrain results pack` writes one")
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            about = _about(path, file.schema_arrow)
-            table = file.read()
-    except (pa.ArrowException, OSError, ValueError) as error:
+            study = Study(path, _about(path, file.schema_arrow)["scale"])
+            _fill(study, file.read())
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         said = " ".join(str(error).split())
         raise UserError(
             f"{path}: not a readable packed study ({said}): copy the file or pack the study again"
         ) from None
-    study = Study(path, about["scale"])
-    kinds = {kind: table.filter(pa.compute.equal(table["kind"], kind)) for kind in ("text", "array", "answer")}
+    return study
+
+
+def _fill(study: Study, table: pa.Table) -> None:
+    """Take up the rows of all kinds; a ValueError or the like where they are not as they are written."""
+    kinds = {kind: table.filter(pc.equal(table["kind"], kind)) for kind in ("text", "array", "answer")}
     for row in kinds["text"].select([*PLACES, "text"]).to_pylist():
         study.texts[_key(row)] = row["text"]
     arrays = kinds["array"]
-    for row, values in zip(
-        arrays.select([*PLACES, "dtype", "shape"]).to_pylist(),
-        arrays["values"].to_numpy(zero_copy_only=False) if arrays.num_rows else (),
-        strict=True,
-    ):
+    flat = arrays["values"].to_numpy(zero_copy_only=False) if arrays.num_rows else ()
+    for row, values in zip(arrays.select([*PLACES, "dtype", "shape"]).to_pylist(), flat, strict=True):
         study.arrays[_key(row)] = np.asarray(values).astype(row["dtype"]).reshape(row["shape"])
     study.answers = _cells(kinds["answer"])
-    return study
 
 
 def _about(path: Path, schema: pa.Schema) -> dict:

@@ -7,25 +7,63 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
+from multitrain import cli_packed
 from multitrain.analysis.class_map import FORMAT
+from multitrain.analysis.training import MOST
 from multitrain.configfile import load_experiments, load_scale
+from multitrain.experiments import Experiments, Row, Run
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
+PUBLISHED = ROOT / "resources" / "published"
 SCALE = load_scale("ci", CONFIG)
-EXPERIMENTS = load_experiments(CONFIG, SCALE)
+SHIPPED = load_experiments(CONFIG, SCALE)
 CLASSES = {name: tuple(f"{name} class {i}" for i in range(4 + place)) for place, name in enumerate(SCALE.datasets)}
 CLIPS = 8
-STEPS = 400  # more than are kept
+STEPS = MOST + 50
 DIMENSIONS = {"features": 5, "embedding": 3}
 
 
-def make(root: Path, *seeds: int, runs: tuple[str, ...] = EXPERIMENTS.shown_runs(), code: str = "abc") -> Path:
+def small() -> Experiments:
+    """Four runs on three datasets, two of them joint ones, in two tables."""
+    names = ("k400_baseline", "mit_baseline", "k700_baseline", "multitrain", "multitrain_k700", "wo_projection")
+    runs = {name: SHIPPED.runs[name] for name in names}
+    for name, datasets in (("multitrain", "k400 mit"), ("wo_projection", "k400 mit"), ("multitrain_k700", "k700 mit")):
+        runs[name] = runs[name].model_copy(update={"datasets": tuple(datasets.split())})
+    rows = {
+        "table1": ((runs["multitrain"].datasets, ("k400_baseline", "mit_baseline"), "multitrain", "wo_projection")),
+        "table2": ((runs["multitrain_k700"].datasets, ("k700_baseline", "mit_baseline"), "multitrain_k700")),
+    }
+    tables = {}
+    for name, (datasets, baselines, joint, *others) in rows.items():
+        its = [Row(method="Baseline", runs=baselines), Row(method="MultiTrain", runs=(joint,))]
+        its += [Row(method="w/o Projection Loss", runs=(other,)) for other in others]
+        tables[name] = SHIPPED.tables[name].model_copy(update={"datasets": datasets, "rows": tuple(its)})
+    projections = SHIPPED.projections.model_copy(update={"runs": ("multitrain",)})
+    return Experiments(runs=runs, tables=tables, projections=projections)
+
+
+SMALL = small()
+
+
+def settings(folder: Path, **changed: object) -> Path:
+    """A folder of settings with the small experiments, and with changed keys of scale ci."""
+    (folder / "scales").mkdir(parents=True, exist_ok=True)
+    values = yaml.safe_load((CONFIG / "scales" / "ci.yaml").read_text()) | changed
+    (folder / "scales" / "ci.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    (folder / "experiments.yaml").write_text(yaml.safe_dump(SMALL.model_dump(mode="json"), sort_keys=False))
+    return folder
+
+
+def make(
+    root: Path, *seeds: int, of: Experiments = SMALL, runs: tuple[str, ...] | None = None, code: str = "abc"
+) -> Path:
     """A results folder of scale ci with these runs and seeds; <root>/data has the related classes."""
-    for run in runs:
+    for run in of.shown_runs() if runs is None else runs:
         for seed in seeds:
-            _make_run(root / "runs" / "ci" / run / f"seed{seed}", run, seed, code)
+            _make_run(root / "runs" / "ci" / run / f"seed{seed}", of.run(run), run, seed, code)
     costs = [{"size": "base", "gflops": 0.5, "pixels": 32, "frames": 4}, {"size": "large", "gflops": 0.75}]
     (root / "runs" / "ci" / "flops.json").write_text(json.dumps(costs))
     (root / "datasets.csv").write_text("dataset,scale\nk400,ci\n")
@@ -42,8 +80,14 @@ def make(root: Path, *seeds: int, runs: tuple[str, ...] = EXPERIMENTS.shown_runs
     return root
 
 
-def _make_run(folder: Path, run: str, seed: int, code: str) -> None:
-    settings, rng = EXPERIMENTS.run(run), np.random.default_rng([seed, *run.encode()])
+def pack(root: Path, config: Path, out: Path, *others: Path, **options: object) -> Path:
+    folders = {"config": config, "data": root / "data", "results": root}
+    cli_packed.pack(out, **{"scale": "ci", "others": list(others), **folders, **options})
+    return out
+
+
+def _make_run(folder: Path, settings: Run, run: str, seed: int, code: str) -> None:
+    rng = np.random.default_rng([seed, *run.encode()])
     (folder / "predictions").mkdir(parents=True)
     record = {"run": run, "scale": "ci", "seed": seed, "synthetic": True, "code": code, "processor": "any"}
     record |= {"datasets": {name: {"clips": 20, "classes": len(CLASSES[name])} for name in settings.datasets}}
@@ -53,7 +97,7 @@ def _make_run(folder: Path, run: str, seed: int, code: str) -> None:
     (folder / "history.jsonl").write_text("".join(f"{_line(settings.datasets, step, rng)}\n" for step in range(STEPS)))
     for name in settings.datasets:
         _make_predictions(folder / "predictions" / f"{name}.parquet", name, settings.projection == "add", rng)
-        np.savez(folder / "predictions" / f"{name}.npz", **_moments(run, name, rng))
+        np.savez(folder / "predictions" / f"{name}.npz", **_moments(settings, name, rng))
     if run == "multitrain":
         (folder / "features").mkdir()
         for name in settings.datasets:
@@ -81,8 +125,7 @@ def _make_predictions(path: Path, dataset: str, projected: bool, rng: np.random.
     pq.write_table(pa.table(columns).replace_schema_metadata({"classes": json.dumps(CLASSES[dataset])}), path)
 
 
-def _moments(run: str, dataset: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    settings = EXPERIMENTS.run(run)
+def _moments(settings: Run, dataset: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {"views": np.int64(9)}
     for of, count in DIMENSIONS.items():
         if of == "features" or settings.informative:

@@ -1,35 +1,28 @@
 """A packed study gives what the run folders give, byte for byte; it travels and joins others of its kind."""
 
-import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from multitrain import cli_packed, cli_results
 from multitrain.analysis.outputs import FIGURES
+from multitrain.analysis.training import MOST
 from multitrain.packed.study import read_study
 from multitrain.packed.unpack import unpack
-from tests.packed.made import CONFIG, EXPERIMENTS, ROOT, make
+from tests.packed.made import CLIPS, CONFIG, PUBLISHED, SHIPPED, make, pack
 
-PUBLISHED = ROOT / "resources" / "published"
 Analysis = cli_results.Analysis
-READERS = (Analysis.projections, Analysis.classes, Analysis.spectrum, Analysis.training, Analysis.class_means)
 
 
-def pack(root: Path, out: Path, *others: Path, **options: object) -> Path:
-    folders = {"config": CONFIG, "data": root / "data", "results": root}
-    cli_packed.pack(out, **{"scale": "ci", "others": list(others), **folders, **options})
-    return out
-
-
-def analysed(root: Path, *analyses: Analysis, tables: tuple[str, ...] = ()) -> Path:
+def analysed(root: Path, config: Path, analyses: list[Analysis], tables: tuple[str, ...]) -> dict[str, bytes]:
     """What the workflow's rules make of the runs in a folder."""
-    common = {"scale": "ci", "seed": [0, 1], "config": CONFIG, "results": root, "published": PUBLISHED}
+    common = {"scale": "ci", "seed": [0, 1], "config": config, "results": root, "published": PUBLISHED}
     for name in analyses:
         cli_results.analyse(name, data=root / "data", **common)
     for name in tables:
         cli_results.table(name, **common)
-    return root
+    return files(root)
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -38,41 +31,70 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in made}
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Path:
-    """A made-up study of two seeds; no test changes it."""
-    return make(tmp_path_factory.mktemp("study"), 0, 1)
-
-
-@pytest.fixture(scope="module")
-def packed(study, tmp_path_factory) -> Path:
-    return pack(study, tmp_path_factory.mktemp("packed") / "study.parquet")
-
-
-@pytest.fixture
-def folders(study, tmp_path) -> Path:
-    """A copy of the study to write into."""
-    return Path(shutil.copytree(study, tmp_path / "folders"))
-
-
-def test_what_reads_runs_reads_the_same_from_a_packed_study(folders, packed, tmp_path):
-    unpack(read_study(packed), tmp_path / "out")
-    expected, found = (files(analysed(root, *READERS, tables=("table1",))) for root in (folders, tmp_path / "out"))
+def test_what_reads_runs_reads_the_same_from_a_packed_study(folders, packed, tmp_path, config):
+    out = tmp_path / "out"
+    unpack(read_study(packed), out)
+    analyses, tables = [name for name in Analysis if name is not Analysis.claims], ("table1", "table2", "table4")
+    expected = analysed(folders, config, analyses, tables)
+    found = analysed(out, out / "config", analyses, tables)
     assert found == expected and {"spectrum.csv", "table1.csv", "datasets.csv"} < set(found)
-    assert not list((tmp_path / "out").rglob("model.pt"))
+    assert not list(out.rglob("model.pt"))
 
 
 @pytest.mark.slow
-def test_rendered_is_byte_for_byte_what_the_workflow_makes(folders, packed, tmp_path):
+def test_rendered_is_byte_for_byte_what_the_workflow_makes(tmp_path):
+    folders, out = make(tmp_path / "folders", 0, 1, of=SHIPPED), tmp_path / "out"
+    packed = pack(folders, CONFIG, tmp_path / "study.parquet")
     order = sorted(Analysis, key=lambda name: name is Analysis.claims)
-    analysed(folders, *order, tables=(*EXPERIMENTS.tables, "table4"))
+    analysed(folders, CONFIG, order, (*SHIPPED.tables, "table4"))
     for name in FIGURES:
         cli_results.figure(name, results=folders, smoke_test=True)
-    cli_packed.render(packed, tmp_path / "out", published=PUBLISHED)
-    found = files(tmp_path / "out")
-    assert found == files(folders) and len(found) > 30
+    cli_packed.render(packed, out, published=PUBLISHED)
+    assert files(out) == files(folders) and len(files(out)) > 30
 
 
 def test_a_study_packed_again_from_what_was_unpacked_is_the_same_file(packed, tmp_path):
     unpack(read_study(packed), tmp_path / "out")
-    assert pack(tmp_path / "out", tmp_path / "again.parquet").read_bytes() == packed.read_bytes()
+    again = pack(tmp_path / "out", tmp_path / "out" / "config", tmp_path / "again.parquet")
+    assert again.read_bytes() == packed.read_bytes()
+
+
+def test_pandas_reads_the_answers(packed, study):
+    table = pq.read_table(packed, filters=[("kind", "=", "answer")]).to_pandas()
+    runs = table.groupby(["run", "seed", "dataset"])
+    assert len(runs) == 2 * (3 + 2 * 3) and (runs.size() == CLIPS).all()
+    its = runs.get_group(("multitrain", 1, "mit"))
+    folder = study / "runs/ci/multitrain/seed1/predictions"
+    found = pq.read_table(folder / "mit.parquet").to_pandas()
+    assert its["video"].to_list() == found["video_id"].to_list() and its["clip"].to_list() == found["clip_id"].to_list()
+    for rank, top5, scores in (("rank", "top5", "scores"), ("rank_projected", "top5_projected", "scores_projected")):
+        for clip, own in enumerate(found[scores]):
+            label = found["label"][clip]
+            assert its[rank].iloc[clip] == sum(own >= own[label]) - 1
+            assert [own[best] for best in its[top5].iloc[clip]] == sorted(own, reverse=True)[:5]
+    assert runs.get_group(("k400_baseline", 0, "k400"))["rank_projected"].isna().all()
+    history = pq.read_table(packed, filters=[("name", "=", "history.total"), ("run", "=", "multitrain")])
+    assert {len(values) for values in history["values"].to_pylist()} <= set(range(2, MOST + 1))
+
+
+def test_seeds_and_runs_of_two_machines_become_the_file_of_one(study, packed, config, tmp_path):
+    one, two = (make(tmp_path / name, seed) for name, seed in (("one", 0), ("two", 1)))
+    first = pack(one, config, tmp_path / "first.parquet")
+    assert pack(two, config, tmp_path / "both.parquet", first).read_bytes() == packed.read_bytes()
+    some = make(tmp_path / "some", 0, 1, runs=("multitrain", "mit_baseline"))
+    some = pack(some, config, tmp_path / "some.parquet", partial=True)
+    rest = tuple(run for run in read_runs(packed) if run not in ("multitrain", "mit_baseline"))
+    others = make(tmp_path / "others", 0, 1, runs=rest)
+    assert pack(others, config, tmp_path / "joined.parquet", some).read_bytes() == packed.read_bytes()
+    nothing = tmp_path / "nothing"
+    files = (first, pack(two, config, tmp_path / "second.parquet"))
+    joined = pack(nothing, config, tmp_path / "of-files.parquet", *files)
+    assert joined.read_bytes() == packed.read_bytes()
+
+
+def read_runs(path: Path) -> list[str]:
+    return sorted({run for run, _ in read_study(path).records()})
+
+
+def test_a_study_may_be_packed_of_some_seeds(study, config, tmp_path):
+    assert read_study(pack(study, config, tmp_path / "one.parquet", seed=[1])).seeds() == (1,)

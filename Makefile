@@ -40,6 +40,7 @@ endif
 .PHONY: table1
 table1: $(READY) ## From nothing to results/table1.csv and .md
 	$(BIN)/snakemake results/table1.csv --cores all --rerun-incomplete --quiet host reason
+	@$(BIN)/multitrain show table1
 
 .PHONY: all
 all: $(READY) ## From nothing to results/index.html: all tables, claims, figures and notebooks

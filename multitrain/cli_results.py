@@ -58,6 +58,24 @@ def table(
         write_table4(loaded, experiments, seeds, results, published)
     else:
         write_table(name, loaded, experiments, seeds, results, published)
+        show(name, scale, config, results)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="table1 to table3.")],
+    scale: ScaleName = "mini",
+    config: ConfigFolder = Path("config"),
+    results: ResultsFolder = Path("results"),
+) -> None:
+    """Print the top-1 of a table that was written."""
+    from multitrain.analysis import page, terminal
+    from multitrain.analysis.tables import COLUMNS
+
+    loaded = load_scale(scale, config)
+    table = load_experiments(config, loaded).table(name)
+    rows = page.read(results / f"{name}.csv", COLUMNS).to_dict("records")
+    typer.echo(terminal.render(results / name, table, loaded, rows))
 
 
 @app.command()

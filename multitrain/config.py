@@ -152,6 +152,7 @@ class Scale(Settings):
     sizes: dict[Literal["base", "large"], Count] = Field(description="pixels of a clip's side: base and large")
     recipes: dict[Name, Recipe]
     machine: Machine = Machine()
+    remark: str = Field("", description="what a reader of its tables has to know")
     smoke_test: bool = Field(False, description="every table says that no number of this scale means anything")
 
     @model_validator(mode="after")

@@ -35,6 +35,7 @@ class Table(Settings):
     published: str = Field(description="file in resources/published")
     datasets: tuple[Name, ...]
     rows: tuple[Row, ...]
+    remark: str = Field("", description="what a reader of it has to know beside the numbers")
 
 
 class ProjectionTable(Settings):

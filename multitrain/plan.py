@@ -165,6 +165,7 @@ class Plan:
         runs = {name: self.experiments.runs[name] for name in self.experiments.shown_runs(table)}
         return _text(
             **self._smoke(),
+            remark=self.scale.remark,
             table=self.experiments.tables[table],
             scale=self.scale.name,
             seeds=self.project.seeds,

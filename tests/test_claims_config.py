@@ -64,8 +64,8 @@ def test_shipped_claims_use_every_method_of_the_ablations(experiments: Experimen
             r"claims.one.left: 'w/o ActNet' was not trained on actnet: take it from the datasets",
         ),
         (
-            {"right": "Baseline, steps of MultiTrain"},
-            r"claims.one.right: no row of paper.table1 for 'Baseline, steps of MultiTrain': there are Baseline, Mul",
+            {"table": "table3", "right": "Baseline, steps of MultiTrain", "datasets": ["mit"]},
+            r"claims.one.right: no row of paper.table3 for 'Baseline, steps of MultiTrain': there are Baseline, Mul",
         ),
     ],
 )

@@ -14,7 +14,14 @@ RELEASE = (  # what a row of it is
 )
 Cell = Callable[[dict[str, str]], str]  # a row of the CSV as the text of a cell
 PUBLISHED = ("published", "release")  # sources of rows that are not ours: the paper, and the authors' release of later
-Lines = list[list[str]]  # a line a method: name, training data, gFLOPs, and a cell a dataset
+Lines = list[list[str]]  # of our rows or the paper's: name, training data, gFLOPs, and a cell a dataset
+DATASETS = ["Dataset", "Classes", "Top-1 of a guess", "Training clips", "Test clips"]
+TRAINING = ["Method", "Epochs", "Steps", "Batch", "Peak rate"]
+
+
+def our_rows_of(rows: Rows) -> Rows:
+    """Without the published ones."""
+    return [row for row in rows if row["source"] == "ours"]
 
 
 def headings(table: Table, scale: Scale) -> list[str]:
@@ -33,7 +40,7 @@ def published_lines(table: Table, scale: Scale, rows: Rows, marks: Mapping[str, 
 
 def our_lines(table: Table, scale: Scale, rows: Rows) -> Lines:
     """Our rows; one with projections is followed by the same model scored by Y'_k."""
-    ours = [row for row in rows if row["source"] == "ours"]
+    ours = our_rows_of(rows)
     lines = []
     for own, projected in zip(
         _methods(ours, scale, table, _own_cell("")),
@@ -46,9 +53,37 @@ def our_lines(table: Table, scale: Scale, rows: Rows) -> Lines:
     return lines
 
 
+def dataset_lines(table: Table, scale: Scale, rows: Rows) -> Lines:
+    """A line a dataset: its classes, the accuracy of a guess, and how many clips trained and tested our rows."""
+    lines = []
+    for name in table.datasets:
+        its = [row for row in our_rows_of(rows) if row["dataset"] == name]
+        if its:
+            classes, trained, tested = (_each(its, key) for key in ("classes", "train_clips", "clips"))
+            lines.append([scale.dataset(name).title, classes, f"{100 / int(its[0]['classes']):.1f}", trained, tested])
+    return lines
+
+
+def training_lines(scale: Scale, rows: Rows) -> Lines:
+    """A line for all that was trained alike: the methods' rows, and how long and at which rate."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for row in our_rows_of(rows):
+        how = (row["method"], *(row[key] for key in ("epochs", "steps", "batch", "rate")))
+        alike.setdefault(how, []).append(scale.dataset(row["dataset"]).title)
+    several = [method for method, *_ in alike]
+    return [
+        [f"{method}, {', '.join(titles)}" if several.count(method) > 1 else method, *how]
+        for (method, *how), titles in alike.items()
+    ]
+
+
+def _each(rows: Rows, key: str) -> str:
+    return " / ".join(dict.fromkeys(row[key] for row in rows))
+
+
 def world(scale: Scale, rows: Rows) -> str:
     """Where our numbers come from, as a title."""
-    ours = [row for row in rows if row["source"] == "ours"]
+    ours = our_rows_of(rows)
     synthetic = any(row["synthetic"] == "yes" for row in ours)
     text = setting(scale, synthetic, [str(seed) for seed in _seeds(ours)])
     return f"{text}; not comparable with the published rows" if synthetic else text
@@ -113,9 +148,8 @@ def _own_cell(suffix: str) -> Cell:
 
 def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     """What a reader must know, a sentence or two each."""
-    ours = [row for row in rows if row["source"] == "ours"]
+    ours = our_rows_of(rows)
     letters = {scale.datasets[name].letter: scale.datasets[name].title for name in table.datasets}
-    clips = {row["dataset"]: row["clips"] for row in ours}
     codes = sorted({code for row in ours for code in row["code"].split()})
     released = dict.fromkeys(row["method"] for row in rows if row["source"] == "release")
     said = [
@@ -126,11 +160,12 @@ def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
         f"Training data: {', '.join(f'({key}) {letters[key]}' for key in sorted(letters))}; own: a model a dataset;"
         " from: initial weights from a run on that dataset.",
         f"gFLOPs: one clip through our model at scale {scale.name}.",
-        f"Test clips: {', '.join(f'{scale.datasets[name].title} {count}' for name, count in clips.items())}.",
     ]
     if fewer := _fewer(ours):
         said.append(f"Not every row has all seeds: {'; '.join(fewer)}.")
     said += [f"{method}: {RELEASE}." for method in released]
+    said.append(f"Processor: {_each(ours, 'processor')}. On another kind rounding differs, and so do the numbers.")
+    said += filter(None, (scale.remark, table.remark))
     if len(codes) > 1:
         said.append(f"These rows come from different versions of the numerical code: {', '.join(codes)}.")
     return said

@@ -1,6 +1,18 @@
 """A table as Markdown, to read and to paste."""
 
-from multitrain.analysis.layout import Lines, Rows, headings, notes, our_lines, published_lines, world
+from multitrain.analysis.layout import (
+    DATASETS,
+    TRAINING,
+    Lines,
+    Rows,
+    dataset_lines,
+    headings,
+    notes,
+    our_lines,
+    published_lines,
+    training_lines,
+    world,
+)
 from multitrain.config import Scale
 from multitrain.experiments import Table
 from multitrain.markup import Marked, cells
@@ -16,6 +28,8 @@ def render(table: Table, scale: Scale, rows: Rows) -> str:
     lines += grid(head, [[*line[:3], *map(Marked, line[3:])] for line in published])
     lines += ["", f"## Ours: {world(scale, rows)}", ""]
     lines += grid(head, our_lines(table, scale, rows))
+    lines += ["", "How our rows were trained, and on what:", ""]
+    lines += [*grid(TRAINING, training_lines(scale, rows)), "", *grid(DATASETS, dataset_lines(table, scale, rows))]
     return "\n".join([*lines, "", *(f"- {note}" for note in notes(table, scale, rows))]) + "\n"
 
 

@@ -1,6 +1,7 @@
 """Tables of the paper: the published rows as they stand, then ours, one row a method and dataset."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from multitrain.analysis import latex, markdown
 from multitrain.analysis.layout import PUBLISHED
 from multitrain.analysis.metrics import bootstrap_interval
 from multitrain.analysis.predictions import Predictions, read_json, read_predictions
-from multitrain.analysis.runs import seeds_of
+from multitrain.analysis.runs import read_record, seeds_of, yes_no
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Row, Run, Table
@@ -26,11 +27,14 @@ COLUMNS = (
     *("top1_projected", "top1_projected_low", "top1_projected_high"),  # of Y'_k
     *("top5_projected", "top5_projected_low", "top5_projected_high"),
     "clips",
+    *("classes", "train_clips"),  # of the dataset, as the run trained on it
+    *("epochs", "steps", "batch", "rate"),  # of the run; the rate is the peak
     "scale",
     "synthetic",
     "seeds",
     *("top1_std", "top5_std"),  # over seeds
     "code",
+    "processor",
     "rank_in_paper",
 )
 
@@ -120,18 +124,52 @@ def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
 
 def _result(folders: list[Path], dataset: str) -> dict[str, str]:
     """What the runs of one cell, one a seed, say about a dataset."""
-    records = [read_json(folder / "run.json", "`multitrain train`") for folder in folders]
+    records = [read_record(folder) for folder in folders]
     found = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in folders]
     _require_same_clips(found)
     values = {
         "clips": str(len(found[0].labels)),
-        "synthetic": "yes" if any(record["synthetic"] for record in records) else "no",
+        "synthetic": yes_no(any(record["synthetic"] for record in records)),
         "code": " ".join(sorted({record["code"] for record in records})),
+        **_training(folders[0] / "run.json", records, dataset),
         **_accuracies(np.stack([each.rank for each in found]), ""),
     }
     if found[0].projected is not None:
         values |= _accuracies(np.stack([each.projected for each in found]), "_projected")
     return values
+
+
+def _training(path: Path, records: list[dict], dataset: str) -> dict[str, str]:
+    """What the runs were trained on and for how long; where seeds differ, each value once."""
+
+    def each(value: Callable[[dict], object]) -> str:
+        try:
+            return " / ".join(dict.fromkeys(str(value(record)) for record in records))
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{path}: not the record of a run of this version: train it again") from None
+
+    return {
+        "classes": each(lambda record: record["datasets"][dataset]["classes"]),
+        "train_clips": each(lambda record: record["datasets"][dataset]["clips"]),
+        "epochs": each(epochs),
+        "steps": each(lambda record: record["steps"]),
+        "batch": each(lambda record: record["recipe"]["batch"]),
+        "rate": each(lambda record: f"{record['recipe']['rate']:g}"),
+        "processor": each(lambda record: processor_text(record["processor"])),
+    }
+
+
+def epochs(record: dict) -> str:
+    """As many as the recipe says; of a run with the steps of another, as many as these come to."""
+    if record["settings"]["steps_of"] is None:
+        return f"{record['recipe']['epochs']:g}"
+    clips = sum(its["clips"] for its in record["datasets"].values())
+    return f"{record['steps'] * record['recipe']['batch'] / clips:.1f}"
+
+
+def processor_text(said: dict[str, str]) -> str:
+    """A processor of run.json in words."""
+    return f"{said['model']} ({said['instructions']})"
 
 
 def _accuracies(rank: np.ndarray, suffix: str) -> dict[str, str]:

@@ -51,7 +51,14 @@ class Results:
         run: Run = self.experiments.run(name)
         folder = self.folder / name / f"seed{seed}"
         (folder / "predictions").mkdir(parents=True)
-        record = {"run": name, "scale": self.scale.name, "seed": seed, "synthetic": True, "code": code}
+        record = {
+            **{"run": name, "scale": self.scale.name, "seed": seed, "synthetic": True, "code": code},
+            "datasets": {each: {"classes": CLASSES, "clips": 100 * len(each)} for each in run.datasets},
+            "settings": {"steps_of": run.steps_of},
+            "recipe": {"epochs": 15.0, "batch": 16, "rate": 0.004},
+            "steps": 105,
+            "processor": {"model": "a processor", "instructions": "AVX2"},
+        }
         (folder / "run.json").write_text(json.dumps(record))
         for dataset, its in ranks.items():
             by_sum = (projected or {}).get(dataset, [0] * len(its) if run.projection == "add" else None)

@@ -27,7 +27,7 @@ def test_the_papers_figures_stand_beside_ours(results):
 def test_figures_the_paper_does_not_print_stay_empty(results):
     results.add("multitrain", {"mit": first(160)})
     results.add("mit_longer", {"mit": first(120)})
-    (row,), text = write(results, right="Baseline, steps of MultiTrain", stated_by="us")
+    (row,), text = write(results, table="table3", right="Baseline, steps of MultiTrain", stated_by="us")
     assert (row["paper_left"], row["paper_right"], row["paper_difference"]) == ("41.70", "", "")
     assert "Not in the paper:" in text
 

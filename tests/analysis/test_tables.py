@@ -2,15 +2,17 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from multitrain.analysis import terminal
 from multitrain.analysis.latex import escape
-from multitrain.analysis.runs import ranges
-from multitrain.analysis.tables import COLUMNS, published_rows, rounded, write_table
+from multitrain.analysis.runs import ranges, read_record
+from multitrain.analysis.tables import COLUMNS, epochs, published_rows, rounded, write_table
 from multitrain.configfile import load_scale
 from multitrain.errors import UserError
 
@@ -73,7 +75,7 @@ def test_our_rows_come_after_one_a_method_and_dataset(results):
     rows, _ = write(results)
     assert tuple(rows[0]) == COLUMNS
     ours = rows[PRINTED:]
-    methods = ["Baseline", "Baseline, steps of MultiTrain", "MultiTrain", "MultiTrain (large)"]
+    methods = ["Baseline", "MultiTrain", "MultiTrain (large)"]
     assert [(row["method"], row["dataset"]) for row in ours] == [(m, d) for m in methods for d in DATASETS]
     assert {
         (row["source"], row["scale"], row["synthetic"], row["seeds"], row["clips"], row["code"]) for row in ours
@@ -122,9 +124,48 @@ def test_markdown_keeps_published_and_ours_apart_and_says_what_ours_are(results)
     assert "| MultiTrain, Y′ₖ " in ours
     assert "| Baseline, Y′ₖ " not in ours
     assert "own; MiT, SSv2, ActNet: own, from K400" in ours
-    assert "K400 4, MiT 4" in ours
+    ours = ours.split("How our rows")[0]
     widths = {len(line) for line in ours.splitlines() if line.startswith("|")}
     assert len(widths) == 1
+
+
+def test_a_table_says_how_its_rows_were_trained_and_on_what(results):
+    results.add_table1()
+    record = results.folder / "mit_baseline/seed0/run.json"
+    record.write_text(record.read_text().replace('"steps": 105', '"steps": 45'))
+    rows, markdown = write(results)
+    row = next(row for row in rows[PRINTED:] if (row["method"], row["dataset"]) == ("MultiTrain", "ssv2"))
+    keys = ("classes", "train_clips", "epochs", "steps", "batch", "rate", "processor")
+    assert [row[key] for key in keys] == ["8", "400", "15", "105", "16", "0.004", "a processor (AVX2)"]
+    said = re.sub(" +", " ", markdown.split("How our rows")[1])
+    assert "| Baseline, K400, SSv2, ActNet | 15 | 105 | 16 | 0.004 |" in said
+    assert "| Baseline, MiT | 15 | 45 | 16 | 0.004 |" in said and "| MultiTrain | 15 | 105 | 16 | 0.004 |" in said
+    assert "| MiT | 8 | 12.5 | 300 | 4 |" in said
+    assert "Processor: a processor (AVX2)." in said and "short of their plateau" in said
+    assert "table3 has the controls" in said
+
+
+def test_epochs_of_a_run_with_the_steps_of_another_are_what_they_come_to(results):
+    results.add("mit_longer", {"mit": [0, 1]})
+    assert epochs(read_record(results.folder / "mit_longer/seed0")) == "5.6"  # 105 steps of 16 over 300 clips
+
+
+def test_a_record_of_another_version_is_refused(results):
+    results.add_table1()
+    record = results.folder / "multitrain/seed0/run.json"
+    record.write_text(json.dumps({"synthetic": True, "code": "abc"}))
+    with pytest.raises(UserError, match=r"multitrain/seed0/run\.json: not the record of a run of this version: train"):
+        write(results)
+
+
+def test_on_a_terminal_a_table_is_narrow_and_has_its_path(results):
+    results.add_table1()
+    rows, _ = write(results)
+    text = terminal.render(Path("out/table1"), results.experiments.table("table1"), results.scale, rows)
+    assert max(map(len, text.splitlines()[:-1])) <= 80 and "out/table1.md" in text
+    assert re.search(r"^MultiTrain +75\.0 +75\.0 +75\.0 +75\.0$", text, re.M)
+    assert re.search(r"^MultiTrain, Y\'_k +100\.0", text, re.M) and not re.search(r"^Baseline, Y", text, re.M)
+    assert "synthetic world mini, seed 0" in text and "ViViT" not in text
 
 
 def test_a_scale_of_smoke_tests_says_so_in_each_form(results):
@@ -232,7 +273,8 @@ def test_latex_says_what_the_markdown_says(results):
     for line in latex.splitlines():
         if line.endswith(r" \\") and "multicolumn" not in line:
             assert line.count(" & ") == len(columns) - 1
-    in_markdown = [line.split("|")[1].strip() for line in markdown.splitlines() if line.startswith("| MultiTrain")]
+    head = markdown.split("How our rows")[0]
+    in_markdown = [line.split("|")[1].strip() for line in head.splitlines() if line.startswith("| MultiTrain")]
     assert sum(line.startswith("MultiTrain") for line in latex.splitlines()) == len(in_markdown)
 
 

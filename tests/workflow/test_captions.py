@@ -29,7 +29,7 @@ def rendered(path: Path, **wildcards: str) -> str:
 def test_a_table_is_captioned_by_its_own_name(table: str, begins: str):
     text = " ".join(rendered(FOLDER / "table.rst", table=table).split())
     assert text.startswith(begins)
-    assert table == "mine" or text.count("Table ") == 1
+    assert table == "mine" or text.split("Table 3 has the controls")[0].count("Table ") == 1
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.rst")), ids=lambda path: path.stem)

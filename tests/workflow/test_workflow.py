@@ -257,9 +257,9 @@ def test_a_changed_notebook_is_executed_again_alone(project: Path, edit):
 @pytest.mark.parametrize(
     ("scale", "expected"),
     [
-        ("mini", {"synth": 5, "prepare": 5, "train": 19, "evaluate": 48}),
-        ("ci", {"synth": 5, "prepare": 5, "train": 38, "evaluate": 96}),
-        ("paper", {"prepare": 5, "train": 19, "evaluate": 48}),
+        ("mini", {"synth": 5, "prepare": 5, "train": 22, "evaluate": 51}),
+        ("ci", {"synth": 5, "prepare": 5, "train": 44, "evaluate": 102}),
+        ("paper", {"prepare": 5, "train": 22, "evaluate": 51}),
     ],
 )
 def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected: dict[str, int]):

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from multitrain.answered import Answered
 from multitrain.settings import Name, Settings
 
 
@@ -136,4 +137,5 @@ class Claims(Settings):
 
     paper: dict[Name, dict[str, PaperRow]] = Field(description="by table and our method: the paper's row")
     claims: dict[Name, Claim] = Field(min_length=1)
+    answered: dict[Name, Answered] = Field({}, description="claims that other records than accuracies answer")
     not_tested: tuple[Untested, ...] = ()

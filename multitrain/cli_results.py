@@ -14,6 +14,7 @@ app = typer.Typer()
 WRITES = {  # a file of each analysis that says of which scale it is
     "projections": "projections.parquet",
     "recovery": "projection_recovery.csv",
+    "evidence": "evidence.csv",
     "claims": "claims.csv",
     "classes": "per_class.csv",
     "spectrum": "spectrum.csv",
@@ -31,6 +32,7 @@ class Analysis(StrEnum):
 
     projections = "projections"
     recovery = "recovery"
+    evidence = "evidence"
     claims = "claims"
     classes = "classes"
     spectrum = "spectrum"
@@ -101,6 +103,10 @@ def analyse(
             projections.write_projections(*common, experiments.projecting_runs(), relations)
         case Analysis.recovery:
             recovery.write_recovery(*common, experiments.projecting_runs())
+        case Analysis.evidence:
+            from multitrain.analysis.evidence.write import write_evidence
+
+            write_evidence(loaded, experiments, load_claims(config, experiments), seeds, results, published)
         case Analysis.claims:
             claims.write_claims(loaded, experiments, load_claims(config, experiments), seeds, results, published)
         case Analysis.classes:

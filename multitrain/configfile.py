@@ -7,6 +7,7 @@ from typing import TypeVar
 import yaml
 from pydantic import ValidationError
 
+from multitrain.answered import Answered
 from multitrain.claims import Claim, Claims
 from multitrain.config import Scale
 from multitrain.errors import UserError, meant
@@ -114,6 +115,8 @@ def load_claims(config: Path | str, experiments: Experiments) -> Claims:
             _require(row.table or table, experiments.tables, f"{place}.{method}.table", "table")
     for name, claim in claims.claims.items():
         _check_claim(claim, claims, experiments, f"{path}: claims.{name}")
+    for name, answered in claims.answered.items():
+        _check_answered(answered, experiments, f"{path}: answered.{name}")
     return claims
 
 
@@ -132,6 +135,18 @@ def _check_claim(claim: Claim, claims: Claims, experiments: Experiments, place: 
         for dataset in (*(claim.datasets or table.datasets), *claim.than_on):
             if experiments.run_of(table, method, dataset) is None:
                 raise UserError(f"{place}.{key}: {method!r} was not trained on {dataset}: take it from the datasets")
+
+
+def _check_answered(claim: Answered, experiments: Experiments, place: str) -> None:
+    """Raise a UserError for a table, method or dataset that there is not."""
+    _require(claim.table, experiments.tables, f"{place}.table", "table")
+    table = experiments.tables[claim.table]
+    ours = {"left": claim.left} if claim.kind == "printed" else {"left": claim.left, "right": claim.right}
+    for key, method in ours.items():
+        if method:
+            _require(method, [row.method for row in table.rows], f"{place}.{key}", "method")
+    for dataset in claim.datasets:
+        _require(dataset, table.datasets, f"{place}.datasets", "dataset")
 
 
 def _require(name: str, known: Collection[str], place: str, what: str) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from multitrain.answered import STATED
 from multitrain.claims import Claims
 from multitrain.config import Project, Scale
 from multitrain.configfile import load_claims, load_experiments, load_scale, parse
@@ -183,6 +184,26 @@ class Plan:
             seeds=self.project.seeds,
             labels=self._labels(),
         )
+
+    def evidence_settings(self) -> str:
+        return _text(
+            shown=self.analysis_settings(),
+            answered={name: each.model_dump(mode="json") for name, each in self.claims.answered.items()},
+            paper={
+                table: {method: row.model_dump(mode="json") for method, row in its.items()}
+                for table, its in self.claims.paper.items()
+            },
+            model=self.scale.model,
+            checkpointing=self.scale.machine.checkpointing,
+        )
+
+    def published_files(self) -> list[str]:
+        """Files of resources/published that claims are held against."""
+        return [*(table.published for table in self.experiments.tables.values()), STATED]
+
+    def answered_tables(self) -> list[str]:
+        """Tables of ours that are held against published rows."""
+        return list(dict.fromkeys(each.table for each in self.claims.answered.values() if each.kind == "printed"))
 
     def claims_settings(self) -> str:
         return _text(shown=self.analysis_settings(), claims=self.claims)

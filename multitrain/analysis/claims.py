@@ -8,6 +8,7 @@ from pathlib import Path
 
 from multitrain.analysis import claims_markdown
 from multitrain.analysis.answers import Answers, read_answers, require_same_clips
+from multitrain.analysis.evidence.found import read_evidence
 from multitrain.analysis.metrics import paired_interval
 from multitrain.analysis.predictions import read_json
 from multitrain.analysis.tables import published_rows
@@ -45,11 +46,15 @@ class Outcome:
 def write_claims(
     scale: Scale, experiments: Experiments, claims: Claims, seeds: tuple[int, ...], results: Path, published: Path
 ) -> None:
-    """Write <results>/claims.csv and .md from the runs in `results` and the paper's tables in `published`."""
+    """Write <results>/claims.csv and .md from the runs in `results` and the paper's tables in `published`.
+
+    claims.md shows evidence.csv as well, which `write_evidence` writes.
+    """
     numbers = _Numbers(scale, experiments, claims, seeds, results / "runs" / scale.name, published)
     rows = [row for name, claim in claims.claims.items() for row in _claim_rows(name, claim, numbers)]
+    evidence = read_evidence(results) if claims.answered else []
     with atomic(results / "claims.md") as temporary:
-        temporary.write_text(claims_markdown.render(claims, scale, rows), encoding="utf-8")
+        temporary.write_text(claims_markdown.render(claims, scale, rows, evidence), encoding="utf-8")
     with atomic(results / "claims.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()

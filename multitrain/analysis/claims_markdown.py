@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from multitrain.analysis.evidence.text import section
 from multitrain.analysis.layout import setting
 from multitrain.analysis.markdown import grid
 from multitrain.analysis.metrics import LEVEL, RESAMPLES
@@ -12,8 +13,8 @@ Rows = list[dict[str, str]]
 HEAD = ("Section", "Claim", "Paper", "Ours, Yₖ", "Verdict, Yₖ", "Ours, Y′ₖ", "Verdict, Y′ₖ")
 
 
-def render(claims: Claims, scale: Scale, rows: Rows) -> str:
-    """The rows of claims.csv as text."""
+def render(claims: Claims, scale: Scale, rows: Rows, evidence: Rows) -> str:
+    """The rows of claims.csv, and those of evidence.csv, as text."""
     grouped = [[row for row in rows if row["claim"] == name] for name in claims.claims]
     papers = [its for its in grouped if its[0]["stated_by"] == "paper"]
     ours = [its for its in grouped if its[0]["stated_by"] == "us"]
@@ -22,6 +23,8 @@ def render(claims: Claims, scale: Scale, rows: Rows) -> str:
     if ours:
         lines += ["", "Not in the paper:", "", *grid(list(HEAD), [_line(its) for its in ours])]
     lines += ["", *(f"- {note}" for note in _notes(claims, scale, rows))]
+    if answered := section(evidence):
+        lines += ["", *answered]
     if claims.not_tested:
         lines += ["", "## Claims of the paper that these runs cannot decide", ""]
         lines += [f"- {each.section}: {each.text} {each.reason}" for each in claims.not_tested]

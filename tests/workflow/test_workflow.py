@@ -107,7 +107,7 @@ def costly(jobs: set[str]) -> set[str]:
 
 
 TABLES = {"table table1", "table table2", "table table3"}
-ANALYSES = {"claims", "class_means", "classes", "projections", "recovery", "spectrum", "table4", "training"}
+ANALYSES = {"claims", "class_means", "classes", "evidence", "projections", "recovery", "spectrum", "table4", "training"}
 
 
 def test_a_changed_run_runs_again_with_what_depends_on_it(project: Path, edit):
@@ -172,6 +172,7 @@ for name in sys.argv[1:]:
 print(json.dumps(found))
 """
     names = {f"analysis.{path.stem}" for path in (project / "multitrain/analysis").glob("*.py")}
+    names |= {"analysis.evidence.write"}
     names |= {f"analysis.figures.{path.stem}" for path in (project / "multitrain/analysis/figures").glob("*.py")}
     names -= {"analysis.flops", "analysis.memory", "analysis.estimate", "analysis.figures.__init__"}  # torch; itself
     command = [sys.executable, "-c", script, "cli_results", "cli_data", "analysis.figures", *sorted(names)]
@@ -183,7 +184,12 @@ print(json.dumps(found))
     }
 
 
-STARTS = {"table": "tables", "class_means": "class_map", "overview": "strips"}  # the other rules are called as modules
+STARTS = {
+    "table": "tables",
+    "class_means": "class_map",
+    "overview": "strips",
+    "evidence": "evidence.write",
+}  # the other rules are called as modules
 NOT_CODE = ("all", "datasets", "synth", "prepare", "train", "evaluate", "features", "flops")
 
 

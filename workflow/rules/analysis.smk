@@ -177,16 +177,42 @@ rule recovery:
         " {params.seeds} 2>&1 | tee {log:q}"
 
 
+rule evidence:
+    """Claims that costs, histories, spectra, projections or the paper's own tables answer."""
+    input:
+        records=PLAN.files(rules.train.output.record, PLAN.table_cells()),
+        training=f"{RESULTS}/training.parquet",
+        spectrum=f"{RESULTS}/spectrum.csv",
+        projections=rules.projections.output,
+        recovery=rules.recovery.output.csv,
+        tables=expand(f"{RESULTS}/{{table}}.csv", table=PLAN.answered_tables()),
+        published=expand(f"{PUBLISHED}/{{name}}", name=PLAN.published_files()),
+        code=CODE("multitrain.analysis.evidence.write"),
+    output:
+        f"{RESULTS}/evidence.csv",
+    log:
+        f"{LOGS}/evidence.log",
+    benchmark:
+        f"{BENCHMARKS}/evidence.tsv"
+    params:
+        options=PLAN.options("results"),
+        seeds=SEEDS,
+        settings=PLAN.evidence_settings(),
+    message:
+        "Writing {output}"
+    shell:
+        "python -m multitrain.cli analyse evidence {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"
+
+
 rule claims:
     """The claims of the paper's Section 4 and what our numbers say of them."""
     input:
         predictions=PLAN.files(rules.evaluate.output.predictions, PLAN.table_cells()),
         records=PLAN.files(rules.train.output.record, PLAN.table_cells()),
+        evidence=rules.evidence.output,
         flops=rules.flops.output.json,
-        published=expand(
-            f"{PUBLISHED}/{{name}}",
-            name=[table.published for table in PLAN.experiments.tables.values()],
-        ),
+        published=expand(f"{PUBLISHED}/{{name}}", name=PLAN.published_files()),
         code=CODE("multitrain.analysis.claims"),
     output:
         csv=report(

@@ -1,0 +1,64 @@
+"""Claims about operations and parameters, answered by the runs' own networks."""
+
+from multitrain.analysis.evidence.found import Answer, Finding, holds_if
+from multitrain.analysis.evidence.network import Cost, network_cost, step_operations
+from multitrain.analysis.evidence.records import Records
+from multitrain.answered import Answered
+
+
+def test_cost(claim: Answered, records: Records) -> Answer:
+    """Y_k of the left network needs no more operations than that of the right one, on each dataset.
+
+    It fails where Y_k hangs on projections, another dataset's head or the expander, or the left clips are larger.
+    """
+    findings = []
+    for dataset in records.datasets(claim):
+        left, right = (_cost(records, records.run(claim, name, dataset)) for name in (claim.left, claim.right))
+        mine, theirs = left.operations[dataset], right.operations[dataset]
+        ours = f"{mine:.6g} and {theirs:.6g} gFLOPs"
+        findings.append(Finding(records.title(dataset), ours, mine - theirs, holds_if(mine <= theirs)))
+    whole = f"{left.whole:.6g} gFLOPs with all heads and the expander, as `multitrain evaluate` carries it out"
+    return Answer((*findings, Finding("whole forward pass", whole)), _printed(claim, records))
+
+
+def training_cost(claim: Answered, records: Records) -> Answer:
+    """A training step of the left run takes at most 1 + bound times the operations of the right one's, for each clip.
+
+    It fails where the informative loss needs another forward pass, as with statistics over several micro-batches.
+    """
+    recorded = [records.recorded(records.joint(claim, method)) for method in (claim.left, claim.right)]
+    left, right = (step_operations(records.scale, its) for its in recorded)
+    more = left / right - 1
+    ours = f"{left:.6g} and {right:.6g} gFLOPs a clip, {100 * more:+.2f}%"
+    return Answer((Finding("a training step", ours, more, holds_if(more <= claim.bound)),))
+
+
+def parameters(claim: Answered, records: Records) -> Answer:
+    """One left network for all datasets has fewer parameters that scores need than the right ones together.
+
+    It fails where heads that all datasets share would be larger than the backbones that they save.
+    """
+    runs = {
+        method: dict.fromkeys(records.run(claim, method, name) for name in records.datasets(claim))
+        for method in (claim.left, claim.right)
+    }
+    left, right = ([_cost(records, run) for run in runs[method]] for method in (claim.left, claim.right))
+    findings = []
+    for part, key, decides in (("at test time", "needed", True), ("trained", "parameters", False)):
+        mine, theirs = (sum(getattr(each, key) for each in its) for its in (left, right))
+        ours = f"{mine:,} and {theirs:,}"
+        findings.append(Finding(part, ours, mine / theirs, holds_if(mine < theirs) if decides else ""))
+    return Answer(tuple(findings))
+
+
+def _cost(records: Records, run: str) -> Cost:
+    return network_cost(records.recorded(run).spec(records.scale.model).model_dump_json())
+
+
+def _printed(claim: Answered, records: Records) -> str:
+    """The cost that the paper prints for both methods."""
+    rows = [records.claims.paper.get(claim.table, {}).get(method) for method in (claim.left, claim.right)]
+    if None in rows:
+        return ""
+    its = [next(iter(records.paper(row.table or claim.table, row.method).values())).get("gflops") for row in rows]
+    return f"{its[0]} and {its[1]} gFLOPs" if all(its) else ""

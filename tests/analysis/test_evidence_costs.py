@@ -1,0 +1,130 @@
+"""Operations and parameters of networks as run.json describes them, and claims about them."""
+
+import json
+
+import pytest
+import torch
+
+from multitrain.analysis.evidence.found import FAILS, HOLDS
+from multitrain.analysis.evidence.network import network_cost, step_operations
+from multitrain.analysis.flops import cost
+from multitrain.model.network import Network, Output
+from tests.analysis.test_evidence import JOINT, answer, records
+
+CLASSES = dict(zip(JOINT, (16, 14, 13, 11), strict=True))
+WIDTH = 96  # of scale mini's features
+
+
+def add(results, *runs: str, **changes: object) -> None:
+    """run.json of runs as they are set, but for what is given."""
+    for name in runs:
+        run = results.experiments.run(name)
+        said = {
+            "synthetic": True,
+            "settings": run.model_dump(mode="json"),
+            "recipe": results.scale.recipes[run.recipe].model_dump(mode="json"),
+            "pixels": results.scale.sizes[run.size],
+            "datasets": {dataset: {"classes": CLASSES[dataset], "clips": 20} for dataset in run.datasets},
+            "parts": 1,
+        }
+        folder = results.folder / name / "seed0"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.json").write_text(json.dumps(said | changes))
+
+
+BASELINES = tuple(f"{name}_baseline" for name in JOINT)
+AGAINST_BASELINES = {"table": "table1", "left": "MultiTrain", "right": "Baseline"}
+
+
+@pytest.fixture
+def fresh():
+    """Networks of an edited class are not those of the cache."""
+    network_cost.cache_clear()
+    yield
+    network_cost.cache_clear()
+
+
+def test_operations_are_those_of_the_backbone_and_the_own_head(results):
+    add(results, "multitrain")
+    found = network_cost(records(results).recorded("multitrain").spec(results.scale.model).model_dump_json())
+    base = cost(results.scale, "base")
+    backbone = (base.gflops - base.layer_norm) * 1e9
+    assert found.backbone * 1e9 == pytest.approx(backbone, abs=0.5)
+    expected = {name: backbone + WIDTH * count for name, count in CLASSES.items()}
+    assert {name: 1e9 * value for name, value in found.operations.items()} == pytest.approx(expected, abs=0.5)
+    expander = WIDTH * 96 + 96 * 24
+    assert found.whole * 1e9 == pytest.approx(backbone + WIDTH * sum(CLASSES.values()) + expander, abs=0.5)
+
+
+def test_parameters_are_those_of_the_network_and_of_what_scores_need(results):
+    add(results, "multitrain")
+    spec = records(results).recorded("multitrain").spec(results.scale.model)
+    found, network = network_cost(spec.model_dump_json()), Network(spec)
+    count = lambda part: sum(weight.numel() for weight in part.parameters())  # noqa: E731
+    assert found.parameters == count(network)
+    assert found.needed == count(network.backbone) + count(network.heads)
+
+
+def test_joint_training_costs_nothing_more_at_test_time(results):
+    add(results, "multitrain", *BASELINES)
+    found = answer(results, "test_cost", **AGAINST_BASELINES)
+    assert [each.verdict for each in found.findings] == [HOLDS] * 4 + [""]
+    assert (found.verdict, found.paper) == (HOLDS, "224 and 224 gFLOPs")
+
+
+def test_scores_that_hang_on_projections_cost_more(results, monkeypatch, fresh):
+    """The measurement finds it by itself: nothing tells it which parts decide."""
+
+    def adding(self: Network, clips: torch.Tensor) -> Output:
+        z = self.backbone(clips)
+        return Output(z, self.expander(z), self.added({name: head(z) for name, head in self.heads.items()}))
+
+    monkeypatch.setattr(Network, "forward", adding)
+    add(results, "multitrain", *BASELINES)
+    found = answer(results, "test_cost", **AGAINST_BASELINES)
+    assert found.verdict == FAILS
+    assert all(each.value > 0 for each in found.findings if each.verdict)
+
+
+def test_larger_clips_cost_more(results):
+    add(results, *BASELINES)
+    add(results, "multitrain", pixels=64)
+    assert answer(results, "test_cost", **AGAINST_BASELINES).verdict == FAILS
+
+
+def test_one_network_needs_fewer_parameters_than_four(results):
+    add(results, "multitrain", *BASELINES)
+    found = answer(results, "parameters", **AGAINST_BASELINES)
+    assert found.verdict == HOLDS
+    needed, trained = found.findings
+    assert 0.25 < needed.value < 0.3  # a backbone for four, and all heads
+    assert needed.value < trained.value and trained.verdict == ""
+    assert answer(results, "parameters", **AGAINST_BASELINES, datasets=("mit",)).verdict == FAILS  # two more heads
+
+
+STEP = {"left": "MultiTrain", "right": "Vanilla", "bound": 0.01}
+
+
+def test_a_step_of_multitrain_costs_next_to_nothing_more(results):
+    add(results, "multitrain", "vanilla")
+    found = answer(results, "training_cost", **STEP)
+    assert found.verdict == HOLDS
+    assert 0 < found.findings[0].value < 0.01
+    assert answer(results, "training_cost", **{**STEP, "bound": 1e-6}).verdict == FAILS
+
+
+def test_statistics_over_several_micro_batches_cost_a_forward_pass_more(results):
+    add(results, "multitrain", "vanilla", parts=4)
+    found = answer(results, "training_cost", **STEP)
+    assert found.verdict == FAILS
+    assert found.findings[0].value == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_a_step_is_three_passes_of_the_backbone_and_what_the_losses_take(results):
+    add(results, "vanilla")
+    recorded = records(results).recorded("vanilla")
+    backbone = network_cost(recorded.spec(results.scale.model).model_dump_json()).backbone
+    heads = 3 * WIDTH * sum(CLASSES.values())  # forward, and by the weights and the features backward
+    statistics = 16 * WIDTH  # of the Gram matrix of 16 clips' features, which are recorded in each run
+    found = 1e9 * step_operations(results.scale, recorded)
+    assert found == pytest.approx(3e9 * backbone + heads + statistics, abs=0.5)

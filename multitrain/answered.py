@@ -32,13 +32,13 @@ class Answered(Settings):
     text: str = Field(description="what is tested, in one sentence")
     note: str = Field("", description="what a reader must know of how it is tested")
     kind: Kind = Field(
-        description="test_cost: operations that Y_k needs, left no more than right; training_cost: operations of a"
-        " training step, left at most 1 + bound times right; parameters: those that Y_k needs, left fewer than right;"
-        " collapse: effective rank of z, left below bound times right; loss: classification loss of the last epoch at"
-        " least bound times the first's; spread: variance term of the last epoch at most bound; setback: the loss of a"
-        " dataset rises again by at least bound of its fall; overlap: classes of the first dataset with a related one"
-        " in the second; same_name: a class's namesake has not the largest weight; recovery: large weights name related"
-        " classes; printed: the paper's left above a published method, at bound times its cost at most"
+        description="test_cost: operations that Y_k needs, left no more than right; training_cost: operations of a step of"
+        " training, left at most 1 + bound times right; parameters: those that Y_k needs, left fewer than right; collapse:"
+        " effective rank of z, left below bound times right; loss: classification loss of the training's last tenth at"
+        " least bound times the first's; spread: variance term of the last tenth at most bound; setback: the"
+        " classification loss rises again by at least bound of its fall; overlap: classes of the first dataset with a"
+        " related one in the second; same_name: a class's namesake has not the largest weight; recovery: large weights"
+        " name related classes; printed: the paper's left above a published method, at bound times its cost at most"
     )
     table: Name = Field(description="table of the experiments that has the methods")
     left: str = Field(description="method that the sentence is about")

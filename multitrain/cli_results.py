@@ -14,6 +14,7 @@ app = typer.Typer()
 WRITES = {  # a file of each analysis that says of which scale it is
     "projections": "projections.parquet",
     "recovery": "projection_recovery.csv",
+    "networks": "networks.csv",
     "evidence": "evidence.csv",
     "claims": "claims.csv",
     "classes": "per_class.csv",
@@ -32,6 +33,7 @@ class Analysis(StrEnum):
 
     projections = "projections"
     recovery = "recovery"
+    networks = "networks"
     evidence = "evidence"
     claims = "claims"
     classes = "classes"
@@ -103,6 +105,10 @@ def analyse(
             projections.write_projections(*common, experiments.projecting_runs(), relations)
         case Analysis.recovery:
             recovery.write_recovery(*common, experiments.projecting_runs())
+        case Analysis.networks:
+            from multitrain.analysis.networks import write_networks
+
+            write_networks(*common)
         case Analysis.evidence:
             from multitrain.analysis.evidence.write import write_evidence
 

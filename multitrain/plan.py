@@ -193,17 +193,19 @@ class Plan:
                 table: {method: row.model_dump(mode="json") for method, row in its.items()}
                 for table, its in self.claims.paper.items()
             },
+        )
+
+    def networks_settings(self) -> str:
+        return _text(
+            shown={name: self.experiments.shown_runs(name) for name in self.experiments.tables},
             model=self.scale.model,
             checkpointing=self.scale.machine.checkpointing,
+            seeds=self.project.seeds,
         )
 
     def published_files(self) -> list[str]:
         """Files of resources/published that claims are held against."""
         return [*(table.published for table in self.experiments.tables.values()), STATED]
-
-    def answered_tables(self) -> list[str]:
-        """Tables of ours that are held against published rows."""
-        return list(dict.fromkeys(each.table for each in self.claims.answered.values() if each.kind == "printed"))
 
     def claims_settings(self) -> str:
         return _text(shown=self.analysis_settings(), claims=self.claims)

@@ -109,6 +109,7 @@ def test_an_imported_release_checkpoint_loads(tmp_path, capsys):
         (["table", "table4"], "projections.parquet: no such"),
         (["analyse", "projections"], "run.json: no such file"),
         (["analyse", "recovery"], "projections.parquet: no such"),
+        (["analyse", "networks"], "run.json: no such file"),
         (["analyse", "evidence"], "no such"),
         (["analyse", "claims"], "no such file"),
         (["analyse", "classes"], "no such"),

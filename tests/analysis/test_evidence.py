@@ -1,7 +1,6 @@
 """Claims that other records answer, on records whose answers are known."""
 
 import csv
-import json
 
 import numpy as np
 import pandas as pd
@@ -35,13 +34,18 @@ def answer(results, kind: str, *seeds: int, **settings: object):
 
 
 def histories_of(results, **runs: dict[int, list[float]]) -> None:
-    """training.parquet: for each run and seed the same L_k of each dataset, an epoch of two steps each."""
+    """training.parquet: for each run and seed L_k of each dataset, one a tenth of the steps, a bit up and down.
+
+    Of one loss there are three steps, too few for anything.
+    """
     rows = []
     for run, its in runs.items():
         for seed, losses in its.items():
-            for step in range(2 * len(losses)):
-                value = losses[step // 2] + (0.1 if step % 2 else -0.1)
+            for step in range(3 if len(losses) == 1 else 5 * len(losses)):
+                value = losses[step // 5] + (0.01 if step % 2 else -0.01)
                 row = {"run": run, "seed": seed, "step": step, "epoch": step / 2, "total": value, "variance": value}
+                (results.folder / run / f"seed{seed}").mkdir(parents=True, exist_ok=True)
+                (results.folder / run / f"seed{seed}" / "run.json").touch()
                 row |= {"scale": "mini", "synthetic": "yes", **{f"classification.{name}": value for name in JOINT}}
                 rows.append(row)
     pd.DataFrame(rows).to_parquet(results.root / "training.parquet")
@@ -62,20 +66,22 @@ def test_a_claim_has_the_verdict_that_all_parts_share(verdicts: list[str], verdi
     assert agreed(verdicts) == agreed(verdicts[::-1]) == verdict
 
 
-@pytest.mark.parametrize(
-    ("losses", "verdict"),
-    [([2.0, 2.1, 2.0, 1.9], HOLDS), ([2.0, 1.5, 1.2, 1.0], FAILS), ([2.0, 1.0, 0.5], OPEN)],
-)
-def test_a_loss_stands_still_or_falls_or_has_too_few_epochs(results, losses: list[float], verdict: str):
+FALLING = [4.0, 3.5, 3.0, 2.5, 2.0, 1.5, 1.0, 0.8, 0.6, 0.5]
+LEVEL = [2.0, 2.02, 1.98, 2.0, 2.01, 1.99, 2.0, 2.0, 2.01, 1.95]
+RISING = [4.0, 3.0, 2.0, 1.0, 1.5, 2.0, 2.5, 2.0, 1.5, 1.0]
+
+
+@pytest.mark.parametrize(("losses", "verdict"), [(LEVEL, HOLDS), (FALLING, FAILS), ([2.0], OPEN)])
+def test_a_loss_stands_still_or_falls_or_has_too_few_steps(results, losses: list[float], verdict: str):
     histories_of(results, wo_informative={0: losses})
     found = answer(results, "loss", bound=0.9)
     assert found.verdict == verdict
-    assert found.findings[0].value == pytest.approx(losses[-1] / losses[0])
+    assert verdict == OPEN or found.findings[0].value == pytest.approx(losses[-1] / losses[0], rel=0.01)
 
 
 def test_seeds_that_say_different_things_are_mixed(results):
-    histories_of(results, wo_informative={0: [2.0] * 4, 3: [2.0, 1.5, 1.2, 1.0]})
-    found = answer(results, "loss", 0, 3, bound=0.9)
+    histories_of(results, wo_informative={0: LEVEL, 3: FALLING})
+    found = answer(results, "loss", 0, 1, 3, bound=0.9)  # seed 1 is of other runs
     assert [each.part for each in found.findings] == ["seed 0", "seed 3"]
     assert [each.verdict for each in found.findings] == [HOLDS, FAILS]
     assert found.verdict == MIXED
@@ -83,28 +89,41 @@ def test_seeds_that_say_different_things_are_mixed(results):
 
 @pytest.mark.parametrize(("last", "verdict"), [(0.02, HOLDS), (0.5, FAILS)])
 def test_the_variance_term_is_down_at_the_end_or_not(results, last: float, verdict: str):
-    histories_of(results, multitrain={0: [1.0, 0.6, 0.3, last]})
+    histories_of(results, multitrain={0: [*np.linspace(1, 0.5, 9), last]})
     assert answer(results, "spread", left="MultiTrain", bound=0.1).verdict == verdict
 
 
 @pytest.mark.parametrize(
-    ("losses", "share"),
-    [([4, 3, 2, 1], 0.0), ([4, 2, 3, 0], 0.25), ([4, 1, 3, 0], 0.5), ([1, 2, 3, 4], np.inf), ([1, 1, 1, 1], 0.0)],
+    ("losses", "rise", "fall"),
+    [([4, 3, 2, 1], 0, 3), ([4, 2, 3, 0], 1, 4), ([4, 1, 3, 0], 2, 4), ([1, 2, 3, 4], 3, 0), ([4, 1, 3, 2], 2, 3)],
 )
-def test_the_largest_setback_is_a_share_of_the_fall(losses: list[float], share: float):
-    assert histories.largest_setback(np.array(losses, dtype=float)) == share
+def test_the_largest_setback_is_a_rise_above_the_lowest_so_far(losses: list[float], rise: float, fall: float):
+    found = histories.largest_setback(np.array(losses, dtype=float), np.full(4, 0.1))
+    assert found == pytest.approx((rise, fall, 0.3 * np.sqrt(2)))
 
 
-@pytest.mark.parametrize(("losses", "verdict"), [([4, 1, 3, 0], HOLDS), ([4, 3, 2, 1], FAILS), ([1, 2, 3, 4], HOLDS)])
-def test_training_is_unstable_where_a_loss_rises_again(results, losses: list[float], verdict: str):
+@pytest.mark.parametrize(("losses", "verdict"), [(RISING, HOLDS), (FALLING, FAILS), (RISING[3:6] * 3, HOLDS)])
+def test_training_is_unstable_where_the_loss_rises_again(results, losses: list[float], verdict: str):
     histories_of(results, vanilla={0: losses})
     assert answer(results, "setback", left="Vanilla", bound=0.25).verdict == verdict
+
+
+def test_steps_too_noisy_for_a_rise_to_show_decide_nothing(results):
+    histories_of(results, vanilla={0: FALLING})
+    frame = pd.read_parquet(results.root / "training.parquet")
+    noise = np.where(np.arange(len(frame)) % 2, 3.0, -3.0)
+    for name in JOINT:
+        frame[f"classification.{name}"] += noise
+    frame.to_parquet(results.root / "training.parquet")
+    assert answer(results, "setback", left="Vanilla", bound=0.25).verdict == OPEN
 
 
 def spectra(results, **runs: list[float]) -> None:
     """spectrum.csv of z's eigenvalues by run."""
     lines = ["run,seed,space,index,eigenvalue,effective_rank,dimensions"]
     for run, values in runs.items():
+        (results.folder / run / "seed0").mkdir(parents=True)
+        (results.folder / run / "seed0" / "run.json").touch()
         shares = np.array(values) / sum(values)
         rank = float(np.exp(-(shares * np.log(shares)).sum()))
         lines += [f"{run},0,z,{i},{value},{rank:.4f},{len(values)}" for i, value in enumerate(values, 1)]
@@ -194,15 +213,15 @@ def test_holms_correction_is_the_textbooks():
 
 
 @pytest.mark.parametrize(("low", "high", "verdict"), [(84.0, 86.0, HOLDS), (80.0, 83.0, FAILS), (83.0, 84.0, OPEN)])
-def test_ours_are_held_against_published_methods_on_real_datasets_alone(results, low, high, verdict: str):
+def test_ours_are_held_against_published_methods_on_real_datasets_alone(results, monkeypatch, low, high, verdict):
     histories_of(results, multitrain={0: [1.0]})
     claim = {**LARGE, "kind": "printed", "right": "CoVER", "bound": 0.5, "datasets": ("k400",)}
     found = answer(results, **claim)
     assert (found.verdict, found.paper) == ("not comparable here", "K400 +0.1; 0.26 of its cost")
     frame = pd.read_parquet(results.root / "training.parquet")
     frame.assign(synthetic="no").to_parquet(results.root / "training.parquet")
-    row = f"ours,MultiTrain (large),k400,{(low + high) / 2},{low},{high}"
-    (results.root / "table1.csv").write_text(f"source,method,dataset,top1,top1_low,top1_high\n{row}\n")
+    row = {"method": "MultiTrain (large)", "dataset": "k400", "top1": "83.5", "top1_low": low, "top1_high": high}
+    monkeypatch.setattr("multitrain.analysis.evidence.records.our_rows", lambda *_: [row])
     assert answer(results, **claim).verdict == verdict
 
 
@@ -213,7 +232,7 @@ def test_a_cost_above_the_stated_part_is_said_to_be(results):
 
 
 def test_rows_are_written_and_read(results):
-    histories_of(results, vanilla={0: [4, 1, 3, 0]})
+    histories_of(results, vanilla={0: RISING})
     shipped = load_claims(ROOT / "config", results.experiments)
     claims = Claims(
         paper=shipped.paper, claims=shipped.claims, answered={"vanilla_unstable": shipped.answered["vanilla_unstable"]}
@@ -238,15 +257,10 @@ def test_evidence_that_is_missing_or_damaged_is_named(results, content, said: st
 
 
 def test_what_is_not_in_a_record_is_named(results):
-    histories_of(results, vanilla={0: [4, 1, 3, 0]})
+    histories_of(results, vanilla={0: RISING})
     with pytest.raises(UserError, match=r"training.parquet: no steps of run multitrain, seed 0"):
         answer(results, "spread", left="MultiTrain", bound=0.1)
     with pytest.raises(UserError, match=r"table1: 'Baseline' is no single run"):
         answer(results, "spread", table="table1", left="Baseline", bound=0.1)
     with pytest.raises(UserError, match=r"table1.csv: no method 'Cover', which claims.yaml names"):
         answer(results, "printed", **LARGE, right="Cover")
-    folder = results.folder / "multitrain" / "seed0"
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps({"synthetic": True, "datasets": {}}))
-    with pytest.raises(UserError, match=r"multitrain/seed0/run.json: no record of a network \('settings'\)"):
-        records(results).recorded("multitrain")

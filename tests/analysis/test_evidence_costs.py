@@ -1,15 +1,18 @@
 """Operations and parameters of networks as run.json describes them, and claims about them."""
 
+import csv
 import json
 
 import pytest
 import torch
 
 from multitrain.analysis.evidence.found import FAILS, HOLDS
-from multitrain.analysis.evidence.network import network_cost, step_operations
 from multitrain.analysis.flops import cost
+from multitrain.analysis.networks import COLUMNS, network_cost, read_recorded, step_operations, write_networks
+from multitrain.errors import UserError
 from multitrain.model.network import Network, Output
-from tests.analysis.test_evidence import JOINT, answer, records
+from tests.analysis.test_evidence import JOINT
+from tests.analysis.test_evidence import answer as answered
 
 CLASSES = dict(zip(JOINT, (16, 14, 13, 11), strict=True))
 WIDTH = 96  # of scale mini's features
@@ -32,6 +35,20 @@ def add(results, *runs: str, **changes: object) -> None:
         (folder / "run.json").write_text(json.dumps(said | changes))
 
 
+def answer(results, kind: str, **settings: object):
+    """The answer by the networks of the runs that are there."""
+    there = {path.name for path in results.folder.iterdir() if path.is_dir()}
+    table = results.experiments.tables["table3"]
+    table = table.model_copy(update={"rows": tuple(row for row in table.rows if set(row.runs) <= there)})
+    shown = results.experiments.model_copy(update={"tables": {"table3": table}})
+    write_networks(results.scale, shown, (0,), results.root)
+    return answered(results, kind, **settings)
+
+
+def recorded(results, run: str):
+    return read_recorded(results.folder / run / "seed0")
+
+
 BASELINES = tuple(f"{name}_baseline" for name in JOINT)
 AGAINST_BASELINES = {"table": "table1", "left": "MultiTrain", "right": "Baseline"}
 
@@ -46,7 +63,7 @@ def fresh():
 
 def test_operations_are_those_of_the_backbone_and_the_own_head(results):
     add(results, "multitrain")
-    found = network_cost(records(results).recorded("multitrain").spec(results.scale.model).model_dump_json())
+    found = network_cost(recorded(results, "multitrain").spec(results.scale.model).model_dump_json())
     base = cost(results.scale, "base")
     backbone = (base.gflops - base.layer_norm) * 1e9
     assert found.backbone * 1e9 == pytest.approx(backbone, abs=0.5)
@@ -58,7 +75,7 @@ def test_operations_are_those_of_the_backbone_and_the_own_head(results):
 
 def test_parameters_are_those_of_the_network_and_of_what_scores_need(results):
     add(results, "multitrain")
-    spec = records(results).recorded("multitrain").spec(results.scale.model)
+    spec = recorded(results, "multitrain").spec(results.scale.model)
     found, network = network_cost(spec.model_dump_json()), Network(spec)
     count = lambda part: sum(weight.numel() for weight in part.parameters())  # noqa: E731
     assert found.parameters == count(network)
@@ -122,9 +139,28 @@ def test_statistics_over_several_micro_batches_cost_a_forward_pass_more(results)
 
 def test_a_step_is_three_passes_of_the_backbone_and_what_the_losses_take(results):
     add(results, "vanilla")
-    recorded = records(results).recorded("vanilla")
-    backbone = network_cost(recorded.spec(results.scale.model).model_dump_json()).backbone
+    vanilla = recorded(results, "vanilla")
+    backbone = network_cost(vanilla.spec(results.scale.model).model_dump_json()).backbone
     heads = 3 * WIDTH * sum(CLASSES.values())  # forward, and by the weights and the features backward
     statistics = 16 * WIDTH  # of the Gram matrix of 16 clips' features, which are recorded in each run
-    found = 1e9 * step_operations(results.scale, recorded)
+    found = 1e9 * step_operations(results.scale, vanilla)
     assert found == pytest.approx(3e9 * backbone + heads + statistics, abs=0.5)
+
+
+def test_a_row_a_run_and_dataset_is_written(results):
+    add(results, "multitrain", *BASELINES)
+    answer(results, "test_cost", **AGAINST_BASELINES)
+    with (results.root / "networks.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert tuple(rows[0]) == COLUMNS
+    assert [(row["run"], row["dataset"]) for row in rows][3:5] == [
+        ("actnet_baseline", "actnet"),
+        ("multitrain", "k400"),
+    ]
+    assert {row["scale"] for row in rows} == {"mini"}
+
+
+def test_what_is_not_in_a_record_is_named(results):
+    add(results, "multitrain", settings={"datasets": []})
+    with pytest.raises(UserError, match=r"multitrain/seed0/run.json: no record of a network .*datasets.*: train"):
+        recorded(results, "multitrain")

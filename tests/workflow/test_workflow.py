@@ -174,7 +174,8 @@ print(json.dumps(found))
     names = {f"analysis.{path.stem}" for path in (project / "multitrain/analysis").glob("*.py")}
     names |= {"analysis.evidence.write"}
     names |= {f"analysis.figures.{path.stem}" for path in (project / "multitrain/analysis/figures").glob("*.py")}
-    names -= {"analysis.flops", "analysis.memory", "analysis.estimate", "analysis.figures.__init__"}  # torch; itself
+    names -= {f"analysis.{name}" for name in ("flops", "memory", "estimate", "networks")}  # torch
+    names -= {"analysis.figures.__init__"}  # itself
     command = [sys.executable, "-c", script, "cli_results", "cli_data", "analysis.figures", *sorted(names)]
     listed = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=SECONDS)
     assert listed.returncode == 0, listed.stderr
@@ -190,7 +191,7 @@ STARTS = {
     "overview": "strips",
     "evidence": "evidence.write",
 }  # the other rules are called as modules
-NOT_CODE = ("all", "datasets", "synth", "prepare", "train", "evaluate", "features", "flops")
+NOT_CODE = ("all", "datasets", "synth", "prepare", "train", "evaluate", "features", "flops", "networks")
 
 
 def starts(name: str, project: Path) -> list[str]:

@@ -177,6 +177,27 @@ rule recovery:
         " {params.seeds} 2>&1 | tee {log:q}"
 
 
+rule networks:
+    """Operations and parameters of every run's own network."""
+    input:
+        records=PLAN.files(rules.train.output.record, PLAN.table_cells()),
+    output:
+        f"{RESULTS}/networks.csv",
+    log:
+        f"{LOGS}/networks.log",
+    benchmark:
+        f"{BENCHMARKS}/networks.tsv"
+    params:
+        options=PLAN.options("results"),
+        seeds=SEEDS,
+        settings=PLAN.networks_settings(),
+    message:
+        "Measuring the cost of every run's network"
+    shell:
+        "python -m multitrain.cli analyse networks {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"
+
+
 rule evidence:
     """Claims that costs, histories, spectra, projections or the paper's own tables answer."""
     input:
@@ -185,7 +206,9 @@ rule evidence:
         spectrum=f"{RESULTS}/spectrum.csv",
         projections=rules.projections.output,
         recovery=rules.recovery.output.csv,
-        tables=expand(f"{RESULTS}/{{table}}.csv", table=PLAN.answered_tables()),
+        networks=rules.networks.output,
+        predictions=PLAN.files(rules.evaluate.output.predictions, PLAN.table_cells()),
+        flops=rules.flops.output.json,
         published=expand(f"{PUBLISHED}/{{name}}", name=PLAN.published_files()),
         code=CODE("multitrain.analysis.evidence.write"),
     output:

@@ -1,7 +1,6 @@
 """Claims about operations and parameters, answered by the runs' own networks."""
 
 from multitrain.analysis.evidence.found import Answer, Finding, holds_if
-from multitrain.analysis.evidence.network import Cost, network_cost, step_operations
 from multitrain.analysis.evidence.records import Records
 from multitrain.answered import Answered
 
@@ -13,11 +12,12 @@ def test_cost(claim: Answered, records: Records) -> Answer:
     """
     findings = []
     for dataset in records.datasets(claim):
-        left, right = (_cost(records, records.run(claim, name, dataset)) for name in (claim.left, claim.right))
-        mine, theirs = left.operations[dataset], right.operations[dataset]
+        runs = (records.run(claim, name, dataset) for name in (claim.left, claim.right))
+        left, right = (records.network(run).loc[dataset] for run in runs)
+        mine, theirs = left["gflops"], right["gflops"]
         ours = f"{mine:.6g} and {theirs:.6g} gFLOPs"
         findings.append(Finding(records.title(dataset), ours, mine - theirs, holds_if(mine <= theirs)))
-    whole = f"{left.whole:.6g} gFLOPs with all heads and the expander, as `multitrain evaluate` carries it out"
+    whole = f"{left['gflops_whole']:.6g} gFLOPs with all heads and the expander, as evaluation carries it out"
     return Answer((*findings, Finding("whole forward pass", whole)), _printed(claim, records))
 
 
@@ -26,8 +26,8 @@ def training_cost(claim: Answered, records: Records) -> Answer:
 
     It fails where the informative loss needs another forward pass, as with statistics over several micro-batches.
     """
-    recorded = [records.recorded(records.joint(claim, method)) for method in (claim.left, claim.right)]
-    left, right = (step_operations(records.scale, its) for its in recorded)
+    runs = (records.joint(claim, method) for method in (claim.left, claim.right))
+    left, right = (records.network(run)["gflops_step"].iloc[0] for run in runs)
     more = left / right - 1
     ours = f"{left:.6g} and {right:.6g} gFLOPs a clip, {100 * more:+.2f}%"
     return Answer((Finding("a training step", ours, more, holds_if(more <= claim.bound)),))
@@ -42,17 +42,12 @@ def parameters(claim: Answered, records: Records) -> Answer:
         method: dict.fromkeys(records.run(claim, method, name) for name in records.datasets(claim))
         for method in (claim.left, claim.right)
     }
-    left, right = ([_cost(records, run) for run in runs[method]] for method in (claim.left, claim.right))
     findings = []
-    for part, key, decides in (("at test time", "needed", True), ("trained", "parameters", False)):
-        mine, theirs = (sum(getattr(each, key) for each in its) for its in (left, right))
-        ours = f"{mine:,} and {theirs:,}"
+    for part, key, decides in (("at test time", "parameters_needed", True), ("trained", "parameters", False)):
+        mine, theirs = (sum(records.network(run)[key].iloc[0] for run in its) for its in runs.values())
+        ours = f"{mine:,.0f} and {theirs:,.0f}"
         findings.append(Finding(part, ours, mine / theirs, holds_if(mine < theirs) if decides else ""))
     return Answer(tuple(findings))
-
-
-def _cost(records: Records, run: str) -> Cost:
-    return network_cost(records.recorded(run).spec(records.scale.model).model_dump_json())
 
 
 def _printed(claim: Answered, records: Records) -> str:

@@ -1,77 +1,90 @@
-"""Claims about how training went, answered by the recorded steps; windows are epochs, each of which sees every clip."""
+"""Claims about how training went, answered by the recorded steps: means over each tenth of them."""
 
 import numpy as np
 import pandas as pd
 
-from multitrain.analysis.evidence.found import OPEN, Answer, Finding, holds_if
+from multitrain.analysis.evidence.found import FAILS, HOLDS, OPEN, Answer, Finding, holds_if
 from multitrain.analysis.evidence.records import Records
 from multitrain.answered import Answered
 
-FEWEST = 4  # epochs for a verdict
+TENTHS = 10
+FEWEST = 4  # recorded steps of a tenth for a verdict
+ERRORS = 3  # standard errors that a rise has to be above
 
 
 def loss(claim: Answered, records: Records) -> Answer:
-    """The classification loss of the last epoch is at least `bound` times that of the first: nothing was learned.
+    """The classification loss of the last tenth is at least `bound` times that of the first: nothing was learned.
 
     The sum of L_k over the datasets decides: Eq. 6's total falls by its sigma alone where L_k stands still. The total
     is shown. It fails where the loss falls by more.
     """
-    findings = []
-    for seed in records.seeds:
-        steps = records.history(records.joint(claim, claim.left), seed)
-        epochs = by_epoch(steps)
-        summed = epochs.filter(like="classification.").sum(axis=1).to_numpy()  # NaN of absent datasets counts 0
-        total = epochs["total"].to_numpy()
+    run, findings = records.joint(claim, claim.left), []
+    for seed in records.seeds_of(run):
+        steps = records.history(run, seed)
+        (summed, _), (total, _) = tenths(summed_loss(steps)), tenths(steps["total"])
         ours = f"sum of Lₖ {summed[0]:.3f} → {summed[-1]:.3f}, total {total[0]:.3f} → {total[-1]:.3f}"
         left = float(summed[-1] / summed[0])
-        findings.append(_of_seed(seed, ours, left, epochs, left >= claim.bound))
+        findings.append(_of_seed(seed, ours, left, steps, holds_if(left >= claim.bound)))
     return Answer(tuple(findings))
 
 
 def spread(claim: Answered, records: Records) -> Answer:
-    """The variance term of the last epoch is at most `bound`: dimensions of Z' deviate by about 1, as it asks.
+    """The variance term of the last tenth is at most `bound`: dimensions of Z' deviate by about 1, as it asks.
 
     L^v is 1 where nothing varies and 0 where every dimension's deviation is 1 or more. It fails where it stays high.
     """
-    findings = []
-    for seed in records.seeds:
-        epochs = by_epoch(records.history(records.joint(claim, claim.left), seed))
-        first, last = epochs["variance"].to_numpy()[[0, -1]]
-        findings.append(_of_seed(seed, f"Lᵛ {first:.3f} → {last:.3f}", float(last), epochs, last <= claim.bound))
+    run, findings = records.joint(claim, claim.left), []
+    for seed in records.seeds_of(run):
+        steps = records.history(run, seed)
+        first, *_, last = tenths(steps["variance"])[0]
+        ours = f"Lᵛ {first:.3f} → {last:.3f}"
+        findings.append(_of_seed(seed, ours, float(last), steps, holds_if(last <= claim.bound)))
     return Answer(tuple(findings))
 
 
 def setback(claim: Answered, records: Records) -> Answer:
-    """The loss of some dataset rises again by at least `bound` of what it had fallen by: the training is unstable.
+    """The classification loss rises again by at least `bound` of what it had fallen by: the training is unstable.
 
-    It fails where the loss of every dataset goes down with smaller setbacks.
+    A rise counts where it is above ERRORS standard errors. It fails where there is none of that size and one would have
+    shown; steps too noisy for that decide nothing. The sum over the datasets is taken: a history does not say how many
+    clips of each dataset a step had, of which a single L_k depends most.
     """
-    findings = []
-    for seed in records.seeds:
-        epochs = by_epoch(records.history(records.joint(claim, claim.left), seed))
-        found = {name: largest_setback(epochs[f"classification.{name}"].to_numpy()) for name in records.datasets(claim)}
-        worst = max(found, key=found.get)
-        risen = "a rise without a fall" if found[worst] == np.inf else f"at most {100 * found[worst]:.1f}%"
-        ours = f"{risen} ({records.title(worst)})"
-        findings.append(_of_seed(seed, ours, found[worst], epochs, found[worst] >= claim.bound))
+    run, findings = records.joint(claim, claim.left), []
+    for seed in records.seeds_of(run):
+        steps = records.history(run, seed)
+        rise, fall, noise = largest_setback(*tenths(summed_loss(steps)))
+        ours = f"rises by {rise:.3f} ± {noise / ERRORS:.3f} after a fall of {fall:.3f}"
+        size = rise / fall if fall > 0 else (np.inf if rise > noise else 0.0)
+        verdict = OPEN
+        if rise > noise and size >= claim.bound:
+            verdict = HOLDS
+        elif size < claim.bound and claim.bound * fall > noise:
+            verdict = FAILS
+        findings.append(_of_seed(seed, ours, size, steps, verdict))
     return Answer(tuple(findings))
 
 
-def by_epoch(steps: pd.DataFrame) -> pd.DataFrame:
-    """Means over the recorded steps of each whole epoch, in order."""
-    return steps.groupby(np.floor(steps["epoch"]).astype(int), sort=True).mean(numeric_only=True)
+def summed_loss(steps: pd.DataFrame) -> pd.Series:
+    """Sum of L_k over the run's datasets, the batch's mean loss; what is empty is of no dataset of the run."""
+    return steps.filter(regex=r"^classification\.").sum(axis=1)
 
 
-def largest_setback(values: np.ndarray) -> float:
-    """The largest rise above the lowest value so far, as a share of the whole fall; infinite where nothing fell."""
-    lowest = np.minimum.accumulate(values)
-    rise, fall = float((values - lowest).max()), float(values[0] - lowest[-1])
-    if rise <= 0:
-        return 0.0
-    return rise / fall if fall > 0 else np.inf
+def tenths(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of each tenth of the recorded steps and its standard error, (10,) each; fewer tenths of fewer steps."""
+    parts = np.array_split(values.to_numpy(), min(TENTHS, len(values)))
+    errors = [part.std(ddof=1) / np.sqrt(len(part)) if len(part) > 1 else np.inf for part in parts]
+    return np.array([part.mean() for part in parts]), np.array(errors)
 
 
-def _of_seed(seed: int, ours: str, value: float, epochs: pd.DataFrame, so: bool) -> Finding:
-    if len(epochs) < FEWEST:
-        return Finding(f"seed {seed}", f"{ours} ({len(epochs)} epochs)", value, OPEN)
-    return Finding(f"seed {seed}", ours, value, holds_if(so))
+def largest_setback(means: np.ndarray, errors: np.ndarray) -> tuple[float, float, float]:
+    """The largest rise above the lowest mean so far, the whole fall from the first mean, and ERRORS standard errors."""
+    high = int((means - np.minimum.accumulate(means)).argmax())
+    low = int(means[: high + 1].argmin())
+    noise = ERRORS * float(np.hypot(errors[high], errors[low]))
+    return float(means[high] - means[low]), float(means[0] - means.min()), noise
+
+
+def _of_seed(seed: int, ours: str, value: float, steps: pd.DataFrame, verdict: str) -> Finding:
+    if len(steps) < FEWEST * TENTHS:
+        return Finding(f"seed {seed}", f"{ours} ({len(steps)} steps)", value, OPEN)
+    return Finding(f"seed {seed}", ours, value, verdict)

@@ -5,19 +5,16 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-from pydantic import ValidationError
 
-from multitrain.analysis.evidence.network import Recorded
 from multitrain.analysis.figures.inputs import only, read
 from multitrain.analysis.projections import Projection, read_projections
-from multitrain.analysis.runs import read_record
-from multitrain.analysis.tables import published_rows
+from multitrain.analysis.runs import seeds_of
+from multitrain.analysis.tables import our_rows, published_rows
 from multitrain.answered import STATED, Answered
 from multitrain.claims import Claims
 from multitrain.config import Scale
 from multitrain.errors import UserError
-from multitrain.experiments import Experiments, Run
-from multitrain.recipes import Recipe
+from multitrain.experiments import Experiments
 
 
 @dataclass(frozen=True)
@@ -53,22 +50,21 @@ class Records:
             raise UserError(f"{claim.table}: {method!r} is no single run: kind {claim.kind} of claims.yaml needs one")
         return rows[0].runs[0]
 
-    def recorded(self, run: str) -> Recorded:
-        """What the first seed's run.json says of the network and its step."""
-        folder = self.results / "runs" / self.scale.name / run / f"seed{self.seeds[0]}"
-        said = read_record(folder)
-        try:
-            classes = tuple((name, int(its["classes"])) for name, its in said["datasets"].items())
-            return Recorded(
-                settings=Run.model_validate(said["settings"]),
-                recipe=Recipe.model_validate(said["recipe"]),
-                pixels=int(said["pixels"]),
-                classes=classes,
-                parts=int(said["parts"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
-            text = " ".join(str(error).split())
-            raise UserError(f"{folder / 'run.json'}: no record of a network ({text}): train the run again") from None
+    def seeds_of(self, *runs: str) -> tuple[int, ...]:
+        """Those of the seeds that all of these runs have."""
+        home = self.results / "runs" / self.scale.name
+        return tuple(seed for seed in self.seeds if all(seed in seeds_of(home, run, self.seeds) for run in runs))
+
+    @cached_property
+    def _networks(self) -> pd.DataFrame:
+        numbers = ("gflops", "gflops_whole", "gflops_step", "parameters", "parameters_needed")
+        return read(self.results, "networks.csv", ("run", "dataset"), numbers)
+
+    def network(self, run: str) -> pd.DataFrame:
+        """What networks.csv says of a run, a row a dataset, by its key."""
+        rows = self._networks
+        its = only(rows, self.results / "networks.csv", f"network of run {run}", rows["run"] == run)
+        return its.set_index("dataset")
 
     @cached_property
     def synthetic(self) -> bool:
@@ -109,11 +105,9 @@ class Records:
         return only(rows, self.results / name, f"related classes of run {run}", keep)
 
     def ours(self, table: str, method: str) -> dict[str, dict[str, str]]:
-        """Our rows of a method in a table, by dataset."""
-        rows = read(self.results, f"{table}.csv", ("source", "method", "dataset", "top1", "top1_low", "top1_high"), ())
-        keep = (rows["source"] == "ours") & (rows["method"] == method)
-        its = only(rows, self.results / f"{table}.csv", f"row of ours for {method}", keep)
-        return {row["dataset"]: row for row in its.to_dict("records")}
+        """Our rows of a method in a table, by dataset, from the runs."""
+        rows = our_rows(self.experiments.table(table), self.scale, self.experiments, self.seeds, self.results)
+        return {row["dataset"]: row for row in rows if row["method"] == method}
 
     def paper(self, table: str, method: str) -> dict[str, dict[str, str]]:
         """The rows of a method of a published table, by dataset.

@@ -33,9 +33,9 @@ def same_name(claim: Answered, records: Records) -> Answer:
 
     It fails where every namesake has the largest weight into its class, and is undetermined where there are none.
     """
-    findings = []
-    for seed in records.seeds:
-        its = [each for each in records.projections(records.joint(claim, claim.left)) if each.seed == seed]
+    found, findings = records.projections(records.joint(claim, claim.left)), []
+    for seed in dict.fromkeys(each.seed for each in found):
+        its = [each for each in found if each.seed == seed]
         ranks = [rank for each in its for rank in namesake_ranks(each)]
         first = sum(rank == 1 for rank in ranks)
         ours = f"{first} of {len(ranks)} namesakes have the largest weight into their class"
@@ -74,7 +74,7 @@ def recovery(claim: Answered, records: Records) -> Answer:
     rows = records.recovery(records.joint(claim, claim.left))
     grouped = rows.groupby(["source", "target"], sort=False)
     names = [f"{records.title(of)} → {records.title(into)}" for of, into in grouped.groups]
-    several = 2 if len(records.seeds) > 1 else 1
+    several = 2 if rows["seed"].nunique() > 1 else 1
     p = grouped["p_value"].mean().to_numpy()
     shown, opposite = (holm(np.minimum(1, several * values)) <= LEVEL for values in (p, 1 - p))
     precision, chance = (100 * grouped[key].mean().mean() for key in ("average_precision", "chance_average_precision"))

@@ -12,11 +12,11 @@ def collapse(claim: Answered, records: Records) -> Answer:
 
     It fails where z keeps its rank and varies. A constant z with noise has a high rank, so the variance is asked too.
     """
-    findings = []
-    for seed in records.seeds:
+    runs, findings = [records.joint(claim, method) for method in (claim.left, claim.right)], []
+    for seed in records.seeds_of(*runs):
         ranks, variances = [], []
-        for method in (claim.left, claim.right):
-            rows = records.spectrum(records.joint(claim, method), seed)
+        for run in runs:
+            rows = records.spectrum(run, seed)
             ranks.append(float(rows["effective_rank"].iloc[0]))
             variances.append(float(rows["eigenvalue"].sum()))
         size = int(rows["dimensions"].iloc[0])

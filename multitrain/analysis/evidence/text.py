@@ -16,7 +16,7 @@ def section(rows: Rows) -> list[str]:
     notes = [f"{its[0]['text']} {its[0]['note']}" for its in grouped if its[0]["note"]]
     said = [
         "Verdicts are about the runs that there are, seed by seed: mixed, where seeds or datasets say different things;"
-        " undetermined, where too few epochs or no such classes say anything.",
+        " undetermined, where too few steps, or no such classes, say anything.",
         "gFLOPs are multiply-accumulates of each run's own network as its run.json describes it: of the parts that Yₖ"
         " hangs on, found by autograd. Training: the backbone's backward pass counts as two forward passes.",
         "Against methods of others the figures of the paper's own tables are shown; ours are compared with them on real"

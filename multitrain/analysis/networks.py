@@ -1,23 +1,39 @@
-"""Operations and parameters of a run's own network, built as its run.json describes it.
+"""Operations and parameters of each run's own network, built as its run.json describes it: networks.csv.
 
 What the scores Y_k of a dataset hang on is found by autograd, not by the parts' names: a head, projections or expander
 without a gradient from Y_k is not needed for it. Operations are multiply-accumulates of convolutions, linear layers and
 attention products, as the paper counts them, without LayerNorms and what works on single numbers.
 """
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from torch.utils.flop_counter import FlopCounterMode
 
+from multitrain.analysis.runs import read_record, seeds_of
 from multitrain.config import Model, Scale
-from multitrain.experiments import Run
+from multitrain.errors import UserError
+from multitrain.experiments import Experiments, Run
+from multitrain.files import atomic
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec
 from multitrain.recipes import Recipe
 
+FILE = "networks.csv"
+COLUMNS = (
+    *("run", "dataset"),
+    "gflops",  # of one clip, of the parts that Y_k of the dataset hangs on
+    "gflops_whole",  # of one clip, of the whole forward pass
+    "gflops_step",  # of one clip in a training step
+    "parameters",  # all that are trained
+    "parameters_needed",  # those that the Y_k of some dataset hang on
+    "scale",
+)
 FORWARD_BACKWARD = 3  # forward passes that a forward and a backward pass cost together
 
 
@@ -117,3 +133,49 @@ def _top(model: Model, recorded: Recorded) -> Network:
     shallow = model.model_copy(update={"depths": (1,) * len(model.depths)})
     with torch.random.fork_rng(devices=[]):
         return Network(recorded.spec(shallow)).train()
+
+
+def read_recorded(folder: Path) -> Recorded:
+    """What a run's run.json says of its network and its step.
+
+    Raises:
+        UserError: it lacks something.
+    """
+    said = read_record(folder)
+    try:
+        return Recorded(
+            settings=Run.model_validate(said["settings"]),
+            recipe=Recipe.model_validate(said["recipe"]),
+            pixels=int(said["pixels"]),
+            classes=tuple((name, int(its["classes"])) for name, its in said["datasets"].items()),
+            parts=int(said["parts"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
+        text = " ".join(str(error).split())
+        raise UserError(f"{folder / 'run.json'}: no record of a network ({text}): train the run again") from None
+
+
+def write_networks(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
+    """Write <results>/networks.csv: a row a run of the tables and dataset, of the first seed's record."""
+    home = results / "runs" / scale.name
+    rows = []
+    for run in experiments.shown_runs():
+        recorded = read_recorded(home / run / f"seed{seeds_of(home, run, seeds)[0]}")
+        cost, step = network_cost(recorded.spec(scale.model).model_dump_json()), step_operations(scale, recorded)
+        for dataset, operations in cost.operations.items():
+            rows.append(
+                {
+                    "run": run,
+                    "dataset": dataset,
+                    "gflops": f"{operations:.10g}",
+                    "gflops_whole": f"{cost.whole:.10g}",
+                    "gflops_step": f"{step:.10g}",
+                    "parameters": cost.parameters,
+                    "parameters_needed": cost.needed,
+                    "scale": scale.name,
+                }
+            )
+    with atomic(results / FILE) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

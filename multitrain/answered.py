@@ -32,8 +32,9 @@ class Answered(Settings):
     text: str = Field(description="what is tested, in one sentence")
     note: str = Field("", description="what a reader must know of how it is tested")
     kind: Kind = Field(
-        description="test_cost: operations that Y_k needs, left no more than right; training_cost: operations of a step of"
-        " training, left at most 1 + bound times right; parameters: those that Y_k needs, left fewer than right; collapse:"
+        description="test_cost: operations that Y_k needs, left no more than right; training_cost: operations of a step"
+        " of training, left at most 1 + bound times right; parameters: those that Y_k needs, left fewer than right;"
+        " collapse:"
         " effective rank of z, left below bound times right; loss: classification loss of the training's last tenth at"
         " least bound times the first's; spread: variance term of the last tenth at most bound; setback: the"
         " classification loss rises again by at least bound of its fall; overlap: classes of the first dataset with a"

@@ -33,13 +33,13 @@ class Analysis(StrEnum):
 
     projections = "projections"
     recovery = "recovery"
-    networks = "networks"
-    evidence = "evidence"
-    claims = "claims"
     classes = "classes"
     spectrum = "spectrum"
     training = "training"
     class_means = "class_means"
+    networks = "networks"
+    evidence = "evidence"  # of what those above wrote
+    claims = "claims"  # of evidence too
 
 
 @app.command()

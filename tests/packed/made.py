@@ -92,7 +92,12 @@ def _make_run(folder: Path, settings: Run, run: str, seed: int, code: str) -> No
     record = {"run": run, "scale": "ci", "seed": seed, "synthetic": True, "code": code, "processor": "any"}
     record |= {"datasets": {name: {"clips": 20, "classes": len(CLASSES[name])} for name in settings.datasets}}
     record |= {"settings": settings.model_dump(mode="json"), "pixels": SCALE.sizes[settings.size]}
-    record |= {"recipe": SCALE.recipes[settings.recipe].model_dump(mode="json"), "steps": STEPS, "seconds": 1.5}
+    record |= {
+        "recipe": SCALE.recipes[settings.recipe].model_dump(mode="json"),
+        "steps": STEPS,
+        "seconds": 1.5,
+        "parts": 1,
+    }
     (folder / "run.json").write_text(json.dumps(record, indent=2))
     (folder / "history.jsonl").write_text("".join(f"{_line(settings.datasets, step, rng)}\n" for step in range(STEPS)))
     for name in settings.datasets:

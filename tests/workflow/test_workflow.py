@@ -280,6 +280,7 @@ def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected
     found = Counter({name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)})
     cheap = {
         "flops": 1,
+        "networks": 1,
         "table": 3,
         "survey": 5,
         "overview": 1,

@@ -11,6 +11,7 @@ from multitrain.options import ConfigFolder, DataFolder, PublishedFolder, Result
 
 app = typer.Typer(help="What the runs of a study answered, as one file that travels.", no_args_is_help=True)
 PICTURES = ("datasets",)  # notebooks that show frames of clips, which a packed study does not have
+LAST = ("evidence", "claims")  # analyses that read what others wrote
 Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of half a study, to be joined later.")]
 
 
@@ -94,8 +95,7 @@ def _render(
     from multitrain.progress import progress
 
     tables = [*load_experiments(config).tables, "table4"]
-    # last what may read other analyses' files
-    analyses = sorted(commands.Analysis, key=lambda name: name is commands.Analysis.claims)
+    analyses = sorted(commands.Analysis, key=lambda name: LAST.index(name) if name in LAST else -1)
     common = {"scale": scale, "seed": list(seeds), "config": config, "results": out, "published": published}
     pages = [name for name in NOTEBOOKS if notebooks and name not in PICTURES]
     steps = [(commands.analyse, {"name": name, "data": out / "data", **common}) for name in analyses]

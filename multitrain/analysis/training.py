@@ -17,9 +17,7 @@ from multitrain.files import atomic
 T = TypeVar("T")
 TERMS = ("epoch", "rate", "total", "variance", "covariance", "gradient_norm")  # numbers that every line holds
 BY_DATASET = ("classification", "sigma")
-MOST = (
-    250  # steps of a run that are shown and kept: a line of a figure has no more, and hundreds of runs are to be kept
-)
+MOST = 500  # steps of a run that are shown and kept: a figure has no more room, and a packed study hundreds of runs
 
 
 def write_training(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:

@@ -63,12 +63,12 @@ def make(
     """A results folder of scale ci with these runs and seeds; <root>/data has the related classes."""
     for run in of.shown_runs() if runs is None else runs:
         for seed in seeds:
-            _make_run(root / "runs" / "ci" / run / f"seed{seed}", of.run(run), run, seed, code)
+            _make_run(root / "runs" / SCALE.name / run / f"seed{seed}", of.run(run), run, seed, code)
     costs = [{"size": "base", "gflops": 0.5, "pixels": 32, "frames": 4}, {"size": "large", "gflops": 0.75}]
-    (root / "runs" / "ci" / "flops.json").write_text(json.dumps(costs))
+    (root / "runs" / SCALE.name / "flops.json").write_text(json.dumps(costs))
     (root / "datasets.csv").write_text("dataset,scale\nk400,ci\n")
     for name in SCALE.datasets:
-        folder = root / "data" / "ci" / name / "raw"
+        folder = root / "data" / SCALE.name / name / "raw"
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "relations.csv").open("w", newline="") as stream:
             writer = csv.writer(stream)
@@ -89,7 +89,7 @@ def pack(root: Path, config: Path, out: Path, *others: Path, **options: object) 
 def _make_run(folder: Path, settings: Run, run: str, seed: int, code: str) -> None:
     rng = np.random.default_rng([seed, *run.encode()])
     (folder / "predictions").mkdir(parents=True)
-    record = {"run": run, "scale": "ci", "seed": seed, "synthetic": True, "code": code, "processor": "any"}
+    record = {"run": run, "scale": SCALE.name, "seed": seed, "synthetic": True, "code": code, "processor": "any"}
     record |= {"datasets": {name: {"clips": 20, "classes": len(CLASSES[name])} for name in settings.datasets}}
     record |= {"settings": settings.model_dump(mode="json"), "pixels": SCALE.sizes[settings.size]}
     record |= {

@@ -180,6 +180,10 @@ class Scale(Settings):
             raise UserError(f"scale {self.name}: no dataset {name!r}; there are {', '.join(self.datasets)}")
         return self.datasets[name]
 
+    def model_of(self, recipe: Recipe) -> Model:
+        """The model as runs of a recipe have it: their heads may be linear where the scale's are not."""
+        return self.model.model_copy(update={"head_hidden": 0}) if recipe.head == "linear" else self.model
+
     def synthetic(self, name: str) -> bool:
         """Whether the raw files of a dataset are made here rather than brought by the user."""
         return self.world is not None and self.dataset(name).raw is None

@@ -65,6 +65,9 @@ class Recipe(Settings):
     randaugment: RandAugment | None = None
     erasing: Share = Field(0.0, description="probability of random erasing, a box of noise through all frames")
     mixing: Mixing | None = None
+    head: Literal["model", "linear"] = Field(
+        "model", description="linear: one layer after dropout for each dataset, whatever the model's head_hidden"
+    )
     expander_hidden: Count = 4096
     embedding: Count = Field(768, description="width d of the expanded embedding Z'")
     variance_weight: float = Field(1.0, ge=0)

@@ -66,7 +66,12 @@ def test_the_papers_recipes_are_the_releases():
     assert schedule["k400_baseline"] == (200, 30, 0.3) and schedule["baseline"] == (150, 30, 0.3)
     assert schedule["ssv2_baseline"] == (40, 0, 0.4) and schedule["joint"] == (50, 10, 0.1)
     joint, ssv2 = recipes["joint"], recipes["ssv2_baseline"]
-    assert joint.rate / joint.batch == pytest.approx(2e-4 / 64)
+    assert (joint.rate, joint.batch) == (2 * 2e-4, 64 * 8)  # two machines, eight parts of a batch that is global
+    assert recipes["k400_baseline"].rate == recipes["baseline"].rate == pytest.approx(4 * 4e-4)
+    heads = {name: (recipe.head, recipe.gradient_divisor) for name, recipe in recipes.items()}
+    assert heads["k400_baseline"] == ("linear", 4 * 8) and heads["baseline"] == heads["ssv2_baseline"] == ("linear", 1)
+    assert {heads[name] for name in recipes if name.startswith("joint")} == {("model", 2 * 8)}
+    assert {recipe.projection_std for recipe in recipes.values()} == {0.02}
     assert ssv2.rate / ssv2.batch == pytest.approx(0.02 / 128)
     assert (joint.repeats, joint.erasing, joint.label_smoothing, joint.randaugment.magnitude) == (2, 0.25, 0.1, 7)
     assert (joint.mixing.mixup, joint.mixing.cutmix, joint.variance_weight) == (0.8, 1.0, 1.0)

@@ -103,7 +103,8 @@ def parameters(scale: Scale, run: Run, recipe: Recipe, classes: dict[str, int]) 
 
     These depend on the width alone, so they are built on one block a stage: the whole is slow to build 19 times.
     """
-    pixels, shallow = scale.sizes[run.size], scale.model.model_copy(update={"depths": (1,) * len(scale.model.depths)})
+    pixels, model = scale.sizes[run.size], scale.model_of(recipe)
+    shallow = model.model_copy(update={"depths": (1,) * len(model.depths)})
     spec = Spec(
         model=shallow,
         size=pixels,
@@ -113,7 +114,7 @@ def parameters(scale: Scale, run: Run, recipe: Recipe, classes: dict[str, int]) 
     )
     with torch.device("meta"):
         total = sum(weight.numel() for weight in Network(spec).parameters())
-    return total - _backbone(shallow, pixels) + _backbone(scale.model, pixels)
+    return total - _backbone(shallow, pixels) + _backbone(model, pixels)
 
 
 @cache

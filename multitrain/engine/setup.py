@@ -116,7 +116,7 @@ def build_network(job: Job, classes: dict[str, tuple[str, ...]]) -> Network:
     """The run's network with its initial weights: random from the seed, the backbone from `init` where one is named."""
     recipe = job.recipe
     spec = Spec(
-        model=job.scale.model,
+        model=job.scale.model_of(recipe),
         size=job.size,
         classes=classes,
         projections=job.run.projection != "none",

@@ -7,11 +7,23 @@ from torch import Tensor, nn
 
 from multitrain.model.attention import Mlp
 from multitrain.model.mvit import init_linear
+from multitrain.model.noise import Dropout
+
+
+class LinearHead(nn.Linear):
+    """Dropout, then one linear layer: the head of the release's models of a single dataset."""
+
+    def __init__(self, width: int, classes: int, dropout: float):
+        super().__init__(width, classes)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(self.dropout(z))
 
 
 def make_head(width: int, classes: int, hidden: int, dropout: float) -> nn.Module:
     """h_k of the paper, "a linear layer or a MLP": linear where hidden is 0."""
-    head = Mlp(width, hidden, classes, dropout) if hidden else nn.Linear(width, classes)
+    head = Mlp(width, hidden, classes, dropout) if hidden else LinearHead(width, classes, dropout)
     return head.apply(init_linear)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+import multitrain
 from multitrain.configfile import load_scale
 from multitrain.data.loader import train_batches
 from multitrain.engine import checkpoint
@@ -22,6 +23,7 @@ from multitrain.engine.train import train
 from multitrain.engine.training import Training, numbers
 from multitrain.errors import UserError
 from multitrain.losses.objective import Objective
+from multitrain.model.heads import LinearHead
 from multitrain.model.network import Network, Spec, normalise
 from multitrain.processor import processor
 
@@ -138,6 +140,26 @@ def test_a_joint_run_starts_from_the_backbone_of_its_init(job, baseline):
         initial["heads.k400.weight" if "heads.k400.weight" in initial else "heads.k400.fc1.weight"],
         weights["heads.k400.weight" if "heads.k400.weight" in weights else "heads.k400.fc1.weight"],
     )
+
+
+def test_a_recipe_may_have_linear_heads_where_the_model_has_others(job):
+    run = job("k400_baseline", head="linear")
+    train(run, CPU)
+    network, record = multitrain.load(run.folder / "model.pt"), json.loads((run.folder / "run.json").read_text())
+    assert run.scale.model.head_hidden and network.spec.model.head_hidden == 0
+    assert isinstance(network.heads["k400"], LinearHead) and record["recipe"]["head"] == "linear"
+
+
+def test_a_divided_gradient_is_what_the_history_and_the_clip_see(job):
+    """No step of this run has a norm above 100: with the whole batch's gradient undivided nothing would be clipped."""
+    norms = {}
+    for divisor in (1, 8):
+        run = job("k400_baseline", clip_norm=100.0, gradient_divisor=divisor, optimiser="sgd", rate=1e-6)
+        shutil.rmtree(run.folder, ignore_errors=True)
+        train(run, CPU)
+        lines = (run.folder / "history.jsonl").read_text().splitlines()
+        norms[divisor] = [json.loads(line)["gradient_norm"] for line in lines]
+    assert np.array(norms[8]) * 8 == pytest.approx(np.array(norms[1]), rel=1e-3)
 
 
 def test_a_control_takes_as_many_steps_as_the_joint_run_on_its_own_clips(job, baseline):

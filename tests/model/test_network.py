@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 from torchvision.models.video import mvit as tv
 
 import multitrain
@@ -12,6 +13,7 @@ from multitrain.engine.checkpoint import load_network, save_network
 from multitrain.errors import UserError
 from multitrain.model.attention import Block, drop_path
 from multitrain.model.depthwise import depthwise
+from multitrain.model.heads import make_head
 from multitrain.model.mvit import MViT, resize_positions
 from multitrain.model.network import Network, Spec, normalise
 from multitrain.model.noise import kept_clips
@@ -146,6 +148,41 @@ def test_output_has_one_type_whatever_the_switches():
     assert torch.equal(plain.embedding, plain.features)
     assert full.embedding.shape == (3, 10)
     assert make().projected(clips) == {}
+
+
+def spread(values):
+    """Mean and deviation of weights, each in units of 0.02."""
+    flat = torch.cat([value.detach().flatten() for value in values])
+    return flat.mean().item() / 0.02, flat.std().item() / 0.02
+
+
+def test_initial_weights_follow_the_releases_one_rule():
+    """Every linear layer, the heads', the expander's and the projections' too, from std 0.02 with zero bias."""
+    torch.manual_seed(0)
+    classes = {name: tuple(map(str, range(count))) for name, count in (("a", 100), ("b", 120))}
+    network = Network(Spec(model=TINY, size=16, classes=classes, projections=True, expander=(300, 200)))
+    for part in (network.backbone, network.heads, network.projections, network.expander):
+        linear = [module for module in part.modules() if isinstance(module, nn.Linear)]
+        assert spread([module.weight for module in linear]) == pytest.approx((0, 1), abs=0.05)
+        assert all((module.bias == 0).all() for module in linear if module.bias is not None)
+    tables = [network.backbone.position_space, network.backbone.position_time]
+    assert spread(tables) == pytest.approx((0, 1), abs=0.2)  # of 144 numbers
+    for module in network.modules():
+        if isinstance(module, nn.LayerNorm):
+            assert (module.weight == 1).all() and (module.bias == 0).all()
+        if isinstance(module, nn.Conv3d):  # the framework's own rule: uniform within 1 / sqrt(fan in)
+            bound = module.weight[0].numel() ** -0.5
+            assert 0.8 * bound < module.weight.abs().max() <= bound
+
+
+def test_a_linear_head_drops_features_and_then_is_one_layer():
+    torch.manual_seed(0)
+    head, z = make_head(1000, 1, 0, 0.25), torch.ones(200, 1000)
+    torch.nn.init.ones_(head.weight)
+    kept = head(z).detach() * 0.75  # those kept are scaled up
+    assert kept.std() > 5 and kept.mean().item() == pytest.approx(750, abs=5)
+    assert (head.eval()(z) == 1000).all()
+    assert [name for name, _ in head.named_parameters()] == ["weight", "bias"]
 
 
 def test_added_logits_are_equation_4():

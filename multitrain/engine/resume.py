@@ -58,7 +58,7 @@ def _optimiser(state: dict, training: Training) -> None:
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     if not isinstance(found["state"], dict):
         raise ValueError("optimiser: state is no dict")
-    if not keys or (updates == 0 and not found["state"]):
+    if not keys or updates == 0:
         weights = []
     _keys("optimiser: state", found["state"], set(range(len(weights))))
     stepped = {"step"} if isinstance(optimiser, torch.optim.AdamW) else set()

@@ -62,6 +62,7 @@ WRONG = {  # what somebody or something wrote with a checksum that is right: (ch
     "seconds below 0": (at("seconds", to=-1.0), "seconds is -1.0, no number"),
     "codes a number": (at("codes", to=3), "codes is no list of code hashes"),
     "codes of numbers": (at("codes", to=[3]), "codes is no list of code hashes"),
+    "codes of empty texts": (at("codes", to=[""]), "codes is no list of code hashes"),
     "codes empty": (at("codes", to=[]), "codes is no list of code hashes"),
     "fingerprint a number": (at("fingerprint", to=7), "fingerprint is no text"),
     "fingerprint another": (at("fingerprint", to="0" * 64), "made with other settings, clips or initial weights"),
@@ -92,6 +93,7 @@ WRONG = {  # what somebody or something wrote with a checksum that is right: (ch
     "squares below 0": (at(*MOMENTS, "exp_avg_sq", to=lambda m: first_of(m, -1)), "exp_avg_sq is below 0"),
     "step a number": (at(*MOMENTS, "step", to=2), "state 0: step is 2, no tensor"),
     "groups lost": (at("optimiser", "param_groups", to=None), "param_groups is no list"),
+    "groups of numbers": (at("optimiser", "param_groups", to=[3]), "param_groups is no list of groups"),
     "groups of other weights": (at("optimiser", "param_groups", 0, "params", to=[0]), "groups are of other weights"),
     "scaler empty": (at("scaler", to={}), "scaler: _growth_tracker is missing"),
     "scale 0": (at("scaler", "scale", to=0.0), "scaler: scale is 0.0, no number above 0"),
@@ -206,6 +208,13 @@ def test_a_wrong_state_gives_way_to_the_one_before(kind, point, training):
         write_plain(path, {**state, CHECKSUM: checksum(state)})
 
     require_fallback(point, damage, training, line)
+
+
+def test_without_a_scale_no_step_is_left_out(point, training, monkeypatch):
+    state = read_state(point.path) | {"skipped": 1}
+    monkeypatch.setattr(training.scaler, "is_enabled", lambda: False)
+    with pytest.raises(ValueError, match=r"^skipped is 1, no whole number from 0 to 0"):
+        check_state(state, training)
 
 
 @pytest.mark.parametrize("kind", FILES)

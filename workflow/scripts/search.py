@@ -1,6 +1,11 @@
 """Choose recipe values of a run on val: every combination of the given values, with every given seed.
 
+    python workflow/scripts/search.py vanilla --seeds 0 1
     python workflow/scripts/search.py vanilla --seeds 0 1 --value rate=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
+
+Without values it is the run's own grid in GRIDS: as many combinations for Vanilla as for MultiTrain, Eq. 6's weights
+of 1 among them, and for each ablation its own rate. A best value at the end of its grid is named: a wider grid may hold
+a better one.
 
 Needs the prepared datasets and, for each seed, the model of the run's `init`. Each line of RUN.csv is one training: its
 values, seed, top-1 on val by dataset, of Y_k and of Y'_k, and the effective rank of the features z on val. The test
@@ -11,6 +16,7 @@ split is never read. Started again, it goes on with what is missing; two of them
 import argparse
 import itertools
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +32,15 @@ from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.ranks import ranks, top
 
+RATES = "rate=1e-3,2e-3,4e-3,8e-3,1.6e-2"
+GRIDS = {  # ten trainings a seed for the two that are compared, five for an ablation
+    "vanilla": [RATES, "label_smoothing=0,0.1"],
+    "multitrain": [RATES, "variance_weight+covariance_weight=0.1,1"],
+    "wo_informative": [RATES],
+    "wo_informative_wo_add": [RATES],
+    "wo_projection": [RATES],
+}
+
 
 def combinations(values: list[str]) -> list[dict[str, float]]:
     """From ["rate=1,2", "x+y=3"] to [{"rate": 1, "x": 3, "y": 3}, {"rate": 2, "x": 3, "y": 3}]."""
@@ -34,6 +49,19 @@ def combinations(values: list[str]) -> list[dict[str, float]]:
         {name: float(value) for joined, value in zip(names, chosen, strict=True) for name in joined.split("+")}
         for chosen in itertools.product(*(text.split(",") for text in choices))
     ]
+
+
+def at_the_edge(frame: pd.DataFrame, values: list[str]) -> list[str]:
+    """A line for each value whose best, by the mean over seeds, is the least or the largest of three or more."""
+    names = [text.partition("=")[0].partition("+")[0] for text in values]
+    best = frame.groupby(names)["mean"].mean().idxmax()
+    best = best if isinstance(best, tuple) else (best,)
+    said = []
+    for name, value in zip(names, best, strict=True):
+        tried = sorted(frame[name].unique())
+        if len(tried) > 2 and value in (tried[0], tried[-1]):
+            said.append(f"{name} {value:g} is best and at the end of what was tried: try values beyond it")
+    return said
 
 
 def top1(path: Path, column: str) -> float:
@@ -76,19 +104,21 @@ def main() -> None:
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument(
-        "--value", action="append", required=True, help="name=value,value,... of the recipe; a+b=... sets both"
+        "--value", action="append", help="name=value,value,... of the recipe; a+b=... sets both; else the run's GRIDS"
     )
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--part", default="0/1", help="i/n: only every n-th training, from the i-th")
     options = parser.parse_args()
+    if not (values := options.value or GRIDS.get(options.run)):
+        parser.error(f"{options.run} has no grid of its own ({', '.join(GRIDS)} have): give --value")
     torch.set_num_threads(1)
     scale = load_scale(options.scale)
     experiments = load_experiments(scale=scale)
     folder = options.results / "search" / scale.name
     folder.mkdir(parents=True, exist_ok=True)
     index, parts = map(int, options.part.split("/"))
-    todo = list(itertools.product(combinations(options.value), options.seeds))
+    todo = list(itertools.product(combinations(values), options.seeds))
     for chosen, seed in todo[index::parts]:
         trial(Job(scale, experiments, options.run, seed, options.data, options.results), chosen, folder)
     rows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
@@ -97,6 +127,8 @@ def main() -> None:
     frame["mean"] = frame[list(names)].mean(axis=1)
     frame["mean_projected"] = frame[[f"{name}_projected" for name in names]].mean(axis=1)
     frame.round(2).to_csv(folder / f"{options.run}.csv", index=False)
+    for line in at_the_edge(frame, values):
+        sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

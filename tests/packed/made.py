@@ -89,7 +89,8 @@ def pack(root: Path, config: Path, out: Path, *others: Path, **options: object) 
 def _make_run(folder: Path, settings: Run, run: str, seed: int, code: str) -> None:
     rng = np.random.default_rng([seed, *run.encode()])
     (folder / "predictions").mkdir(parents=True)
-    record = {"run": run, "scale": SCALE.name, "seed": seed, "synthetic": True, "code": code, "processor": "any"}
+    record = {"run": run, "scale": SCALE.name, "seed": seed, "synthetic": True, "code": code}
+    record |= {"processor": {"model": "any", "instructions": "some"}, "precision": "float32"}
     record |= {"datasets": {name: {"clips": 20, "classes": len(CLASSES[name])} for name in settings.datasets}}
     record |= {"settings": settings.model_dump(mode="json"), "pixels": SCALE.sizes[settings.size]}
     record |= {

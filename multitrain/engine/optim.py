@@ -34,17 +34,15 @@ def make_optimiser(recipe: Recipe, network: Network, objective: Objective) -> to
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=recipe.betas, fused=True)
 
 
-def clip_gradients(optimiser: torch.optim.Optimizer, network: Network, recipe: Recipe) -> float:
+def clip_gradients(optimiser: torch.optim.Optimizer, recipe: Recipe) -> float:
     """Clip the gradients of all parameters to the recipe's L2 norm; returns their norm before.
 
-    With a `gradient_divisor` W the network's are divided by W first, and log sigma's, which no gathered row carries in
-    the release either, is not: the gradient that W of its processes have, each of which back-propagates the whole
-    batch's loss through its own rows alone before the mean over all of them is taken.
+    A `gradient_divisor` W divides them first. That is the gradient of W of the release's processes: each of them
+    back-propagates the whole batch's loss through its own rows alone, and then the mean over all of them is taken.
     """
-    if recipe.gradient_divisor > 1:
-        gradients = [p.grad for p in network.parameters() if p.grad is not None]
-        torch._foreach_div_(gradients, recipe.gradient_divisor)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    if recipe.gradient_divisor > 1:
+        torch._foreach_div_([p.grad for p in parameters if p.grad is not None], recipe.gradient_divisor)
     return float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm))
 
 

@@ -69,7 +69,7 @@ class Training:
         if not math.isfinite(record["total"]):
             self._refuse(f"the loss is {record['total']}", record, batches, draw)
         self.scaler.unscale_(self.optimiser)
-        norm = clip_gradients(self.optimiser, self.network, recipe)
+        norm = clip_gradients(self.optimiser, recipe)
         if not math.isfinite(norm) and not self.scaler.is_enabled():  # the scaler leaves such a step out
             self._refuse(f"the gradient's norm is {norm}", record, batches, draw)
         self._update()

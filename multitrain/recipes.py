@@ -62,6 +62,9 @@ class Recipe(Settings):
     drop_path: Fraction = 0.0
     crop_area: tuple[Positive, Positive] = Field((0.08, 1.0), description="random resized crop, part of the frame")
     crop_aspect: tuple[Positive, Positive] = (0.75, 1.3333333333333333)
+    crop_square: tuple[Share, Share] | None = Field(
+        None, description="in place of both: a random square, its side such a part of the frame's shorter side"
+    )
     randaugment: RandAugment | None = None
     erasing: Share = Field(0.0, description="probability of random erasing, a box of noise through all frames")
     mixing: Mixing | None = None

@@ -75,6 +75,7 @@ def test_the_papers_recipes_are_the_releases():
     assert ssv2.rate / ssv2.batch == pytest.approx(0.02 / 128)
     assert (joint.repeats, joint.erasing, joint.label_smoothing, joint.randaugment.magnitude) == (2, 0.25, 0.1, 7)
     assert (joint.mixing.mixup, joint.mixing.cutmix, joint.variance_weight) == (0.8, 1.0, 1.0)
+    assert ssv2.crop_square == (224 / 320, 224 / 256) and joint.crop_square is None
     assert (ssv2.repeats, ssv2.randaugment, ssv2.mixing, ssv2.erasing) == (1, None, None, 0.0)
 
 

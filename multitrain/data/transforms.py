@@ -42,13 +42,25 @@ def random_box(
     return (height - h) // 2, (width - w) // 2, h, w
 
 
+def random_square(
+    height: int, width: int, part: tuple[float, float], rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """(top, left, side, side) of a square anywhere in the frame whose side is a drawn part of the shorter one."""
+    side = max(round(min(height, width) * rng.uniform(*part)), 1)
+    return int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side, side
+
+
 def augment(frames: Tensor, size: int, recipe: Recipe, flip: bool, rng: np.random.Generator) -> Tensor:
     """A training clip (T, 3, size, size) of frames (T, 3, H, W), which are left alone.
 
-    In the order of the release: RandAugment on whole frames, random resized crop, where `flip` mirrored half the time,
-    random erasing; each the same in all frames.
+    In the order of the release: RandAugment on whole frames, random resized crop or square, where `flip` mirrored half
+    the time, random erasing; each the same in all frames.
     """
-    top, left, height, width = box = random_box(*frames.shape[-2:], recipe.crop_area, recipe.crop_aspect, rng)
+    if recipe.crop_square:
+        box = random_square(*frames.shape[-2:], recipe.crop_square, rng)
+    else:
+        box = random_box(*frames.shape[-2:], recipe.crop_area, recipe.crop_aspect, rng)
+    top, left, height, width = box
     if recipe.randaugment:
         frames = apply_operations(frames, draw_operations(recipe.randaugment, rng), box)
     else:

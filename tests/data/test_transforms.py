@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multitrain.data.transforms import as_frames, augment, erase, random_box, view_crops
+from multitrain.data.transforms import as_frames, augment, erase, random_box, random_square, view_crops
 from multitrain.recipes import RandAugment, Recipe
 
 
@@ -30,6 +30,23 @@ def test_a_random_box_lies_inside_and_has_the_asked_area_and_aspect(height, widt
     if 0.75 <= width / height <= 4 / 3 and min(height, width) > 60:
         assert 0.27 <= h * w / (height * width) <= 0.93
         assert 0.7 <= w / h <= 1.45
+
+
+def test_a_square_has_the_asked_part_of_the_shorter_side_and_is_anywhere():
+    rng = np.random.default_rng(0)
+    boxes = [random_square(240, 427, (0.7, 0.875), rng) for _ in range(2000)]
+    tops, lefts, heights, widths = map(np.array, zip(*boxes, strict=True))
+    assert (heights == widths).all() and (heights.min(), heights.max()) == (168, 210)
+    assert heights.mean() == pytest.approx(189, abs=1)  # uniform, as the inverse of the release's size is
+    assert tops.min() == lefts.min() == 0 and (tops + heights).max() == 240 and (lefts + widths).max() == 427
+    assert random_square(3, 9, (0, 0.01), rng)[2:] == (1, 1)
+
+
+def test_a_recipe_may_ask_for_squares():
+    clip = augment(ramp(90, 240), 48, recipe(crop_square=(0.7, 0.7)), False, np.random.default_rng(1))
+    columns, rows = clip[0, 0].float(), clip[0, 1].float()
+    assert (columns.max() - columns.min()).item() == pytest.approx(63, abs=3)  # 0.7 of 90, and as wide as high
+    assert (rows.max() - rows.min()).item() == pytest.approx(63, abs=3)
 
 
 def test_one_crop_for_all_frames_and_the_frame_order_is_kept():

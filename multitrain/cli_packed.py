@@ -8,10 +8,10 @@ import typer
 from multitrain.configfile import load_experiments, load_scale, scale_path
 from multitrain.errors import UserError
 from multitrain.options import ConfigFolder, DataFolder, PublishedFolder, ResultsFolder, ScaleName, Seeds
+from multitrain.overwrite import require_own
 
 app = typer.Typer(help="What the runs of a study answered, as one file that travels.", no_args_is_help=True)
 PICTURES = ("datasets",)  # notebooks that show frames of clips, which a packed study does not have
-LAST = ("evidence", "claims")  # analyses that read what others wrote
 Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of half a study, to be joined later.")]
 
 
@@ -82,6 +82,7 @@ def render(
         experiments = load_experiments(config, scale)
         check.require_same_settings(study, scale, experiments, config)
     check.require_whole(study, experiments, "pack it with what is missing (--with)")
+    require_own((path for path in out.glob("*") if path.suffix in (".csv", ".parquet")), study.scale, out)
     unpack(study, out)
     _render(study.scale, study.seeds(), scale.smoke_test, out, config or out / "config", published, notebooks)
 
@@ -95,10 +96,9 @@ def _render(
     from multitrain.progress import progress
 
     tables = [*load_experiments(config).tables, "table4"]
-    analyses = sorted(commands.Analysis, key=lambda name: LAST.index(name) if name in LAST else -1)
     common = {"scale": scale, "seed": list(seeds), "config": config, "results": out, "published": published}
     pages = [name for name in NOTEBOOKS if notebooks and name not in PICTURES]
-    steps = [(commands.analyse, {"name": name, "data": out / "data", **common}) for name in analyses]
+    steps = [(commands.analyse, {"name": name, "data": out / "data", **common}) for name in commands.Analysis]
     steps += [(commands.table, {"name": name, **common}) for name in tables]
     drawn = {"results": out, "smoke_test": smoke_test}
     steps += [(commands.figure, {"name": name, **drawn}) for name in FIGURES]

@@ -20,6 +20,7 @@ from multitrain.errors import UserError
 from multitrain.files import atomic, regular
 
 FORMAT = "multitrain-study-1"
+NAME = r"[a-z][a-z0-9_]*"  # of a scale, run or dataset
 CLASS = pa.int16()  # a label or a rank
 ANSWERS = pa.schema(
     [
@@ -35,6 +36,7 @@ ANSWERS = pa.schema(
 SCHEMA = pa.schema(
     [
         pa.field("kind", pa.string()),  # answer, array or text
+        pa.field("scale", pa.string()),  # and so the world that the videos are of
         pa.field("run", pa.string()),  # null: of the whole study
         pa.field("seed", pa.int32()),
         pa.field("dataset", pa.string()),
@@ -100,12 +102,13 @@ def write_study(study: Study, path: Path) -> None:
             schema,
             compression="zstd",
             compression_level=9,
-            use_dictionary=[*PLACES, "kind", "clip", "video", "dtype"],
+            use_dictionary=[*PLACES, "kind", "scale", "clip", "video", "dtype"],
             column_encoding={NUMBERS: "BYTE_STREAM_SPLIT"},
             write_page_checksum=True,
         ) as writer,
     ):
         for part in (parts[0], parts[1], *([pa.concat_tables(parts[2:])] if parts[2:] else [])):
+            part = part.set_column(1, "scale", pa.array([study.scale] * part.num_rows, pa.string()))
             writer.write_table(part.cast(SCHEMA), row_group_size=max(part.num_rows, 1))
 
 
@@ -140,7 +143,7 @@ def _fill(study: Study, table: pa.Table) -> None:
 def _about(path: Path, schema: pa.Schema) -> dict:
     """What the file says of itself, or a UserError for one that is no packed study of this version."""
     about = json.loads((schema.metadata or {}).get(b"multitrain", b"{}"))
-    if not isinstance(about, dict) or about.get("format") != FORMAT or not isinstance(about.get("scale"), str):
+    if not isinstance(about, dict) or about.get("format") != FORMAT or not re.fullmatch(NAME, str(about.get("scale"))):
         raise UserError(f"{path}: no packed study of this version: `multitrain results pack` writes one")
     if not schema.equals(SCHEMA, check_metadata=False):
         raise UserError(f"{path}: columns differ from those of a packed study: pack the study again")
@@ -155,8 +158,9 @@ def _key(row: dict) -> Key:
 
 def _valid(key: Key) -> Key:
     """The key; a ValueError where a name is none that the product gives: a study is unpacked into folders of them."""
-    if not re.fullmatch(r"([a-z][a-z0-9_]*)?", key.run) or not re.fullmatch(r"([a-z][a-z0-9_]*)?", key.dataset):
-        raise ValueError(f"{key.run or key.dataset!r} is no name of a run or dataset")
+    for name in filter(None, (key.run, key.dataset)):
+        if not re.fullmatch(NAME, name):
+            raise ValueError(f"{name!r} is no name of a run or dataset")
     if key.name and (not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", key.name) or ".." in key.name.split("/")):
         raise ValueError(f"{key.name!r} is no name of a record")
     return key

@@ -163,6 +163,11 @@ def test_nothing_is_unpacked_outside_the_folder(packed, tmp_path, key):
     write_study(crafted, tmp_path / "crafted.parquet")
     with pytest.raises(UserError, match=r"crafted.parquet: not a readable packed study .*is no name of"):
         read_study(tmp_path / "crafted.parquet")
+    del crafted.texts[key]
+    crafted.scale = "../ci"
+    write_study(crafted, tmp_path / "crafted.parquet")
+    with pytest.raises(UserError, match=r"crafted.parquet: no packed study of this version"):
+        read_study(tmp_path / "crafted.parquet")
 
 
 @pytest.mark.parametrize(
@@ -189,6 +194,16 @@ def test_trained_runs_are_not_written_over(packed, folders, tmp_path):
     with pytest.raises(UserError, match=r"runs/ci: there are trained runs already: name another folder"):
         cli_packed.render(packed, folders, published=PUBLISHED)
     assert sorted(folders.rglob("*")) == before
+
+
+def test_tables_of_another_scale_are_not_written_over(packed, tmp_path):
+    (tmp_path / "table1.csv").write_text("source,scale\nours,mini\n")
+    (tmp_path / "datasets.csv").write_text("dataset,scale\nk400,mini\n")
+    with pytest.raises(
+        UserError, match=r"datasets.csv and 1 more: of scale mini, and scale ci would be written over it"
+    ):
+        cli_packed.render(packed, tmp_path, published=PUBLISHED)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["datasets.csv", "table1.csv"]
 
 
 def test_without_a_run_or_another_study_nothing_is_packed(config, tmp_path):

@@ -90,14 +90,19 @@ def _collect_run(study: Study, folder: Path, run: str, seed: int, experiments: E
             rows = class_means(path, dataset)
             for name in ("label", "clips", "z"):
                 study.arrays[Key(run, seed, dataset, f"class_mean.{name}")] = np.array([row[name] for row in rows])
-    if len(settings.datasets) < 2 or not all(path.is_file() for path in statistics.values()):
-        return
-    for dataset, path in statistics.items():
+    if len(settings.datasets) > 1:
+        _collect_statistics(study, folder, run, seed, statistics)
+
+
+def _collect_statistics(study: Study, folder: Path, run: str, seed: int, statistics: dict[str, Path]) -> None:
+    """Take up projections and scales of logits by dataset, and the eigenvalues over all datasets."""
+    there = {dataset: path for dataset, path in statistics.items() if path.is_file()}
+    for dataset, path in there.items():
         read_statistics(path)
         for name, its in read_arrays(path).items():
             if name == "views" or name.startswith(("projection.", "logit_std.")):
                 study.arrays[Key(run, seed, dataset, name)] = its
-    for space, (views, found) in spectra(folder, settings.datasets).items():
+    for space, (views, found) in (spectra(folder, tuple(there)) if there == statistics else {}).items():
         study.arrays[Key(run, seed, name=f"views.{SPACES[space]}")] = np.array(views)
         study.arrays[Key(run, seed, name=f"eigenvalues.{SPACES[space]}")] = found.eigenvalues
 

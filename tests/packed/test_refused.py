@@ -75,7 +75,7 @@ def test_different_code_is_refused_unless_asked_for(folders, config, tmp_path):
     [
         ("runs/ci/multitrain", "without run multitrain, no seed: "),
         ("runs/ci/multitrain/seed1/predictions/mit.parquet", "without run multitrain, seed 1, mit: predictions: "),
-        ("runs/ci/multitrain/seed1/predictions/mit.npz", "without run multitrain, seed 1, k400: statistics; run mul"),
+        ("runs/ci/multitrain/seed1/predictions/mit.npz", "without run multitrain, seed 1, mit: statistics: "),
         ("runs/ci/k400_baseline/seed0/history.jsonl", "without run k400_baseline, seed 0, history: "),
         ("runs/ci/multitrain/seed0/features/mit.parquet", "without run multitrain, seed 0, mit: features: "),
         ("runs/ci/flops.json", "without flops.json: "),

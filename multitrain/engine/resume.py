@@ -116,7 +116,8 @@ def _tensor(name: str, found: object, like: Tensor) -> None:
 
 
 def _kind(value: Tensor) -> str:
-    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    layout = "" if value.layout is torch.strided else f"{str(value.layout).removeprefix('torch.')} "
+    return f"{layout}{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
 
 
 def _short(value: object) -> str:

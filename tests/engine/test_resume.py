@@ -100,6 +100,7 @@ WRONG = {  # what somebody or something wrote with a checksum that is right: (ch
     "scale a text": (at("scaler", "scale", to="x"), "scaler: scale is 'x', no number above 0"),
     "tracker too large": (at("scaler", "_growth_tracker", to=10**6), "scaler: _growth_tracker is 1000000, no whole"),
     "growth another": (at("scaler", "growth_factor", to=1e30), "scaler: growth_factor is 1e+30 and not 2.0"),
+    "interval no whole number": (at("scaler", "growth_interval", to=2000.0), "growth_interval is 2000.0 and not 2000"),
     "a key too many": (lambda state: state.update(more=1), "more is unknown"),
 }
 
@@ -214,6 +215,14 @@ def test_without_a_scale_no_step_is_left_out(point, training, monkeypatch):
     state = read_state(point.path) | {"skipped": 1}
     monkeypatch.setattr(training.scaler, "is_enabled", lambda: False)
     with pytest.raises(ValueError, match=r"^skipped is 1, no whole number from 0 to 0"):
+        check_state(state, training)
+
+
+def test_a_sparse_weight_is_refused(point, training):
+    """No checksum can be of one, but a file of before there were checksums may hold it."""
+    state = read_state(point.path)
+    state["network"][MATRIX] = state["network"][MATRIX].to_sparse()
+    with pytest.raises(ValueError, match=r"is sparse_coo float32 \(64, 8\) and not float32 \(64, 8\)"):
         check_state(state, training)
 
 

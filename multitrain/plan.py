@@ -217,6 +217,10 @@ class Plan:
         titles = {name: table.title for name, table in self.experiments.tables.items()}
         return _text(shown=self.analysis_settings(), titles=titles, table4=self.experiments.projections.title)
 
+    def study_settings(self) -> str:
+        """All of them: their files are packed."""
+        return _text(scale=self.scale, experiments=self.experiments, claims=self.claims, seeds=self.project.seeds)
+
     def accounting_settings(self) -> str:
         return _text(
             datasets={

@@ -1,5 +1,6 @@
 # Datasets, tables and figures -> notebooks, executed and as pages, and the page that links everything.
 
+EVERY = PLAN.cells(PLAN.experiments.shown_runs())
 SURVEY = f"{RESULTS}/datasets/{SCALE}/{{dataset}}"
 
 
@@ -156,3 +157,37 @@ rule index:
         "Writing {output}"
     shell:
         "python -m multitrain.cli index {params.options} {params.seeds} 2>&1 | tee {log:q}"
+
+
+rule study:
+    """What all runs of the tables answered and recorded, as one file that travels; not a part of `all`."""
+    input:
+        predictions=PLAN.files(rules.evaluate.output.predictions, EVERY),
+        statistics=PLAN.files(rules.evaluate.output.statistics, JOINT),
+        histories=PLAN.files(rules.train.output.history, EVERY),
+        records=PLAN.files(rules.train.output.record, EVERY),
+        features=rules.class_means.input.features,
+        relations=rules.projections.input.relations,
+        flops=rules.flops.output.json,
+        surveys=expand(rules.survey.output, dataset=PLAN.scale.datasets),
+        accounting=rules.accounting.output,
+        code=closure.code(
+            "multitrain.packed.collect",
+            "multitrain.packed.check",
+            command="multitrain.cli_packed",
+        ),
+    output:
+        f"{RESULTS}/study.parquet",
+    log:
+        f"{LOGS}/study.log",
+    benchmark:
+        f"{BENCHMARKS}/study.tsv"
+    params:
+        options=PLAN.options("data", "results"),
+        seeds=SEEDS,
+        settings=PLAN.study_settings(),
+    message:
+        "Packing {output}"
+    shell:
+        "python -m multitrain.cli results pack {output:q} {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"

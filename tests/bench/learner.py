@@ -30,7 +30,11 @@ class Learner:
         size, classes = scale.sizes[run.size], {name: class_names(scale, name) for name in run.datasets}
         expander = (recipe.expander_hidden, recipe.embedding) if run.informative else None
         described = Spec(
-            model=scale.model, size=size, classes=classes, projections=run.projection != "none", expander=expander
+            model=scale.model_of(recipe),
+            size=size,
+            classes=classes,
+            projections=run.projection != "none",
+            expander=expander,
         )
         self.network = Network(described, recipe.projection_std).train()
         self.network.backbone.set_drop_path(recipe.drop_path)

@@ -93,6 +93,18 @@ def test_half_a_study_names_what_is_missing(folders, config, tmp_path, capsys, g
     assert not (tmp_path / "out").exists()
 
 
+def test_tables_that_show_a_run_that_was_not_packed_are_refused(packed, tmp_path):
+    own = settings(tmp_path / "config")
+    values = yaml.safe_load((own / "experiments.yaml").read_text())
+    values["runs"]["vanilla"] = {"datasets": ["k400", "mit"], "recipe": "joint", "init": "k400_baseline"}
+    values["tables"]["table1"]["rows"].append({"method": "Vanilla", "runs": ["vanilla"]})
+    (own / "experiments.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(
+        UserError, match=r"study.parquet: half a study, without run vanilla, no seed: pack it with what"
+    ):
+        cli_packed.render(packed, tmp_path / "out", config=own, published=PUBLISHED)
+
+
 def test_seeds_missing_in_one_arm_are_said(folders, config, tmp_path, capsys):
     shutil.rmtree(folders / "runs/ci/multitrain/seed1")
     out = pack(folders, config, tmp_path / "out.parquet")

@@ -113,7 +113,9 @@ def require_same_clips(study: Study) -> None:
 
 def missing(study: Study, experiments: Experiments) -> list[str]:
     """What a whole study has and this one lacks: run, seed, dataset and record; seeds of one run alone do not count."""
-    found = [] if Key(name="flops.json") in study.texts else ["flops.json"]
+    scale, _ = settings(study)
+    common = [Key(name="flops.json"), *(Key(dataset=name, name="relations.csv") for name in scale.related_datasets())]
+    found = [_name(key) for key in common if key not in study.texts]
     seeds: dict[str, list[int]] = {}
     for run, seed in study.records():
         seeds.setdefault(run, []).append(seed)
@@ -125,10 +127,11 @@ def missing(study: Study, experiments: Experiments) -> list[str]:
         for seed in seeds[run]:
             found += [f"run {run}, seed {seed}, {what}" for what in _lacking(study, names, run, seed, experiments)]
     if MAPPED in seeds:
-        datasets = experiments.run(MAPPED).datasets
-        places = [(MAPPED, seeds[MAPPED][0], dataset) for dataset in datasets]
-        found += [f"run {run}, seed {seed}, {its}: features" for run, seed, its in places
-                  if (run, seed, its, "class_mean.z") not in names]  # fmt: skip
+        first = seeds[MAPPED][0]
+        datasets = [
+            name for name in experiments.run(MAPPED).datasets if (MAPPED, first, name, "class_mean.z") not in names
+        ]
+        found += [f"run {MAPPED}, seed {first}, {name}: features" for name in datasets]
     return found
 
 

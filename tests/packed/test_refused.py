@@ -79,6 +79,7 @@ def test_different_code_is_refused_unless_asked_for(folders, config, tmp_path):
         ("runs/ci/k400_baseline/seed0/history.jsonl", "without run k400_baseline, seed 0, history: "),
         ("runs/ci/multitrain/seed0/features/mit.parquet", "without run multitrain, seed 0, mit: features: "),
         ("runs/ci/flops.json", "without flops.json: "),
+        ("data/ci/ssv2/raw/relations.csv", "without ssv2: relations.csv: "),
     ],
 )
 def test_half_a_study_names_what_is_missing(folders, config, tmp_path, capsys, gone, told):

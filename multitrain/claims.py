@@ -1,7 +1,8 @@
 """The paper's claims as settings (config/claims.yaml), and what each says of which numbers.
 
-A claim compares two methods of a table and is split into parts. A part says `left > right`; both sides are sums of
-weighted accuracies, so that its truth is the sign of one linear contrast. A claim about cost says `left = right`.
+A claim compares two methods of a table. It is a part that says `left > right`; both sides are sums of weighted
+accuracies, so that its truth is the sign of one linear contrast. Where it is about several datasets, a part for each
+follows. A claim about cost says `left = right`.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +12,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from multitrain.answered import Answered
-from multitrain.settings import Name, Settings
+from multitrain.settings import Name, Positive, Settings
+
+MOST_PRIMARY = 8  # claims: more would leave each with little chance to hold
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,15 @@ class Side:
 class Part:
     """`left > right`; of a claim about cost `left = right`."""
 
+    whole: bool  # the claim itself, which decides; else what a single dataset says of it
     label: str  # where: K400
     text: str  # MultiTrain > Baseline, K400
     left: Side
     right: Side
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return self.left, self.right
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -71,12 +79,14 @@ class Claim(Settings):
     section: str = Field(description="of the paper, with the question it answers")
     stated_by: Literal["paper", "us"] = "paper"
     text: str = Field(description="the claim in one sentence")
+    primary: bool = Field(False, description=f"one of the at most {MOST_PRIMARY} that the study is about")
     note: str = Field("", description="what a reader must know of how it is tested")
     table: Name = Field(description="table of the experiments that has both methods")
     kind: Literal["each", "mean", "drop", "cost"] = Field(
         "each",
-        description="each: times x left > right + plus in top-1, on each dataset; mean: the same of the datasets' mean;"
-        " drop: left - right is larger on each of `datasets` than on each of `than_on`; cost: equal gFLOPs",
+        description="each, mean: times x left > right + plus in top-1, in the mean over the datasets, and on each;"
+        " drop: left - right is larger on `datasets` than on `than_on`, in the means and pair by pair; cost: equal"
+        " gFLOPs",
     )
     left: str = Field(description="method that is said to be better")
     right: str = Field(description="method that is said to be worse")
@@ -99,29 +109,39 @@ class Claim(Settings):
         return self
 
     def parts(self, datasets: tuple[str, ...], titles: Mapping[str, str]) -> tuple[Part, ...]:
-        """What is tested, for a table that has these `datasets`; `titles` are their names in tables."""
+        """The claim itself, then its datasets, for a table that has these; `titles` are their names in tables."""
         its = self.datasets or datasets
-        if self.kind == "drop":
-            return tuple(self._drop(one, other, titles) for one in its for other in self.than_on)
-        if self.kind == "mean":
-            names = ", ".join(titles[name] for name in its)
-            return (self._compared(its, "mean", f"mean of {names}"),)
-        return tuple(self._compared((name,), titles[name], titles[name]) for name in its)
-
-    def _compared(self, datasets: tuple[str, ...], label: str, place: str) -> Part:
-        share = 1 / len(datasets)
-        left = Side(tuple(Term(share * self.times, self.left, name) for name in datasets))
-        right = Side(tuple(Term(share, self.right, name) for name in datasets), self.plus)
         if self.kind == "cost":
-            return Part(label, f"gFLOPs: {self.left} = {self.right}, {place}", left, right)
+            return tuple(self._compared((name,), titles, False) for name in its)
+        if self.kind == "drop":
+            pairs = [((one,), (other,)) for one in its for other in self.than_on]
+            single = [self._drop(*pair, titles, False) for pair in pairs]
+            return (self._drop(its, self.than_on, titles, True), *(single if len(single) > 1 else ()))
+        single = [self._compared((name,), titles, False) for name in its]
+        return (self._compared(its, titles, True), *(single if len(single) > 1 else ()))
+
+    def _compared(self, datasets: tuple[str, ...], titles: Mapping[str, str], whole: bool) -> Part:
+        place = ", ".join(titles[name] for name in datasets)
+        label = place if len(datasets) == 1 else "mean"
+        place = place if len(datasets) == 1 else f"mean of {place}"
+        left = Side(_mean(self.left, datasets, self.times))
+        right = Side(_mean(self.right, datasets), self.plus)
+        if self.kind == "cost":
+            return Part(whole, label, f"gFLOPs: {self.left} = {self.right}, {place}", left, right)
         factor = f"{self.times:g} x " if self.times != 1 else ""
         points = f" {'-' if self.plus < 0 else '+'} {abs(self.plus):.1f}" if self.plus else ""
-        return Part(label, f"{factor}{self.left} > {self.right}{points}, {place}", left, right)
+        return Part(whole, label, f"{factor}{self.left} > {self.right}{points}, {place}", left, right)
 
-    def _drop(self, one: str, other: str, titles: Mapping[str, str]) -> Part:
-        left, right = (Side((Term(1, self.left, name), Term(-1, self.right, name))) for name in (one, other))
-        label = f"{titles[one]} > {titles[other]}"
-        return Part(label, f"{self.left} - {self.right}: {label}", left, right)
+    def _drop(
+        self, datasets: tuple[str, ...], than_on: tuple[str, ...], titles: Mapping[str, str], whole: bool
+    ) -> Part:
+        left, right = (Side(_mean(self.left, its) + _mean(self.right, its, -1)) for its in (datasets, than_on))
+        label = " > ".join(", ".join(titles[name] for name in its) for its in (datasets, than_on))
+        return Part(whole, label, f"{self.left} - {self.right}: {label}", left, right)
+
+
+def _mean(method: str, datasets: tuple[str, ...], times: float = 1.0) -> tuple[Term, ...]:
+    return tuple(Term(times / len(datasets), method, name) for name in datasets)
 
 
 class Untested(Settings):
@@ -136,6 +156,16 @@ class Claims(Settings):
     """config/claims.yaml."""
 
     paper: dict[Name, dict[str, PaperRow]] = Field(description="by table and our method: the paper's row")
+    margin: Positive = Field(2.0, description="points: methods that are closer are equivalent")
     claims: dict[Name, Claim] = Field(min_length=1)
     answered: dict[Name, Answered] = Field({}, description="claims that other records than accuracies answer")
     not_tested: tuple[Untested, ...] = ()
+
+    @model_validator(mode="after")
+    def _few_primary(self):
+        primary = [name for name, claim in self.claims.items() if claim.primary]
+        if len(primary) > MOST_PRIMARY:
+            raise ValueError(
+                f"{len(primary)} claims are primary, of at most {MOST_PRIMARY}: take `primary` from {primary[-1]!r}"
+            )
+        return self

@@ -110,16 +110,19 @@ def parts(**settings: object) -> list[tuple[str, str]]:
 
 def test_parts_read_as_what_they_test():
     assert parts(datasets=("mit", "ssv2")) == [
+        ("mean", "MultiTrain > Baseline, mean of MiT, SSv2"),
         ("MiT", "MultiTrain > Baseline, MiT"),
         ("SSv2", "MultiTrain > Baseline, SSv2"),
     ]
-    assert [label for label, _ in parts()] == ["K400", "MiT", "SSv2", "ActNet"]
+    assert [label for label, _ in parts()] == ["mean", "K400", "MiT", "SSv2", "ActNet"]
     assert parts(times=0.5, datasets=("mit",)) == [("MiT", "0.5 x MultiTrain > Baseline, MiT")]
     assert parts(plus=-1.0, datasets=("mit",)) == [("MiT", "MultiTrain > Baseline - 1.0, MiT")]
     assert parts(plus=2.5, datasets=("mit",)) == [("MiT", "MultiTrain > Baseline + 2.5, MiT")]
-    assert parts(kind="mean") == [("mean", "MultiTrain > Baseline, mean of K400, MiT, SSv2, ActNet")]
+    assert parts(kind="mean") == parts()
+    assert parts()[0] == ("mean", "MultiTrain > Baseline, mean of K400, MiT, SSv2, ActNet")
     assert parts(kind="cost", datasets=("mit",)) == [("MiT", "gFLOPs: MultiTrain = Baseline, MiT")]
     assert parts(kind="drop", datasets=("mit", "ssv2"), than_on=("k400",)) == [
+        ("MiT, SSv2 > K400", "MultiTrain - Baseline: MiT, SSv2 > K400"),
         ("MiT > K400", "MultiTrain - Baseline: MiT > K400"),
         ("SSv2 > K400", "MultiTrain - Baseline: SSv2 > K400"),
     ]
@@ -136,8 +139,25 @@ def test_the_contrast_of_a_drop_weighs_four_accuracies():
     assert part.datasets == ("mit", "k400")
 
 
+def test_the_claim_itself_comes_first_and_single_datasets_after_it():
+    whole = [part.whole for part in Claim(**CLAIM).parts(ALL, TITLES)]
+    assert whole == [True, *[False] * len(ALL)]
+    (mean, *_) = Claim(**CLAIM, kind="drop", datasets=("mit", "ssv2"), than_on=("k400",)).parts(ALL, TITLES)
+    assert {(term.weight, term.method, term.dataset) for term in mean.left.terms} == {
+        *((0.5, "MultiTrain", name) for name in ("mit", "ssv2")),
+        *((-0.5, "Baseline", name) for name in ("mit", "ssv2")),
+    }
+
+
+def test_more_than_eight_primary_claims_are_refused(tmp_path: Path, experiments: Experiments):
+    claims = {f"claim{number}": CLAIM | {"primary": True, "stated_by": "us"} for number in range(9)}
+    load(tmp_path, experiments, {"paper": {}, "claims": claims | {"claim8": claims["claim8"] | {"primary": False}}})
+    with pytest.raises(UserError, match=r"claims.yaml: .*9 claims are primary, of at most 8: take .* from 'claim8'"):
+        load(tmp_path, experiments, {"paper": {}, "claims": claims})
+
+
 def test_sides_are_sums_and_unknown_where_a_number_is():
-    (part,) = Claim(**CLAIM, kind="mean", times=0.5, plus=-3.0).parts(ALL, TITLES)
+    part, *_ = Claim(**CLAIM, kind="mean", times=0.5, plus=-3.0).parts(ALL, TITLES)
     numbers = {("MultiTrain", name): value for name, value in zip(ALL, (10, 20, 30, 60), strict=True)}
     assert part.left.value(lambda *key: numbers[key]) == pytest.approx(15)
     assert part.right.value(lambda *key: 40.0) == pytest.approx(37)

@@ -1,6 +1,7 @@
 """Right and wrong answers of one run on one dataset's test clips, a row a seed, for paired comparisons."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,11 @@ class Answers:
     def right(self, projected: bool) -> np.ndarray:
         """By Y'_k if `projected` and there is one, else by Y_k; (S, N)."""
         return self.projected if projected and self.projected is not None else self.own
+
+    def rows(self, places: Sequence[int]) -> "Answers":
+        """Those of some of the S seeds, by their places."""
+        projected = None if self.projected is None else self.projected[list(places)]
+        return replace(self, own=self.own[list(places)], projected=projected)
 
 
 def read_answers(folders: list[Path], dataset: str) -> Answers:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.metrics import bootstrap_interval
+from multitrain.analysis.contrasts import estimate
 from multitrain.analysis.predictions import Predictions, read_predictions
 from multitrain.analysis.runs import read_record, seeds_of, yes_no
 from multitrain.config import Scale
@@ -36,9 +36,9 @@ def write_classes(
 ) -> None:
     """Write <results>/per_class.csv: one row a table, dataset and class, by the classes' labels.
 
-    `baseline` and `method` are rows of each of the `tables`. A gain's interval is the paired bootstrap over the class's
-    clips: each clip's result of the method less that of the baseline, averaged over seeds. A class without a test clip
-    has no numbers; the gain of Y'_k is over the same baseline and empty where the method has no projections.
+    `baseline` and `method` are rows of each of the `tables`, of the seeds that both have. A gain's interval is that of
+    the paired contrast on the class's clips. A class without a test clip has no numbers; the gain of Y'_k is over the
+    same baseline and empty where the method has no projections.
     """
     rows = []
     for name in tables:
@@ -49,12 +49,13 @@ def write_classes(
                 raise UserError(f"{table.title}: {(baseline, method)[runs.index(None)]} was not trained on {dataset}")
             home = results / "runs" / scale.name
             its = [seeds_of(home, run, seeds) for run in runs]
-            folders = [[home / run / f"seed{seed}" for seed in each] for run, each in zip(runs, its, strict=True)]
+            both = [seed for seed in its[0] if seed in its[1]] or its[0]
+            folders = [[home / run / f"seed{seed}" for seed in both] for run in runs]
             records = [read_record(folder) for each in folders for folder in each]
             said = {
                 **{"table": name, "dataset": dataset, "title": scale.dataset(dataset).title},
                 **{"baseline": baseline, "method": method, "scale": scale.name},
-                "seeds": " ".join(str(seed) for seed in seeds if seed in {*its[0], *its[1]}),
+                "seeds": " ".join(map(str, both)),
                 "synthetic": yes_no(any(each["synthetic"] for each in records)),
             }
             rows += [{**said, **numbers} for numbers in _dataset_rows(*folders, dataset)]
@@ -71,6 +72,7 @@ def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> lis
     _require_alike([*before, *after])
     labels = before[0].labels
     base, own = (_right([each.rank for each in found]) for found in (before, after))
+    videos = before[0].videos
     projected = None
     if all(each.projected is not None for each in after):
         projected = _right([each.projected for each in after])
@@ -79,16 +81,16 @@ def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> lis
         its = labels == index
         row = {"class": name, "clips": str(int(its.sum()))}
         if its.any():
-            row["top1_baseline"] = f"{100 * base[its].mean():.2f}"
-            row |= _gain(own[its], base[its], "")
-            row |= _gain(projected[its], base[its], "_projected") if projected is not None else {}
+            row["top1_baseline"] = f"{100 * base[:, its].mean():.2f}"
+            row |= _gain(own[:, its], base[:, its], videos[its], "")
+            row |= _gain(projected[:, its], base[:, its], videos[its], "_projected") if projected is not None else {}
         rows.append(row)
     return rows
 
 
-def _gain(own: np.ndarray, base: np.ndarray, suffix: str) -> dict[str, str]:
-    """Accuracy and paired gain, in percent and points, of one class's clips (N,)."""
-    low, high = bootstrap_interval(own - base)
+def _gain(own: np.ndarray, base: np.ndarray, videos: np.ndarray, suffix: str) -> dict[str, str]:
+    """Accuracy and paired gain, in percent and points, of one class's clips (S, N)."""
+    low, high = np.clip(estimate([own - base], [videos]).interval, -1, 1)
     numbers = {
         f"top1{suffix}": own.mean(),
         f"gain{suffix}": (own - base).mean(),
@@ -99,8 +101,8 @@ def _gain(own: np.ndarray, base: np.ndarray, suffix: str) -> dict[str, str]:
 
 
 def _right(rank: Sequence[np.ndarray]) -> np.ndarray:
-    """How often each clip is right, over seeds; (N,)."""
-    return top(1, np.stack(rank)).mean(axis=0)
+    """Whether each clip is right, a row a seed; (S, N)."""
+    return top(1, np.stack(rank)).astype(float)
 
 
 def _require_alike(found: Sequence[Predictions]) -> None:

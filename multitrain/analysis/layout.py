@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from multitrain.analysis.metrics import LEVEL, RESAMPLES, SMOKE_TEST
+from multitrain.analysis.metrics import LEVEL, SMOKE_TEST
 from multitrain.analysis.runs import ranges
 from multitrain.config import Scale
 from multitrain.experiments import Table
@@ -146,6 +146,12 @@ def _own_cell(suffix: str) -> Cell:
     return cell
 
 
+def _of_what(ours: Rows) -> str:
+    if len(_seeds(ours)) > 1:
+        return "other videos and other trainings (docs/experiment.md)"
+    return "other videos; with one seed it does not contain how much trainings differ"
+
+
 def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     """What a reader must know, a sentence or two each."""
     ours = our_rows_of(rows)
@@ -153,8 +159,8 @@ def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     codes = sorted({code for row in ours for code in row["code"].split()})
     released = dict.fromkeys(row["method"] for row in rows if row["source"] == "release")
     said = [
-        f"Top-1 [interval] / top-5 [interval] in percent: the {LEVEL:.0%} percentile bootstrap interval over clips,"
-        f" {RESAMPLES} resamples. ± is the standard deviation over seeds, where there are several.",
+        f"Top-1 [interval] / top-5 [interval] in percent: the {LEVEL:.0%} t interval of {_of_what(ours)}."
+        " ± is the standard deviation over seeds, where there are several.",
         "A row decides by Yₖ, the dataset's own head, alone, as the paper does at test time. A row marked Y′ₖ is the"
         " same model with the other heads' projections added (Eq. 4).",
         f"Training data: {', '.join(f'({key}) {letters[key]}' for key in sorted(letters))}; own: a model a dataset;"

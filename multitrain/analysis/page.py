@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
+from multitrain.analysis.claims_markdown import p_text
 from multitrain.analysis.figures import FIGURES, style
 from multitrain.analysis.figures.inputs import titles, world
 from multitrain.errors import UserError
@@ -46,6 +47,10 @@ DPI = 130
 MARKS = {"first": "<b>{}</b>", "second": "<u>{}</u>"}  # as the paper prints its first and second
 PUBLISHED = "color: #4a5159; background-color: #f1f3f5"
 RIGHT = [{"selector": "", "props": "text-align: right"}]
+CLAIM_COLUMNS = (
+    *("claim", "text", "part", "difference", "p_adjusted", "verdict", "holds_if_paper_right"),
+    *("p_adjusted_projected", "verdict_projected"),
+)
 VERDICTS = {"holds": "color: #0a6640; font-weight: 600", "does not hold": "color: #a3260b; font-weight: 600"}
 LOOK = [
     {"selector": "", "props": "border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums"},
@@ -102,7 +107,7 @@ def accuracy(results: Path, name: str, names: dict[str, str], only_ours: bool = 
     synthetic = "yes" in set(ours["synthetic"])
     frame["Source"] = frame["Source"].replace("ours", "ours, synthetic" if synthetic else "ours")
     said = (
-        f"Top-1 / top-5 in percent. Ours: {escape(world(ours))}, with 95% intervals over clips; decided by Yₖ, the"
+        f"Top-1 / top-5 in percent. Ours: {escape(world(ours))}, with 95% intervals over videos; decided by Yₖ, the"
         " dataset's own head, or by Y′ₖ, Eq. 4's sum."
     )
     look = _look(frame.drop(columns="Source") if only_ours else frame, name, said)
@@ -119,17 +124,30 @@ def frame(table: pd.DataFrame, name: str, caption: str = "", digits: int = 1) ->
 
 
 def claims(results: Path, name: str, chosen: pd.Series | None = None) -> Styler:
-    """Claims of the paper with their computed verdicts, a row a comparison; `chosen` says which rows of claims.csv."""
-    table = read(results / "claims.csv", ["claim", "text", "part", "difference", "verdict", "verdict_projected"])
+    """Claims of the paper with their computed verdicts, each before its datasets; `chosen` rows of claims.csv."""
+    needs = [
+        "claim",
+        "text",
+        "part",
+        "difference",
+        "p_adjusted",
+        "verdict",
+        "holds_if_paper_right",
+        "verdict_projected",
+    ]
+    table = read(results / "claims.csv", needs)
     table = table if chosen is None else table[chosen]
     again = table["claim"].eq(table["claim"].shift())
     shown = {"Claim": [_claim(row) for _, row in table.iterrows()], "Comparison": table["part"].map(escape)}
     shown["Paper"] = [_paper(row) for _, row in table.iterrows()]
     for head, suffix in (("Yₖ", ""), ("Y′ₖ", "_projected")):
         shown[f"Ours, {head}"] = [_difference(row, suffix) for _, row in table.iterrows()]
+        shown[f"Adjusted p, {head}"] = table[f"p_adjusted{suffix}"].map(lambda text: escape(p_text(text)))
         shown[f"Verdict, {head}"] = table[f"verdict{suffix}"].replace("", "-")
+    chance = table["holds_if_paper_right"].map(lambda text: f"{float(text):.0%}" if text else "-")
+    shown["P(holds) if the paper is right, Yₖ"] = chance
     frame = pd.DataFrame(shown).assign(Claim=lambda its: its["Claim"].mask(again, "")).reset_index(drop=True)
-    caption = f"Differences of top-1 in points [95% paired interval]; ours: {escape(world(table))}."
+    caption = f"Differences of top-1 in points [95% paired t interval]; ours: {escape(world(table))}."
     look = _look(frame, name, caption).map(lambda text: VERDICTS.get(text, ""), subset=["Verdict, Yₖ", "Verdict, Y′ₖ"])
     return look.set_properties(subset=["Claim"], **{"min-width": "220px"})
 
@@ -226,6 +244,8 @@ def _paper(row: pd.Series) -> str:
 
 def _difference(row: pd.Series, suffix: str) -> str:
     """Our difference with its interval, or both sides of a claim about cost."""
+    if not row[f"difference{suffix}"]:
+        return "-"
     if row["unit"] != "percent":
         return "-" if suffix else f"{row['ours_left']}, {row['ours_right']}"
     value, low, high = (_signed(row[f"{key}{suffix}"]) for key in ("difference", "low", "high"))

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from multitrain.analysis.contrasts import estimate
 from multitrain.analysis.layout import setting
 from multitrain.analysis.markdown import grid
-from multitrain.analysis.metrics import LEVEL, bootstrap_interval
+from multitrain.analysis.metrics import LEVEL
 from multitrain.analysis.projections import Projection, read_projections
 from multitrain.analysis.ranking import PERMUTATIONS, Recovery, recover
 from multitrain.analysis.relations import WORLD
@@ -144,7 +145,7 @@ def _summary(found: Found, scale: Scale) -> dict[str, dict[str, str]]:
         return {}
     precision = {form: np.array([_mean(its, form, "average_precision") for its in pairs]) for form in FORMS}
     difference = precision["scaled"] - precision["weight"]
-    low, high = bootstrap_interval(difference)
+    low, high = np.clip(estimate([difference[None]], [np.arange(len(pairs))]).interval, -1, 1)
     clear = len(pairs) >= FEWEST and low < high and (low > 0 or high < 0)
     shared = {
         "scale": scale.name,
@@ -240,6 +241,6 @@ def _notes(relation_from: str) -> list[str]:
         " seeds (and runs, where they are taken together). Chance: their means over random orders. Equal weights"
         " count as if in random order.",
         f"p: {PERMUTATIONS} permutations of the source classes and of the target classes, one-sided; each seed's.",
-        f"Intervals: {LEVEL:.0%} percentile bootstrap over ordered pairs of datasets. Pairs that share a dataset are"
+        f"Intervals: {LEVEL:.0%} t intervals over ordered pairs of datasets. Pairs that share a dataset are"
         " not independent and there are few of them, so an interval is rather too narrow.",
     ]

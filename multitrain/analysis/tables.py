@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from multitrain.analysis import latex, markdown
+from multitrain.analysis.contrasts import estimate
 from multitrain.analysis.layout import PUBLISHED
-from multitrain.analysis.metrics import bootstrap_interval
 from multitrain.analysis.predictions import Predictions, read_json, read_predictions
 from multitrain.analysis.runs import read_record, seeds_of, yes_no
 from multitrain.config import Scale
@@ -132,10 +132,10 @@ def _result(folders: list[Path], dataset: str) -> dict[str, str]:
         "synthetic": yes_no(any(record["synthetic"] for record in records)),
         "code": " ".join(sorted({record["code"] for record in records})),
         **_training(folders[0] / "run.json", records, dataset),
-        **_accuracies(np.stack([each.rank for each in found]), ""),
+        **_accuracies(np.stack([each.rank for each in found]), found[0].videos, ""),
     }
     if found[0].projected is not None:
-        values |= _accuracies(np.stack([each.projected for each in found]), "_projected")
+        values |= _accuracies(np.stack([each.projected for each in found]), found[0].videos, "_projected")
     return values
 
 
@@ -172,15 +172,18 @@ def processor_text(said: dict[str, str]) -> str:
     return f"{said['model']} ({said['instructions']})"
 
 
-def _accuracies(rank: np.ndarray, suffix: str) -> dict[str, str]:
-    """Top-1 and top-5 in percent from ranks (seeds, N): the mean over seeds, with the interval over clips."""
+def _accuracies(rank: np.ndarray, videos: np.ndarray, suffix: str) -> dict[str, str]:
+    """Top-1 and top-5 in percent from ranks (seeds, N) of clips of these videos (N,): the mean over seeds, with the
+    interval of other videos and, where there are several seeds, other trainings.
+    """
     values = {}
     for k in (1, 5):
         right = top(k, rank)
-        low, high = bootstrap_interval(right.mean(axis=0))
-        numbers = {f"top{k}{suffix}": right.mean(), f"top{k}{suffix}_low": low, f"top{k}{suffix}_high": high}
-        if len(rank) > 1 and not suffix:
-            numbers[f"top{k}_std"] = right.mean(axis=1).std(ddof=1)
+        its = estimate([right.astype(float)], [videos])
+        low, high = np.clip(its.interval, 0, 1)
+        numbers = {f"top{k}{suffix}": its.value, f"top{k}{suffix}_low": low, f"top{k}{suffix}_high": high}
+        if its.std is not None and not suffix:
+            numbers[f"top{k}_std"] = its.std
         values |= {key: f"{100 * number:.2f}" for key, number in numbers.items()}
     return values
 

@@ -10,6 +10,7 @@ from multitrain.configfile import load_claims
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "resources" / "published"
 CLIPS = 200
+SEEDS = (0, 1, 2)
 ON_MIT = {"section": "4.2", "text": "A.", "table": "table1", "left": "MultiTrain", "right": "Baseline"}
 ON_MIT["datasets"] = ("mit",)
 
@@ -27,7 +28,7 @@ def write(results, *seeds: int, claims: Claims | None = None, **claim: object) -
     """The rows and the text for one claim, MultiTrain against the baseline on MiT but for what is given."""
     paper = load_claims(ROOT / "config", results.experiments).paper
     claims = claims or Claims(paper=paper, claims={"one": Claim(**{**ON_MIT, **claim})})
-    write_claims(results.scale, results.experiments, claims, seeds or (0,), results.root, PUBLISHED)
+    write_claims(results.scale, results.experiments, claims, seeds or SEEDS, results.root, PUBLISHED)
     with (results.root / "claims.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     return rows, (results.root / "claims.md").read_text(encoding="utf-8")
@@ -37,6 +38,14 @@ def numbers(row: dict[str, str], *columns: str) -> list[float]:
     return [float(row[column]) for column in columns]
 
 
-def add(results, left: list[int], right: list[int], seed: int = 0, projected: list[int] | None = None) -> None:
-    results.add("multitrain", {"mit": left}, seed, projected={"mit": left if projected is None else projected})
-    results.add("mit_baseline", {"mit": right}, seed)
+def add(results, left: list[int], right: list[int], *seeds: int, projected: list[int] | None = None) -> None:
+    """MultiTrain and the baseline on MiT, the same with each of the seeds."""
+    for seed in seeds or SEEDS:
+        results.add("multitrain", {"mit": left}, seed, projected={"mit": left if projected is None else projected})
+        results.add("mit_baseline", {"mit": right}, seed)
+
+
+def add_run(results, name: str, ranks: dict[str, list[int]], **options: object) -> None:
+    """One run, the same with each of SEEDS."""
+    for seed in SEEDS:
+        results.add(name, ranks, seed, **options)

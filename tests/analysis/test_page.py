@@ -88,7 +88,8 @@ def test_claims_say_both_verdicts_and_the_text_once(tmp_path):
     part |= {"low": "-3.00", "high": "0.40", "verdict": "undetermined", "claim_verdict": "does not hold"}
     part |= {"difference_projected": "2.00", "low_projected": "1.00", "high_projected": "3.00"}
     part |= {"verdict_projected": "holds", "claim_verdict_projected": "undetermined"}
-    part |= {"scale": "mini", "synthetic": "yes", "seeds": "0"}
+    part |= {"scale": "mini", "synthetic": "yes", "seeds": "0", "holds_if_paper_right": "0.1234"}
+    part |= {"p_adjusted": "0.0321", "p_adjusted_projected": "1e-07"}
     cost = {**part, "claim": "b", "unit": "gflops", "paper_left": "224", "paper_right": "224"}
     cost |= {"ours_left": "0.1", "ours_right": "0.1", "verdict": "holds", "verdict_projected": ""}
     rows = [{**part, "part": "A > B, K400"}, {**part, "part": "A > B, MiT"}, {**cost, "part": "A = B"}]
@@ -99,6 +100,8 @@ def test_claims_say_both_verdicts_and_the_text_once(tmp_path):
     assert frame["Paper"].tolist() == ["+2.1", "+2.1", "224, 224"]
     assert frame["Ours, Yₖ"][0] == "-1.3 <small>[-3.0, +0.4]</small>" and frame["Ours, Yₖ"][2] == "0.1, 0.1"
     assert frame["Verdict, Y′ₖ"].tolist() == ["holds", "holds", "-"]
+    assert (frame["Adjusted p, Yₖ"][0], frame["Adjusted p, Y′ₖ"][0]) == ("0.032", "&lt;0.001")
+    assert frame["P(holds) if the paper is right, Yₖ"][0] == "12%"
 
 
 def test_any_table_is_escaped_rounded_and_numbers_are_to_the_right():

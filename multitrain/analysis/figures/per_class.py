@@ -62,7 +62,7 @@ def _figure(results: Path, table: str) -> Figure:
         figure,
         f"Gain of {first['method']} over {first['baseline']} by class",
         f"Ours: {world(rows)}",
-        f"{each} test clips a class, so an interval is wide; lines: 95% paired bootstrap over the class's clips, of Yₖ",
+        f"{each} test clips a class, so an interval is wide; lines: 95% paired t interval over its videos, of Yₖ",
         "With this many classes some intervals leave out 0 by chance",
         style.SHORTENED,
         marks=marks,

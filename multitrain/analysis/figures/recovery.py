@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from multitrain.analysis.contrasts import estimate
 from multitrain.analysis.figures import style
 from multitrain.analysis.figures.inputs import only, read, titles, world
 from multitrain.analysis.figures.projections import shown_run
-from multitrain.analysis.metrics import LEVEL, bootstrap_interval
+from multitrain.analysis.metrics import LEVEL
 
 INPUTS = ("projection_recovery.csv", "per_class.csv")
 NUMBERS = ("seed", "chance_average_precision", "average_precision", "p_value")
@@ -51,7 +52,7 @@ def draw(results: Path) -> Figure:
         " left out",
         "Left: the mean over seeds, a line from the lowest to the highest; * marks p < 0.05 for every seed by permuting"
         " classes, uncorrected for the number of tests",
-        f"Right: {LEVEL:.0%} bootstrap intervals over pairs of datasets",
+        f"Right: {LEVEL:.0%} t intervals over pairs of datasets",
         marks=[*marks, chance],
     )
     return figure
@@ -93,7 +94,8 @@ def _runs(axes: Axes, rows: pd.DataFrame) -> None:
             values = found.groupby(["source", "target"])["average_precision"].mean().to_numpy()
             if not len(values):
                 continue
-            style.interval(axes, *bootstrap_interval(values), place + offset, colour)
+            interval = np.clip(estimate([values[None]], [np.arange(len(values))]).interval, 0, 1)
+            style.interval(axes, *interval, place + offset, colour)
             axes.plot(
                 np.mean(values),
                 place + offset,

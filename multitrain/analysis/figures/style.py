@@ -59,7 +59,7 @@ SERIES = (  # colour, line, marker: in grey the lines and markers differ
     (ORANGE, (0, (6, 2)), "P"),
     (SKY, (0, (1, 1)), "X"),
 )
-INTERVAL = f"{LEVEL:.0%} bootstrap intervals over clips"
+INTERVAL = f"{LEVEL:.0%} intervals over videos, and over seeds where there are several"
 
 
 def styled(draw: Callable[[Path], Figure]) -> Callable[[Path], Figure]:

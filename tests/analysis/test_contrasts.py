@@ -1,0 +1,120 @@
+"""The one interval of the product, with answers known beforehand."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from multitrain.analysis.contrasts import estimate
+from multitrain.errors import UserError
+
+
+def own_videos(values: np.ndarray) -> np.ndarray:
+    """Each clip is a video."""
+    return np.arange(values.shape[1])
+
+
+def single(values: np.ndarray, points: float = 0.0):
+    return estimate([values], [own_videos(values)], points)
+
+
+def test_one_seed_is_the_t_interval_of_the_videos_mean():
+    values = np.random.default_rng(0).choice([-1.0, 0.0, 1.0], p=[0.1, 0.7, 0.2], size=(1, 320))
+    found = single(values)
+    expected = stats.t.interval(0.95, 319, values.mean(), stats.sem(values[0]))
+    assert found.interval == pytest.approx(expected, abs=1e-12)
+    assert found.p_value == pytest.approx(stats.ttest_1samp(values[0], 0).pvalue, rel=1e-9)
+    assert (found.seeds, found.std, found.videos) == (1, None, 320)
+
+
+def test_where_seeds_are_all_that_differs_it_is_the_t_interval_of_their_means():
+    """Every clip agrees, so that videos say nothing: 0.5, 0.1, -0.2."""
+    by_seed = np.array([0.5, 0.1, -0.2])
+    found = single(np.repeat(by_seed[:, None], 40, axis=1))
+    assert found.interval == pytest.approx(stats.t.interval(0.95, 2, by_seed.mean(), stats.sem(by_seed)), abs=1e-9)
+    assert (found.df, found.std) == (pytest.approx(2), pytest.approx(by_seed.std(ddof=1)))
+
+
+def test_seeds_are_shared_by_all_datasets_and_videos_are_not():
+    """What a seed gains on one dataset and loses on the other is no error of the sum."""
+    by_seed = np.array([[0.5], [0.1], [-0.2]])
+    one, other = np.repeat(by_seed, 40, axis=1), np.repeat(-by_seed, 60, axis=1)
+    found = estimate([one, other], [own_videos(one), own_videos(other)])
+    assert (found.value, found.error, found.p_value) == (0, 0, 1)
+    values = np.random.default_rng(2).choice([-1.0, 0.0, 1.0], size=(1, 300))
+    both = estimate([values, values], [own_videos(values)] * 2)
+    assert both.error == pytest.approx(np.sqrt(2) * single(values).error)
+
+
+def test_the_error_is_that_of_crossed_seeds_and_videos():
+    """By the sums of squares of a two-way table, worked out cell by cell."""
+    table = np.random.default_rng(1).normal(size=(4, 30)) + np.linspace(-2, 2, 30)
+    seeds, videos = table.shape
+    grand = table.mean()
+    rows, columns = table.mean(axis=1), table.mean(axis=0)
+    of_seeds = videos * sum((row - grand) ** 2 for row in rows) / (seeds - 1)
+    of_videos = seeds * sum((column - grand) ** 2 for column in columns) / (videos - 1)
+    rest = sum((table[s, v] - rows[s] - columns[v] + grand) ** 2 for s in range(seeds) for v in range(videos)) / (
+        (seeds - 1) * (videos - 1)
+    )
+    terms = [(of_seeds, seeds - 1), (of_videos, videos - 1), (-rest, (seeds - 1) * (videos - 1))]
+    square = sum(term for term, _ in terms)
+    found = single(table)
+    assert found.error**2 == pytest.approx(square / (seeds * videos))
+    assert found.df == pytest.approx(square**2 / sum(term**2 / df for term, df in terms))
+
+
+def test_the_unit_is_the_video():
+    """Five clips of each video that agree are one answer, not five; a video of many clips weighs more in the mean."""
+    values = np.random.default_rng(3).choice([0.0, 1.0], size=(3, 60))
+    five = estimate([np.repeat(values, 5, axis=1)], [np.repeat(np.arange(60), 5)])
+    assert five == single(values)
+    clips = np.array([1, 1, 1, 5])
+    uneven = estimate([np.repeat([[1.0, 0.0, 1.0, 0.0]], clips, axis=1)], [np.repeat(np.arange(4), clips)])
+    linear = clips / clips.mean() * (np.array([1, 0, 1, 0]) - 2 / 8)
+    assert (uneven.value, uneven.error) == (0.25, pytest.approx(linear.std(ddof=1) / 2))
+
+
+def test_names_of_videos_are_only_names():
+    values = np.random.default_rng(4).choice([0.0, 1.0], size=(2, 50))
+    codes = np.arange(50) // 2
+    named = estimate([values], [np.array([f"video {code}" for code in codes])])
+    order = np.random.default_rng(5).permutation(50)
+    assert estimate([values[:, order]], [codes[order]]).error == pytest.approx(named.error)
+
+
+def test_videos_that_differ_from_the_commonest_are_counted():
+    gained = np.zeros((5, 320))
+    gained[:, :4] = 1
+    gained[0, 10] = -1
+    assert [single(each).telling for each in (gained, np.zeros((2, 30)), 1 - gained)] == [5, 0, 5]
+
+
+def test_points_move_the_value_and_not_the_error():
+    values = np.random.default_rng(6).choice([0.0, 1.0], size=(3, 100))
+    moved, plain = single(values, -0.01), single(values)
+    assert (moved.value - plain.value, moved.error) == (pytest.approx(-0.01), plain.error)
+
+
+def test_a_difference_within_the_margin_is_shown_by_two_one_sided_tests():
+    values = np.random.default_rng(7).choice([-1.0, 0.0, 1.0], p=[0.02, 0.95, 0.03], size=(1, 4000))
+    found = single(values)
+    lower = stats.ttest_1samp(values[0], -0.02, alternative="greater").pvalue
+    upper = stats.ttest_1samp(values[0], 0.02, alternative="less").pvalue
+    assert found.p_outside(0.02) == pytest.approx(max(lower, upper), rel=1e-6)
+
+
+def test_power_is_that_of_the_noncentral_t():
+    found = single(np.random.default_rng(8).choice([-1.0, 0.0, 1.0], size=(1, 200)))
+    limit = stats.t.ppf(1 - 0.0125 / 2, found.df)
+    assert found.power(0.1, 0.0125) == pytest.approx(stats.nct.sf(limit, found.df, 0.1 / found.error), rel=1e-6)
+    assert found.power(0.0, 0.05) == pytest.approx(0.025)
+    assert single(np.zeros((2, 30))).power(0.1, 0.05) == 0
+
+
+def test_one_video_says_nothing_of_others_and_none_is_an_error():
+    assert single(np.ones((1, 1))).interval == (-np.inf, np.inf)
+    assert single(np.ones((3, 1))).interval == (-np.inf, np.inf)
+    assert single(np.ones((1, 50))).interval == (1, 1)
+    for values in ([], [np.zeros((1, 0))]):
+        with pytest.raises(UserError, match="no clips"):
+            estimate(values, [np.arange(0)] * len(values))

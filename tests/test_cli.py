@@ -111,7 +111,7 @@ def test_an_imported_release_checkpoint_loads(tmp_path, capsys):
         (["analyse", "recovery"], "projections.parquet: no such"),
         (["analyse", "networks"], "run.json: no such file"),
         (["analyse", "evidence"], "no such"),
-        (["analyse", "claims"], "no such file"),
+        (["analyse", "claims"], "table1.csv: no such published table"),
         (["analyse", "classes"], "no such"),
         (["analyse", "spectrum"], "no such"),
         (["analyse", "training"], "no such file"),

@@ -18,6 +18,7 @@ from multitrain.files import atomic
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 400  # characters of a failing cell's error
 PATIENCE = 600  # seconds for a kernel to start, and for what a cell showed to arrive; by default 60, and 4 in silence
+ADDRESS = re.compile(r" at 0x[0-9a-f]+>")  # in the text of what is shown as HTML
 KEPT = {"tags"}  # of a cell's metadata: the rest is when and how long
 
 
@@ -75,7 +76,7 @@ def execute(path: Path, parameters: dict[str, str]) -> nbformat.NotebookNode:
         raise UserError(f"{path}: cell [{error.exec_count}], `{first}`: {_short(what)}") from None
     except (PapermillException, RuntimeError, TimeoutError) as error:  # a kernel that died is a RuntimeError
         raise UserError(f"{path}: could not be executed: {_short(error)}") from None
-    return _without_times(notebook)
+    return without_chance(notebook)
 
 
 def as_page(notebook: nbformat.NotebookNode, file: str, notice: str = "") -> str:
@@ -90,11 +91,15 @@ def as_page(notebook: nbformat.NotebookNode, file: str, notice: str = "") -> str
     return page
 
 
-def _without_times(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+def without_chance(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook without times, random ids and addresses in memory."""
     notebook.metadata.pop("papermill", None)
     for place, cell in enumerate(notebook.cells):
         cell.metadata = nbformat.from_dict({key: value for key, value in cell.metadata.items() if key in KEPT})
         cell.id = f"cell-{place}"  # that of the injected parameters is drawn at random
+        for shown in cell.get("outputs", ()):
+            if "text/plain" in shown.get("data", {}):
+                shown.data["text/plain"] = ADDRESS.sub(">", shown.data["text/plain"])
     return notebook
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from multitrain.analysis.index import NOTEBOOKS, links
-from multitrain.analysis.notebooks import as_page, run_notebook
+from multitrain.analysis.notebooks import as_page, run_notebook, without_chance
 from multitrain.analysis.outputs import NOTEBOOKS as INPUTS
 from multitrain.errors import UserError
 
@@ -102,6 +102,13 @@ def test_a_page_begins_with_its_notice(tmp_path, notice):
     said = "<strong>Smoke test: no &lt;number&gt; here means anything.</strong>"
     assert (said in page) == bool(notice) and page.count('class="note"') == bool(notice)
     assert not notice or page.index(said) < page.index("<h1")
+
+
+def test_where_a_table_lay_in_memory_is_not_kept():
+    shown = [{"text/plain": "<Styler at 0x7ff4efabaf50>", "text/html": "<table>"}, {"text/plain": "meet me at 0x7f"}]
+    outputs = [new_output("display_data", data=data) for data in shown]
+    notebook = without_chance(new_notebook(cells=[new_code_cell("", outputs=outputs)]))
+    assert [each.data["text/plain"] for each in notebook.cells[0].outputs] == ["<Styler>", "meet me at 0x7f"]
 
 
 @pytest.mark.slow

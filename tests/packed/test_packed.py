@@ -1,5 +1,6 @@
 """A packed study gives what the run folders give, byte for byte; it travels and joins others of its kind."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -45,12 +46,14 @@ def test_what_reads_runs_reads_the_same_from_a_packed_study(folders, packed, tmp
 @pytest.mark.slow
 def test_rendered_is_byte_for_byte_what_the_workflow_makes(tmp_path):
     folders, out = make(tmp_path / "folders", 0, 1, of=SHIPPED), tmp_path / "out"
+    shutil.rmtree(folders / "runs/ci/vanilla/seed1")
     packed = pack(folders, CONFIG, tmp_path / "study.parquet")
     analysed(folders, CONFIG, list(Analysis), (*SHIPPED.tables, "table4"))
     for name in FIGURES:
         cli_results.figure(name, results=folders, smoke_test=True)
     cli_packed.render(packed, out, published=PUBLISHED)
     assert files(out) == files(folders) and len(files(out)) > 30
+    assert "Vanilla seeds 0 of 0-1" in (out / "table3.md").read_text()
 
 
 def test_a_study_packed_again_from_what_was_unpacked_is_the_same_file(packed, tmp_path):

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from multitrain.answered import Answered
+from multitrain.errors import meant
 from multitrain.settings import Name, Positive, Settings
 
 MOST_PRIMARY = 8  # claims: more would leave each with little chance to hold
@@ -76,10 +77,14 @@ class PaperRow(Settings):
 class Claim(Settings):
     """One sentence of the paper, or ours, as a comparison of two methods."""
 
-    section: str = Field(description="of the paper, with the question it answers")
+    section: str = Field(description="of the paper, with the paragraph or table")
+    quote: str = Field("", description="the sentence, word for word; ... where words are left out")
     stated_by: Literal["paper", "us"] = "paper"
     text: str = Field(description="the claim in one sentence")
     primary: bool = Field(False, description=f"one of the at most {MOST_PRIMARY} that the study is about")
+    same_fact_as: Name | None = Field(
+        None, description="claim that stands or falls with the same runs: shown under it, and not counted once more"
+    )
     note: str = Field("", description="what a reader must know of how it is tested")
     table: Name = Field(description="table of the experiments that has both methods")
     kind: Literal["each", "mean", "drop", "cost"] = Field(
@@ -104,6 +109,8 @@ class Claim(Settings):
             raise ValueError(f"dataset {twice[0]} is named twice")
         if self.left == self.right:
             raise ValueError(f"left and right are both {self.left!r}")
+        if bool(self.quote) != (self.stated_by == "paper"):
+            raise ValueError("a claim of the paper needs its quote, and one of ours has none")
         if self.kind in ("drop", "cost") and (self.times, self.plus) != (1, 0):
             raise ValueError(f"times and plus have no meaning with kind {self.kind}")
         return self
@@ -148,6 +155,7 @@ class Untested(Settings):
     """A claim of the paper that our runs cannot decide."""
 
     section: str
+    quote: str = Field(description="the sentence, word for word")
     text: str
     reason: str
 
@@ -160,6 +168,18 @@ class Claims(Settings):
     claims: dict[Name, Claim] = Field(min_length=1)
     answered: dict[Name, Answered] = Field({}, description="claims that other records than accuracies answer")
     not_tested: tuple[Untested, ...] = ()
+
+    @model_validator(mode="after")
+    def _facts(self):
+        for name, claim in self.claims.items():
+            other = claim.same_fact_as
+            if other is None:
+                continue
+            if other not in self.claims or other == name:
+                raise ValueError(f"claims.{name}.same_fact_as: no other claim {other!r}: {meant(other, self.claims)}")
+            if self.claims[other].same_fact_as or self.claims[other].stated_by != claim.stated_by:
+                raise ValueError(f"claims.{name}.same_fact_as: {other!r} heads no facts of its kind: name another")
+        return self
 
     @model_validator(mode="after")
     def _few_primary(self):

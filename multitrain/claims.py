@@ -109,8 +109,8 @@ class Claim(Settings):
             raise ValueError(f"dataset {twice[0]} is named twice")
         if self.left == self.right:
             raise ValueError(f"left and right are both {self.left!r}")
-        if bool(self.quote) != (self.stated_by == "paper"):
-            raise ValueError("a claim of the paper needs its quote, and one of ours has none")
+        if self.stated_by == "paper" and not self.quote:
+            raise ValueError("a claim of the paper needs its quote: take the sentence, or say that we state it")
         if self.kind in ("drop", "cost") and (self.times, self.plus) != (1, 0):
             raise ValueError(f"times and plus have no meaning with kind {self.kind}")
         return self

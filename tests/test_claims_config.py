@@ -14,7 +14,14 @@ CONFIG = Path(__file__).parents[1] / "config"
 SCALES = sorted(path.stem for path in (CONFIG / "scales").glob("*.yaml"))
 TITLES = {"k400": "K400", "mit": "MiT", "ssv2": "SSv2", "actnet": "ActNet"}
 ALL = tuple(TITLES)
-CLAIM = {"section": "4.2", "text": "A.", "table": "table1", "left": "MultiTrain", "right": "Baseline"}
+CLAIM = {
+    "section": "4.2",
+    "quote": "It is so.",
+    "text": "A.",
+    "table": "table1",
+    "left": "MultiTrain",
+    "right": "Baseline",
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +64,12 @@ def test_shipped_claims_use_every_method_of_the_ablations(experiments: Experimen
         ({"kind": "drop", "datasets": ["mit"], "than_on": ["mit"]}, r"claims.one: dataset mit is named twice"),
         ({"kind": "cost", "plus": 1.0}, r"claims.one: times and plus have no meaning with kind cost"),
         ({"left": "Baseline"}, r"claims.one: left and right are both 'Baseline'"),
+        (
+            {"quote": ""},
+            r"claims.one: a claim of the paper needs its quote: take the sentence, or say that we state it",
+        ),
+        ({"same_fact_as": "two"}, r"claims.yaml: claims.one.same_fact_as: no other claim 'two': there are one"),
+        ({"same_fact_as": "one"}, r"claims.yaml: claims.one.same_fact_as: no other claim 'one'"),
         ({"times": 0}, r"claims.one.times: Input should be greater than 0"),
         ({"kind": "better"}, r"claims.one.kind: Input should be 'each'"),
         (

@@ -17,7 +17,20 @@ from multitrain.files import atomic
 
 FORMS = ("", "_projected")  # of columns: by Y_k, and by Y'_k where a method has projections
 COLUMNS = (
-    *("claim", "section", "stated_by", "primary", "text", "scope", "part", "label", "datasets", "unit"),
+    *(
+        "claim",
+        "section",
+        "quote",
+        "stated_by",
+        "primary",
+        "same_fact_as",
+        "text",
+        "scope",
+        "part",
+        "label",
+        "datasets",
+        "unit",
+    ),
     *("paper_left", "paper_right", "paper_difference"),
     *("ours_left", "ours_right", "difference", "low", "high", "standard_error", "df", "difference_std"),  # of Y_k
     *("p_value", "p_adjusted", "p_equivalent", "verdict", "holds_if_paper_right"),
@@ -67,7 +80,11 @@ def _test(name: str, claim: Claim, numbers: Numbers) -> list[Tested]:
     """The parts of a claim: itself first, but for one about cost."""
     titles = {key: dataset.title for key, dataset in numbers.scale.datasets.items()}
     said = {"claim": name, "section": claim.section, "stated_by": claim.stated_by, "text": claim.text}
-    said["primary"] = "yes" if claim.primary else "no"
+    said |= {
+        "primary": "yes" if claim.primary else "no",
+        "same_fact_as": claim.same_fact_as or "",
+        "quote": claim.quote,
+    }
     parts = claim.parts(numbers.experiments.tables[claim.table].datasets, titles)
     return [_test_part(claim, part, said, numbers) for part in parts]
 
@@ -141,7 +158,12 @@ def _decide(tested: dict[str, list[Tested]], claims: Claims, form: str) -> dict[
             if form in each.ours:
                 family = (0 if claims.claims[name].primary else 1) if each.part.whole else 2 + number
                 families[family][name, place] = each.ours[form].estimate
-    return {key: its for family in families for key, its in decide(family, claims.margin / 100).items()}
+    plain = {name for name, claim in claims.claims.items() if (claim.times, claim.plus) == (1, 0)}
+    decided = {}
+    for family in families:
+        bounded = {key for key in family if key[0] not in plain}
+        decided |= decide(family, claims.margin / 100, bounded)
+    return decided
 
 
 def _cells(tested: Tested, decision: Decision, form: str) -> Row:

@@ -22,11 +22,12 @@ CANNOT = "cannot be shown here even if the paper is right"
 def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evidence: Rows) -> str:
     """The rows of claims.csv, and those of evidence.csv, as text."""
     grouped = [[row for row in rows if row["claim"] == name] for name in claims.claims]
+    facts = [each for its in grouped if not its[0]["same_fact_as"] for each in _with_same(its, grouped)]
     papers = [its for its in grouped if its[0]["stated_by"] == "paper"]
     titles = {
-        "Primary claims": [its for its in papers if its[0]["primary"] == "yes"],
-        "Other claims of the paper": [its for its in papers if its[0]["primary"] == "no"],
-        "Not in the paper": [its for its in grouped if its[0]["stated_by"] == "us"],
+        "Primary claims": [its for its in facts if _heading(its, facts) == ("paper", "yes")],
+        "Other claims of the paper": [its for its in facts if _heading(its, facts) == ("paper", "no")],
+        "Not in the paper": [its for its in facts if its[0]["stated_by"] == "us"],
     }
     lines = ["# The paper's claims, decided by our runs", "", _world(scale, seeds, rows), "", *_counts(papers)]
     lines += [f"- {text}." for text in _missing(rows)]
@@ -38,8 +39,20 @@ def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evide
         lines += ["", *answered]
     if claims.not_tested:
         lines += ["", "## Claims of the paper that these runs cannot decide", ""]
-        lines += [f"- {each.section}: {each.text} {each.reason}" for each in claims.not_tested]
+        lines += [f"- {each.section}: “{each.quote}” {each.text} {each.reason}" for each in claims.not_tested]
     return "\n".join(lines) + "\n"
+
+
+def _with_same(its: Rows, grouped: list[Rows]) -> list[Rows]:
+    """A claim, then those that are the same fact."""
+    return [its, *(each for each in grouped if each[0]["same_fact_as"] == its[0]["claim"])]
+
+
+def _heading(its: Rows, facts: list[Rows]) -> tuple[str, str]:
+    """Who states a claim and whether it is primary; of the same fact as another, as that one."""
+    head = its[0]["same_fact_as"] or its[0]["claim"]
+    first = next(each[0] for each in facts if each[0]["claim"] == head)
+    return first["stated_by"], first["primary"]
 
 
 def _world(scale: Scale, seeds: Sequence[int], rows: Rows) -> str:
@@ -54,8 +67,9 @@ def _world(scale: Scale, seeds: Sequence[int], rows: Rows) -> str:
 
 
 def _counts(grouped: list[Rows]) -> list[str]:
-    """How many claims have which verdict, by either score."""
+    """How many claims have which verdict, by either score; of those that are one fact its first."""
     lines = []
+    grouped = [its for its in grouped if not its[0]["same_fact_as"]]
     for name, key in (("Yₖ", "claim_verdict"), ("Y′ₖ", "claim_verdict_projected")):
         found = Counter(its[0][key] for its in grouped if key in its[0])
         counts = ", ".join(f"{verdict}: {found[verdict]}" for verdict in VERDICTS if found[verdict])
@@ -72,7 +86,11 @@ def _missing(rows: Rows) -> list[str]:
 def _lines(its: Rows) -> list[list[str]]:
     """A claim's line, then one for each of its datasets; a claim about cost is one line."""
     first = its[0]
-    head = [first["section"].partition(":")[0], first["text"]]
+    quote = f" “{first['quote']}”" if first["quote"] else ""
+    place = first["section"].partition(":")[0]
+    if first["same_fact_as"]:
+        place = f"↳ same fact{', primary' if first['primary'] == 'yes' else ''}: {place}"
+    head = [place, f"{first['text']}{quote}"]
     if first["unit"] == "gflops":
         costs = [
             ", ".join(dict.fromkeys(f"{row[f'{whose}_left']} and {row[f'{whose}_right']} gFLOPs" for row in its))
@@ -144,6 +162,7 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
         f" above 0 with an adjusted p of at most {ERROR}, does not hold if it is below 0 likewise, and is equivalent if"
         f" two one-sided tests place it within {claims.margin:g} points; else it is undetermined. It is mixed if two"
         " of its lines are opposite.",
+        "Claims marked `same fact` stand or fall with the runs of the claim above them: they are not counted.",
         "Adjusted: by Holm's procedure, for the primary claims together, for all others together, and for the datasets"
         " within a claim.",
         f"No verdict where a dataset has fewer than {FEWEST_VIDEOS} videos or the methods differ on fewer than"
@@ -151,9 +170,9 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
         "P(holds) if the paper is right: the probability that this very rule would say `holds` if the paper's own"
         f" difference were the truth here, with our runs' error. Below {HOPELESS:.0%} a claim {CANNOT}.",
         *([_one_seed()] if any(row.get("verdict") == ONE_SEED for row in rows) else []),
-        "Yₖ: the dataset's own head alone, as the paper does at test time. Y′ₖ: with the other heads' projections added"
-        " (Eq. 4) for methods that have them, Yₖ for the others, with a correction of its own; `-` where neither"
-        " method has any.",
+        "Yₖ: the dataset's own head alone, the release's way; the paper says only that no cost is added at test time."
+        " Y′ₖ: with the other heads' projections added (Eq. 4) for methods that were trained on that sum, Yₖ for the"
+        " others, with a correction of its own; `-` where neither method was.",
         f"Test clips: {', '.join(f'{scale.datasets[name].title} {count}' for name, count in counts.items())}.",
         *(f"{claim.text} {claim.note}" for claim in claims.claims.values() if claim.note),
     ]

@@ -1,7 +1,7 @@
 """The numbers that claims are about: the paper's from its tables, ours from the runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from multitrain.analysis.answers import Answers, read_answers, require_same_clips
@@ -102,7 +102,10 @@ class Numbers:
         """The answers of all seeds that the run was trained with."""
         if (run, dataset) not in self._answers:
             folders = [self.record(run, seed).parent for seed in self.trained(run)]
-            self._answers[run, dataset] = read_answers(folders, dataset)
+            found = read_answers(folders, dataset)
+            if self.experiments.run(run).projection != "add":  # Eq. 4's sum of projections that were never added
+                found = replace(found, projected=None)
+            self._answers[run, dataset] = found
         return self._answers[run, dataset]
 
     def cost(self, table: str, method: str, dataset: str) -> float:

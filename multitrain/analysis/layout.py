@@ -161,8 +161,8 @@ def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     said = [
         f"Top-1 [interval] / top-5 [interval] in percent: the {LEVEL:.0%} t interval of {_of_what(ours)}."
         " ± is the standard deviation over seeds, where there are several.",
-        "A row decides by Yₖ, the dataset's own head, alone, as the paper does at test time. A row marked Y′ₖ is the"
-        " same model with the other heads' projections added (Eq. 4).",
+        "A row decides by Yₖ, the dataset's own head, alone: the release's way, as the paper says only that no cost is"
+        " added at test time. A row marked Y′ₖ is the same model with the other heads' projections added (Eq. 4).",
         f"Training data: {', '.join(f'({key}) {letters[key]}' for key in sorted(letters))}; own: a model a dataset;"
         " from: initial weights from a run on that dataset.",
         f"gFLOPs: one clip through our model at scale {scale.name}.",

@@ -92,7 +92,7 @@ def our_rows(
                     "dataset": dataset,
                     "scale": scale.name,
                     "seeds": " ".join(map(str, its)),
-                    **_result([folder / name / f"seed{seed}" for seed in its], dataset),
+                    **_result([folder / name / f"seed{seed}" for seed in its], dataset, run.projection == "add"),
                 }
             )
     return rows
@@ -122,8 +122,8 @@ def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
     return ",".join(sorted({f"({scale.dataset(name).letter})" for name in datasets}))
 
 
-def _result(folders: list[Path], dataset: str) -> dict[str, str]:
-    """What the runs of one cell, one a seed, say about a dataset."""
+def _result(folders: list[Path], dataset: str, added: bool) -> dict[str, str]:
+    """What the runs of one cell, one a seed, say about a dataset; of Y'_k only where that sum was trained (`added`)."""
     records = [read_record(folder) for folder in folders]
     found = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in folders]
     _require_same_clips(found)
@@ -134,7 +134,7 @@ def _result(folders: list[Path], dataset: str) -> dict[str, str]:
         **_training(folders[0] / "run.json", records, dataset),
         **_accuracies(np.stack([each.rank for each in found]), found[0].videos, ""),
     }
-    if found[0].projected is not None:
+    if added and found[0].projected is not None:
         values |= _accuracies(np.stack([each.projected for each in found]), found[0].videos, "_projected")
     return values
 

@@ -3,7 +3,7 @@
 docs/experiment.md has the rule in words, and how often it is right in simulated studies.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -61,23 +61,27 @@ def level(others: Sequence[float]) -> float:
     return ERROR / left
 
 
-def decide(family: Mapping[Key, Estimate], margin: float) -> dict[Key, Decision]:
-    """The decision on each contrast of a family; one that cannot be told is no part of the correction."""
+def decide(family: Mapping[Key, Estimate], margin: float, bounded: Collection[Key] = ()) -> dict[Key, Decision]:
+    """The decision on each contrast of a family; one that cannot be told is no part of the correction.
+
+    Those of `bounded` have a factor or points of their own: to lie within the margin of that is not to be equivalent.
+    """
     told = {key: its for key, its in family.items() if can_tell(its)}
     differ = [its.p_value for its in told.values()]
-    alike = [its.p_outside(margin) for its in told.values()]
+    plain = [key for key in told if key not in bounded]
+    alike = dict(zip(plain, adjusted([told[key].p_outside(margin) for key in plain]), strict=True))
     found = {key: Decision(its, ONE_SEED if its.seeds == 1 else OPEN) for key, its in family.items()}
-    for place, (key, p_value, p_outside) in enumerate(zip(told, adjusted(differ), adjusted(alike), strict=True)):
-        others = differ[:place] + differ[place + 1 :]
+    for place, (key, p_value) in enumerate(zip(told, adjusted(differ), strict=True)):
+        others, p_outside = differ[:place] + differ[place + 1 :], alike.get(key)
         found[key] = Decision(told[key], _verdict(told[key], p_value, p_outside), p_value, p_outside, level(others))
     return found
 
 
-def _verdict(estimate: Estimate, p_value: float, p_outside: float) -> str:
-    """Of adjusted p values: of no difference, and of one outside the margin."""
+def _verdict(estimate: Estimate, p_value: float, p_outside: float | None) -> str:
+    """Of adjusted p values: of no difference, and of one outside the margin, where that is asked."""
     if p_value <= ERROR:
         return HOLDS if estimate.value > 0 else FAILS
-    return EQUIVALENT if p_outside <= ERROR else OPEN
+    return EQUIVALENT if p_outside is not None and p_outside <= ERROR else OPEN
 
 
 def joined(whole: str, *datasets: str) -> str:

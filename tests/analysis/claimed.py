@@ -12,7 +12,7 @@ PUBLISHED = ROOT / "resources" / "published"
 CLIPS = 200
 SEEDS = (0, 1, 2)
 ON_MIT = {"section": "4.2", "text": "A.", "table": "table1", "left": "MultiTrain", "right": "Baseline"}
-ON_MIT["datasets"] = ("mit",)
+ON_MIT |= {"datasets": ("mit",), "quote": "It is so."}
 
 
 def first(right: int, clips: int = CLIPS) -> list[int]:

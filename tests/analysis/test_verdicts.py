@@ -118,3 +118,15 @@ def test_the_power_is_at_the_level_the_contrast_was_tested_at():
     beside_open = decide({"one": one, "open": made(0.0, 0.01)}, MARGIN)["one"].power(0.03)
     assert alone == beside_sure == one.power(0.03, ERROR)
     assert beside_open == one.power(0.03, ERROR / 2) < alone
+
+
+def test_a_claim_with_points_of_its_own_is_never_equivalent():
+    """Within the margin of 2 points less is no statement that two methods are alike; it leaves the others alone, too."""
+    values = np.zeros((2, 320))
+    values[:, :40] = np.resize([1.0, -1.0], 40)
+    its = estimate([values], [np.arange(320)])
+    family = {"plain": its, "points": its}
+    found = decide(family, 0.05, {"points"})
+    assert (found["plain"].verdict, found["points"].verdict) == ("equivalent", "undetermined")
+    assert found["points"].p_equivalent is None
+    assert found["plain"].p_equivalent == pytest.approx(its.p_outside(0.05))  # of a family of one

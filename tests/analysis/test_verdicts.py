@@ -121,7 +121,7 @@ def test_the_power_is_at_the_level_the_contrast_was_tested_at():
 
 
 def test_a_claim_with_points_of_its_own_is_never_equivalent():
-    """Within the margin of 2 points less is no statement that two methods are alike; it leaves the others alone, too."""
+    """Within the margin of 2 points less is no statement that two methods are alike; the others stay as they are."""
     values = np.zeros((2, 320))
     values[:, :40] = np.resize([1.0, -1.0], 40)
     its = estimate([values], [np.arange(320)])

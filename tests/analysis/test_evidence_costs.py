@@ -15,7 +15,16 @@ from tests.analysis.test_evidence import JOINT
 from tests.analysis.test_evidence import answer as answered
 
 CLASSES = dict(zip(JOINT, (16, 14, 13, 11), strict=True))
-WIDTH = 96  # of scale mini's features
+WIDTH = 48  # of the features of two stages
+
+
+@pytest.fixture
+def results(results):
+    """At scale mini with two blocks, which are quick to build."""
+    results.scale = results.scale.model_copy(
+        update={"model": results.scale.model.model_copy(update={"depths": (1, 1)})}
+    )
+    return results
 
 
 def add(results, *runs: str, **changes: object) -> None:

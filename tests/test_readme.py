@@ -40,7 +40,8 @@ def test_the_table_is_that_of_the_example():
 
 
 def test_the_claims_are_counted_as_in_the_example():
-    verdicts = {row["claim"]: row["claim_verdict"] for row in rows("claims.csv") if row["stated_by"] == "paper"}
+    papers = [row for row in rows("claims.csv") if row["stated_by"] == "paper" and not row.get("same_fact_as")]
+    verdicts = {row["claim"]: row["claim_verdict"] for row in papers}
     found = Counter(verdict for verdict in verdicts.values() if verdict)
     said = re.search(
         r"Of the paper's (\d+) claims that our runs can test, (\d+) hold here, (\d+) do not and (\d+) are undetermined",

@@ -21,7 +21,9 @@ from multitrain import (
     cli_results,
     cli_runs,
     cli_use,
+    portable,
 )
+from multitrain.config import Scale
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
 from multitrain.names import one_line
@@ -100,13 +102,16 @@ def _bar(what: str):
     return update
 
 
-def _torch_device(name: str, threads: int, own: bool = False):
-    """The device of that name; where `own`, each of several processes on a node has an accelerator to itself."""
+def _torch_device(name: str, threads: int, own: bool = False, portable: bool = False):
+    """The device of that name; where `own`, each of several processes on a node has an accelerator to itself.
+
+    Where `portable`, one thread whatever was asked for, and no accelerator unless it is named.
+    """
     import torch  # heavy: only for the commands that compute
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1 if portable else threads)
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() and not portable else "cpu"
     if name == "cuda" and own and torch.cuda.is_available():
         from multitrain.engine.distributed import claim_accelerator
 
@@ -120,10 +125,17 @@ def _torch_device(name: str, threads: int, own: bool = False):
     return device
 
 
+def _computing(scale: str, config: Path) -> Scale:
+    """The scale of a command that computes, with the kernels that it asks for: before torch and numpy are loaded."""
+    loaded = load_scale(scale, config)
+    portable.use(loaded.machine, lambda line: typer.echo(line, err=True))
+    return loaded
+
+
 def _job(run: str, scale: str, config: Path, seed: int, data: Path, results: Path, **how: Any):
+    loaded = _computing(scale, config)
     from multitrain.engine.setup import Job
 
-    loaded = load_scale(scale, config)
     job = Job(loaded, load_experiments(config, loaded), run, seed, data, results, **how)
     init = job.run.init  # an unknown run is an error before anything is loaded
     if unused := [name for name in job.pretrained if name != init]:
@@ -142,9 +154,9 @@ def synth(
     wait: Wait = False,
 ) -> None:
     """Publish a synthetic dataset in its publisher's own format: archives, annotations, list of related classes."""
+    loaded = _computing(scale, config)
     from multitrain.synth.publish import publish
 
-    loaded = load_scale(scale, config)
     reader = loaded.dataset(dataset).reader
     if loaded.world is None:
         raise UserError(f"scale {loaded.name} has no synthetic world: its raw files come from the publishers")
@@ -161,10 +173,10 @@ def prepare(
     wait: Wait = False,
 ) -> None:
     """Turn a publisher's files into clips laid out for decoding, manifest.parquet and missing.csv."""
+    loaded = _computing(scale, config)
     from multitrain.sources.prepare import prepare as run_prepare
     from multitrain.sources.roles import require_prepared
 
-    loaded = load_scale(scale, config)
     settings, folder = loaded.dataset(dataset), data / loaded.name / dataset
     raw = loaded.raw_folder(dataset, data)
     manifest = run_prepare(dataset, settings, raw, folder, jobs=jobs, progress=_bar(f"prepare {dataset}"), wait=wait)
@@ -196,7 +208,7 @@ def train(
     """Train a run to its end; started again after a kill, it continues to the very same weights."""
     files = cli_runs.pretrained_files(pretrained or [])
     job = _job(run, scale, config, seed, data, results, exclude_leaks=not keep_leaks, pretrained=files)
-    chosen = _torch_device(device, threads, own=True)
+    chosen = _torch_device(device, threads, own=True, portable=job.scale.machine.portable)
     from multitrain.engine.preemption import Preempted
     from multitrain.engine.train import train as run_train
 
@@ -223,7 +235,7 @@ def evaluate(
 ) -> None:
     """Score every clip of a split with a trained run and keep the scores: predictions/DATASET.parquet."""
     job = _job(run, scale, config, seed, data, results)
-    chosen = _torch_device(device, threads)
+    chosen = _torch_device(device, threads, portable=job.scale.machine.portable)
     from multitrain.engine.evaluate import evaluate as run_evaluate
 
     folder = job.folder / ("predictions" if split is Split.test else f"predictions_{split.value}")

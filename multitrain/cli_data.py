@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from multitrain.configfile import load_experiments, load_scale
-from multitrain.data.manifest import read_manifest
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.options import ConfigFolder, DataFolder, DatasetName, Jobs, PublishedFolder, ResultsFolder, ScaleName
@@ -65,6 +64,8 @@ def check(
 
     loaded = load_scale(scale, config)
     settings = loaded.dataset(dataset)
+    from multitrain.data.manifest import read_manifest
+
     manifest = read_manifest(data / loaded.name / dataset / "manifest.parquet")
     rows = chosen(manifest, None if every else sample, seed)
     wrong = []

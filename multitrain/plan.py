@@ -93,6 +93,7 @@ class Plan:
             paced=self._pace(run),
             exclude_leaks=self.project.exclude_leaks,
             precision=self.scale.machine.precision,
+            **({"portable": True} if self.scale.machine.portable else {}),
             pretrained=self.pretrained(name),
         )
 

@@ -84,7 +84,7 @@ class Recipe(Settings):
 
 
 class Machine(Settings):
-    """What a training runs on; of these only the precision changes its numbers."""
+    """What a training runs on; of these only the precision and the kernels change its numbers."""
 
     nodes: Count = 1
     gpus: int = Field(0, ge=0, description="accelerators of a node, a process each; 0: processors alone")
@@ -100,6 +100,10 @@ class Machine(Settings):
         (), description="sizes whose blocks are computed again in the backward pass rather than kept"
     )
     compile: bool = Field(False, description="torch.compile of the network")
+    portable: bool = Field(
+        False,
+        description="kernels whose results do not depend on the kind of processor, on one thread; slower",
+    )
 
     @property
     def processes(self) -> int:

@@ -5,7 +5,12 @@ import signal
 from multiprocessing import forkserver
 from pathlib import Path
 
+from multitrain import portable
+from multitrain.recipes import Machine
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Before torch and numpy are loaded: trained here is scale ci, whose kernels are portable.
+os.environ.update(portable.wanted(Machine(portable=True)))
 
 import hypothesis
 import pytest

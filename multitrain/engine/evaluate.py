@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import torch
 from einops import reduce
 
+from multitrain import portable
 from multitrain.data.clips import ViewClips
 from multitrain.data.loader import view_batches
 from multitrain.data.manifest import read_manifest
@@ -46,6 +47,7 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
     Raises:
         UserError: the model was not trained on this dataset or on other classes, or a clip was not scored.
     """
+    portable.require(job.scale.machine)
     if dataset not in job.run.datasets:
         raise UserError(f"run {job.name} has no dataset {dataset!r}: it is trained on {', '.join(job.run.datasets)}")
     path = job.folder / "model.pt"

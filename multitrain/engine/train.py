@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from multitrain import portable
 from multitrain.codehash import code_hash
 from multitrain.data.clips import Batch
 from multitrain.data.loader import train_batches, worker_errors
@@ -53,6 +54,7 @@ def train(
         UserError: the folder has another owner, or has been removed; or as `Job.source`, `build_network` and
             `Training.step` say.
     """
+    portable.require(job.scale.machine)
     torch.use_deterministic_algorithms(device.type == "cpu")
     if checkpoint_seconds is None:
         checkpoint_seconds = CHECKPOINT_SECONDS_GPU if job.scale.machine.gpus else CHECKPOINT_SECONDS
@@ -198,7 +200,8 @@ def _record(training: Training, log: Log) -> dict:
         "seconds": round(training.seconds, 1),
         "starts": log.starts,
         "device": training.device.type,
-        "processor": processor(),
+        "processor": {**processor(), "kernels": portable.kernels(machine, training.device.type)},
+        "threads": torch.get_num_threads(),
         "processes": training.team.count,
         "parts": training.share.parts,
         "precision": machine.precision,

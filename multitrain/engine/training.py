@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from multitrain import portable
 from multitrain.codehash import code_hash
 from multitrain.data.clips import Batch, TrainClips
 from multitrain.data.loader import Share
@@ -100,13 +101,15 @@ class Training:
         """What a resume point shares with the run that takes it up: settings, clips and initial weights.
 
         Of the machine only what changes numbers by more than rounding: the precision, and the number of parts where
-        each has statistics of its own.
+        each has statistics of its own; and the kernels, where they are to give the same bits anywhere.
         """
         job, recipe = self.job, self.job.recipe
         digest = hashlib.sha256()
         for settings in (job.run, recipe.model_copy(update={"micro_batch": None}), self.network.spec):
             digest.update(settings.model_dump_json().encode())
         digest.update(job.scale.machine.precision.encode())
+        if portable.kernels(job.scale.machine, self.device.type) == "portable":
+            digest.update(b"portable")
         if job.run.informative and recipe.accumulate == "parts":
             digest.update(f"{self.share.parts} parts".encode())
         for source in self.clips.sources:

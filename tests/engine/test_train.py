@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from multitrain import portable
 from multitrain.configfile import load_scale
 from multitrain.data.loader import train_batches
 from multitrain.engine import checkpoint
@@ -126,7 +127,8 @@ def test_history_names_every_term_and_sigma_of_every_step(job, baseline):
         rel=1e-5,
     )
     assert lines[-1]["sigma"] != lines[0]["sigma"]
-    assert record["processor"] == processor() and all(record["processor"].values())
+    assert record["processor"] == {**processor(), "kernels": portable.kernels(run.scale.machine)}
+    assert all(record["processor"].values()) and record["threads"] == 1
     assert record["init"] == "k400_baseline" and record["synthetic"] is True and record["scale"] == "ci"
 
 

@@ -4,7 +4,7 @@ import signal
 import sys
 from pathlib import Path
 
-from multitrain import launch
+from multitrain import launch, portable
 from multitrain.analysis.outputs import NOTEBOOKS
 from multitrain.configfile import read_yaml
 from multitrain.errors import UserError
@@ -38,7 +38,14 @@ signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 # Jobs use the Python that runs Snakemake, activated or not, and write their lines as they come.
 here = shlex.quote(str(Path(sys.executable).parent))
-shell.prefix(f"set -euo pipefail; export PYTHONUNBUFFERED=1 PATH={here}:$PATH; ")
+for line in portable.changed(MACHINE):
+    print(line, file=sys.stderr)
+kernels = "".join(
+    f" {name}={shlex.quote(value)}" for name, value in portable.wanted(MACHINE).items()
+)
+shell.prefix(
+    f"set -euo pipefail; export PYTHONUNBUFFERED=1 PATH={here}:$PATH{kernels}; "
+)
 
 
 wildcard_constraints:

@@ -34,7 +34,7 @@ def available() -> bool:
     except OSError:
         return False
     flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
-    return NEEDED <= set(flags)
+    return set(flags) >= NEEDED
 
 
 def wanted(machine: Machine) -> dict[str, str]:
@@ -59,10 +59,10 @@ def use(machine: Machine, say: Callable[[str], None]) -> None:
     Raises:
         UserError: torch or numpy is loaded already, with other kernels.
     """
+    require(machine)  # before the variables are right: a library that is loaded does not read them again
     for line in changed(machine):
         say(line)
     os.environ.update(wanted(machine))
-    require(machine)
 
 
 def require(machine: Machine) -> None:
@@ -82,12 +82,12 @@ def kernels(machine: Machine, device: str = "cpu") -> str:
 
 def _other() -> str:
     """The name of what does not have these kernels, of what is loaded; empty where nothing is wrong."""
-    if lacking := [name for name, value in KERNELS.items() if os.environ.get(name) != value]:
-        loaded = [name for name in ("torch", "numpy") if name in sys.modules]
-        return f"{loaded[0]} (without {lacking[0]})" if loaded else ""
-    if "torch" in sys.modules and sys.modules["torch"].backends.cpu.get_cpu_capability() != "AVX2":
+    loaded = [name for name in ("torch", "numpy") if name in sys.modules]
+    if loaded and (lacking := [name for name, value in KERNELS.items() if os.environ.get(name) != value]):
+        return f"{loaded[0]} (without {lacking[0]})"
+    if "torch" in loaded and sys.modules["torch"].backends.cpu.get_cpu_capability() != "AVX2":
         return "torch"
-    return "numpy" if "numpy" in sys.modules and _numpy_above() else ""
+    return "numpy" if "numpy" in loaded and _numpy_above() else ""
 
 
 def _numpy_above() -> bool:

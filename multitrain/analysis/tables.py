@@ -168,8 +168,8 @@ def epochs(record: dict) -> str:
 
 
 def processor_text(said: dict[str, str]) -> str:
-    """A processor of run.json in words."""
-    return f"{said['model']} ({said['instructions']})"
+    """A processor of run.json in words, e.g. "AMD EPYC (AVX512)" or "AMD EPYC (portable kernels)"."""
+    return f"{said['model']} ({'portable kernels' if said.get('kernels') == 'portable' else said['instructions']})"
 
 
 def _accuracies(rank: np.ndarray, videos: np.ndarray, suffix: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 from multitrain.analysis import terminal
 from multitrain.analysis.latex import escape
 from multitrain.analysis.runs import ranges, read_record
-from multitrain.analysis.tables import COLUMNS, epochs, published_rows, rounded, write_table
+from multitrain.analysis.tables import COLUMNS, epochs, processor_text, published_rows, rounded, write_table
 from multitrain.configfile import load_scale
 from multitrain.errors import UserError
 
@@ -143,6 +143,12 @@ def test_a_table_says_how_its_rows_were_trained_and_on_what(results):
     assert "| MiT | 8 | 12.5 | 300 | 4 |" in said
     assert "Processor: a processor (AVX2)." in said and "short of their plateau" in said
     assert "table3 has the controls" in said
+
+
+def test_a_processor_is_named_with_its_instructions_or_as_portable():
+    said = {"model": "AMD EPYC", "kind": "AuthenticAMD 25 17", "instructions": "AVX2"}
+    assert processor_text(said) == processor_text({**said, "kernels": "own"}) == "AMD EPYC (AVX2)"
+    assert processor_text({**said, "kernels": "portable"}) == "AMD EPYC (portable kernels)"
 
 
 def test_epochs_of_a_run_with_the_steps_of_another_are_what_they_come_to(results):

@@ -178,7 +178,7 @@ def _read(path: Path) -> dict:
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read ({error}): write it with --write") from None
+        raise UserError(f"{path}: cannot be read ({str(error).splitlines()[0]}): write it with --write") from None
     if not isinstance(content, dict) or not {"versions", "confirmed"} <= content.keys():
         raise UserError(f"{path}: no file of digests: write it with --write")
     return content

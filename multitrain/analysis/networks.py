@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from torch.utils.flop_counter import FlopCounterMode
 
 from multitrain.analysis.runs import read_record, seeds_of
-from multitrain.config import Model, Scale
+from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
 from multitrain.files import atomic
@@ -28,6 +28,7 @@ FILE = "networks.csv"
 COLUMNS = (
     *("run", "dataset"),
     "gflops",  # of one clip, of the parts that Y_k of the dataset hangs on
+    "gflops_head",  # of them those of the dataset's own head
     "gflops_whole",  # of one clip, of the whole forward pass
     "gflops_step",  # of one clip in a training step
     "parameters",  # all that are trained
@@ -47,10 +48,10 @@ class Recorded:
     classes: tuple[tuple[str, int], ...]  # of every dataset
     parts: int  # micro-batches of a step
 
-    def spec(self, model: Model) -> Spec:
+    def spec(self, scale: Scale) -> Spec:
         """The network's; classes are counted, not named."""
         return Spec(
-            model=model,
+            model=scale.model_of(self.recipe),
             size=self.pixels,
             classes={name: tuple(map(str, range(count))) for name, count in self.classes},
             projections=self.settings.projection != "none",
@@ -63,6 +64,7 @@ class Cost:
     """Of one clip at test time, and of the network."""
 
     operations: Mapping[str, float]  # by dataset: G that Y_k hangs on
+    heads: Mapping[str, float]  # by dataset: of them those of its own head
     backbone: float  # G
     whole: float  # G of the whole forward pass: all heads, and the expander where there is one
     needed: int  # parameters that the Y_k of some dataset hang on
@@ -91,6 +93,7 @@ def network_cost(spec_json: str) -> Cost:
         needed |= used
     return Cost(
         operations,
+        {name: counts[f"Network.heads.{name}"] / 2e9 for name in output.logits},
         counts["Network.backbone"] / 2e9,
         counts["Global"] / 2e9,
         sum(weights[name].numel() for name in needed),
@@ -109,7 +112,7 @@ def step_operations(scale: Scale, recorded: Recorded) -> float:
     The backbone's backward pass counts as two forward ones. Heads, expander and losses are run on made-up features and
     counted, forward and backward. The optimiser and what works on single numbers is not counted.
     """
-    network = _top(scale.model, recorded)
+    network = _top(scale, recorded)
     clips = recorded.recipe.batch * recorded.recipe.repeats
     width = network.backbone.width
     features = torch.zeros(clips, width).normal_(generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -124,15 +127,16 @@ def step_operations(scale: Scale, recorded: Recorded) -> float:
         terms.total.backward()
     ahead = settings.informative and recipe.accumulate == "whole" and recorded.parts > 1
     again = settings.size in scale.machine.checkpointing
-    backbone = network_cost(recorded.spec(scale.model).model_dump_json()).backbone
+    backbone = network_cost(recorded.spec(scale).model_dump_json()).backbone
     return backbone * (FORWARD_BACKWARD + ahead + again) + counter.get_total_flops() / 2e9 / clips
 
 
-def _top(model: Model, recorded: Recorded) -> Network:
+def _top(scale: Scale, recorded: Recorded) -> Network:
     """A network with the heads, projections and expander of the run's on a backbone of one block a stage."""
-    shallow = model.model_copy(update={"depths": (1,) * len(model.depths)})
+    spec = recorded.spec(scale)
+    shallow = spec.model.model_copy(update={"depths": (1,) * len(spec.model.depths)})
     with torch.random.fork_rng(devices=[]):
-        return Network(recorded.spec(shallow)).train()
+        return Network(spec.model_copy(update={"model": shallow})).train()
 
 
 def read_recorded(folder: Path) -> Recorded:
@@ -161,13 +165,14 @@ def write_networks(scale: Scale, experiments: Experiments, seeds: tuple[int, ...
     rows = []
     for run in experiments.shown_runs():
         recorded = read_recorded(home / run / f"seed{seeds_of(home, run, seeds)[0]}")
-        cost, step = network_cost(recorded.spec(scale.model).model_dump_json()), step_operations(scale, recorded)
+        cost, step = network_cost(recorded.spec(scale).model_dump_json()), step_operations(scale, recorded)
         for dataset, operations in cost.operations.items():
             rows.append(
                 {
                     "run": run,
                     "dataset": dataset,
                     "gflops": f"{operations:.10g}",
+                    "gflops_head": f"{cost.heads[dataset]:.10g}",
                     "gflops_whole": f"{cost.whole:.10g}",
                     "gflops_step": f"{step:.10g}",
                     "parameters": cost.parameters,

@@ -72,7 +72,7 @@ def fresh():
 
 def test_operations_are_those_of_the_backbone_and_the_own_head(results):
     add(results, "multitrain")
-    found = network_cost(recorded(results, "multitrain").spec(results.scale.model).model_dump_json())
+    found = network_cost(recorded(results, "multitrain").spec(results.scale).model_dump_json())
     base = cost(results.scale, "base")
     backbone = (base.gflops - base.layer_norm) * 1e9
     assert found.backbone * 1e9 == pytest.approx(backbone, abs=0.5)
@@ -84,7 +84,7 @@ def test_operations_are_those_of_the_backbone_and_the_own_head(results):
 
 def test_parameters_are_those_of_the_network_and_of_what_scores_need(results):
     add(results, "multitrain")
-    spec = recorded(results, "multitrain").spec(results.scale.model)
+    spec = recorded(results, "multitrain").spec(results.scale)
     found, network = network_cost(spec.model_dump_json()), Network(spec)
     count = lambda part: sum(weight.numel() for weight in part.parameters())  # noqa: E731
     assert found.parameters == count(network)
@@ -110,6 +110,21 @@ def test_scores_that_hang_on_projections_cost_more(results, monkeypatch, fresh):
     found = answer(results, "test_cost", **AGAINST_BASELINES)
     assert found.verdict == FAILS
     assert all(each.value > 0 for each in found.findings if each.verdict)
+
+
+def test_a_head_of_more_layers_is_no_cost_of_joint_training(results):
+    """As at scale paper: linear heads for baselines, two layers for joint runs."""
+    results.scale = results.scale.model_copy(
+        update={"model": results.scale.model.model_copy(update={"head_hidden": 64})}
+    )
+    add(results, "multitrain", *BASELINES)
+    for name in BASELINES:
+        path = results.folder / name / "seed0" / "run.json"
+        said = json.loads(path.read_text())
+        path.write_text(json.dumps(said | {"recipe": said["recipe"] | {"head": "linear"}}))
+    found = answer(results, "test_cost", **AGAINST_BASELINES)
+    assert found.verdict == HOLDS
+    assert f"heads {(WIDTH * 64 + 64 * 16) / 1e9:.3g} and {WIDTH * 16 / 1e9:.3g}" in found.findings[0].ours
 
 
 def test_larger_clips_cost_more(results):
@@ -149,7 +164,7 @@ def test_statistics_over_several_micro_batches_cost_a_forward_pass_more(results)
 def test_a_step_is_three_passes_of_the_backbone_and_what_the_losses_take(results):
     add(results, "vanilla")
     vanilla = recorded(results, "vanilla")
-    backbone = network_cost(vanilla.spec(results.scale.model).model_dump_json()).backbone
+    backbone = network_cost(vanilla.spec(results.scale).model_dump_json()).backbone
     heads = 3 * WIDTH * sum(CLASSES.values())  # forward, and by the weights and the features backward
     statistics = 16 * WIDTH  # of the Gram matrix of 16 clips' features, which are recorded in each run
     found = 1e9 * step_operations(results.scale, vanilla)

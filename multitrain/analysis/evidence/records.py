@@ -57,7 +57,7 @@ class Records:
 
     @cached_property
     def _networks(self) -> pd.DataFrame:
-        numbers = ("gflops", "gflops_whole", "gflops_step", "parameters", "parameters_needed")
+        numbers = ("gflops", "gflops_head", "gflops_whole", "gflops_step", "parameters", "parameters_needed")
         return read(self.results, "networks.csv", ("run", "dataset"), numbers)
 
     def network(self, run: str) -> pd.DataFrame:

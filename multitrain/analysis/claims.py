@@ -32,7 +32,16 @@ COLUMNS = (
         "unit",
     ),
     *("paper_left", "paper_right", "paper_difference"),
-    *("ours_left", "ours_right", "difference", "low", "high", "standard_error", "df", "difference_std"),  # of Y_k
+    *(
+        "ours_left",
+        "ours_right",
+        "difference",
+        "low",
+        "high",
+        "standard_error",
+        "seeds_error",
+        "difference_std",
+    ),  # of Y_k
     *("p_value", "p_adjusted", "p_equivalent", "verdict", "holds_if_paper_right"),
     *("left_projected", "right_projected", "difference_projected", "low_projected", "high_projected"),
     *("p_value_projected", "p_adjusted_projected", "p_equivalent_projected"),
@@ -167,7 +176,7 @@ def _decide(tested: dict[str, list[Tested]], claims: Claims, form: str) -> dict[
 
 
 def _cells(tested: Tested, decision: Decision, form: str) -> Row:
-    """A decision as cells of the CSV; only Y_k's has the error and its parts."""
+    """A decision as cells of the CSV; only Y_k's has the error and its part by seeds."""
     ours, its = tested.ours[form], decision.estimate
     prefix = "" if form else "ours_"
     points = {f"{prefix}left": ours.left, f"{prefix}right": ours.right, "difference": 100 * its.value}
@@ -179,7 +188,7 @@ def _cells(tested: Tested, decision: Decision, form: str) -> Row:
     cells = {key: percent(value) for key, value in points.items()} | {"verdict": decision.verdict}
     cells |= {key: f"{value:.4g}" for key, value in shares.items() if value is not None}
     if not form:
-        cells |= {"standard_error": percent(100 * its.error), "df": f"{its.df:.1f}"}
+        cells |= {"standard_error": percent(100 * its.error), "seeds_error": percent(100 * its.seeds_error)}
         cells |= {} if its.std is None else {"difference_std": percent(100 * its.std)}
     return {f"{key}{form}": text for key, text in cells.items()}
 

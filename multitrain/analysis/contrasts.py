@@ -1,18 +1,22 @@
-"""How sure an accuracy is, or a difference of accuracies: crossed random seeds and videos, a t interval.
+"""How sure an accuracy is, or a difference of accuracies: crossed random seeds and videos, Cochran's t interval.
 
 The formulas and how well they do in simulations are in docs/experiment.md.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy.special import nctdtr, stdtr, stdtrit
+from scipy.optimize import brentq
+from scipy.special import chdtri, ndtr, stdtrit
 
 from multitrain.analysis.metrics import LEVEL
 from multitrain.errors import UserError
 
 DIGITS = 12  # to which sums of fractions are rounded, so that one that is 0 is 0
+SMALLEST = 1e-100  # p: smaller ones are not told apart
+NODES = 200  # of the integral over what the seeds' variance may turn out to be
 
 
 @dataclass(frozen=True)
@@ -20,33 +24,73 @@ class Estimate:
     """A contrast of accuracies, as a fraction, and what its error is."""
 
     value: float
-    error: float  # standard error; infinite where one video and one seed say nothing of others
-    df: float  # Satterthwaite's degrees of freedom of the error's square
+    terms: tuple[tuple[float, int], ...]  # of the error's square, each with its degrees of freedom; that of seeds first
     seeds: int
     videos: int  # of the dataset with the fewest
     telling: int  # videos that differ from the commonest answer of their dataset
     std: float | None  # between seeds; None of one seed
 
+    @cached_property
+    def _columns(self) -> tuple[np.ndarray, np.ndarray]:
+        terms = np.array([each for each in self.terms if each[0]])
+        return terms[:, 0], terms[:, 1]
+
+    @cached_property
+    def error(self) -> float:
+        """The standard error; infinite where one video says nothing of others."""
+        return float(np.sqrt(sum(term for term, _ in self.terms)))
+
+    @property
+    def seeds_error(self) -> float:
+        """The part of it that more videos would not remove."""
+        return float(np.sqrt(self.terms[0][0])) if self.seeds > 1 else 0.0
+
+    def limit(self, tail: float) -> float:
+        """How many standard errors leave `tail` above: of each term of the error its own t quantile, weighted by it."""
+        weights, df = self._columns
+        return -float(weights @ stdtrit(df, tail)) / self.error**2
+
+    def tail(self, errors: float) -> float:
+        """The inverse of `limit`."""
+        if errors < 0:
+            return 1 - self.tail(-errors)
+        if errors > self.limit(SMALLEST):
+            return SMALLEST
+        return float(np.exp(brentq(lambda log: self.limit(np.exp(log)) - errors, np.log(SMALLEST), np.log(0.5))))
+
     @property
     def interval(self) -> tuple[float, float]:
-        """The t interval at LEVEL."""
-        half = float(stdtrit(self.df, (1 + LEVEL) / 2)) * self.error
+        """At LEVEL."""
+        if not 0 < self.error < np.inf:
+            return self.value - self.error, self.value + self.error
+        half = self.limit((1 - LEVEL) / 2) * self.error
         return self.value - half, self.value + half
 
     @property
     def p_value(self) -> float:
         """Two-sided, of no difference; 1 where no answer differs from another."""
-        return float(2 * stdtr(self.df, -abs(self.value) / self.error)) if self.error else 1.0
+        return 2 * self.tail(abs(self.value) / self.error) if 0 < self.error < np.inf else 1.0
 
     def p_outside(self, margin: float) -> float:
         """Of two one-sided tests, the larger p: small where the contrast lies within -margin and margin."""
-        return float(stdtr(self.df, (abs(self.value) - margin) / self.error)) if self.error else 1.0
+        return self.tail((margin - abs(self.value)) / self.error) if 0 < self.error < np.inf else 1.0
 
     def power(self, truth: float, level: float) -> float:
-        """Probability of a two-sided p below `level` and a value above 0, if `truth` were true."""
-        if not 0 < self.error < np.inf:
+        """Probability of a two-sided p below `level` and a value above 0, if `truth` were true.
+
+        It is that of another study of as many seeds and videos, whose error between seeds may turn out otherwise.
+        """
+        if self.seeds == 1 or not 0 < self.error < np.inf:
             return 0.0
-        return float(1 - nctdtr(self.df, truth / self.error, stdtrit(self.df, 1 - level / 2)))
+        (seeds, df), *videos = self.terms
+        drawn = chdtri(df, (np.arange(NODES) + 0.5) / NODES) / df  # of the seeds' variance, of its expectation
+        quantiles = [-stdtrit(df, level / 2) for _, df in self.terms]
+        fixed = sum(term for term, _ in videos)
+        weighted = seeds * drawn * quantiles[0] + sum(
+            term * limit for (term, _), limit in zip(videos, quantiles[1:], strict=True)
+        )
+        needed = weighted / np.sqrt(seeds * drawn + fixed)
+        return float(ndtr((truth - needed) / self.error).mean())
 
 
 def estimate(values: Sequence[np.ndarray], videos: Sequence[np.ndarray], points: float = 0.0) -> Estimate:
@@ -61,14 +105,11 @@ def estimate(values: Sequence[np.ndarray], videos: Sequence[np.ndarray], points:
     seeds = len(values[0])
     by_seed = sum(each.mean(axis=1) for each in values) + points  # (S,)
     parts = [_by_video(each, of) for each, of in zip(values, videos, strict=True)]
-    terms = [term for linear, _ in parts for term in _video_terms(linear)]  # of the error's square, each with its df
-    if seeds > 1:
-        terms.append((by_seed.var(ddof=1) / seeds, seeds - 1))
-    error, df = _satterthwaite(terms)
+    terms = [] if seeds == 1 else [(by_seed.var(ddof=1) / seeds, seeds - 1)]
+    terms += [_video_term(linear) for linear, _ in parts]
     return Estimate(
         value=round(float(by_seed.mean()), DIGITS),
-        error=error,
-        df=df,
+        terms=tuple((float(term) if term > 10.0 ** (-2 * DIGITS) else 0.0, df) for term, df in terms),
         seeds=seeds,
         videos=min(linear.shape[1] for linear, _ in parts),
         telling=sum(telling for _, telling in parts),
@@ -89,28 +130,18 @@ def _by_video(values: np.ndarray, videos: np.ndarray) -> tuple[np.ndarray, int]:
     return linear, telling
 
 
-def _video_terms(linear: np.ndarray) -> list[tuple[float, int]]:
-    """What the drawing of videos adds to the error's square, from linear terms (S, V); no more than the seeds' own
-    term has where videos agree with each other less than chance.
+def _video_term(linear: np.ndarray) -> tuple[float, int]:
+    """What the drawing of videos adds to the error's square, from linear terms (S, V), and its degrees of freedom.
+
+    The interaction of seeds and videos is in the seeds' term already, so that it is taken off here. Where videos differ
+    less than by it they add nothing.
     """
     seeds, videos = linear.shape
     if videos == 1:
-        return [(np.inf, 1)]
+        return np.inf, 1
     means = linear.mean(axis=0)
     between = (means**2).sum() / (videos - 1) / videos  # mean square of videos / (S V)
     if seeds == 1:
-        return [(between, videos - 1)]
-    df = (seeds - 1) * (videos - 1)
-    # the interaction, which is in the seeds' term too, once
-    rest = ((linear - means) ** 2).sum() / df / (seeds * videos)
-    return [(between, videos - 1), (-rest, df)] if between > rest else []
-
-
-def _satterthwaite(terms: list[tuple[float, int]]) -> tuple[float, float]:
-    """The standard error and its degrees of freedom, from independent terms of its square with theirs."""
-    variance = sum(term for term, _ in terms)
-    if variance < 10.0 ** (-2 * DIGITS):
-        return 0.0, 1.0
-    if variance == np.inf:
-        return np.inf, 1.0
-    return float(np.sqrt(variance)), float(variance**2 / sum(term**2 / df for term, df in terms))
+        return between, videos - 1
+    interaction = ((linear - means) ** 2).sum() / ((seeds - 1) * (videos - 1)) / (seeds * videos)
+    return max(0.0, between - interaction), videos - 1

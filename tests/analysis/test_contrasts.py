@@ -1,5 +1,7 @@
 """The one interval of the product, with answers known beforehand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -31,7 +33,8 @@ def test_where_seeds_are_all_that_differs_it_is_the_t_interval_of_their_means():
     by_seed = np.array([0.5, 0.1, -0.2])
     found = single(np.repeat(by_seed[:, None], 40, axis=1))
     assert found.interval == pytest.approx(stats.t.interval(0.95, 2, by_seed.mean(), stats.sem(by_seed)), abs=1e-9)
-    assert (found.df, found.std) == (pytest.approx(2), pytest.approx(by_seed.std(ddof=1)))
+    assert found.p_value == pytest.approx(stats.ttest_1samp(by_seed, 0).pvalue, rel=1e-6)
+    assert found.std == pytest.approx(by_seed.std(ddof=1))
 
 
 def test_seeds_are_shared_by_all_datasets_and_videos_are_not():
@@ -39,7 +42,7 @@ def test_seeds_are_shared_by_all_datasets_and_videos_are_not():
     by_seed = np.array([[0.5], [0.1], [-0.2]])
     one, other = np.repeat(by_seed, 40, axis=1), np.repeat(-by_seed, 60, axis=1)
     found = estimate([one, other], [own_videos(one), own_videos(other)])
-    assert (found.value, found.error, found.p_value) == (0, 0, 1)
+    assert (found.value, found.error, found.p_value, found.interval) == (0, 0, 1, (0, 0))
     values = np.random.default_rng(2).choice([-1.0, 0.0, 1.0], size=(1, 300))
     both = estimate([values, values], [own_videos(values)] * 2)
     assert both.error == pytest.approx(np.sqrt(2) * single(values).error)
@@ -56,11 +59,22 @@ def test_the_error_is_that_of_crossed_seeds_and_videos():
     rest = sum((table[s, v] - rows[s] - columns[v] + grand) ** 2 for s in range(seeds) for v in range(videos)) / (
         (seeds - 1) * (videos - 1)
     )
-    terms = [(of_seeds, seeds - 1), (of_videos, videos - 1), (-rest, (seeds - 1) * (videos - 1))]
-    square = sum(term for term, _ in terms)
     found = single(table)
-    assert found.error**2 == pytest.approx(square / (seeds * videos))
-    assert found.df == pytest.approx(square**2 / sum(term**2 / df for term, df in terms))
+    assert found.error**2 == pytest.approx((of_seeds + of_videos - rest) / (seeds * videos))
+    assert found.seeds_error**2 == pytest.approx(of_seeds / (seeds * videos))
+
+
+def test_each_part_of_the_error_has_its_own_t_quantile():
+    """Cochran's: weighted by the parts. A single approximate t is far too sure where few seeds happen to agree."""
+    found = single(np.random.default_rng(1).normal(size=(4, 30)) + np.linspace(-2, 2, 30))
+    (of_seeds, few), (of_videos, many) = found.terms
+    assert (few, many) == (3, 29) and min(of_seeds, of_videos) > 0
+    limit = (of_seeds * stats.t.ppf(0.975, 3) + of_videos * stats.t.ppf(0.975, 29)) / (of_seeds + of_videos)
+    assert found.interval == pytest.approx((found.value - limit * found.error, found.value + limit * found.error))
+    for tail in (0.3, 0.025, 1e-6, 1e-30):
+        assert found.tail(found.limit(tail)) == pytest.approx(tail, rel=1e-6)
+        assert found.tail(-found.limit(tail)) == pytest.approx(1 - tail)
+    assert found.tail(0) == pytest.approx(0.5)
 
 
 def test_the_unit_is_the_video():
@@ -103,12 +117,29 @@ def test_a_difference_within_the_margin_is_shown_by_two_one_sided_tests():
     assert found.p_outside(0.02) == pytest.approx(max(lower, upper), rel=1e-6)
 
 
-def test_power_is_that_of_the_noncentral_t():
-    found = single(np.random.default_rng(8).choice([-1.0, 0.0, 1.0], size=(1, 200)))
-    limit = stats.t.ppf(1 - 0.0125 / 2, found.df)
-    assert found.power(0.1, 0.0125) == pytest.approx(stats.nct.sf(limit, found.df, 0.1 / found.error), rel=1e-6)
-    assert found.power(0.0, 0.05) == pytest.approx(0.025)
+def test_where_seeds_are_all_that_differs_power_is_that_of_the_noncentral_t():
+    found = single(np.repeat([[0.05], [0.01], [-0.02], [0.03]], 40, axis=1))
+    for level in (0.05, 0.00625):
+        limit = stats.t.ppf(1 - level / 2, 3)
+        for truth in (0.0, 0.03, 0.1):
+            expected = stats.nct.sf(limit, 3, truth / found.error)
+            assert found.power(truth, level) == pytest.approx(expected, abs=0.003)  # by the nodes of the integral
+
+
+def test_power_is_the_share_of_studies_that_hold():
+    """Other studies of the same size, drawn with the error that this one has."""
+    found = single(np.random.default_rng(9).normal(size=(5, 60)) / 10 + np.linspace(-0.3, 0.3, 60))
+    (of_seeds, df), (of_videos, _) = found.terms
+    rng, studies, held = np.random.default_rng(10), 2000, 0
+    for _ in range(studies):
+        terms = ((of_seeds * rng.chisquare(df) / df, df), (of_videos, 59))
+        held += replace(found, value=rng.normal(0.1, found.error), terms=terms).p_value < 0.05
+    assert found.power(0.1, 0.05) == pytest.approx(held / studies, abs=3 * np.sqrt(0.25 / studies))
+
+
+def test_without_seeds_or_differences_there_is_no_power():
     assert single(np.zeros((2, 30))).power(0.1, 0.05) == 0
+    assert single(np.random.default_rng(8).normal(size=(1, 200))).power(0.1, 0.05) == 0
 
 
 def test_one_video_says_nothing_of_others_and_none_is_an_error():

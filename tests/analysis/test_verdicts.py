@@ -10,9 +10,8 @@ MARGIN = 0.02
 
 
 def made(value: float, error: float, **changes: object) -> Estimate:
-    return Estimate(
-        **{"value": value, "error": error, "df": 50, "seeds": 5, "videos": 320, "telling": 50, "std": 0.01} | changes
-    )
+    said = {"terms": ((error**2, 50),), "seeds": 5, "videos": 320, "telling": 50, "std": 0.01}
+    return Estimate(**{"value": value} | said | changes)
 
 
 def verdict(estimate: Estimate) -> str:

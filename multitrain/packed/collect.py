@@ -48,10 +48,7 @@ def collect(
         if folder.name.removeprefix("seed").isdecimal() and (folder / "run.json").is_file()
     ]
     wanted = [(run, seed) for run, seed in there if seeds is None or seed in seeds]
-    with progress("packing", "run", len(wanted)) as bar:
-        for run, seed in wanted:
-            _collect_run(study, home / run / f"seed{seed}", run, seed, experiments)
-            bar.update()
+    _collect_runs(study, wanted, experiments)
     _add_texts(study, [(Key(name="flops.json"), home / "flops.json")])
     _add_texts(study, ((Key(name=name), results / name) for name in DOCUMENTS))
     surveys = [f"datasets/{scale.name}/{dataset}/{name}" for dataset in scale.datasets for name in SURVEYS]
@@ -62,6 +59,16 @@ def collect(
     _add_texts(study, ((Key(name=f"config/{path.name}"), path) for path in settings))
     _add_texts(study, [(Key(name=f"config/scales/{scale.name}.yaml"), scale_file)])
     return study
+
+
+def _collect_runs(study: Study, runs: list[tuple[str, int]], experiments: Experiments) -> None:
+    """Take up what is left of these runs and seeds."""
+    if not runs:
+        return
+    with progress("packing", "run", len(runs)) as bar:
+        for run, seed in runs:
+            _collect_run(study, study.where / run / f"seed{seed}", run, seed, experiments)
+            bar.update()
 
 
 def _add_texts(study: Study, files: Iterable[tuple[Key, Path]]) -> None:

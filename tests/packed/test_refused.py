@@ -219,9 +219,10 @@ def test_tables_of_another_scale_are_not_written_over(packed, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["datasets.csv", "table1.csv"]
 
 
-def test_without_a_run_or_another_study_nothing_is_packed(config, tmp_path):
+def test_without_a_run_or_another_study_nothing_is_packed(config, tmp_path, capsys):
     with pytest.raises(UserError, match=r"runs/ci: no trained run of the tables: train some, or name a packed study"):
         pack(tmp_path / "nothing", config, tmp_path / "out.parquet")
+    assert capsys.readouterr().err == ""
     with pytest.raises(UserError, match=r"out.csv: a packed study is a Parquet file"):
         pack(tmp_path / "nothing", config, tmp_path / "out.csv")
     assert not list(tmp_path.glob("out*"))

@@ -29,7 +29,7 @@ NOTEBOOKS = {  # results/notebooks/NAME.html and .ipynb
     "datasets": "Datasets: classes, lengths, what is missing, pictures",
 }
 KINDS = ("csv", "md", "tex")  # of a table
-CLAIM = ("claim", "section", "stated_by", "text", "claim_verdict", "claim_verdict_projected")
+CLAIM = ("claim", "section", "stated_by", "same_fact_as", "text", "claim_verdict", "claim_verdict_projected")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
     ]
     names = {name: settings.title for name, settings in scale.datasets.items()}
     claims = page.read(results / "claims.csv", CLAIM).drop_duplicates("claim")
+    facts = (claims["stated_by"] == "paper") & (claims["same_fact_as"] == "")  # as claims.md counts them
     tables = {name: (table.title, _accuracy(results, name, names)) for name, table in experiments.tables.items()}
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -69,7 +70,7 @@ def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
         codes=sorted({each.code for each in records}),
         commits=sorted({each.commit for each in records} - {""}),
         claims=claims.to_dict("records"),
-        verdicts=claims["claim_verdict"].value_counts().to_dict(),
+        verdicts=claims["claim_verdict"][facts].value_counts().to_dict(),
         tables=tables,
         table4=experiments.projections.title,
         kinds=KINDS,

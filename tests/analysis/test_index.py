@@ -55,9 +55,17 @@ def made(scale, experiments, tmp_path) -> Path:
         rows += [{"source": "ours", "method": NASTY, "dataset": d, **top, **about} for d in table.datasets]
         write(tmp_path / f"{name}.csv", rows, COLUMNS)
     claims = [
-        {"claim": f"c{i}", "section": "4.2", "stated_by": "paper", "text": NASTY, "claim_verdict": verdict}
+        {
+            "claim": f"c{i}",
+            "section": "4.2",
+            "stated_by": "paper",
+            "same_fact_as": "",
+            "text": NASTY,
+            "claim_verdict": verdict,
+        }
         for i, verdict in enumerate(VERDICTS)
     ]
+    claims += [{**claims[0], "claim": "again", "same_fact_as": "c0"}, {**claims[0], "claim": "ours", "stated_by": "us"}]
     write(tmp_path / "claims.csv", [{**each, "claim_verdict_projected": ""} for each in claims for _ in range(3)])
     for name in scale.datasets:
         folder = tmp_path / "datasets" / scale.name / name
@@ -113,7 +121,7 @@ def test_it_leads_to_everything_and_nowhere_else(index, made, experiments):
 
 
 def test_names_are_text(index):
-    assert Texts(index).texts.count(NASTY) == len(VERDICTS) + 2 * 3  # claims; tables of ours, Y_k and Y'_k
+    assert Texts(index).texts.count(NASTY) == len(VERDICTS) + 2 + 2 * 3  # claims; tables of ours, Y_k and Y'_k
 
 
 def test_it_says_what_the_results_say(index, experiments, scale):

@@ -44,10 +44,14 @@ def test_another_world_is_refused(packed, config, tmp_path):
 
 
 def test_titles_and_machines_may_differ(packed, config, tmp_path):
-    datasets = yaml.safe_load((config / "scales/ci.yaml").read_text())["datasets"]
-    datasets["k400"]["title"] = "Kinetics"
-    own = settings(tmp_path / "config", datasets=datasets, machine={"gpus": 2, "workers": 3})
-    assert read_study(pack(make(tmp_path / "one", 5), own, tmp_path / "out.parquet", packed)).seeds() == (0, 1, 5)
+    values = yaml.safe_load((config / "scales/ci.yaml").read_text())
+    values["datasets"]["k400"]["title"] = "Kinetics"
+    machine = {**values.get("machine", {}), "workers": 3, "cache_mb": 5}
+    own, one = settings(tmp_path / "own", datasets=values["datasets"], machine=machine), make(tmp_path / "one", 5)
+    assert read_study(pack(one, own, tmp_path / "out.parquet", packed)).seeds() == (0, 1, 5)
+    settings(own, machine=machine | {"portable": not machine.get("portable", False)})
+    with pytest.raises(UserError, match=r"study.parquet: scale.machine.portable is (true|false), and (true|false) in"):
+        pack(one, own, tmp_path / "out.parquet", packed)
 
 
 def test_a_run_trained_with_other_settings_is_refused(folders, config, tmp_path):

@@ -16,7 +16,9 @@ def variance(z: Tensor, epsilon: float = 1e-4) -> Tensor:
 
     The paper divides the sum over the batch by d - 1, a slip; this is the unbiased variance, over n - 1.
     """
-    deviation = (_centred(z).square().sum(dim=0) / (len(z) - 1) + epsilon).sqrt()  # (d,)
+    spread = _centred(z).square().sum(dim=0) / (len(z) - 1) + epsilon  # (d,)
+    # In float64: torch's root of float32 begins with the processor's approximation, and so its last bit is the maker's.
+    deviation = spread.double().sqrt().to(spread.dtype)
     return (1 - deviation).clamp_min(0).mean()
 
 

@@ -2,7 +2,7 @@
 
 A claim compares two methods of a table. It is a part that says `left > right`; both sides are sums of weighted
 accuracies, so that its truth is the sign of one linear contrast. Where it is about several datasets, a part for each
-follows. A claim about cost says `left = right`.
+follows.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,7 +44,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Part:
-    """`left > right`; of a claim about cost `left = right`."""
+    """`left > right`."""
 
     whole: bool  # the claim itself, which decides; else what a single dataset says of it
     label: str  # where: K400
@@ -87,11 +87,10 @@ class Claim(Settings):
     )
     note: str = Field("", description="what a reader must know of how it is tested")
     table: Name = Field(description="table of the experiments that has both methods")
-    kind: Literal["each", "mean", "drop", "cost"] = Field(
+    kind: Literal["each", "mean", "drop"] = Field(
         "each",
         description="each, mean: times x left > right + plus in top-1, in the mean over the datasets, and on each;"
-        " drop: left - right is larger on `datasets` than on `than_on`, in the means and pair by pair; cost: equal"
-        " gFLOPs",
+        " drop: left - right is larger on `datasets` than on `than_on`, in the means and pair by pair",
     )
     left: str = Field(description="method that is said to be better")
     right: str = Field(description="method that is said to be worse")
@@ -111,15 +110,13 @@ class Claim(Settings):
             raise ValueError(f"left and right are both {self.left!r}")
         if self.stated_by == "paper" and not self.quote:
             raise ValueError("a claim of the paper needs its quote: take the sentence, or say that we state it")
-        if self.kind in ("drop", "cost") and (self.times, self.plus) != (1, 0):
+        if self.kind == "drop" and (self.times, self.plus) != (1, 0):
             raise ValueError(f"times and plus have no meaning with kind {self.kind}")
         return self
 
     def parts(self, datasets: tuple[str, ...], titles: Mapping[str, str]) -> tuple[Part, ...]:
         """The claim itself, then its datasets, for a table that has these; `titles` are their names in tables."""
         its = self.datasets or datasets
-        if self.kind == "cost":
-            return tuple(self._compared((name,), titles, False) for name in its)
         if self.kind == "drop":
             pairs = [((one,), (other,)) for one in its for other in self.than_on]
             single = [self._drop(*pair, titles, False) for pair in pairs]
@@ -133,8 +130,6 @@ class Claim(Settings):
         place = place if len(datasets) == 1 else f"mean of {place}"
         left = Side(_mean(self.left, datasets, self.times))
         right = Side(_mean(self.right, datasets), self.plus)
-        if self.kind == "cost":
-            return Part(whole, label, f"gFLOPs: {self.left} = {self.right}, {place}", left, right)
         factor = f"{self.times:g} x " if self.times != 1 else ""
         points = f" {'-' if self.plus < 0 else '+'} {abs(self.plus):.1f}" if self.plus else ""
         return Part(whole, label, f"{factor}{self.left} > {self.right}{points}, {place}", left, right)

@@ -8,7 +8,7 @@ from pathlib import Path
 from multitrain.analysis import claims_markdown
 from multitrain.analysis.claims_numbers import Numbers, Ours, compare
 from multitrain.analysis.evidence.found import read_evidence
-from multitrain.analysis.verdicts import FAILS, HOLDS, NOT_RUN, Decision, decide, joined
+from multitrain.analysis.verdicts import NOT_RUN, Decision, decide, joined
 from multitrain.claims import Claim, Claims, Part
 from multitrain.config import Scale
 from multitrain.errors import UserError
@@ -29,7 +29,6 @@ COLUMNS = (
         "part",
         "label",
         "datasets",
-        "unit",
     ),
     *("paper_left", "paper_right", "paper_difference"),
     *(
@@ -86,7 +85,7 @@ def write_claims(
 
 
 def _test(name: str, claim: Claim, numbers: Numbers) -> list[Tested]:
-    """The parts of a claim: itself first, but for one about cost."""
+    """The parts of a claim, itself first."""
     titles = {key: dataset.title for key, dataset in numbers.scale.datasets.items()}
     said = {"claim": name, "section": claim.section, "stated_by": claim.stated_by, "text": claim.text}
     said |= {
@@ -100,17 +99,16 @@ def _test(name: str, claim: Claim, numbers: Numbers) -> list[Tested]:
 
 def _test_part(claim: Claim, part: Part, said: Row, numbers: Numbers) -> Tested:
     seeds = numbers.shared(claim.table, part)
-    cost = claim.kind == "cost"
     row = said | {
         **{"scope": "claim" if part.whole else "dataset", "part": part.text, "label": part.label},
-        **{"datasets": " ".join(part.datasets), "unit": "gflops" if cost else "percent"},
+        "datasets": " ".join(part.datasets),
         **{"seeds": " ".join(map(str, seeds)), "missing": "; ".join(numbers.missing(claim.table, part))},
         "scale": numbers.scale.name,
     }
-    paper = [side.value(partial(numbers.paper, claim.table, "gflops" if cost else "top1")) for side in part.sides]
+    paper = [side.value(partial(numbers.paper, claim.table)) for side in part.sides]
     difference = None if None in paper else paper[0] - paper[1]
     named = zip(("paper_left", "paper_right", "paper_difference"), (*paper, difference), strict=True)
-    row |= {key: (gflops if cost else percent)(value) for key, value in named if value is not None}
+    row |= {key: percent(value) for key, value in named if value is not None}
     if not seeds:
         return Tested(part, row | {"verdict": NOT_RUN}, difference, {})
     answers = numbers.cells(claim.table, part, seeds)
@@ -122,17 +120,8 @@ def _test_part(claim: Claim, part: Part, said: Row, numbers: Numbers) -> Tested:
         "synthetic": "yes" if any(its.synthetic for its in answers.values()) else "no",
         "code": " ".join(sorted({code for its in answers.values() for code in its.code})),
     }
-    if cost:
-        return Tested(part, row | _costs(claim, part, numbers), difference, {})
     forms = FORMS if any(its.projected is not None for its in answers.values()) else FORMS[:1]
     return Tested(part, row, difference, {form: compare(part, answers, projected=bool(form)) for form in forms})
-
-
-def _costs(claim: Claim, part: Part, numbers: Numbers) -> Row:
-    """Costs are equal or not: no rule is needed."""
-    left, right = (side.value(partial(numbers.cost, claim.table)) for side in part.sides)
-    values = {"ours_left": left, "ours_right": right, "difference": left - right}
-    return {key: gflops(value) for key, value in values.items()} | {"verdict": HOLDS if left == right else FAILS}
 
 
 def _rows(tested: dict[str, list[Tested]], claims: Claims) -> list[Row]:
@@ -147,14 +136,10 @@ def _rows(tested: dict[str, list[Tested]], claims: Claims) -> list[Row]:
                     row |= _cells(each, decision, form)
             verdicts = [row[f"verdict{form}"] for row in its if f"verdict{form}" in row]
             if f"verdict{form}" in its[0]:
-                whole = joined(*verdicts) if parts[0].part.whole else _all_hold(verdicts)
+                whole = joined(*verdicts)
                 its = [row | {f"claim_verdict{form}": whole} for row in its]
         rows += its
     return rows
-
-
-def _all_hold(verdicts: list[str]) -> str:
-    return next((verdict for verdict in (FAILS, NOT_RUN) if verdict in verdicts), HOLDS)
 
 
 def _decide(tested: dict[str, list[Tested]], claims: Claims, form: str) -> dict[tuple[str, int], Decision]:
@@ -196,8 +181,3 @@ def _cells(tested: Tested, decision: Decision, form: str) -> Row:
 def percent(value: float) -> str:
     """With two decimals, and never as -0.00."""
     return f"{round(value, 2) + 0.0:.2f}"
-
-
-def gflops(value: float) -> str:
-    """With six significant digits."""
-    return f"{value:.6g}"

@@ -84,21 +84,13 @@ def _missing(rows: Rows) -> list[str]:
 
 
 def _lines(its: Rows) -> list[list[str]]:
-    """A claim's line, then one for each of its datasets; a claim about cost is one line."""
+    """A claim's line, then one for each of its datasets."""
     first = its[0]
     quote = f" “{first['quote']}”" if first["quote"] else ""
     place = first["section"].partition(":")[0]
     if first["same_fact_as"]:
         place = f"↳ same fact{', primary' if first['primary'] == 'yes' else ''}: {place}"
     head = [place, f"{first['text']}{quote}"]
-    if first["unit"] == "gflops":
-        costs = [
-            ", ".join(dict.fromkeys(f"{row[f'{whose}_left']} and {row[f'{whose}_right']} gFLOPs" for row in its))
-            if f"{whose}_left" in first
-            else "-"
-            for whose in ("paper", "ours")
-        ]
-        return [[*head, *costs, "-", "-", first["claim_verdict"], "-", "-", "-"]]
     heads = [head, *(["", f"↳ {row['label']}"] for row in its[1:])]
     return [[*each, *_numbers(row, row["scope"] == "claim")] for each, row in zip(heads, its, strict=True)]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from multitrain.analysis.answers import Answers, read_answers, require_same_clips
 from multitrain.analysis.contrasts import Estimate, estimate
-from multitrain.analysis.predictions import read_json
 from multitrain.analysis.runs import ranges
 from multitrain.analysis.tables import published_rows
 from multitrain.claims import Claims, Part
@@ -108,18 +107,8 @@ class Numbers:
             self._answers[run, dataset] = found
         return self._answers[run, dataset]
 
-    def cost(self, table: str, method: str, dataset: str) -> float:
-        """GFLOPs of one clip through our model."""
-        path = self.runs / "flops.json"
-        content = read_json(path, "`multitrain flops --json`")
-        size = self.experiments.run(self.run(table, method, dataset)).size
-        try:
-            return float({each["size"]: each["gflops"] for each in content}[size])
-        except (KeyError, TypeError, ValueError):
-            raise UserError(f"{path}: no gflops of size {size}: `multitrain flops --json` writes it anew") from None
-
-    def paper(self, table: str, column: str, method: str, dataset: str) -> float | None:
-        """The paper's number, or None where it prints none."""
+    def paper(self, table: str, method: str, dataset: str) -> float | None:
+        """The paper's top-1, or None where it prints none."""
         row = self.claims.paper.get(table, {}).get(method)
         if row is None:
             return None
@@ -129,8 +118,8 @@ class Numbers:
         its = [each for each in self._rows[path] if each["method"] == row.method]
         if not its:
             raise UserError(f"{path}: no method {row.method!r}: paper.{table} in claims.yaml names it for {method!r}")
-        text = next((each.get(column) for each in its if each["dataset"] == dataset), None)
+        text = next((each.get("top1") for each in its if each["dataset"] == dataset), None)
         try:
             return float(text) if text else None
         except ValueError:
-            raise UserError(f"{path}: {row.method}, {dataset}: {column} is {text!r}: it takes a number") from None
+            raise UserError(f"{path}: {row.method}, {dataset}: top1 is {text!r}: it takes a number") from None

@@ -139,7 +139,7 @@ def claims(results: Path, name: str, chosen: pd.Series | None = None) -> Styler:
     table = table if chosen is None else table[chosen]
     again = table["claim"].eq(table["claim"].shift())
     shown = {"Claim": [_claim(row) for _, row in table.iterrows()], "Comparison": table["part"].map(escape)}
-    shown["Paper"] = [_paper(row) for _, row in table.iterrows()]
+    shown["Paper"] = table["paper_difference"].map(_signed)
     for head, suffix in (("Yₖ", ""), ("Y′ₖ", "_projected")):
         shown[f"Ours, {head}"] = [_difference(row, suffix) for _, row in table.iterrows()]
         shown[f"Adjusted p, {head}"] = table[f"p_adjusted{suffix}"].map(lambda text: escape(p_text(text)))
@@ -236,18 +236,10 @@ def _claim(row: pd.Series) -> str:
     return f"{escape(row['text'])}<br><b>{said}</b>"
 
 
-def _paper(row: pd.Series) -> str:
-    return (
-        _signed(row["paper_difference"]) if row["unit"] == "percent" else f"{row['paper_left']}, {row['paper_right']}"
-    )
-
-
 def _difference(row: pd.Series, suffix: str) -> str:
-    """Our difference with its interval, or both sides of a claim about cost."""
+    """Our difference with its interval."""
     if not row[f"difference{suffix}"]:
         return "-"
-    if row["unit"] != "percent":
-        return "-" if suffix else f"{row['ours_left']}, {row['ours_right']}"
     value, low, high = (_signed(row[f"{key}{suffix}"]) for key in ("difference", "low", "high"))
     return value if low == "-" else f"{value} <small>[{low}, {high}]</small>"
 

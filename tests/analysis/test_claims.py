@@ -198,22 +198,6 @@ def test_the_mean_over_datasets_weighs_them_equally(results):
     assert float(row["paper_difference"]) == pytest.approx((8.3 + 1.8) / 2)
 
 
-def test_costs_are_equal_or_not(results):
-    add(results, first(160), first(120))
-    add_run(results, "multitrain_large", {"mit": first(160)})
-    (row,), text = write(results, kind="cost")
-    assert (row["unit"], row["ours_left"], row["ours_right"], row["verdict"]) == (
-        "gflops",
-        "0.12345",
-        "0.12345",
-        "holds",
-    )
-    assert (row["paper_left"], row["paper_difference"], row["low"], row["verdict_projected"]) == ("224", "0", "", "")
-    assert "| 224 and 224 gFLOPs " in text
-    (row,), _ = write(results, kind="cost", left="MultiTrain (large)")
-    assert (row["ours_left"], row["paper_left"], row["verdict"]) == ("613.8", "614", "does not hold")
-
-
 def test_seeds_are_averaged_and_drawn(results):
     """+40 points with one seed, -20 with the other: both together are sure of nothing."""
     add(results, first(160), first(80), 0)

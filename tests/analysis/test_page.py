@@ -84,21 +84,20 @@ def test_no_rows_of_ours_is_told(tmp_path):
 
 
 def test_claims_say_both_verdicts_and_the_text_once(tmp_path):
-    part = {"claim": "a", "text": "x < y", "unit": "percent", "paper_difference": "2.10", "difference": "-1.26"}
+    part = {"claim": "a", "text": "x < y", "paper_difference": "2.10", "difference": "-1.26"}
     part |= {"low": "-3.00", "high": "0.40", "verdict": "undetermined", "claim_verdict": "does not hold"}
     part |= {"difference_projected": "2.00", "low_projected": "1.00", "high_projected": "3.00"}
     part |= {"verdict_projected": "holds", "claim_verdict_projected": "undetermined"}
     part |= {"scale": "mini", "synthetic": "yes", "seeds": "0", "holds_if_paper_right": "0.1234"}
     part |= {"p_adjusted": "0.0321", "p_adjusted_projected": "1e-07"}
-    cost = {**part, "claim": "b", "unit": "gflops", "paper_left": "224", "paper_right": "224"}
-    cost |= {"ours_left": "0.1", "ours_right": "0.1", "verdict": "holds", "verdict_projected": ""}
-    rows = [{**part, "part": "A > B, K400"}, {**part, "part": "A > B, MiT"}, {**cost, "part": "A = B"}]
+    none = {**dict.fromkeys(part, ""), "claim": "b", "scale": "mini", "verdict": "not run"}
+    rows = [{**part, "part": "A > B, K400"}, {**part, "part": "A > B, MiT"}, {**none, "part": "C > D"}]
     pd.DataFrame(rows).to_csv(tmp_path / "claims.csv", index=False)
     frame = page.claims(tmp_path, "claims").data
     assert frame["Claim"][0] == "x &lt; y<br><b>Yₖ: does not hold; Y′ₖ: undetermined</b>"
     assert frame["Claim"][1] == "" and frame["Comparison"][1] == "A &gt; B, MiT"
-    assert frame["Paper"].tolist() == ["+2.1", "+2.1", "224, 224"]
-    assert frame["Ours, Yₖ"][0] == "-1.3 <small>[-3.0, +0.4]</small>" and frame["Ours, Yₖ"][2] == "0.1, 0.1"
+    assert frame["Paper"].tolist() == ["+2.1", "+2.1", "-"]
+    assert frame["Ours, Yₖ"][0] == "-1.3 <small>[-3.0, +0.4]</small>" and frame["Ours, Yₖ"][2] == "-"
     assert frame["Verdict, Y′ₖ"].tolist() == ["holds", "holds", "-"]
     assert (frame["Adjusted p, Yₖ"][0], frame["Adjusted p, Y′ₖ"][0]) == ("0.032", "&lt;0.001")
     assert frame["P(holds) if the paper is right, Yₖ"][0] == "12%"

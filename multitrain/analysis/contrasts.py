@@ -1,4 +1,4 @@
-"""How sure an accuracy is, or a difference of accuracies: crossed random seeds and videos, Cochran's t interval.
+"""How sure an accuracy is, or a difference of accuracies: crossed random seeds and videos, a t interval.
 
 The formulas and how well they do in simulations are in docs/experiment.md.
 """
@@ -46,9 +46,9 @@ class Estimate:
         return float(np.sqrt(self.terms[0][0])) if self.seeds > 1 else 0.0
 
     def limit(self, tail: float) -> float:
-        """How many standard errors leave `tail` above: of each term of the error its own t quantile, weighted by it."""
-        weights, df = self._columns
-        return -float(weights @ stdtrit(df, tail)) / self.error**2
+        """How many standard errors leave `tail` above: each term of the error's square is as uncertain as its own t."""
+        terms, df = self._columns
+        return float(np.sqrt(terms @ stdtrit(df, tail) ** 2)) / self.error
 
     def tail(self, errors: float) -> float:
         """The inverse of `limit`."""
@@ -84,12 +84,9 @@ class Estimate:
             return 0.0
         (seeds, df), *videos = self.terms
         drawn = chdtri(df, (np.arange(NODES) + 0.5) / NODES) / df  # of the seeds' variance, of its expectation
-        quantiles = [-stdtrit(df, level / 2) for _, df in self.terms]
-        fixed = sum(term for term, _ in videos)
-        weighted = seeds * drawn * quantiles[0] + sum(
-            term * limit for (term, _), limit in zip(videos, quantiles[1:], strict=True)
-        )
-        needed = weighted / np.sqrt(seeds * drawn + fixed)
+        limits = [float(stdtrit(df, level / 2)) ** 2 for _, df in self.terms]
+        fixed = sum(term * limit for (term, _), limit in zip(videos, limits[1:], strict=True))
+        needed = np.sqrt(seeds * drawn * limits[0] + fixed)
         return float(ndtr((truth - needed) / self.error).mean())
 
 

@@ -119,6 +119,13 @@ def test_a_table_shows_each_run_once_and_only_its_datasets(plan: Plan):
     assert "vanilla" not in plan.experiments.shown_runs("table1")
 
 
+def test_what_is_said_of_smoke_tests_makes_tables_anew():
+    ci = Plan.load({"scale": "ci"}, str(CONFIG))
+    other = changed(ci, smoke_test=False)
+    assert ci.table_settings("table1") != other.table_settings("table1")
+    assert ci.analysis_settings() != other.analysis_settings()
+
+
 def test_options_are_quoted_for_the_shell():
     plan = Plan.load({"data": "my data"}, str(CONFIG))
     assert plan.options("data", "results").endswith("--data 'my data' --results results")

@@ -34,3 +34,8 @@ def test_the_answer_to_a_tie_is_another_class():
     scores = np.array([[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.1, 0.2, 0.7]])
     assert answers(scores, np.array([0, 1, 2])).tolist() == [1, 0, 2]
     assert answers(np.zeros((1, 1)), np.array([0])).tolist() == [0]
+
+
+def test_the_answer_is_never_the_own_class_where_another_ranks_before_it():
+    scores = np.array([[-3.0, -1.0, -2.0]], dtype=np.float32)  # logits below 0
+    assert answers(scores, np.array([0])).tolist() == [1]

@@ -151,6 +151,7 @@ def test_a_run_of_before_there_was_a_status_is_finished_too(results):
 
 def test_a_run_of_other_numerical_code_is_marked_with_the_cure(results):
     finish(results, "multitrain", {})
+    finish(results, "wo_actnet", {}, code="")  # of a version that recorded none
     finish(results, "vanilla", {}, code=f"0123456789ab+{code_hash()}")  # resumed after the change: it ended with ours
     assert not any(status.other_code for status in statuses(results).values())
     assert "--forcerun" not in printed(results, 130)

@@ -1,11 +1,12 @@
 """`make bench`: ratios of training steps measured side by side, `python -m tests.bench.step [--quick]`.
 
-The backbone against the same model written plainly (time and memory of forward and backward), and MultiTrain's whole
-step against Vanilla's. Two that are compared take turns, each first in every other round; a ratio is taken in each
-round, so that a machine that slows down slows both.
+The backbone's share of the core's peak, the backbone against the same model written plainly (time and memory of
+forward and backward), and MultiTrain's whole step against Vanilla's. Two that are compared take turns, each first in
+every other round; a ratio is taken in each round, so that a machine that slows down slows both.
 """
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from functools import partial
 
 import torch
 
+from multitrain.analysis.flops import cost
 from multitrain.config import Scale
 from multitrain.configfile import load_experiments, load_scale
 from tests.bench.learner import Learner
@@ -22,6 +24,8 @@ from tests.bench.memory import STATUS, VARIANTS, Peak, apart, backbone_step, bui
 GOALS = {"mini": 1.5, "paper": 1.2}  # times the plain model's throughput, at least
 PART_OF_MEMORY = {"ours": 0.75, "ours, checkpointing": 0.4}  # of the plain model's peak, at most
 SLOWER = 1.03  # times the seconds of Vanilla's step, at most
+SHARE = 0.36  # of the core's peak, at least
+SIDE, PRODUCTS = 1024, 4  # a product of two square matrices that stands for the peak; so many take as long as a step
 
 
 @dataclass(frozen=True)
@@ -43,31 +47,72 @@ class Setting:
         return f"{self.scale.name} {self.size} ({shape}, batch {self.batch}, {threads} thread{'s'[: threads > 1]})"
 
 
-def seconds(step: Callable[[], object]) -> float:
-    started = time.perf_counter()
+Clock = Callable[[], float]
+
+
+def seconds(step: Callable[[], object], clock: Clock) -> float:
+    started = clock()
     step()
-    return time.perf_counter() - started
+    return clock() - started
 
 
-def in_turn(one: Callable[[], object], other: Callable[[], object], rounds: int) -> list[tuple[float, float]]:
+def in_turn(
+    one: Callable[[], object], other: Callable[[], object], rounds: int, clock: Clock = time.perf_counter
+) -> list[tuple[float, float]]:
     """Seconds of both in each round, after one that warms up."""
     taken = []
     for index in range(rounds + 1):
         if index % 2:
-            first = seconds(one)
-            pair = (first, seconds(other))
+            first = seconds(one, clock)
+            pair = (first, seconds(other, clock))
         else:
-            second = seconds(other)
-            pair = (seconds(one), second)
+            second = seconds(other, clock)
+            pair = (seconds(one, clock), second)
         taken.append(pair)
     return taken[1:]
 
 
-def ratio(pairs: list[tuple[float, float]]) -> str:
-    """The median of second over first, and the range."""
-    ratios = [other / one for one, other in pairs]
+def ratio(pairs: list[tuple[float, float]], factor: float = 1.0) -> str:
+    """The median of second over first, times a factor, and the range."""
+    ratios = [factor * other / one for one, other in pairs]
     middle = statistics.median(ratios)
     return f"{middle:.3f} (min {min(ratios):.3f}, max {max(ratios):.3f} over {len(ratios)} rounds)"
+
+
+def operations(setting: Setting) -> float:
+    """Of a step's forward and backward pass: two a multiply-accumulate of convolutions, linear layers and attention.
+
+    The backward pass has twice those of the forward pass, except that pixels have no gradient. What is computed again
+    is not counted, nor are norms, activations and sums.
+    """
+    model, found = setting.scale.model, cost(setting.scale, setting.size)
+    tokens = model.frames // model.patch_stride[0] * (setting.pixels // model.patch_stride[1]) ** 2
+    patch = 3 * model.channels * math.prod(model.patch_kernel) * tokens
+    each = 3e9 * (found.convolution + found.linear + found.attention) - patch
+    return 2 * setting.batch * each
+
+
+def share_of_peak(setting: Setting) -> list[str]:
+    """Operations a second of the backbone's step over those of a large product of matrices on the same cores.
+
+    By processor time, in which other programs on the machine count little; all of a process's threads are in it.
+    """
+    backbone = build("ours", setting.scale.model, setting.pixels)
+    clips = torch.randn(setting.batch, 3, setting.scale.model.frames, setting.pixels, setting.pixels)
+    left, right = torch.randn(2, SIDE, SIDE)
+
+    def products() -> None:
+        for _ in range(PRODUCTS):
+            left @ right
+
+    done, most = operations(setting), 2 * PRODUCTS * SIDE**3
+    pairs = in_turn(partial(backbone_step, backbone, clips), products, setting.rounds, time.process_time)
+    step, product = (statistics.median(taken) for taken in zip(*pairs, strict=True))
+    return [
+        f"{setting}: the backbone's step against products of two {SIDE} x {SIDE} matrices, processor time",
+        f"  step {1e3 * step:.1f} ms, {done / 1e9:.2f} GFLOP; product {1e-9 * most / product:.1f} GFLOP/s",
+        f"  share of the peak: {ratio(pairs, done / most)}; goal at least {SHARE}",
+    ]
 
 
 def against_plain(setting: Setting) -> list[str]:
@@ -125,7 +170,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     small, large, large_pair = settings(options.quick)
-    parts = [partial(against_plain, setting) for setting in (*small, large)]
+    parts = [partial(share_of_peak, setting) for setting in small]
+    parts += [partial(against_plain, setting) for setting in (*small, large)]
     parts += [partial(memory, large)] if STATUS.exists() else []
     parts += [partial(against_vanilla, setting) for setting in (small[0], large_pair)]
     for part in parts:

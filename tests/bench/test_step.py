@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from multitrain.config import Model
 from multitrain.configfile import load_experiments, load_scale
@@ -32,6 +33,24 @@ def test_lines_of_times(setting):
     plain, vanilla = step.against_plain(setting), step.against_vanilla(setting)
     assert plain[0].startswith("mini base (8 channels, 3 blocks, 4 frames of 16, batch 4, 1 thread)")
     assert plain[2].endswith("goal at least 1.5") and vanilla[1].endswith("goal at most 1.03")
+
+
+def test_operations_are_three_times_the_forward_pass_without_a_gradient_of_pixels(setting):
+    plain, clips = memory.build("plain", TINY, 16), torch.randn(4, 3, 4, 16, 16)
+    with FlopCounterMode(display=False) as whole:
+        plain(clips)
+    with FlopCounterMode(display=False) as patch:
+        plain.backbone.patch(clips)
+    expected = 3 * whole.get_total_flops() - patch.get_total_flops()
+    assert step.operations(setting) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_share_is_of_operations_a_second(setting, monkeypatch):
+    done, most = step.operations(setting), 2 * step.PRODUCTS * step.SIDE**3
+    monkeypatch.setattr(step, "in_turn", lambda *_: [(1.0, 2.0), (2.0, 1.0), (4.0, 4.0)])
+    lines = step.share_of_peak(setting)
+    assert lines[2].startswith(f"  share of the peak: {done / most:.3f} (min {done / most / 2:.3f}, max")
+    assert lines[1] == f"  step 2000.0 ms, {done / 1e9:.2f} GFLOP; product {most / 2e9:.1f} GFLOP/s"
 
 
 def test_lines_of_memory_divide_by_the_plain_one(setting):

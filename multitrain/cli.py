@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ from multitrain import (
     cli_results,
     cli_runs,
     cli_use,
+    cli_world,
     portable,
 )
 from multitrain.config import Scale
@@ -37,6 +37,7 @@ from multitrain.options import (
     RunName,
     ScaleName,
     Seed,
+    Split,
     Threads,
     Wait,
     Workers,
@@ -56,6 +57,7 @@ app.add_typer(cli_runs.app)
 app.add_typer(cli_results.app)
 app.add_typer(cli_packed.app, name="results")
 app.add_typer(cli_use.app)
+app.add_typer(cli_world.app)
 app.command()(cli_estimate.estimate)
 app.command()(cli_predict.predict)
 app.command()(cli_demo.demo)
@@ -78,14 +80,6 @@ def main(
     ] = False,
 ) -> None:
     """What is asked of no command in particular; the help of all is `app`'s."""
-
-
-class Split(StrEnum):
-    """How a clip is used; tables score `test`, choices are made on `val`."""
-
-    train = "train"
-    val = "val"
-    test = "test"
 
 
 def _bar(what: str):

@@ -3,7 +3,6 @@
 import json
 import os
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,20 +12,12 @@ from multitrain.cli_predict import Model, load_recogniser
 from multitrain.errors import UserError
 from multitrain.files import regular
 from multitrain.names import one_line, shown
-from multitrain.options import Device, Jobs, Threads
+from multitrain.options import Device, Jobs, Split, Threads
 from multitrain.progress import progress
 
 app = typer.Typer()
 
 CHECKED = 4  # clips of --clips in the check
-
-
-class Split(StrEnum):
-    """Of a prepared dataset."""
-
-    train = "train"
-    val = "val"
-    test = "test"
 
 
 @app.command()

@@ -1,11 +1,20 @@
 """Arguments and options that several commands share."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from multitrain.settings import seeds
+
+
+class Split(StrEnum):
+    """How a clip is used; tables score `test`, choices are made on `val`."""
+
+    train = "train"
+    val = "val"
+    test = "test"
 
 
 def _parsed(text: str | int) -> int:

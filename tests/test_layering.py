@@ -78,6 +78,7 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "cli_runs": {""},
     "cli_predict": {""},
     "cli_use": {""},
+    "cli_world": {""},
     "cli_finetune": {""},
     "cli_packed": {""},
     "cli_demo": {""},

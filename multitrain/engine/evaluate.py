@@ -20,6 +20,8 @@ from multitrain.files import atomic
 from multitrain.model.network import Network, Output, normalise
 from multitrain.progress import progress
 
+VIEWS_AT_ONCE = 64  # in one forward pass
+
 SCHEMA = pa.schema(
     [
         pa.field("clip_id", pa.string(), nullable=False),
@@ -61,7 +63,7 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
     videos = dict(zip(*(manifest.table[name].to_pylist() for name in ("clip_id", "video_id")), strict=True))
     rows, statistics, title = [], Statistics(network, dataset), f"{job.name} on {dataset}"
     with torch.inference_mode(), progress(title, "clip", len(clips)) as bar:
-        for batch in view_batches(clips, max(64 // each, 1), workers):
+        for batch in view_batches(clips, max(VIEWS_AT_ONCE // each, 1), workers):
             output = network(normalise(batch.video.to(device), network.spec.model.normalisation))
             statistics.add(output)
             scores = view_scores(network, output, dataset, each)

@@ -1,0 +1,84 @@
+"""`multitrain temporal`: what a model's answers rest on, motion or looks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multitrain.options import (
+    ConfigFolder,
+    DataFolder,
+    DatasetName,
+    Device,
+    ResultsFolder,
+    RunName,
+    ScaleName,
+    Seed,
+    Split,
+    Threads,
+    Workers,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def temporal(
+    run: RunName,
+    dataset: DatasetName,
+    clips: Annotated[
+        str | None,
+        typer.Option(metavar="OTHER", help="Score the clips of this dataset by the head of DATASET, whole ones only."),
+    ] = None,
+    scale: ScaleName = "mini",
+    seed: Seed = 0,
+    split: Annotated[Split, typer.Option(help="Choices are made on val; test is for finished studies.")] = Split.val,
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+    threads: Threads = 1,
+    workers: Workers = 0,
+    device: Device = "auto",
+) -> None:
+    """Score clips whole, static (one frame), shuffled and reversed, and print top-1 of each beside a guess.
+
+    The scores are kept in the run's folder: temporal_SPLIT/DATASET.parquet, or DATASET_on_OTHER.parquet.
+    """
+    from multitrain.cli import _job, _torch_device  # the same as of the commands of a run
+
+    job = _job(run, scale, config, seed, data, results)
+    chosen = _torch_device(device, threads, portable=job.scale.machine.portable)
+    from multitrain.use.temporal import ORDERS, write_temporal
+
+    other = clips if clips != dataset else None
+    name = f"{dataset}_on_{other}" if other else dataset
+    out = job.folder / f"temporal_{split.value}" / f"{name}.parquet"
+    orders = ORDERS[:1] if other else ORDERS
+    write_temporal(job, other or dataset, split.value, out, chosen, workers, dataset, orders)
+    for line in _answers(job, dataset, other, out, orders):
+        typer.echo(line)
+
+
+def _answers(job, dataset: str, other: str | None, out: Path, orders: tuple[str, ...]) -> list[str]:
+    """A line an order of the frames; of another dataset's clips one line, of the related classes."""
+    from multitrain.analysis.relations import read_relations
+    from multitrain.analysis.temporal import accuracy, read_temporal, related_accuracy
+
+    scored = read_temporal(out)
+    if other is None:
+        return [_line(order, accuracy([scored], order)) for order in orders]
+    paths = tuple(job.scale.raw_folder(name, job.data) / "relations.csv" for name in (dataset, other))
+    classes = {dataset: scored.classes, other: scored.clip_classes}
+    related = read_relations(paths if other in job.scale.related_datasets() else (), classes)
+    found = related_accuracy([scored], related.matrix(dataset, other, classes))
+    if found is None:
+        return [f"{other}: fewer than two classes of {dataset} are related to any of its classes: nothing to tell"]
+    return [_line(f"{other} by {found.classes} related classes of {dataset}", found)]
+
+
+def _line(what: str, found) -> str:
+    low, high = found.estimate.interval
+    return (
+        f"{what:9} {100 * found.estimate.value:5.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+        f"  guess {100 * found.guess:.1f}, {found.clips} clips"
+    )

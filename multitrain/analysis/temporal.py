@@ -1,4 +1,4 @@
-"""Accuracy on clips as they are, still, shuffled and reversed, and of one dataset's model on another's related classes."""
+"""Accuracy on whole, still, shuffled and reversed clips, and of one dataset's model on another's related classes."""
 
 import json
 from collections.abc import Sequence

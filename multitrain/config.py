@@ -5,10 +5,11 @@ shown, the same at every scale, is in multitrain/experiments.py.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from multitrain.bias import BIASES, KINDS, Bias
 from multitrain.errors import UserError
 from multitrain.recipes import Machine, Recipe
 from multitrain.settings import Count, Folder, Fraction, Name, Positive, Seeds, Settings
@@ -122,6 +123,24 @@ class World(Settings):
     width: Count = Field(96, description="pixels of a published video")
     fps: Positive = Field(12.0, description="rate of a published video")
     videos: dict[Name, Published] = Field(description="videos a dataset; its clips for untrimmed ones are more")
+    bias: dict[Name, dict[str, Any]] = Field({}, description="values of multitrain/bias.py that a dataset has instead")
+
+    @model_validator(mode="after")
+    def _made(self):
+        for name in {**self.videos, **self.bias}:
+            if name not in KINDS:
+                raise ValueError(f"no synthetic dataset {name!r}; there are {', '.join(KINDS)}")
+            try:
+                self.bias_of(name)
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(map(str, ("bias", name, *first["loc"])))
+                raise ValueError(f"{place}: {first['msg']}") from None
+        return self
+
+    def bias_of(self, dataset: str) -> Bias:
+        """What varies in a dataset of this world."""
+        return Bias.model_validate(BIASES[dataset].model_dump() | self.bias.get(dataset, {}))
 
 
 class Model(Settings):
@@ -167,6 +186,12 @@ class Scale(Settings):
                     f"{self.machine.processes} processes times {parts} parts"
                 )
         made = {name for name, dataset in self.datasets.items() if dataset.raw is None}
+        for name in sorted(made & set(self.world.videos)) if self.world else ():
+            if (count := self.world.videos[name].train) < (classes := KINDS[name].classes):
+                raise ValueError(
+                    f"world.videos.{name}.train: {count} videos leave some of {classes} classes without one: "
+                    f"{classes} or more are needed"
+                )
         if self.world and not made <= set(self.world.videos) <= set(self.datasets):
             raise ValueError(
                 f"world.videos lists {sorted(self.world.videos)}, datasets without raw files are {sorted(made)}: "

@@ -100,7 +100,7 @@ def test_settings_cannot_be_changed():
         (["datasets", "k400", "sampling"], {"stride": 2}, r"sampling.stride 2 is no multiple of transcode.stride 3"),
         (["datasets", "k400", "reader"], "kinetic", r"file: datasets.k400.reader: Input should be 'kinetics'"),
         (["sizes"], {"base": 48}, r"sizes needs both base and large"),
-        (["world", "videos", "ucf"], {"train": 1, "validation": 1}, r"world.videos lists .*'ucf'"),
+        (["world", "videos", "ucf"], {"train": 1, "validation": 1}, r"no synthetic dataset 'ucf'; there are k400"),
         (["recipes", "joint", "rate"], -1, r"file: recipes.joint.rate: Input should be greater than 0"),
     ],
 )

@@ -6,7 +6,7 @@ Parts are drawn as polygons at twice the size and averaged down: much cheaper th
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 Colour = tuple[int, int, int]
 
@@ -45,19 +45,40 @@ class Camera:
         return np.stack([right, up, near], axis=-1)
 
 
-def background(rng: np.random.Generator, contrast: float, clutter: int, height: int, width: int) -> Image.Image:
-    """A dim wall and floor with soft texture and a few still boxes; larger than the frame, to leave room for shake."""
-    size = (SUPERSAMPLE * (width + width // 2), SUPERSAMPLE * (height + height // 2))
-    tints = rng.uniform(10, 60, (2, 3))  # wall, floor
-    rows = np.where(np.arange(12) < rng.integers(7, 11), 0, 1)
-    coarse = tints[rows][:, None] + contrast * rng.normal(0, 60, (12, 12, 3))  # (12, 12, 3)
-    image = Image.fromarray(coarse.clip(0, 130).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
-    pen = ImageDraw.Draw(image)
-    for _ in range(clutter):
-        left, top = rng.uniform(0, 1, 2) * size
-        wide, high = rng.uniform(0.05, 0.2, 2) * size
-        pen.rectangle((left, top, left + wide, top + high), fill=tuple(rng.integers(15, 90, 3).tolist()))
-    return image
+@dataclass(frozen=True)
+class Place:
+    """What is behind a scene: a dim wall and floor with soft texture, and still boxes."""
+
+    texture: np.ndarray  # (12, 12, 3) grey levels
+    boxes: np.ndarray  # (N, 4) left, top, width, height of the picture
+    colours: np.ndarray  # (N, 3)
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, contrast: float, boxes: int, brightest: float = 60) -> "Place":
+        """Any place, its wall and floor of up to so many grey levels."""
+        tints = rng.uniform(10, brightest, (2, 3))  # wall, floor
+        rows = np.where(np.arange(12) < rng.integers(7, 11), 0, 1)
+        texture = tints[rows][:, None] + contrast * rng.normal(0, 60, (12, 12, 3))
+        corners = np.hstack([rng.uniform(0, 1, (boxes, 2)), rng.uniform(0.05, 0.2, (boxes, 2))])
+        return cls(texture, corners, rng.integers(15, 90, (boxes, 3)))
+
+    def with_(self, other: "Place", weight: float) -> "Place":
+        """This place, its texture mixed with the other's, whose boxes stand here too."""
+        return Place(
+            weight * self.texture + (1 - weight) * other.texture,
+            np.vstack([self.boxes, other.boxes]),
+            np.vstack([self.colours, other.colours]),
+        )
+
+    def picture(self, height: int, width: int) -> Image.Image:
+        """Larger than the frame, to leave room for shake."""
+        size = (SUPERSAMPLE * (width + width // 2), SUPERSAMPLE * (height + height // 2))
+        coarse = Image.fromarray(self.texture.clip(0, 130).astype(np.uint8))
+        image = coarse.resize(size, Image.Resampling.BICUBIC)
+        pen = ImageDraw.Draw(image)
+        for (left, top, wide, high), colour in zip(self.boxes * [*size, *size], self.colours.tolist(), strict=True):
+            pen.rectangle((left, top, left + wide, top + high), fill=tuple(colour))
+        return image
 
 
 def _capsules(ends: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -103,9 +124,10 @@ def _shapes(parts: list[Part], camera: Camera, centre: np.ndarray, height: int, 
 
 
 def draw(
-    parts: list[Part], camera: Camera, centre: np.ndarray, backdrop: Image.Image, height: int, width: int
+    parts: list[Part], camera: Camera, centre: np.ndarray, place: Place, height: int, width: int, blur: float = 0.0
 ) -> np.ndarray:
-    """Frames (T, H, W, 3) uint8 of the parts, the farther ones drawn first."""
+    """Frames (T, H, W, 3) uint8 of the parts, the farther ones drawn first; `blur` in pixels."""
+    backdrop = place.picture(height, width)
     lines, depth, colours = _shapes(parts, camera, centre, height, width)
     order = np.argsort(depth, axis=1, kind="stable").tolist()
     fills = [list(map(tuple, row)) for row in colours.tolist()]
@@ -118,5 +140,16 @@ def draw(
         pen = ImageDraw.Draw(image)
         for k in order[t]:
             pen.polygon(shapes[k], fill=fills[t][k])
-        frames[t] = np.asarray(image.reduce(SUPERSAMPLE))
+        image = image.reduce(SUPERSAMPLE)
+        frames[t] = np.asarray(image.filter(ImageFilter.GaussianBlur(blur)) if blur else image)
     return frames
+
+
+def developed(
+    frames: np.ndarray, rng: np.random.Generator, tint: tuple[float, float, float], light: float, grain: float
+) -> np.ndarray:
+    """Frames (T, H, W, 3) uint8 as a camera records them: its white balance, the light, its sensor's noise."""
+    seen = frames * (light * np.array(tint, np.float32)).astype(np.float32)
+    if grain:
+        seen += np.float32(grain) * rng.standard_normal(seen.shape, np.float32)
+    return seen.clip(0, 255).astype(np.uint8)

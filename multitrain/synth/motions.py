@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multitrain.synth import actions, exercises
+from multitrain.synth import actions, exercises, routines
 from multitrain.synth.cue import Cue
 from multitrain.synth.figure import Pose
 
@@ -49,4 +49,19 @@ MOTIONS: dict[str, Motion] = {
     "pirouette": Motion(actions.pirouette, FRONT, 0.7),
     "topple": Motion(actions.topple, FRONT, 0.0, ("direction",)),
     "tremble": Motion(actions.tremble, FRONT, 1.4),
+    "march": Motion(routines.march, OBLIQUE, 0.9, ("pace",)),
+    "bow": Motion(routines.bow, SIDE, 0.6, ("reach",)),
+    "side_bend": Motion(routines.side_bend, FRONT, 0.6, ("reach",)),
+    "windmill": Motion(routines.windmill, SIDE, 0.8, ("pace",)),
+    "row": Motion(routines.row, SIDE, 0.7, (), "club"),
+    "pedal": Motion(routines.pedal, SIDE, 0.9),
+    "hop": Motion(routines.hop, OBLIQUE, 0.8),
+    "twist": Motion(routines.twist, FRONT, 0.9),
+    "drum": Motion(routines.drum, OBLIQUE, 1.3),
+    "saw": Motion(routines.saw, SIDE, 1.0, ("pace",)),
+    "front_crawl": Motion(routines.front_crawl, SIDE, 0.7),
+    "climb": Motion(routines.climb, OBLIQUE, 0.8),
+    "skate": Motion(routines.skate, FRONT, 0.7),
+    "dig": Motion(routines.dig, OBLIQUE, 0.6, (), "club"),
+    "stir": Motion(routines.stir, OBLIQUE, 0.9, ("pace",)),
 }

@@ -166,6 +166,53 @@ def bounce(p: np.ndarray, thing: Thing) -> Placed:
     return _held(thing, _at(0 * p, -0.9 + 1.5 * thing.span * np.abs(np.sin(np.pi * p))), thing.angle + p)
 
 
+def roll(p: np.ndarray, thing: Thing) -> Placed:
+    """Across the frame on the ground, turning as it goes, left to right."""
+    x = 0.75 * thing.span * (2 * p - 1)
+    held = _held(thing, _at(x, -0.4), thing.angle - x / thing.size)
+    return Placed(held.parts, _at(x, -0.4 + 0.9 * thing.size), np.pi / 2)
+
+
+def tip(p: np.ndarray, thing: Thing) -> Placed:
+    """Upright, then over its edge onto its side."""
+    angle, half = -thing.side * 1.5 * min(max(thing.span, 0.7), 1.0) * p, 1.1 * thing.size
+    pivot = _at(0.4 * half * thing.side + 0 * p, -0.5)
+    arm = np.array([-0.4 * half * thing.side, half])
+    centre = pivot + _at(
+        *(arm[0] * np.cos(angle) - arm[1] * np.sin(angle), arm[0] * np.sin(angle) + arm[1] * np.cos(angle))
+    )
+    top = centre + 0.9 * thing.size * _at(-np.sin(angle), np.cos(angle))
+    return Placed(_thing(thing, centre, angle), top, np.pi / 2 + 0.4 * np.cos(thing.grip))
+
+
+def stack(p: np.ndarray, thing: Thing) -> Placed:
+    """From the side onto another thing."""
+    base = _polygon(SQUARE * (1.2, 0.9) * thing.size, _at(0 * p, -0.7), 0.0, thing.other)
+    away = 1.1 * thing.span
+    x, y = away * thing.side * (1 - p) ** 2, -0.7 + 1.8 * thing.size + 0.8 * thing.span * (1 - p)
+    held = _held(thing, _at(x, y), 0.0)
+    return Placed([base, *held.parts], held.grip, held.reach)
+
+
+def part(p: np.ndarray, thing: Thing) -> Placed:
+    """Two halves that come apart."""
+    apart = 0.45 * thing.size + 0.8 * thing.span * p
+    halves = [
+        _polygon(SQUARE * (0.4, 0.8) * thing.size, _at(s * apart, -0.1), 0.0, c)
+        for s, c in ((-1, thing.colour), (1, thing.other))
+    ]
+    band = Part(np.stack([_at(-apart, -0.1), _at(apart, -0.1)], axis=1), 0.04, thing.mark, -0.1)
+    return Placed([band, *halves], _at(thing.side * apart, -0.1), 0.0 if thing.side > 0 else np.pi)
+
+
+def insert(p: np.ndarray, thing: Thing) -> Placed:
+    """From above into a box that hides it."""
+    y = 0.9 * thing.span * (1 - p) - 0.5
+    held = _held(thing, _at(0 * p, y), 0.3 * thing.angle)
+    box = _polygon(SQUARE * (1.3, 1.2) * thing.size, _at(0 * p, -0.5 - 0.3 * thing.size, 0.1), 0.0, thing.other, 0.3)
+    return Placed([*held.parts, box], _at(0 * p, y + 0.9 * thing.size), np.pi / 2)
+
+
 def hand(placed: Placed, thing: Thing) -> list[Part]:
     """A hand and forearm that reach in from outside the frame."""
     grip, way = placed.grip, np.array([np.cos(placed.reach), np.sin(placed.reach), 0])
@@ -199,6 +246,11 @@ OBJECTS: dict[str, ObjectMotion] = {
     "approach": ObjectMotion(approach, 0.0, ("direction",)),
     "cover": ObjectMotion(cover, 0.0, ("direction",)),
     "pour": ObjectMotion(pour, 0.0, ("direction",)),
+    "roll": ObjectMotion(roll, 0.0, ("direction",), ("ball", "bottle", "bar")),
+    "tip": ObjectMotion(tip, 0.0, ("direction",), ("box", "bottle", "bar")),
+    "stack": ObjectMotion(stack, 0.0, ("direction",)),
+    "part": ObjectMotion(part, 0.0, ("direction",)),
+    "insert": ObjectMotion(insert, 0.0, ("direction",)),
     "shake": ObjectMotion(shake, 1.4),
     "pendulum": ObjectMotion(pendulum, 0.7),
     "bounce": ObjectMotion(bounce, 0.9, kinds=("ball",)),

@@ -45,15 +45,15 @@ def publish(
                 progress(done, total)
 
         videos = plan(dataset, world)
-        release = Release(dataset, spec(dataset), world, videos, films(dataset, world, videos, jobs, made))
+        release = Release(dataset, spec(dataset, world), world, videos, films(dataset, world, videos, jobs, made))
         FORMATS[reader](folder, release)
-        write(folder / "relations.csv", _relations(dataset))
+        write(folder / "relations.csv", _relations(dataset, world))
         owner.require()
         write(folder / SUMMARY, dump(_summary(folder, release, reader), 1) + "\n")
 
 
 def _check(dataset: str, world: World, reader: str) -> None:
-    own = spec(dataset).reader
+    own = spec(dataset, world).reader
     if reader != own:
         raise UserError(f"dataset {dataset} is published for reader {own!r}, not {reader!r}")
     if dataset not in world.videos:
@@ -83,11 +83,11 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _relations(dataset: str) -> str:
+def _relations(dataset: str, world: World) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field.name for field in fields(Relation))
-    writer.writerows(astuple(relation) for relation in relations() if relation.source_dataset == dataset)
+    writer.writerows(astuple(relation) for relation in relations(world) if relation.source_dataset == dataset)
     return text.getvalue()
 
 
@@ -102,6 +102,7 @@ def _summary(folder: Path, release: Release, reader: str) -> dict:
         "seed": release.world.seed,
         "classes": list(release.spec.classes),
         "videos": {split: good(split) for split in ("train", "validation")},
+        "wrong_labels": sorted(video.id for video in release.videos if video.shown != video.label),
         "troubles": {video.id: video.trouble for video in release.videos if video.trouble},
         "bytes": {path.relative_to(folder).as_posix(): path.stat().st_size for path in files},
     }

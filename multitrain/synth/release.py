@@ -12,6 +12,7 @@ from multitrain.config import World
 from multitrain.seeding import generator
 from multitrain.synth import render
 from multitrain.synth.encode import encode
+from multitrain.synth.render import Size
 from multitrain.synth.world import DatasetSpec, spec
 
 LOST = ("absent", "empty", "broken")  # listed, but the file is missing, has no bytes, or cannot be decoded
@@ -24,7 +25,8 @@ class Video:
 
     split: str  # "train" or "validation"
     index: int  # with dataset and split it decides what is seen
-    label: int
+    label: int  # as listed
+    shown: int  # what is seen: another class where the label is noise
     id: str
     suffix: str
     trouble: str = ""  # one of LOST; or "replaced", "overrun", "backwards": usable, but not as it stands
@@ -63,9 +65,26 @@ class Release:
         return generator(self.world.seed, self.dataset, *names)
 
 
-def _labels(rng: np.random.Generator, classes: int, count: int) -> list[int]:
-    """Balanced to within one, in random order."""
-    return rng.permutation(np.resize(rng.permutation(classes), count)).tolist()
+def _labels(rng: np.random.Generator, classes: int, count: int, tail: float = 1.0) -> list[int]:
+    """In random order; of the most frequent class `tail` times as many as of the rarest, and equal factors between.
+
+    Without a tail they are balanced to within one, whatever the count; with one, no class is without a video.
+    """
+    order = rng.permutation(classes)
+    if tail == 1 or count <= classes:
+        return rng.permutation(np.resize(order, count)).tolist()
+    shares = tail ** -np.linspace(0, 1, classes)
+    ends = np.cumsum(shares) / shares.sum() * (count - classes)
+    counts = 1 + np.diff(np.round(ends).astype(int), prepend=0)
+    return rng.permutation(np.repeat(order, counts)).tolist()
+
+
+def _shown(rng: np.random.Generator, labels: list[int], classes: int, noise: float) -> list[int]:
+    """What is seen in videos of these labels: in a part of them, to the nearest whole video, some other class."""
+    shown = np.array(labels)
+    wrong = rng.permutation(len(labels))[: round(noise * len(labels))]
+    shown[wrong] = (shown[wrong] + rng.integers(1, classes, len(wrong))) % classes
+    return shown.tolist()
 
 
 def video_id(rng: np.random.Generator) -> str:
@@ -75,18 +94,20 @@ def video_id(rng: np.random.Generator) -> str:
 
 def plan(dataset: str, world: World) -> tuple[Video, ...]:
     """Every video to be listed: as many good ones as configured, and in training one of each kind of LOST."""
-    about, counts = spec(dataset), world.videos[dataset]
+    about, counts = spec(dataset, world), world.videos[dataset]
+    bias, classes = about.bias, len(about.classes)
     rng = generator(world.seed, dataset, "plan")
     numbers = iter(rng.choice(np.arange(1, 220848), counts.train + counts.validation + len(LOST), replace=False))
     suffix = ".webm" if about.reader == "ssv2" else ".mp4"
     videos = []
     for split, good, lost in (("train", counts.train, LOST), ("validation", counts.validation, ())):
-        labels = _labels(rng, len(about.classes), good) + _labels(rng, len(about.classes), len(lost))
+        labels = _labels(rng, classes, good, bias.tail if split == "train" else 1) + _labels(rng, classes, len(lost))
+        shown = _shown(rng, labels, classes, bias.noise if split == "train" else 0)
         listed = []
-        for index, label in enumerate(labels):
+        for index, (label, seen) in enumerate(zip(labels, shown, strict=True)):
             name = str(next(numbers)) if about.reader == "ssv2" else video_id(rng)
             trouble = lost[index - good] if index >= good else ""
-            listed.append(Video(split, index, label, name, suffix, trouble))
+            listed.append(Video(split, index, label, seen, name, suffix, trouble))
         if split == "train":
             _special(about.reader, dataset, listed, good)
         videos += [listed[i] for i in rng.permutation(len(listed))]
@@ -103,16 +124,15 @@ def _special(reader: str, dataset: str, listed: list[Video], good: int) -> None:
             listed[i % good] = replace(listed[i % good], trouble=trouble)
 
 
-def film(dataset: str, world: World, video: Video) -> Film:
+def film(about: DatasetSpec, world: World, video: Video) -> Film:
     """Render and encode one video, and damage it if its trouble says so."""
-    rng = generator(world.seed, dataset, video.split, video.index)
-    size = {"height": world.height, "width": world.width, "fps": world.fps}
-    segments = []
-    if spec(dataset).reader == "activitynet":
-        frames, segments = render.untrimmed(dataset, video.label, rng, **size, to_the_end=video.trouble == "overrun")
+    rng = generator(world.seed, about.name, video.split, video.index)
+    size, segments = Size(world.height, world.width, world.fps), []
+    if about.reader == "activitynet":
+        frames, segments = render.untrimmed(about, video.shown, rng, size, to_the_end=video.trouble == "overrun")
     else:
-        frames = render.clip(dataset, video.label, rng, **size)
-    data = encode(frames, world.fps, video.suffix)
+        frames = render.clip(about, video.shown, rng, size)
+    data = encode(frames, world.fps, video.suffix, about.bias.crf)
     if video.trouble == "absent":
         data = None
     elif video.trouble == "empty":
@@ -126,7 +146,7 @@ def films(
     dataset: str, world: World, videos: tuple[Video, ...], jobs: int, progress: Callable[[int, int], None] | None
 ) -> Iterator[Film]:
     """The videos' films in order, made by `jobs` processes; the number of processes changes nothing in them."""
-    make = functools.partial(film, dataset, world)
+    make = functools.partial(film, spec(dataset, world), world)
 
     def counted(made):
         for done, one in enumerate(made, 1):

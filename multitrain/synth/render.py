@@ -4,18 +4,28 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from multitrain.bias import Bias
 from multitrain.synth import canvas, objects, scene
 from multitrain.synth.classes import TRAITS
 from multitrain.synth.cue import Cue
 from multitrain.synth.figure import Pose
 from multitrain.synth.motions import MOTIONS
 from multitrain.synth.objects import OBJECTS
-from multitrain.synth.world import Bias, spec
+from multitrain.synth.world import DatasetSpec
 
 PACE = {"slow": 0.65, "fast": 1.35}  # factors on the tempo
 REACH = {"small": 0.6, "large": 1.0}  # factors on the amplitude
 GAP_SECONDS = (0.9, 1.6)  # of an untrimmed video, before, between and after its segments
 BLEND = 3  # frames from standing idle into a motion, outside the segment
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a published video."""
+
+    height: int = 96  # pixels
+    width: int = 96
+    fps: float = 12.0
 
 
 @dataclass(frozen=True)
@@ -43,9 +53,9 @@ class Take:
         return Cue(phase, self.reach, self.lead, self.traits.get("sides") == "both")
 
 
-def take(dataset: str, label: int, rng: np.random.Generator, bias: Bias) -> Take:
+def take(about: DatasetSpec, label: int, rng: np.random.Generator) -> Take:
     """A take of a class. Two classes that differ in one trait get the same take from the same generator but for it."""
-    variants = spec(dataset).actions[label].variants
+    variants, bias = about.actions[label].variants, about.bias
     variant = variants[rng.integers(len(variants))]
     drawn = {trait: str(rng.choice(values)) for trait, values in TRAITS.items()}
     traits = {trait: drawn[trait] for trait in variant.traits} | dict(variant.fixed)
@@ -71,16 +81,16 @@ def _habit(pose: Pose, rng: np.random.Generator, spread: float) -> Pose:
     return Pose(**{field.name: offset(field.name, getattr(pose, field.name)) for field in fields(pose)})
 
 
-def _figure(drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias, active: np.ndarray | None = None):
+def _figure(drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias, kit: scene.Usual, active: np.ndarray):
     """Parts, centre and best yaw of a figure that moves; where active (T,) is 0 it stands idle."""
     motion = MOTIONS[drawn.motion]
     pose = motion.pose(cue)
-    if active is not None:
+    if active.min() < 1:
         idle = Pose.standing(len(cue.phase))
         idle.bend[:, 1] = idle.turn[:, 2] = 0.05 * np.sin(0.15 * np.arange(len(cue.phase)) + drawn.start)
         pose = idle.blend(pose, active)
     pose = _habit(pose, rng, bias.habit)
-    somebody = scene.body(rng, bias)
+    somebody = scene.body(rng, bias, kit)
     shown = motion.prop if rng.random() < bias.props else None
     parts, centre = scene.people(pose, somebody, cue, shown, (240, 170, 90), motion.hanging)
     return parts, centre, motion.yaw * rng.choice((-1, 1))
@@ -95,55 +105,50 @@ def _object(drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias):
     return parts, np.zeros(3), 0.0
 
 
-def _film(parts, centre, yaw: float, frames: int, rng: np.random.Generator, bias: Bias, height: int, width: int):
+def _active(frames: int, spans: list[tuple[int, int]], rng: np.random.Generator, idle: float) -> np.ndarray:
+    """1 where the motion goes on (T,), 0 where the figure stands: outside the spans, and in a part of each."""
+    time, outside = np.arange(frames), np.full(frames, np.inf)
+    for first, count in spans:
+        still = min(rng.uniform(0, 2 * idle), 0.8) * count
+        before = still * rng.random()
+        start, end = first + before, first + count - 1 - (still - before)
+        outside = np.minimum(outside, np.maximum(start - time, time - end))  # frames to the nearest motion
+    return (1 - outside / (BLEND + 1)).clip(0, 1)
+
+
+def _film(about: DatasetSpec, label: int, frames: int, spans, rng: np.random.Generator, size: Size) -> np.ndarray:
+    """Frames of one take of a class, seen in `spans` (first frame, count) alone."""
+    bias, drawn = about.bias, take(about, label, rng)
+    cue, active = drawn.cue(frames, size.fps), _active(frames, spans, rng, bias.idle)
+    there = scene.setting(rng, bias, about.seed, drawn.motion)
+    if drawn.motion in MOTIONS:
+        parts, centre, yaw = _figure(drawn, cue, rng, bias, there, active)
+    else:
+        parts, centre, yaw = _object(drawn, cue, rng, bias)
     camera = scene.camera(rng, bias, frames, yaw)
-    backdrop = canvas.background(rng, bias.contrast, bias.clutter, height, width)
-    return canvas.draw(parts, camera, centre, backdrop, height, width)
+    clean = canvas.draw(parts, camera, centre, there.place, size.height, size.width, bias.blur)
+    return canvas.developed(clean, rng, bias.tint, rng.uniform(*bias.light), bias.grain)
 
 
-def clip(
-    dataset: str,
-    label: int,
-    rng: np.random.Generator,
-    height: int = 96,
-    width: int = 96,
-    fps: float = 12.0,
-    bias: Bias | None = None,
-) -> np.ndarray:
-    """Frames (T, H, W, 3) uint8 of one trimmed video of a class; `bias` replaces the dataset's own."""
-    bias = bias or spec(dataset).bias
-    frames = max(2, round(rng.uniform(*bias.seconds) * fps))
-    drawn = take(dataset, label, rng, bias)
-    cue = drawn.cue(frames, fps)
-    cast = _figure if drawn.motion in MOTIONS else _object
-    return _film(*cast(drawn, cue, rng, bias), frames, rng, bias, height, width)
+def clip(about: DatasetSpec, label: int, rng: np.random.Generator, size: Size) -> np.ndarray:
+    """Frames (T, H, W, 3) uint8 of one trimmed video of a class."""
+    frames = max(2, round(rng.uniform(*about.bias.seconds) * size.fps))
+    return _film(about, label, frames, [(0, frames)], rng, size)
 
 
 def untrimmed(
-    dataset: str,
-    label: int,
-    rng: np.random.Generator,
-    height: int = 96,
-    width: int = 96,
-    fps: float = 12.0,
-    to_the_end: bool = False,
+    about: DatasetSpec, label: int, rng: np.random.Generator, size: Size, to_the_end: bool = False
 ) -> tuple[np.ndarray, list[tuple[float, float]]]:
     """Frames of a long video and its segments (start, end) in seconds, in which the figure does the class's motion.
 
     With `to_the_end` the last segment ends with the video.
     """
-    bias = spec(dataset).bias
-    count = int(rng.integers(2, 4))
-    lengths = np.round(rng.uniform(*bias.seconds, count) * fps).astype(int)
-    gaps = np.round(rng.uniform(*GAP_SECONDS, count + 1) * fps).astype(int)
+    count = int(rng.integers(1, 3))
+    lengths = np.round(rng.uniform(*about.bias.seconds, count) * size.fps).astype(int)
+    gaps = np.round(rng.uniform(*GAP_SECONDS, count + 1) * size.fps).astype(int)
     if to_the_end:
         gaps[-1] = 0
     starts = np.cumsum(gaps[:-1]) + np.cumsum(lengths) - lengths
-    frames = int(lengths.sum() + gaps.sum())
-    time = np.arange(frames)[:, None]
-    outside = np.maximum(starts - time, time - (starts + lengths - 1)).min(1)  # frames to the nearest segment
-    active = (1 - outside / (BLEND + 1)).clip(0, 1)
-    drawn = take(dataset, label, rng, bias)
-    cast = _figure(drawn, drawn.cue(frames, fps), rng, bias, active)
-    segments = [(float(a) / fps, float(a + n) / fps) for a, n in zip(starts, lengths, strict=True)]
-    return _film(*cast, frames, rng, bias, height, width), segments
+    spans = list(zip(starts.tolist(), lengths.tolist(), strict=True))
+    frames = _film(about, label, int(lengths.sum() + gaps.sum()), spans, rng, size)
+    return frames, [(first / size.fps, (first + count) / size.fps) for first, count in spans]

@@ -1,30 +1,72 @@
 """Who and what is in front of the camera: bodies, props, objects and cameras drawn at random within a bias."""
 
+from dataclasses import dataclass, replace
+from functools import cache
+
 import numpy as np
 
+from multitrain.bias import Bias
+from multitrain.seeding import generator
 from multitrain.synth import figure
-from multitrain.synth.canvas import Camera, Colour, Part
+from multitrain.synth.canvas import Camera, Colour, Part, Place
 from multitrain.synth.cue import Cue
 from multitrain.synth.figure import HIP, PELVIS, SHOULDER, WRIST, Body, Pose
 from multitrain.synth.objects import Thing
-from multitrain.synth.world import Bias
 
-USUAL: dict[str, Colour] = {"skin": (236, 196, 160), "shirt": (110, 190, 230), "trousers": (120, 220, 150)}
+PLACES = 8  # of a world: each motion has a usual one, so that some motions share it
+OWN = 0.65  # weight of a place's texture in a video that is filmed there
+FURNITURE = 4  # boxes of a place
+SKIN: Colour = (236, 196, 160)
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Where a motion is usually seen, and what is worn there."""
+
+    place: Place
+    shirt: Colour
+    trousers: Colour
+
+
+def _bright(rng: np.random.Generator) -> Colour:
+    """Any bright colour."""
+    colour = rng.uniform(70, 255, 3)
+    return tuple(int(c) for c in colour * 235 / colour.max())
+
+
+@cache
+def usual(seed: int, number: int) -> Usual:
+    """One of the PLACES of a world, the same in all of its datasets."""
+    rng = generator(seed, "place", number)
+    return Usual(Place.drawn(rng, 0.3, FURNITURE, 110), _bright(rng), _bright(rng))
+
+
+@cache
+def usual_place(seed: int, motion: str) -> int:
+    """The number of a motion's usual place in a world."""
+    return int(generator(seed, "usual place", motion).integers(PLACES))
 
 
 def _colour(rng: np.random.Generator, usual: Colour, variation: float) -> Colour:
     """A bright colour; `usual` when there is no variation."""
-    other = rng.uniform(70, 255, 3)
-    other *= 235 / other.max()
-    return tuple(int(c) for c in (1 - variation) * np.array(usual) + variation * other)
+    return tuple(int(c) for c in (1 - variation) * np.array(usual) + variation * np.array(_bright(rng)))
 
 
-def body(rng: np.random.Generator, bias: Bias) -> Body:
-    """Somebody."""
+def setting(rng: np.random.Generator, bias: Bias, seed: int, motion: str) -> Usual:
+    """Where a motion is filmed, and the kit worn there: the motion's usual one as often as the bias says, else any."""
+    passing = Usual(Place.drawn(rng, bias.contrast, bias.clutter), _bright(rng), _bright(rng))
+    if rng.random() >= bias.appearance:
+        return passing
+    there = usual(seed, usual_place(seed, motion))
+    return replace(there, place=there.place.with_(passing.place, OWN))
+
+
+def body(rng: np.random.Generator, bias: Bias, kit: Usual) -> Body:
+    """Somebody in clothes of a kit, as far as the bias lets all wear the same."""
     torso, arm, leg, shoulders, girth = rng.uniform(0.9, 1.1, 5) * (0.52, 0.28, 0.42, 0.2, 1.0)
-    skin = _colour(rng, USUAL["skin"], 0.5 * bias.colours)
-    shirt = _colour(rng, USUAL["shirt"], bias.colours)
-    return Body(torso, arm, leg, shoulders, girth, skin, shirt, _colour(rng, USUAL["trousers"], bias.colours))
+    skin = _colour(rng, SKIN, 0.5 * bias.colours)
+    shirt = _colour(rng, kit.shirt, bias.colours)
+    return Body(torso, arm, leg, shoulders, girth, skin, shirt, _colour(rng, kit.trousers, bias.colours))
 
 
 def thing(rng: np.random.Generator, bias: Bias, kinds: tuple[str, ...]) -> Thing:
@@ -35,7 +77,7 @@ def thing(rng: np.random.Generator, bias: Bias, kinds: tuple[str, ...]) -> Thing
         colour=_colour(rng, (220, 120, 90), bias.colours),
         mark=_colour(rng, (245, 235, 130), bias.colours),
         other=_colour(rng, (110, 150, 225), bias.colours),
-        skin=_colour(rng, USUAL["skin"], 0.3 * bias.colours),
+        skin=_colour(rng, SKIN, 0.3 * bias.colours),
         angle=rng.uniform(-0.4, 0.4),
         span=rng.uniform(*bias.reach),
         side=int(rng.choice((-1, 1))),
@@ -50,7 +92,7 @@ def camera(rng: np.random.Generator, bias: Bias, frames: int, yaw: float) -> Cam
     sway = bias.shake * np.sin(2 * np.pi * rates * time + phases).mean(1)  # (T, 2)
     return Camera(
         yaw=yaw + rng.uniform(-bias.yaw, bias.yaw),
-        elevation=rng.uniform(0.0, 0.2),
+        elevation=rng.uniform(*bias.elevation),
         scale=0.36 * rng.uniform(*bias.zoom),
         shift=tuple(rng.uniform(-bias.shift, bias.shift, 2)),
         shake=sway,

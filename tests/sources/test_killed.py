@@ -43,7 +43,7 @@ def world(tmp_path_factory) -> Path:
     shutil.copytree(ROOT / "config", folder / "config")
     path = folder / "config/scales/ci.yaml"
     values = yaml.safe_load(path.read_text())
-    values["world"]["videos"]["actnet"] = {"train": 5, "validation": 2}
+    values["world"]["videos"]["actnet"] = {"train": 11, "validation": 2}
     path.write_text(yaml.safe_dump(values))
     scale = load_scale("ci", folder / "config")
     publish("actnet", scale.world, folder / "data/ci/actnet/raw", scale.datasets["actnet"].reader)

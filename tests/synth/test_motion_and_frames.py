@@ -5,73 +5,76 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from multitrain.bias import BIASES, KINDS
+from multitrain.config import World
 from multitrain.seeding import generator
 from multitrain.synth import objects, scene
+from multitrain.synth.canvas import developed
+from multitrain.synth.catalogue import TEMPLATES
+from multitrain.synth.classes import TRAITS, action
 from multitrain.synth.cue import Cue
 from multitrain.synth.encode import encode
 from multitrain.synth.figure import ANKLE, BAR_HEIGHT, ELBOW, HEAD, KNEE, SHOULDER, WRIST, joints
 from multitrain.synth.motions import MOTIONS
 from multitrain.synth.objects import OBJECTS
-from multitrain.synth.render import clip, take, untrimmed
-from multitrain.synth.world import DATASETS
+from multitrain.synth.render import Size, _active, clip, take, untrimmed
+from multitrain.synth.world import specs
 
-REVERSED = [
-    ("Pushing [something] from left to right", "Pushing [something] from right to left"),
-    ("Picking [something] up", "Putting [something] down"),
-    ("Opening [something]", "Closing [something]"),
-    ("Moving [something] towards the camera", "Moving [something] away from the camera"),
-    ("Turning [something] clockwise", "Turning [something] counterclockwise"),
-    ("Covering [something] with [something]", "Uncovering [something]"),
-    ("Pouring [something] into [something]", "Pouring [something] out of [something]"),
-]
-EVERY = [(dataset, label) for dataset in DATASETS for label in range(len(DATASETS[dataset].classes))]
+WORLD = World(videos={name: {"train": 100, "validation": 30} for name in KINDS})
+SPECS = specs(WORLD)
+EVERY = [(dataset, label) for dataset in SPECS for label in range(len(SPECS[dataset].classes))]
+SMALL = Size(48, 64)
 
 
 def somebody():
-    return scene.body(generator(0, "somebody"), DATASETS["k400"].bias)
+    bias = BIASES["k400"]
+    return scene.body(generator(0, "somebody"), bias, scene.setting(generator(0), bias, 0, "run"))
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+def biased(dataset, **values):
+    """The dataset of the world with another bias."""
+    return specs(WORLD.model_copy(update={"bias": {dataset: values}}))[dataset]
+
+
+@pytest.mark.parametrize("dataset", SPECS)
 def test_same_seed_same_frames_in_any_order(dataset):
     def render(label):
-        return clip(dataset, label, generator(7, dataset, label), 48, 64)
+        return clip(SPECS[dataset], label, generator(7, dataset, label), SMALL)
 
     forwards = [render(label) for label in (0, 1, 2)]
     backwards = [render(label) for label in (2, 1, 0)][::-1]
     for a, b in zip(forwards, backwards, strict=True):
         np.testing.assert_array_equal(a, b)
-    other = clip(dataset, 0, generator(8, dataset, 0), 48, 64)
+    other = clip(SPECS[dataset], 0, generator(8, dataset, 0), SMALL)
     assert other.shape != forwards[0].shape or (other != forwards[0]).any()
 
 
 @pytest.mark.parametrize(("dataset", "label"), EVERY)
 def test_every_class_has_frames_that_move(dataset, label):
-    frames = clip(dataset, label, generator(0, dataset, label), 48, 64, fps=12)
+    frames = clip(SPECS[dataset], label, generator(0, dataset, label), SMALL)
     assert frames.dtype == np.uint8
     assert frames.shape[1:] == (48, 64, 3)
-    low, high = DATASETS[dataset].bias.seconds
+    low, high = SPECS[dataset].bias.seconds
     assert round(12 * low) <= len(frames) <= round(12 * high)
-    still = replace(DATASETS[dataset].bias, shake=0.0)
-    frames = clip(dataset, label, generator(0, dataset, label), 48, 64, fps=12, bias=still)
+    still = biased(dataset, shake=0.0, grain=0.0, light=(1.0, 1.0), idle=0.0)
+    frames = clip(still, label, generator(0, dataset, label), SMALL)
     assert np.abs(frames - frames[:1].astype(int)).max() > 60
 
 
-@pytest.mark.parametrize(("forward", "backward"), REVERSED)
-def test_reversed_classes_are_each_other_backwards(forward, backward):
-    names = DATASETS["ssv2"].classes
-    still = replace(DATASETS["ssv2"].bias, shake=0.0)
-    a, b = (clip("ssv2", names.index(name), generator(3, "pair"), 48, 48, bias=still) for name in (forward, backward))
+@pytest.mark.parametrize("motion", TEMPLATES)
+def test_reversed_classes_are_each_other_backwards(motion):
+    actions = tuple(
+        action(name, f"{motion}/{way}") for name, way in zip(TEMPLATES[motion], TRAITS["direction"], strict=True)
+    )
+    still = replace(biased("ssv2", shake=0.0, grain=0.0), actions=actions)
+    a, b = (clip(still, label, generator(3, "pair"), Size(48, 48)) for label in (0, 1))
     np.testing.assert_array_equal(a, b[::-1])
     assert (a != b).any()
 
 
-def test_every_class_of_the_direction_set_has_its_reverse():
-    assert sorted(name for pair in REVERSED for name in pair) == sorted(DATASETS["ssv2"].classes)
-
-
 def test_objects_go_where_the_class_says():
     progress = np.linspace(0, 1, 9)
-    something = scene.thing(generator(0), DATASETS["ssv2"].bias, ("box",))
+    something = scene.thing(generator(0), BIASES["ssv2"], ("box",))
 
     def track(motion):
         return OBJECTS[motion].place(progress, something).grip
@@ -86,16 +89,16 @@ def test_objects_go_where_the_class_says():
 
 
 def test_classes_split_by_a_trait_carry_it():
-    names = DATASETS["k700"].classes
-    bias = DATASETS["k700"].bias
+    halves = ("run/slow", "run/fast", "squat/small", "squat/large", "wave/both", "wave/one")
+    split = replace(SPECS["k700"], actions=tuple(action(way, way) for way in halves))
 
-    def takes(name):
-        return [take("k700", names.index(name), generator(seed), bias) for seed in range(20)]
+    def takes(way):
+        return [take(split, halves.index(way), generator(seed)) for seed in range(20)]
 
-    assert max(t.rate for t in takes("jogging")) < min(t.rate for t in takes("sprinting"))
-    assert max(t.reach for t in takes("half squat")) < min(t.reach for t in takes("full squat"))
-    assert {t.cue(4, 12).both for t in takes("waving both hands")} == {True}
-    assert {t.cue(4, 12).both for t in takes("waving one hand")} == {False}
+    assert max(t.rate for t in takes("run/slow")) < min(t.rate for t in takes("run/fast"))
+    assert max(t.reach for t in takes("squat/small")) < min(t.reach for t in takes("squat/large"))
+    assert {t.cue(4, 12).both for t in takes("wave/both")} == {True}
+    assert {t.cue(4, 12).both for t in takes("wave/one")} == {False}
 
 
 @pytest.mark.parametrize("name", [name for name, motion in MOTIONS.items() if motion.rate])
@@ -134,32 +137,90 @@ def test_poses_look_as_named():
     assert situp[1] > situp[0] + 0.3
 
 
-def test_segments_hold_the_action_and_the_rest_is_idle(monkeypatch):
-    bias = replace(DATASETS["actnet"].bias, shake=0.0)  # a moving camera changes every pixel, idle or not
-    monkeypatch.setitem(DATASETS, "actnet", replace(DATASETS["actnet"], bias=bias))
-    label = DATASETS["actnet"].classes.index("Doing star jumps")
-    frames, segments = untrimmed("actnet", label, generator(2), 48, 48, fps=12)
+def jumps(**values):
+    """ActivityNet's jumping jacks before a camera that does not move, without noise."""
+    still = biased("actnet", shake=0.0, grain=0.0, **values)
+    return replace(still, actions=(action("Jumping jacks", "star_jump"),))
+
+
+def change(frames):
+    """Mean grey levels by which each frame differs from the one before it (T - 1,)."""
+    return np.abs(np.diff(frames.astype(float), axis=0)).mean((1, 2, 3))
+
+
+def test_segments_hold_the_action_and_the_rest_is_idle():
+    about = jumps(idle=0.0)
+    frames, segments = untrimmed(about, 0, generator(2), Size(48, 48))
     inside = np.zeros(len(frames), bool)
     for start, end in segments:
-        assert bias.seconds[0] <= end - start <= bias.seconds[1]
+        assert about.bias.seconds[0] - 0.1 <= end - start <= about.bias.seconds[1] + 0.1  # to the nearest frame
         inside[round(12 * start) : round(12 * end)] = True
     assert 0.3 < inside.mean() < 0.8
-    change = np.abs(np.diff(frames.astype(float), axis=0)).mean((1, 2, 3))
-    assert change[inside[1:]].mean() > 2 * change[~inside[1:]].mean()
+    assert change(frames)[inside[1:]].mean() > 2 * change(frames)[~inside[1:]].mean()
+
+
+@pytest.mark.parametrize("idle", [0.0, 0.2, 0.4])
+def test_a_figure_stands_idle_in_the_part_of_a_segment_that_the_bias_says(idle):
+    drawn = np.stack([_active(60, [(10, 40)], generator(seed), idle) for seed in range(400)])
+    assert not drawn[:, :6].any() and not drawn[:, 54:].any()
+    assert (drawn == 1)[:, 10:50].mean() == pytest.approx(1 - idle, abs=0.05)  # standard error 0.01, and whole frames
+    still, ever = (
+        np.mean(
+            [(change(clip(jumps(idle=share), 0, generator(seed), Size(48, 48))) < 0.5).mean() for seed in range(20)]
+        )
+        for share in (idle, 0.0)
+    )
+    assert still - ever >= 0.3 * idle  # below half a grey level; an idle figure sways, too
 
 
 def test_a_video_may_end_in_its_last_segment():
-    frames, segments = untrimmed("actnet", 0, generator(2), 48, 48, fps=12, to_the_end=True)
+    frames, segments = untrimmed(SPECS["actnet"], 0, generator(2), Size(48, 48), to_the_end=True)
     assert round(12 * segments[-1][1]) == len(frames)
 
 
 def test_a_hand_is_drawn_over_what_it_holds():
-    something = scene.thing(generator(0), DATASETS["ssv2"].bias, ("box",))
+    something = scene.thing(generator(0), BIASES["ssv2"], ("box",))
     placed = OBJECTS["slide"].place(np.linspace(0, 1, 3), something)
     assert min(part.nearer for part in objects.hand(placed, something)) > max(part.nearer for part in placed.parts)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
-def test_encoding_is_repeatable(suffix):
-    frames = clip("k400", 7, generator(0), 48, 48)
-    assert encode(frames, 12, suffix) == encode(frames, 12, suffix)
+def test_encoding_is_repeatable_and_smaller_at_lower_quality(suffix):
+    frames = clip(SPECS["k400"], 7, generator(0), Size(48, 48))
+    assert encode(frames, 12, suffix, 20) == encode(frames, 12, suffix, 20)
+    assert len(encode(frames, 12, suffix, 40)) < 0.7 * len(encode(frames, 12, suffix, 20))
+
+
+def backdrop(dataset, seed, motion, **values):
+    """The texture behind a motion in a video, by that video's seed."""
+    return scene.setting(generator(seed), biased(dataset, **values).bias, WORLD.seed, motion).place.texture
+
+
+def test_appearance_is_the_probability_of_the_usual_place():
+    def likeness(share):
+        """Correlation of 200 pairs of videos of one motion."""
+        seen = np.stack([backdrop("k400", seed, "run", appearance=share).ravel() for seed in range(40)])
+        return np.corrcoef(seen)[np.triu_indices(40, 1)]
+
+    assert np.quantile(likeness(1.0), 0.05) > 0.4
+    assert np.quantile(likeness(0.0), 0.95) < 0.4
+    usual = np.corrcoef(np.stack([backdrop("k400", seed, "run", appearance=0.5).ravel() for seed in range(60)]))[0]
+    assert (usual > 0.5).mean() < 0.75  # about half, beside whatever the first one is
+
+
+def test_a_motion_has_the_same_usual_place_in_every_dataset_and_another_one_in_another_world():
+    a, b = (backdrop(dataset, 0, "run", appearance=1.0, contrast=0.0) for dataset in ("k400", "mit"))
+    assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.6
+    assert {scene.usual_place(0, motion) for motion in MOTIONS} == set(range(scene.PLACES))
+    assert any(scene.usual_place(0, motion) != scene.usual_place(1, motion) for motion in MOTIONS)
+    assert (scene.usual(0, 0).place.texture != scene.usual(1, 0).place.texture).any()
+
+
+def test_each_dataset_has_its_own_look():
+    grey = np.full((40, 48, 48, 3), 100, np.uint8)
+    seen = developed(grey, generator(0), (1.1, 1.0, 0.9), 0.8, 5.0).astype(float)
+    np.testing.assert_allclose(seen.mean((0, 1, 2)), [88, 80, 72], atol=0.7)  # half a grey level is cut off
+    np.testing.assert_allclose(seen.std((0, 1, 2)), 5.0, rtol=0.05)
+    np.testing.assert_array_equal(developed(grey, generator(0), (1.0, 1.0, 1.0), 1.0, 0.0), grey)
+    sharp, soft = (clip(biased("mit", blur=blur, grain=0.0), 0, generator(0), SMALL) for blur in (0.0, 2.0))
+    assert np.abs(np.diff(soft.astype(float), axis=2)).max() < 0.7 * np.abs(np.diff(sharp.astype(float), axis=2)).max()

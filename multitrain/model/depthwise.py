@@ -1,4 +1,4 @@
-"""Depthwise 3x3x3 convolution with a faster gradient by its input on processors."""
+"""Depthwise 3x3x3 convolution with faster gradients on processors."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,8 @@ from torch.autograd.function import once_differentiable
 
 class _Depthwise(torch.autograd.Function):
     """The gradient by the input is itself a depthwise convolution: of the output's gradient, spread over the stride,
-    with the kernel turned around. The forward kernel computes it up to twenty times faster than the library's own."""
+    with the kernel turned around. The forward kernel computes it up to twenty times faster than the library's own.
+    """
 
     @staticmethod
     def forward(ctx, x: Tensor, kernel: Tensor, stride: int) -> Tensor:
@@ -28,13 +29,31 @@ class _Depthwise(torch.autograd.Function):
                 spread[..., ::stride, ::stride] = gradient
             by_x = F.conv3d(spread, kernel.flip(2, 3, 4), padding=1, groups=len(kernel))
         if ctx.needs_input_grad[1]:
-            unused, ones, zeros = (False, True, False), (1, 1, 1), (0, 0, 0)
             # in half precision the library's own gradient by the kernel is off by a fifth, and at times not a number
-            full = [values.float() if values.itemsize < 4 else values for values in (gradient, x, kernel)]
-            by_kernel = torch.ops.aten.convolution_backward(
-                *full, None, (1, stride, stride), ones, ones, False, zeros, len(kernel), unused
-            )[1].to(kernel.dtype)
+            full = [values.float() if values.itemsize < 4 else values for values in (gradient, x)]
+            by_kernel = _by_kernel(*full, stride).to(kernel.dtype)
         return by_x, by_kernel, None
+
+
+def _by_kernel(gradient: Tensor, x: Tensor, stride: int) -> Tensor:
+    """The gradient by the kernel (C, 1, 3, 3, 3), of gradients by the output and input (B, C, T, H, W).
+
+    A slice of the kernel in time meets pairs of frames: its gradient is that of a convolution in two dimensions, for
+    which the library has a depthwise kernel. In three it has none and computes all pairs of 16 channels.
+    """
+    gradient, x = (values.permute(0, 2, 3, 4, 1) for values in (gradient, x))  # (B, T, H, W, C)
+    slices = (gradient[:, 1:], x[:, :-1]), (gradient, x), (gradient[:, :-1], x[:, 1:])
+    return torch.stack([_of_frames(*(part.flatten(0, 1) for part in pair), stride) for pair in slices], 2)
+
+
+def _of_frames(gradient: Tensor, x: Tensor, stride: int) -> Tensor:
+    """The gradient by the kernel (C, 1, 3, 3) of frames (N, H, W, C)."""
+    channels, ones = x.shape[-1], (1, 1)
+    gradient, x = (frames.permute(0, 3, 1, 2) for frames in (gradient, x))
+    kernel = x.new_empty(channels, 1, 3, 3)  # of which the shape alone is read
+    return torch.ops.aten.convolution_backward(
+        gradient, x, kernel, None, (stride, stride), ones, ones, False, (0, 0), channels, (False, True, False)
+    )[1]
 
 
 def depthwise(x: Tensor, kernel: Tensor, stride: int) -> Tensor:

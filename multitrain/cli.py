@@ -103,6 +103,8 @@ def _torch_device(name: str, threads: int, own: bool = False, portable: bool = F
     """
     import torch  # heavy: only for the commands that compute
 
+    from multitrain.engine.heap import keep_freed
+
     torch.set_num_threads(1 if portable else threads)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() and not portable else "cpu"
@@ -116,6 +118,8 @@ def _torch_device(name: str, threads: int, own: bool = False, portable: bool = F
     except (RuntimeError, AssertionError) as error:
         reason = "no such kind" if "device type" in str(error) else str(error).splitlines()[0]
         raise UserError(f"--device {name}: not usable here ({reason}): choose cpu, cuda or auto") from None
+    if device.type == "cpu":
+        keep_freed()
     return device
 
 

@@ -4,9 +4,10 @@ Everything stays in the layout (B, T, H, W, C). Seen as (B, C, T, H, W) that is 
 which the depthwise pooling convolutions run without a copy and several times faster than on contiguous NCDHW.
 """
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Tensor, cat, nn
+from torch import Tensor, nn
 
 from multitrain.model.depthwise import depthwise
 from multitrain.model.lean import linear_of_gelu, linear_of_norm
@@ -38,23 +39,29 @@ class PoolingAttention(nn.Module):
 
     def _pool(self, x: Tensor, pools: list[nn.Conv3d], stride: int) -> Tensor:
         """Pool (B, T, H, W, len(pools) * C) in one convolution, each part with its own kernel for every head."""
-        kernel = cat([pool.weight.repeat(self.heads, 1, 1, 1, 1) for pool in pools])  # (len(pools) * C, 1, 3, 3, 3)
-        x = depthwise(rearrange(x, "b t h w c -> b c t h w"), kernel, stride)
-        return rearrange(x, "b c t h w -> b t h w c")
+        kernel = torch.stack([pool.weight for pool in pools])[:, None]  # (pools, 1, d, 1, 3, 3, 3)
+        kernel = kernel.expand(-1, self.heads, -1, -1, -1, -1, -1).flatten(0, 2)  # (len(pools) * C, 1, 3, 3, 3)
+        return depthwise(x.permute(0, 4, 1, 2, 3), kernel, stride).permute(0, 2, 3, 4, 1)  # (B, T, H', W', ...)
+
+    def _pooled(self, x: Tensor, norm: nn.LayerNorm) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values (B, T, H', W', C) of norm(x): in one convolution where their strides agree."""
+        c, pools = self.proj.in_features, [self.pool_q, self.pool_k, self.pool_v]
+        if self.q_stride == self.kv_stride:
+            (qkv,) = linear_of_norm(self.qkv, norm, x, (3 * c,))
+            return self._pool(qkv, pools, self.q_stride).chunk(3, dim=-1)
+        query, key_value = linear_of_norm(self.qkv, norm, x, (c, 2 * c))
+        query = self._pool(query, pools[:1], self.q_stride)
+        return query, *self._pool(key_value, pools[1:], self.kv_stride).chunk(2, dim=-1)
 
     def forward(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
-        query, key_value = linear_of_norm(self.qkv, norm, x).split(
-            [self.proj.in_features, 2 * self.proj.in_features], dim=-1
-        )
-        query = self._pool(query, [self.pool_q], self.q_stride)
-        grid = query.shape[1:4]
-        key, value = self._pool(key_value, [self.pool_k, self.pool_v], self.kv_stride).chunk(2, dim=-1)
+        query, key, value = self._pooled(x, norm)
+        t, h, w = query.shape[1:4]
         query, key, value = (
-            norm(rearrange(part, "b t h w (n d) -> b n (t h w) d", n=self.heads))
-            for norm, part in ((self.norm_q, query), (self.norm_k, key), (self.norm_v, value))
+            # the heads' parts stay side by side: normalised where they lie, and read there by the attention
+            its_norm(rearrange(part, "b t h w (n d) -> b (t h w) n d", n=self.heads)).transpose(1, 2)
+            for its_norm, part in ((self.norm_q, query), (self.norm_k, key), (self.norm_v, value))
         )
         x = F.scaled_dot_product_attention(query, key, value) + query  # (B, heads, T*H*W, d), scale d^-0.5
-        t, h, w = grid
         return self.proj(rearrange(x, "b n (t h w) d -> b t h w (n d)", t=t, h=h, w=w))
 
 
@@ -106,5 +113,6 @@ class Block(nn.Module):
     def forward(self, x: Tensor, kept: tuple[Tensor | None, Tensor | None] = (None, None)) -> Tensor:
         attended = drop_path(self.attention(x, self.norm1), kept[0], self.drop_path)
         x = self._pool_skip(self.skip(x)) + attended
-        hidden = linear_of_norm(self.mlp.fc1, self.norm2, x)  # (B, T, H, W, mlp_ratio * out)
+        fc1 = self.mlp.fc1
+        (hidden,) = linear_of_norm(fc1, self.norm2, x, (fc1.out_features,))  # (B, T, H, W, mlp_ratio * out)
         return x + drop_path(linear_of_gelu(self.mlp.fc2, hidden), kept[1], self.drop_path)

@@ -1,14 +1,24 @@
-"""Linear layers of something cheap: what they read is computed again in the backward pass instead of being kept.
+"""Linear layers of something cheap: what a large one reads is computed again in the backward pass, not kept.
 
 Of the activations that a block keeps, the GELU's result alone is a fifth, and computing it again costs a few hundredths
-of its linear layer. The bits are those of the plain form, forward and backward. On processors only: on accelerators
-autocast and the compiler decide what is kept.
+of its linear layer, unless that is narrow. The bits are those of the plain form, forward and backward. On processors
+only: on accelerators autocast and the compiler decide what is kept.
 """
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+KEPT = 2**21  # numbers that a narrow layer reads and that are kept: 8 MB
+NARROW = 2**16  # weights of a layer whose product costs little more than what it reads
+
+
+def _kept(y: Tensor, weight: Tensor) -> Tensor | None:
+    """What a linear layer reads, if it is to be kept."""
+    return y if y.numel() <= KEPT and weight.numel() <= NARROW else None
 
 
 def _by_weights(gradient: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,35 +30,52 @@ def _by_weights(gradient: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 class _LinearOfGelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return F.linear(F.gelu(x), weight, bias)
+        y = F.gelu(x)
+        ctx.save_for_backward(x, weight, _kept(y, weight))
+        return F.linear(y, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, weight = ctx.saved_tensors
-        by_weight, by_bias = _by_weights(gradient, F.gelu(x))
+        x, weight, y = ctx.saved_tensors
+        by_weight, by_bias = _by_weights(gradient, F.gelu(x) if y is None else y)
         by_x = gradient @ weight
         return torch.ops.aten.gelu_backward.grad_input(by_x, x, grad_input=by_x), by_weight, by_bias
 
 
 class _LinearOfNorm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, scale: Tensor, shift: Tensor, epsilon: float, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        ctx,
+        x: Tensor,
+        scale: Tensor,
+        shift: Tensor,
+        epsilon: float,
+        weight: Tensor,
+        bias: Tensor,
+        sizes: Sequence[int],
+    ) -> tuple[Tensor, ...]:
         y, mean, deviation = torch.native_layer_norm(x, scale.shape, scale, shift, epsilon)
-        ctx.save_for_backward(x, mean, deviation, scale, shift, weight)
-        ctx.epsilon = epsilon
-        return F.linear(y, weight, bias)
+        ctx.save_for_backward(x, mean, deviation, scale, shift, weight, _kept(y, weight))
+        ctx.epsilon, ctx.sizes = epsilon, sizes
+        return tuple(F.linear(y, *its) for its in zip(weight.split(sizes), bias.split(sizes), strict=True))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, mean, deviation, scale, shift, weight = ctx.saved_tensors
-        by_weight, by_bias = _by_weights(gradient, F.layer_norm(x, scale.shape, scale, shift, ctx.epsilon))
+    def backward(ctx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, mean, deviation, scale, shift, weight, y = ctx.saved_tensors
+        if y is None:
+            y = F.layer_norm(x, scale.shape, scale, shift, ctx.epsilon)
+        by_weights = [_by_weights(gradient, y) for gradient in gradients]
+        by_weight, by_bias = by_weights[0] if len(gradients) == 1 else map(torch.cat, zip(*by_weights, strict=True))
+        first, *others = weight.split(ctx.sizes)
+        by_y = (gradients[0] @ first).flatten(0, -2)
+        for gradient, part in zip(gradients[1:], others, strict=True):
+            by_y.addmm_(gradient.flatten(0, -2), part)
         by_x, by_scale, by_shift = torch.ops.aten.native_layer_norm_backward(
-            gradient @ weight, x, scale.shape, mean, deviation, scale, shift, (True, True, True)
+            by_y.view_as(x), x, scale.shape, mean, deviation, scale, shift, (True, True, True)
         )
-        return by_x, by_scale, by_shift, None, by_weight, by_bias
+        return by_x, by_scale, by_shift, None, by_weight, by_bias, None
 
 
 def _plain(x: Tensor) -> bool:
@@ -60,8 +87,8 @@ def linear_of_gelu(linear: nn.Linear, x: Tensor) -> Tensor:
     return linear(F.gelu(x)) if _plain(x) else _LinearOfGelu.apply(x, linear.weight, linear.bias)
 
 
-def linear_of_norm(linear: nn.Linear, norm: nn.LayerNorm, x: Tensor) -> Tensor:
-    """linear(norm(x)): (..., in) to (..., out)."""
+def linear_of_norm(linear: nn.Linear, norm: nn.LayerNorm, x: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
+    """linear(norm(x)) of (..., in), split into parts (..., size) that each have memory of their own."""
     if _plain(x):
-        return linear(norm(x))
-    return _LinearOfNorm.apply(x, norm.weight, norm.bias, norm.eps, linear.weight, linear.bias)
+        return linear(norm(x)).split(sizes, -1)
+    return _LinearOfNorm.apply(x, norm.weight, norm.bias, norm.eps, linear.weight, linear.bias, sizes)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from multitrain.config import Model
@@ -108,5 +107,9 @@ def normalise(video: Tensor, how: str) -> Tensor:
     video = video.float()
     if how == "constant":
         return (video / 255 - 0.45) / 0.225
-    deviation, mean = torch.std_mean(video, dim=(1, 2, 3, 4), keepdim=True)
-    return (video - mean) / deviation.clamp_min(1.0)
+    clip, count = (1, 2, 3, 4), video[0].numel()
+    # in two passes: torch.std_mean, which takes one, is slower tenfold
+    video = video - video.mean(clip, keepdim=True)
+    variance = video.square().mean(clip, keepdim=True) * (count / (count - 1))
+    # a root in float32 depends on the kind of processor
+    return video / variance.double().sqrt().float().clamp_min(1.0)

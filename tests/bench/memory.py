@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from multitrain.config import Model
+from multitrain.engine.heap import keep_freed
 from multitrain.model.mvit import MViT
 from tests.bench.plain_mvit import PlainMViT
 
@@ -71,6 +72,7 @@ def apart(variant: str, model: Model, pixels: int, batch: int) -> Peak:
 
 
 def main() -> None:
+    keep_freed()
     asked = json.loads(sys.argv[1])
     torch.set_num_threads(asked.pop("threads"))
     torch.manual_seed(0)

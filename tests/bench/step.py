@@ -18,6 +18,7 @@ import torch
 from multitrain.analysis.flops import cost
 from multitrain.config import Scale
 from multitrain.configfile import load_experiments, load_scale
+from multitrain.engine.heap import keep_freed
 from tests.bench.learner import Learner
 from tests.bench.memory import STATUS, VARIANTS, Peak, apart, backbone_step, build
 
@@ -47,27 +48,33 @@ class Setting:
         return f"{self.scale.name} {self.size} ({shape}, batch {self.batch}, {threads} thread{'s'[: threads > 1]})"
 
 
-Clock = Callable[[], float]
+Step = Callable[[], object]
 
 
-def seconds(step: Callable[[], object], clock: Clock) -> float:
-    started = clock()
+def wall(step: Step) -> float:
+    """Seconds by the clock on the wall."""
+    started = time.perf_counter()
     step()
-    return clock() - started
+    return time.perf_counter() - started
 
 
-def in_turn(
-    one: Callable[[], object], other: Callable[[], object], rounds: int, clock: Clock = time.perf_counter
-) -> list[tuple[float, float]]:
+def processor(step: Step) -> float:
+    """Seconds of all cores that this process had, in which other programs on the machine count little."""
+    started = time.process_time()
+    step()
+    return time.process_time() - started
+
+
+def in_turn(one: Step, other: Step, rounds: int, measure: Callable[[Step], float] = wall) -> list[tuple[float, float]]:
     """Seconds of both in each round, after one that warms up."""
     taken = []
     for index in range(rounds + 1):
         if index % 2:
-            first = seconds(one, clock)
-            pair = (first, seconds(other, clock))
+            first = measure(one)
+            pair = (first, measure(other))
         else:
-            second = seconds(other, clock)
-            pair = (seconds(one, clock), second)
+            second = measure(other)
+            pair = (measure(one), second)
         taken.append(pair)
     return taken[1:]
 
@@ -93,10 +100,7 @@ def operations(setting: Setting) -> float:
 
 
 def share_of_peak(setting: Setting) -> list[str]:
-    """Operations a second of the backbone's step over those of a large product of matrices on the same cores.
-
-    By processor time, in which other programs on the machine count little; all of a process's threads are in it.
-    """
+    """Operations a second of the backbone's step over those of a large product of matrices on the same cores."""
     backbone = build("ours", setting.scale.model, setting.pixels)
     clips = torch.randn(setting.batch, 3, setting.scale.model.frames, setting.pixels, setting.pixels)
     left, right = torch.randn(2, SIDE, SIDE)
@@ -106,7 +110,7 @@ def share_of_peak(setting: Setting) -> list[str]:
             left @ right
 
     done, most = operations(setting), 2 * PRODUCTS * SIDE**3
-    pairs = in_turn(partial(backbone_step, backbone, clips), products, setting.rounds, time.process_time)
+    pairs = in_turn(partial(backbone_step, backbone, clips), products, setting.rounds, processor)
     step, product = (statistics.median(taken) for taken in zip(*pairs, strict=True))
     return [
         f"{setting}: the backbone's step against products of two {SIDE} x {SIDE} matrices, processor time",
@@ -169,6 +173,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    keep_freed()  # as the commands that train and evaluate do
     small, large, large_pair = settings(options.quick)
     parts = [partial(share_of_peak, setting) for setting in small]
     parts += [partial(against_plain, setting) for setting in (*small, large)]

@@ -211,7 +211,7 @@ def test_appearance_is_the_probability_of_the_usual_place():
 def test_a_motion_has_the_same_usual_place_in_every_dataset_and_another_one_in_another_world():
     a, b = (backdrop(dataset, 0, "run", appearance=1.0, contrast=0.0) for dataset in ("k400", "mit"))
     assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.6
-    assert {scene.usual_place(0, motion) for motion in MOTIONS} == set(range(scene.PLACES))
+    assert len({scene.usual_place(0, motion) for motion in MOTIONS}) > scene.PLACES / 2
     assert any(scene.usual_place(0, motion) != scene.usual_place(1, motion) for motion in MOTIONS)
     assert (scene.usual(0, 0).place.texture != scene.usual(1, 0).place.texture).any()
 

@@ -27,7 +27,7 @@ def test_no_schema_is_left_over():
         ("config.schema.json", "config.yaml"),
         ("experiments.schema.json", "experiments.yaml"),
         ("claims.schema.json", "claims.yaml"),
-        *(("scale.schema.json", f"scales/{name}.yaml") for name in ("ci", "lab", "mini", "paper")),
+        *(("scale.schema.json", f"scales/{name}.yaml") for name in ("ci", "desk", "lab", "mini", "paper")),
     ],
 )
 def test_shipped_configurations_fit_and_unknown_keys_do_not(name: str, path: str):

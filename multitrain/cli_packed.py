@@ -7,7 +7,15 @@ import typer
 
 from multitrain.configfile import load_experiments, load_scale, scale_path
 from multitrain.errors import UserError
-from multitrain.options import ConfigFolder, DataFolder, PublishedFolder, ResultsFolder, ScaleName, Seeds
+from multitrain.options import (
+    ConfigFolder,
+    DataFolder,
+    MeasuredFolder,
+    PublishedFolder,
+    ResultsFolder,
+    ScaleName,
+    Seeds,
+)
 from multitrain.overwrite import require_own
 
 app = typer.Typer(help="What the runs of a study answered, as one file that travels.", no_args_is_help=True)
@@ -64,13 +72,16 @@ def pack(
 def render(
     file: Annotated[Path, typer.Argument(metavar="FILE.parquet", help="A packed study.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write: a results folder.")],
-    notebooks: Annotated[bool, typer.Option("--notebooks", help="Execute the notebooks too: half a minute.")] = False,
+    notebooks: Annotated[
+        bool, typer.Option("--notebooks", help="Execute the other notebooks too: half a minute.")
+    ] = False,
     config: Annotated[
         Path | None, typer.Option("--config-dir", help="Tables and claims of this folder in place of the study's own.")
     ] = None,
     published: PublishedFolder = Path("resources/published"),
+    measured: MeasuredFolder = Path("resources/measured"),
 ) -> None:
-    """Make tables, claims and figures of a packed study, as the workflow makes them of the runs' folders."""
+    """Make tables, claims, figures and the report of a packed study, as the workflow does of run folders."""
     from multitrain.packed import check
     from multitrain.packed.study import read_study
     from multitrain.packed.unpack import unpack
@@ -84,20 +95,20 @@ def render(
     check.require_whole(study, experiments, "pack it with what is missing (--with)")
     require_own((path for path in out.glob("*") if path.suffix in (".csv", ".parquet")), study.scale, out)
     unpack(study, out)
-    _render(study.scale, study.seeds(), scale.smoke_test, out, config or out / "config", published, notebooks)
+    folders = {"config": config or out / "config", "results": out, "published": published, "measured": measured}
+    _render(study.scale, study.seeds(), scale.smoke_test, folders, notebooks)
 
 
-def _render(
-    scale: str, seeds: tuple[int, ...], smoke_test: bool, out: Path, config: Path, published: Path, notebooks: bool
-) -> None:
+def _render(scale: str, seeds: tuple[int, ...], smoke_test: bool, folders: dict[str, Path], notebooks: bool) -> None:
     """What the workflow's rules do, one command after the other, on the unpacked study."""
     from multitrain import cli_results as commands
-    from multitrain.analysis.outputs import FIGURES, NOTEBOOKS
+    from multitrain.analysis.outputs import FIGURES, NOTEBOOKS, REPORT
     from multitrain.progress import progress
 
-    tables = [*load_experiments(config).tables, "table4"]
-    common = {"scale": scale, "seed": list(seeds), "config": config, "results": out, "published": published}
-    pages = [name for name in NOTEBOOKS if notebooks and name not in PICTURES]
+    out = folders["results"]
+    tables = [*load_experiments(folders["config"]).tables, "table4"]
+    common = {"scale": scale, "seed": list(seeds), **folders}
+    pages = [name for name in NOTEBOOKS if name == REPORT or (notebooks and name not in PICTURES)]
     steps = [(commands.analyse, {"name": name, "data": out / "data", **common}) for name in commands.Analysis]
     steps += [(commands.table, {"name": name, **common}) for name in tables]
     drawn = {"results": out, "smoke_test": smoke_test}

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from multitrain.configfile import load_claims, load_experiments, load_scale
-from multitrain.options import ConfigFolder, DataFolder, DatasetName, PublishedFolder, ResultsFolder, ScaleName, Seeds
+from multitrain.options import (
+    ConfigFolder,
+    DataFolder,
+    DatasetName,
+    MeasuredFolder,
+    PublishedFolder,
+    ResultsFolder,
+    ScaleName,
+    Seeds,
+)
 from multitrain.overwrite import require_own
 
 app = typer.Typer()
@@ -21,8 +30,10 @@ WRITES = {  # a file of each analysis that says of which scale it is
     "spectrum": "spectrum.csv",
     "training": "training.parquet",
     "class_means": "class_means.parquet",
+    "study": "runs.csv",
 }
 PUBLISHED = Path("resources/published")
+MEASURED = Path("resources/measured")
 SmokeTest = Annotated[
     bool, typer.Option("--smoke-test", help="Say on it that no number means anything, as of a scale of smoke tests.")
 ]
@@ -40,6 +51,7 @@ class Analysis(StrEnum):
     networks = "networks"
     evidence = "evidence"  # of what those above wrote
     claims = "claims"  # of evidence too
+    study = "study"  # runs, seeds, curves, deviations: what the report shows beside them
 
 
 @app.command()
@@ -50,6 +62,7 @@ def table(
     config: ConfigFolder = Path("config"),
     results: ResultsFolder = Path("results"),
     published: PublishedFolder = PUBLISHED,
+    measured: MeasuredFolder = MEASURED,
 ) -> None:
     """Write a table: the paper's rows as published, then ours, as CSV, Markdown and LaTeX."""
     from multitrain.analysis.table4 import write_table4
@@ -61,7 +74,7 @@ def table(
     if name == "table4":
         write_table4(loaded, experiments, seeds, results, published)
     else:
-        write_table(name, loaded, experiments, seeds, results, published)
+        write_table(name, loaded, experiments, seeds, results, published, measured)
         show(name, scale, config, results)
 
 
@@ -91,6 +104,7 @@ def analyse(
     data: DataFolder = Path("data"),
     results: ResultsFolder = Path("results"),
     published: PublishedFolder = PUBLISHED,
+    measured: MeasuredFolder = MEASURED,
 ) -> None:
     """Compute one of the files under the figures: weights, recovered relations, claims, classes, spectrum, training."""
     from multitrain.analysis import claims, class_map, classes, projections, recovery, spectrum, training
@@ -123,6 +137,10 @@ def analyse(
             training.write_training(*common)
         case Analysis.class_means:
             class_map.write_class_means(*common, "table1", "MultiTrain")
+        case Analysis.study:
+            from multitrain.analysis.study import write_study
+
+            write_study(*common, measured)
 
 
 @app.command()
@@ -172,11 +190,14 @@ def notebook(
     results: ResultsFolder = Path("results"),
     smoke_test: SmokeTest = False,
 ) -> None:
-    """Execute a notebook on the results folder and render it: notebooks/NAME.ipynb and .html there."""
+    """Execute a notebook on the results folder: notebooks/NAME.ipynb and .html there; report.html beside the tables."""
     from multitrain.analysis.notebooks import run_notebook
+    from multitrain.analysis.outputs import notebook_page
 
-    out = results / "notebooks"
-    run_notebook(file, results, scale, out / f"{file.stem}.ipynb", out / f"{file.stem}.html", smoke_test)
+    name = file.stem
+    run_notebook(
+        file, results, scale, results / "notebooks" / f"{name}.ipynb", results / notebook_page(name), smoke_test
+    )
 
 
 @app.command()

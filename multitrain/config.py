@@ -4,6 +4,8 @@ A *scale* (config/scales/NAME.yaml) says what things are: datasets, model, recip
 shown, the same at every scale, is in multitrain/experiments.py.
 """
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +15,9 @@ from multitrain.bias import BIASES, KINDS, Bias
 from multitrain.errors import UserError
 from multitrain.recipes import Machine, Recipe
 from multitrain.settings import Count, Folder, Fraction, Name, Positive, Seeds, Settings
+
+DECIDING = {"precision", "compile"}  # keys of the machine that change numbers more than another processor does
+NOT_DECIDING = {"title", "letter", "raw", "download", "limits"}  # keys of a dataset
 
 
 class Transcode(Settings):
@@ -221,6 +226,16 @@ class Scale(Settings):
         """Where a dataset's raw files lie: as its settings say, else in the data folder."""
         raw = self.dataset(name).raw
         return Path(raw) if raw else data / self.name / name / "raw"
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the settings that decide numbers; of keys that a later version adds, those not at their default."""
+        values = self.model_dump(mode="json", exclude={"name", "remark", "smoke_test"}, exclude_defaults=True)
+        values["machine"] = {key: its for key, its in values.get("machine", {}).items() if key in DECIDING}
+        for dataset in values["datasets"].values():
+            for key in NOT_DECIDING & dataset.keys():
+                del dataset[key]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class Project(Settings):

@@ -45,6 +45,7 @@ Threads = Annotated[int, typer.Option("--threads", min=1, max=1024, help="Proces
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that decode ahead; 0: none.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: an accelerator where there is one.")]
 PublishedFolder = Annotated[Path, typer.Option("--published", help="Folder of the paper's tables.")]
+MeasuredFolder = Annotated[Path, typer.Option("--measured", help="Folder of plateaus and spreads measured before.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait while another process works in the folder.")]
 Seeds = Annotated[
     list[int] | None,

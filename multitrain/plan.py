@@ -170,6 +170,7 @@ class Plan:
             remark=self.scale.remark,
             table=self.experiments.tables[table],
             scale=self.scale.name,
+            fingerprint=self.scale.fingerprint,
             seeds=self.project.seeds,
             runs={name: _only(run, "datasets", "size", "init") for name, run in runs.items()},
             labels=self._labels(),
@@ -207,6 +208,15 @@ class Plan:
     def published_files(self) -> list[str]:
         """Files of resources/published that claims are held against."""
         return [*(table.published for table in self.experiments.tables.values()), STATED]
+
+    def measured_files(self) -> list[str]:
+        """Files of what was measured of the scale before, where there are any."""
+        folder = Path("resources/measured") / self.scale.name
+        return sorted(map(str, folder.glob("*.csv")))
+
+    def record_settings(self) -> str:
+        """Every setting: what was run is held against them."""
+        return _text(scale=self.scale, shown=self.analysis_settings())
 
     def claims_settings(self) -> str:
         return _text(shown=self.analysis_settings(), claims=self.claims)

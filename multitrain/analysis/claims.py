@@ -45,7 +45,7 @@ COLUMNS = (
     *("left_projected", "right_projected", "difference_projected", "low_projected", "high_projected"),
     *("p_value_projected", "p_adjusted_projected", "p_equivalent_projected"),
     *("verdict_projected", "holds_if_paper_right_projected"),
-    *("claim_verdict", "claim_verdict_projected"),
+    *("claim_verdict", "claim_verdict_projected", "margin"),
     *("clips", "videos", "seeds", "missing", "scale", "synthetic", "code"),
 )
 Row = dict[str, str]
@@ -89,6 +89,7 @@ def _test(name: str, claim: Claim, numbers: Numbers) -> list[Tested]:
     titles = {key: dataset.title for key, dataset in numbers.scale.datasets.items()}
     said = {"claim": name, "section": claim.section, "stated_by": claim.stated_by, "text": claim.text}
     said |= {
+        "margin": f"{numbers.claims.margin:g}",
         "primary": "yes" if claim.primary else "no",
         "same_fact_as": claim.same_fact_as or "",
         "quote": claim.quote,
@@ -165,7 +166,8 @@ def _cells(tested: Tested, decision: Decision, form: str) -> Row:
     ours, its = tested.ours[form], decision.estimate
     prefix = "" if form else "ours_"
     points = {f"{prefix}left": ours.left, f"{prefix}right": ours.right, "difference": 100 * its.value}
-    points |= zip(("low", "high"), (100 * bound for bound in its.interval), strict=True)
+    if its.error:  # where no answer differs from another there is no spread to make an interval of
+        points |= zip(("low", "high"), (100 * bound for bound in its.interval), strict=True)
     shares = {"p_value": its.p_value if its.seeds > 1 else None, "p_adjusted": decision.p_adjusted}
     shares |= {"p_equivalent": decision.p_equivalent}
     if tested.paper is not None:

@@ -31,9 +31,14 @@ def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evide
     }
     lines = ["# The paper's claims, decided by our runs", "", _world(scale, seeds, rows), "", *_counts(papers)]
     lines += [f"- {text}." for text in _missing(rows)]
+    numbers = {its[0]["claim"]: n for n, its in enumerate((its for its in facts if its[0]["quote"]), start=1)}
     for title, parts in titles.items():
         if parts:
-            lines += ["", f"## {title}", "", *grid(list(HEAD), [line for its in parts for line in _lines(its)])]
+            table = [line for its in parts for line in _lines(its, numbers.get(its[0]["claim"]))]
+            lines += ["", f"## {title}", "", *grid(list(HEAD), table)]
+            quoted = [its[0] for its in parts if its[0]["quote"]]
+            lines += [""] * bool(quoted)
+            lines += [f"{numbers[row['claim']]}. {row['section']}: “{row['quote']}”" for row in quoted]
     lines += ["", "## What the numbers mean", "", *(f"- {note}" for note in _notes(claims, scale, seeds, rows))]
     if answered := section(evidence):
         lines += ["", *answered]
@@ -83,14 +88,13 @@ def _missing(rows: Rows) -> list[str]:
     return [f"Missing: {'; '.join(texts)}"] if texts else []
 
 
-def _lines(its: Rows) -> list[list[str]]:
-    """A claim's line, then one for each of its datasets."""
+def _lines(its: Rows, quote: int | None) -> list[list[str]]:
+    """A claim's line, with the number of its quote if it has one, then one for each of its datasets."""
     first = its[0]
-    quote = f" “{first['quote']}”" if first["quote"] else ""
     place = first["section"].partition(":")[0]
     if first["same_fact_as"]:
         place = f"↳ same fact{', primary' if first['primary'] == 'yes' else ''}: {place}"
-    head = [place, f"{first['text']}{quote}"]
+    head = [place, first["text"] if quote is None else f"{first['text']} ({quote})"]
     heads = [head, *(["", f"↳ {row['label']}"] for row in its[1:])]
     return [[*each, *_numbers(row, row["scope"] == "claim")] for each, row in zip(heads, its, strict=True)]
 
@@ -122,8 +126,8 @@ def hopeless(row: dict[str, str]) -> bool:
 def _difference(row: dict[str, str], form: str) -> str:
     if f"difference{form}" not in row:
         return "-"
-    value, low, high = (_signed(row[f"{name}{form}"]) for name in ("difference", "low", "high"))
-    return f"{value} [{low}, {high}]"
+    value, low, high = (_signed(row.get(f"{name}{form}")) for name in ("difference", "low", "high"))
+    return f"{value} [{low}, {high}]" if f"low{form}" in row else f"{value} [-]"
 
 
 def _signed(text: str | None) -> str:

@@ -67,6 +67,19 @@ class Estimate:
         return self.value - half, self.value + half
 
     @property
+    def interval_of_accuracy(self) -> tuple[float, float]:
+        """The same for an accuracy, within 0 and 1.
+
+        Where no video differs from another, as at 0 or 100%, there is no spread to go by: then it is Clopper and
+        Pearson's exact one for as many equal answers as videos, however many clips and seeds, which is conservative.
+        """
+        if self.error:
+            low, high = self.interval
+            return max(low, 0.0), min(high, 1.0)
+        others = 1 - ((1 - LEVEL) / 2) ** (1 / self.videos)  # share of videos that may answer otherwise
+        return self.value * (1 - others), self.value * (1 - others) + others
+
+    @property
     def p_value(self) -> float:
         """Two-sided, of no difference; 1 where no answer differs from another."""
         return 2 * self.tail(abs(self.value) / self.error) if 0 < self.error < np.inf else 1.0

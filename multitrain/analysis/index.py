@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from multitrain.analysis import page
 from multitrain.analysis.metrics import SMOKE_TEST
+from multitrain.analysis.outputs import REPORT, notebook_page
 from multitrain.analysis.predictions import read_json
 from multitrain.analysis.runs import seeds_of
 from multitrain.config import Scale
@@ -74,6 +75,7 @@ def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
         tables=tables,
         table4=experiments.projections.title,
         kinds=KINDS,
+        report=notebook_page(REPORT),
         figures=page.CAPTIONS,
         notebooks=NOTEBOOKS,
         datasets=[_dataset(name, scale, results) for name in scale.datasets],

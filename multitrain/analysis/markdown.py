@@ -1,5 +1,7 @@
 """A table as Markdown, to read and to paste."""
 
+from collections.abc import Sequence
+
 from multitrain.analysis.layout import (
     DATASETS,
     TRAINING,
@@ -20,15 +22,18 @@ from multitrain.markup import Marked, cells
 MARKS = {"first": "**{}**", "second": "<u>{}</u>"}
 
 
-def render(table: Table, scale: Scale, rows: Rows) -> str:
-    """The rows of a table's CSV as Markdown: the published ones, then ours, then what the numbers mean."""
+def render(table: Table, scale: Scale, rows: Rows, before: Sequence[str] = ()) -> str:
+    """The rows of a table's CSV as Markdown: the published ones, then ours, then what the numbers mean.
+
+    `before`: lines of what was measured of the scale before.
+    """
     head = headings(table, scale)
     lines = [f"# {table.title}", "", "## Published", "", "Top-1 / top-5 in percent, as they were printed.", ""]
     published = published_lines(table, scale, rows, MARKS)
     lines += grid(head, [[*line[:3], *map(Marked, line[3:])] for line in published])
     lines += ["", f"## Ours: {world(scale, rows)}", ""]
     lines += grid(head, our_lines(table, scale, rows))
-    lines += ["", "How our rows were trained, and on what:", ""]
+    lines += [*before, "", "How our rows were trained, and on what:", ""]
     lines += [*grid(TRAINING, training_lines(scale, rows)), "", *grid(DATASETS, dataset_lines(table, scale, rows))]
     return "\n".join([*lines, "", *(f"- {note}" for note in notes(table, scale, rows))]) + "\n"
 

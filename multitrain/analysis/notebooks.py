@@ -37,10 +37,12 @@ def run_notebook(
 ) -> None:
     """Execute a notebook on `results` and write the executed copy and a page of it; neither if a cell fails.
 
+    A page beside the copy leads to it and to the index; one elsewhere stands for itself, and can be sent.
     `smoke_test`: the page begins with a line that says that no number of it means anything.
     """
     notebook = execute(path, {"results": str(results), "scale": scale})
-    page = as_page(notebook, out_ipynb.name, SMOKE_TEST if smoke_test else "")
+    beside = out_ipynb.parent == out_html.parent
+    page = as_page(notebook, out_ipynb.name if beside else "", SMOKE_TEST if smoke_test else "")
     with atomic(out_ipynb) as temporary:
         nbformat.write(notebook, temporary)
     with atomic(out_html) as temporary:
@@ -80,10 +82,13 @@ def execute(path: Path, parameters: dict[str, str]) -> nbformat.NotebookNode:
 
 
 def as_page(notebook: nbformat.NotebookNode, file: str, notice: str = "") -> str:
-    """The notebook as one HTML page, a notice first, code folded; `file` is the executed notebook that it links to."""
+    """The notebook as one HTML page, a notice first, code folded.
+
+    `file` is the executed notebook that it links to; without one it links to nothing and has no code.
+    """
     heading = re.search(r"^# (.+)$", "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown"), re.M)
     titled = nbformat.from_dict(
-        {**notebook, "metadata": {**notebook.metadata, "title": heading[1] if heading else file}}
+        {**notebook, "metadata": {**notebook.metadata, "title": heading[1] if heading else file or "Report"}}
     )
     exporter = HTMLExporter(template_name="notebook", extra_template_basedirs=[str(TEMPLATES)])
     css = (TEMPLATES / "style.css").read_text(encoding="utf-8")

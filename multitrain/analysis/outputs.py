@@ -4,6 +4,9 @@ Apart from the code that draws, because the workflow asks for it too and must no
 """
 
 FIGURES: dict[str, tuple[str, ...]] = {
+    "forest": ("claims.csv",),
+    "spread": ("seeds.csv", "measured.csv", "per_class.csv"),
+    "plateau": ("curves.parquet", "measured.csv", "per_class.csv"),
     "accuracy": ("table1.csv", "table3.csv", "per_class.csv"),
     "accuracy_k700": ("table2.csv", "per_class.csv"),
     "cost": ("table1.csv", "table2.csv", "per_class.csv"),
@@ -16,7 +19,13 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "recovery": ("projection_recovery.csv", "per_class.csv"),
 }
 
+REPORT = "report"  # the notebook that is a page of its own, <results>/report.html
+
 NOTEBOOKS: dict[str, tuple[str, ...]] = {
+    REPORT: (
+        *("table1.csv", "table2.csv", "table3.csv", "claims.csv", "evidence.csv", "per_class.csv"),
+        *("runs.csv", "deviations.csv", "seeds.csv", "curves.parquet", "measured.csv"),
+    ),
     "table1": ("table1.csv", "table2.csv", "table3.csv", "claims.csv", "per_class.csv"),
     "table2": ("table2.csv", "claims.csv", "per_class.csv"),
     "table3": ("table1.csv", "table3.csv", "claims.csv", "per_class.csv", "spectrum.csv"),
@@ -36,3 +45,8 @@ NOTEBOOKS: dict[str, tuple[str, ...]] = {
 def figure_module(name: str) -> str:
     """The module that draws a figure; it has one function for each set of datasets."""
     return f"multitrain.analysis.figures.{name.removesuffix('_k700')}"
+
+
+def notebook_page(name: str) -> str:
+    """Where a notebook's page lies in the results folder."""
+    return f"{name}.html" if name == REPORT else f"notebooks/{name}.html"

@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 CAPTIONS = {  # of the figures, which are for those who do not see them too
+    "forest": "Our difference for every claim of the paper, with its interval, against the margin of equivalence.",
+    "spread": "Top-1 of every training by method and dataset: how much seeds differ.",
+    "plateau": "Training loss of every method over its schedule, and val of longer schedules where it was measured.",
     "accuracy": "Top-1 of every method of Tables 1 and 3 with its interval; Yₖ filled, Y′ₖ hollow.",
     "accuracy_k700": "Top-1 of every method of Table 2, K700 in the place of K400; Yₖ filled, Y′ₖ hollow.",
     "per_class": "What MultiTrain gains over the baseline in each class of Table 1's datasets, with intervals.",

@@ -47,6 +47,11 @@ def seeds_of(runs: Path, run: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(seed for seed in seeds if (runs / run / f"seed{seed}" / "run.json").is_file()) or seeds
 
 
+def world_of(scale: Scale, seed: int) -> str:
+    """The synthetic world that a seed's videos are of; "" on real ones."""
+    return "" if scale.world is None else "0"
+
+
 def ranges(seeds: Iterable[int]) -> str:
     """Seeds as text, `0-2, 5` for 0, 1, 2 and 5."""
     parts: list[list[int]] = []

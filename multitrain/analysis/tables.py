@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from multitrain.analysis import latex, markdown
+from multitrain.analysis.before import sections
 from multitrain.analysis.contrasts import estimate
 from multitrain.analysis.layout import PUBLISHED
+from multitrain.analysis.measured import read_plateau, read_spread
 from multitrain.analysis.predictions import Predictions, read_json, read_predictions
 from multitrain.analysis.runs import read_record, seeds_of, yes_no
 from multitrain.config import Scale
@@ -35,19 +37,32 @@ COLUMNS = (
     *("top1_std", "top5_std"),  # over seeds
     "code",
     "processor",
+    "settings",  # hash of what decides the scale's numbers
     "rank_in_paper",
 )
 
 
 def write_table(
-    name: str, scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path, published: Path
+    name: str,
+    scale: Scale,
+    experiments: Experiments,
+    seeds: tuple[int, ...],
+    results: Path,
+    published: Path,
+    measured: Path,
 ) -> None:
-    """Write <results>/<name>.csv, .md and .tex from the runs in `results` and the paper's table in `published`."""
+    """Write <results>/<name>.csv, .md and .tex from the runs in `results` and the paper's table in `published`.
+
+    `measured`: the folder of what was measured of scales before, which the Markdown shows beside.
+    """
     table = experiments.table(name)
     rows = published_rows(published / table.published) + our_rows(table, scale, experiments, seeds, results)
-    for suffix, kind in (("md", markdown), ("tex", latex)):
+    files = (read_spread(measured, scale, name), read_plateau(measured, scale))
+    before = sections(table, scale, experiments, rows, *files)
+    texts = {"md": markdown.render(table, scale, rows, before), "tex": latex.render(table, scale, rows)}
+    for suffix, text in texts.items():
         with atomic(results / f"{name}.{suffix}") as temporary:
-            temporary.write_text(kind.render(table, scale, rows), encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
     with atomic(results / f"{name}.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
@@ -91,6 +106,7 @@ def our_rows(
                     "gflops": rounded(costs[run.size]),
                     "dataset": dataset,
                     "scale": scale.name,
+                    "settings": scale.fingerprint,
                     "seeds": " ".join(map(str, its)),
                     **_result([folder / name / f"seed{seed}" for seed in its], dataset, run.projection == "add"),
                 }
@@ -180,7 +196,7 @@ def _accuracies(rank: np.ndarray, videos: np.ndarray, suffix: str) -> dict[str, 
     for k in (1, 5):
         right = top(k, rank)
         its = estimate([right.astype(float)], [videos])
-        low, high = np.clip(its.interval, 0, 1)
+        low, high = its.interval_of_accuracy
         numbers = {f"top{k}{suffix}": its.value, f"top{k}{suffix}_low": low, f"top{k}{suffix}_high": high}
         if its.std is not None and not suffix:
             numbers[f"top{k}_std"] = its.std

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from multitrain.analysis.records import changed, differences, short
 from multitrain.analysis.runs import ranges
 from multitrain.config import Scale
 from multitrain.configfile import parse
@@ -58,9 +59,9 @@ def require_same_settings(study: Study, scale: Scale, experiments: Experiments, 
     both = set(theirs["runs"]) & set(ours["runs"])
     for its in (theirs, ours):
         its["runs"] = {name: run for name, run in its["runs"].items() if name in both}
-    for key, own, other in _differences(ours, theirs):
+    for key, own, other in differences(ours, theirs):
         raise UserError(
-            f"{study.where}: {key} is {_short(other)}, and {_short(own)} in {where}: only studies of the same settings "
+            f"{study.where}: {key} is {short(other)}, and {short(own)} in {where}: only studies of the same settings "
             "go together"
         )
 
@@ -68,17 +69,9 @@ def require_same_settings(study: Study, scale: Scale, experiments: Experiments, 
 def require_own_settings(study: Study, scale: Scale, experiments: Experiments) -> None:
     """Raise a UserError for a run that was trained with other settings than those of now."""
     for run, seed in study.records():
-        settings = experiments.run(run)
-        record = _record(study, run, seed)
-        now = {
-            "settings": settings.model_dump(mode="json"),
-            "recipe": scale.recipes[settings.recipe].model_dump(mode="json"),
-            "pixels": scale.sizes[settings.size],
-            "precision": scale.machine.precision,
-        }
-        for key, own, other in _differences(*_both(now, record)):
+        for key, own, other in changed(_record(study, run, seed), run, scale, experiments):
             raise UserError(
-                f"{study.where}/{run}/seed{seed}/run.json: {key} is {_short(other)}, and {_short(own)} in the settings:"
+                f"{study.where}/{run}/seed{seed}/run.json: {key} is {short(other)}, and {short(own)} in the settings:"
                 " train it again, or pack it with the settings that it was trained with"
             )
 
@@ -207,24 +200,3 @@ def _comparable(scale: Scale, experiments: Experiments) -> dict:
         for name, dataset in values["datasets"].items()
     }
     return {"scale": values, "runs": {name: run.model_dump(mode="json") for name, run in experiments.runs.items()}}
-
-
-def _differences(one: object, other: object, place: str = "") -> Iterator[tuple[str, object, object]]:
-    """Place and both values of everything in which two settings differ; None for a key that is not there."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in dict.fromkeys((*one, *other)):
-            yield from _differences(one.get(key), other.get(key), f"{place}.{key}" if place else str(key))
-    elif one != other:
-        yield place, one, other
-
-
-def _both(one: dict, other: dict) -> tuple[dict, dict]:
-    """Two settings without the keys that one of them does not have: a version adds keys."""
-    pairs = {key: (one[key], other[key]) for key in one if key in other}
-    pairs = {key: _both(*its) if all(isinstance(each, dict) for each in its) else its for key, its in pairs.items()}
-    return tuple({key: its[side] for key, its in pairs.items()} for side in (0, 1))
-
-
-def _short(value: object) -> str:
-    text = "missing" if value is None else json.dumps(value)
-    return text if len(text) < 60 else f"{text[:59]}…"

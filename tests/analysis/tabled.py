@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from multitrain.analysis.study import MEASURED
+
 TITLES = {"k400": "K400", "k700": "K700", "mit": "MiT"}
 SETS = {"table1.csv": ("k400", "mit"), "table2.csv": ("k700", "mit"), "table3.csv": ("k400", "mit")}
 METHODS = {
@@ -123,6 +125,65 @@ def recovery_table(about: dict, seeds: tuple[int, ...]) -> pd.DataFrame:
     )
 
 
+def claims_table(about: dict, seeds: tuple[int, ...]) -> pd.DataFrame:
+    """A primary claim that holds, one that is the same fact and fails, and one of ours whose answers never differ."""
+    common = {"seeds": " ".join(map(str, seeds)), "margin": "2", "missing": "", **about}
+    claims = [
+        {"claim": "ours", "stated_by": "us", "text": "A third.", "claim_verdict": "undetermined", "difference": 0.0},
+        {"claim": "first", "primary": "yes", "text": "A <b> claim.", "claim_verdict": "holds", "difference": 4.0},
+        {"claim": "again", "same_fact_as": "first", "text": "A second.", "claim_verdict": "does not hold"},
+    ]
+    rows = []
+    for claim in claims:
+        row = {"primary": "no", "same_fact_as": "", "stated_by": "paper", "difference": -4.0, **common, **claim}
+        width = 3.0 if row["difference"] else math.nan
+        row |= {"low": row["difference"] - width, "high": row["difference"] + width, "paper_difference": 1.5}
+        row |= {"p_adjusted": "0.01", "holds_if_paper_right": "0.125", "verdict": row["claim_verdict"]}
+        rows.append({**row, "scope": "claim", "label": "mean"})
+        rows += [{**row, "scope": "dataset", "label": title} for title in ("K400", "MiT")]
+    return pd.DataFrame(rows)
+
+
+def seeds_table(about: dict, seeds: tuple[int, ...]) -> pd.DataFrame:
+    """Baseline 40 + seed, MultiTrain 50 + seed, on each dataset; seed 3 is of world 1."""
+    return pd.DataFrame(
+        {
+            **{"run": method, "method": method, "dataset": dataset, "seed": seed, "world": int(seed == 3), "clips": 12},
+            **{"videos": 12, "top1": top1 + seed, "top1_projected": None, **about},
+            **{"top1_mean": top1 + 1.5, "top1_low": top1 - 1, "top1_high": top1 + 4},
+        }
+        for method, top1 in (("Baseline", 40), ("MultiTrain", 50))
+        for dataset in TITLES
+        for seed in seeds
+    )
+
+
+def curves_table(about: dict, seeds: tuple[int, ...]) -> pd.DataFrame:
+    """Losses that fall from 3 to 1 over the schedule, with the seed added."""
+    return pd.DataFrame(
+        {
+            **{"run": run, "method": method, "datasets": datasets, "seed": seed, **about},
+            **{"share": share, "loss": 3 - 2 * share + seed},
+        }
+        for run, method, datasets in (
+            ("k400_baseline", "Baseline", "K400"),
+            ("mit_baseline", "Baseline", "MiT"),
+            ("multitrain", "MultiTrain", "K400, MiT"),
+        )
+        for seed in seeds
+        for share in (0.25, 0.5, 0.75, 1.0)
+    )
+
+
+NOTES = (("note.plateau", "no plateau was measured: a.csv: not there"), ("note.spread", "no spread: b.csv: not there"))
+
+
+def measured_table(*rows: dict, notes: tuple[tuple[str, str], ...] = NOTES) -> pd.DataFrame:
+    """What study.py writes of files of resources/measured; nothing but its notes without rows."""
+    notes = [{"kind": kind, "text": text} for kind, text in notes]
+    return pd.DataFrame([*notes, *rows], columns=MEASURED).assign(scale="mini")
+
+
 def fill(root: Path, seeds: tuple[int, ...] = (0,), classes: int = 3, synthetic: str = "yes") -> Path:
     """A results folder with every table that figures are drawn from."""
     root.mkdir(exist_ok=True)
@@ -132,6 +193,10 @@ def fill(root: Path, seeds: tuple[int, ...] = (0,), classes: int = 3, synthetic:
     classes_table(about, seeds, classes).to_csv(root / "per_class.csv", index=False)
     spectrum_table(about, seeds).to_csv(root / "spectrum.csv", index=False)
     recovery_table(about, seeds).to_csv(root / "projection_recovery.csv", index=False)
+    claims_table(about, seeds).to_csv(root / "claims.csv", index=False)
+    seeds_table(about, seeds).to_csv(root / "seeds.csv", index=False)
+    measured_table().to_csv(root / "measured.csv", index=False)
+    curves_table(about, seeds).to_parquet(root / "curves.parquet")
     training_table(about, seeds).to_parquet(root / "training.parquet")
     projections_table(about, seeds, classes).to_parquet(root / "projections.parquet")
     return root

@@ -83,6 +83,7 @@ def made(scale, experiments, tmp_path) -> Path:
     other += [f"notebooks/{name}.{kind}" for name in NOTEBOOKS for kind in ("html", "ipynb")]
     other += ["claims.md", "per_class.csv", "spectrum.csv", "training.parquet", "projections.parquet"]
     other += ["datasets.csv", "datasets.md", "leakage.csv"]
+    other += ["report.html", "runs.csv", "deviations.csv", "seeds.csv", "curves.parquet", "measured.csv"]
     for name in [*other, "projection_recovery.md", "projection_recovery.csv"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -118,6 +119,7 @@ def test_it_leads_to_everything_and_nowhere_else(index, made, experiments):
     assert not re.search(r"https?:|//|<script", "".join(found)) and "<script" not in index
     targets = {attributes.get("id") for _, attributes in Texts(index).elements}
     assert set(re.findall(r'href="#(\w+)"', index)) <= targets
+    assert links(index)[0] == "report.html"
 
 
 def test_names_are_text(index):

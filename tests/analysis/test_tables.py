@@ -23,7 +23,9 @@ DATASETS = ["k400", "mit", "ssv2", "actnet"]
 
 
 def write(results, *seeds: int) -> tuple[list[dict], str]:
-    write_table("table1", results.scale, results.experiments, seeds or (0,), results.root, PUBLISHED)
+    write_table(
+        "table1", results.scale, results.experiments, seeds or (0,), results.root, PUBLISHED, results.root / "measured"
+    )
     with (results.root / "table1.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     return rows, (results.root / "table1.md").read_text()
@@ -34,7 +36,7 @@ def write_other(results) -> str:
     row = results.experiments.tables["table3"].rows[0].model_copy(update={"runs": ("k400_baseline",)})
     table = results.experiments.tables["table3"].model_copy(update={"rows": (row,)})
     experiments = results.experiments.model_copy(update={"tables": {"table3": table}})
-    write_table("table3", results.scale, experiments, (0,), results.root, PUBLISHED)
+    write_table("table3", results.scale, experiments, (0,), results.root, PUBLISHED, results.root / "measured")
     return (results.root / "table3.md").read_text()
 
 
@@ -211,7 +213,7 @@ def test_a_dataset_that_no_run_of_a_row_has_is_left_out(results):
     table = results.experiments.tables["table1"].model_copy(update={"rows": (row,)})
     experiments = results.experiments.model_copy(update={"tables": {"table1": table}})
     results.add_table1()
-    write_table("table1", results.scale, experiments, (0,), results.root, PUBLISHED)
+    write_table("table1", results.scale, experiments, (0,), results.root, PUBLISHED, results.root / "measured")
     assert (results.root / "table1.csv").read_text().count("\nours,") == 1
     assert "| -" in (results.root / "table1.md").read_text().split("## Ours")[1]
 
@@ -254,7 +256,9 @@ def test_seeds_must_have_scored_the_same_clips(results):
 
 def test_an_unknown_table_lists_those_there_are(results):
     with pytest.raises(UserError, match="no table 'table9' in the experiments; there are table1"):
-        write_table("table9", results.scale, results.experiments, (0,), results.root, PUBLISHED)
+        write_table(
+            "table9", results.scale, results.experiments, (0,), results.root, PUBLISHED, results.root / "measured"
+        )
 
 
 def test_real_data_is_not_labelled_synthetic(results, tmp_path):

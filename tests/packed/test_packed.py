@@ -14,7 +14,14 @@ from multitrain.packed.unpack import unpack
 from tests.packed.made import CLIPS, CONFIG, PUBLISHED, SHIPPED, make, pack
 
 Analysis = cli_results.Analysis
-READERS = [Analysis.projections, Analysis.classes, Analysis.spectrum, Analysis.training, Analysis.class_means]  # quick
+READERS = [
+    Analysis.projections,
+    Analysis.classes,
+    Analysis.spectrum,
+    Analysis.training,
+    Analysis.class_means,
+    Analysis.study,
+]  # quick
 
 
 def analysed(root: Path, config: Path, analyses: list[Analysis], tables: tuple[str, ...]) -> dict[str, bytes]:
@@ -51,6 +58,7 @@ def test_rendered_is_byte_for_byte_what_the_workflow_makes(tmp_path):
     analysed(folders, CONFIG, list(Analysis), (*SHIPPED.tables, "table4"))
     for name in FIGURES:
         cli_results.figure(name, results=folders, smoke_test=True)
+    cli_results.notebook(CONFIG.parent / "notebooks" / "report.ipynb", "ci", folders, smoke_test=True)
     cli_packed.render(packed, out, published=PUBLISHED)
     assert files(out) == files(folders) and len(files(out)) > 30
     assert "Vanilla seeds 0 of 0-1" in (out / "table3.md").read_text()

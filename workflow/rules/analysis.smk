@@ -44,6 +44,7 @@ rule table:
         flops=rules.flops.output.json,
         published=lambda wildcards: f"{PUBLISHED}/"
         + PLAN.experiments.tables[wildcards.table].published,
+        measured=PLAN.measured_files(),
         code=CODE("multitrain.analysis.tables"),
     output:
         csv=report(
@@ -234,7 +235,6 @@ rule claims:
         predictions=PLAN.files(rules.evaluate.output.predictions, PLAN.table_cells()),
         records=PLAN.files(rules.train.output.record, PLAN.table_cells()),
         evidence=rules.evidence.output,
-        flops=rules.flops.output.json,
         published=expand(f"{PUBLISHED}/{{name}}", name=PLAN.published_files()),
         code=CODE("multitrain.analysis.claims"),
     output:
@@ -330,4 +330,40 @@ rule training:
         "Writing {output}"
     shell:
         "python -m multitrain.cli analyse training {params.options}"
+        " {params.seeds} 2>&1 | tee {log:q}"
+
+
+rule study_records:
+    """What the report shows beside tables and claims: every training, its answers, losses, and deviations."""
+    input:
+        predictions=PLAN.files(
+            rules.evaluate.output.predictions,
+            PLAN.cells(PLAN.experiments.shown_runs()),
+        ),
+        histories=PLAN.files(
+            rules.train.output.history, PLAN.cells(PLAN.experiments.shown_runs())
+        ),
+        records=PLAN.files(
+            rules.train.output.record, PLAN.cells(PLAN.experiments.shown_runs())
+        ),
+        measured=PLAN.measured_files(),
+        code=CODE("multitrain.analysis.study"),
+    output:
+        runs=f"{RESULTS}/runs.csv",
+        deviations=f"{RESULTS}/deviations.csv",
+        seeds=f"{RESULTS}/seeds.csv",
+        curves=f"{RESULTS}/curves.parquet",
+        measured=f"{RESULTS}/measured.csv",
+    log:
+        f"{LOGS}/study_records.log",
+    benchmark:
+        f"{BENCHMARKS}/study_records.tsv"
+    params:
+        options=PLAN.options("results"),
+        seeds=SEEDS,
+        settings=PLAN.record_settings(),
+    message:
+        "Collecting what was run"
+    shell:
+        "python -m multitrain.cli analyse study {params.options}"
         " {params.seeds} 2>&1 | tee {log:q}"

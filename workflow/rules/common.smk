@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from multitrain import launch, portable
-from multitrain.analysis.outputs import NOTEBOOKS
+from multitrain.analysis.outputs import NOTEBOOKS, REPORT, notebook_page
 from multitrain.configfile import read_yaml
 from multitrain.errors import UserError
 from multitrain.plan import Plan
@@ -53,4 +53,4 @@ wildcard_constraints:
     run="|".join(PLAN.experiments.runs),
     table="|".join(PLAN.experiments.tables),
     seed=r"\d+",
-    notebook="|".join(NOTEBOOKS),
+    notebook="|".join(name for name in NOTEBOOKS if name != REPORT),

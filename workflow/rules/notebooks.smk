@@ -128,6 +128,39 @@ rule notebook:
         " {params.results} {params.smoke_test} 2>&1 | tee {log:q}"
 
 
+rule report_page:
+    """The study on one page that needs no other file, to read, to print and to send."""
+    input:
+        notebook=f"notebooks/{REPORT}.ipynb",
+        tables=[f"{RESULTS}/{table}" for table in NOTEBOOKS[REPORT]],
+        code=closure.notebook_code(
+            f"notebooks/{REPORT}.ipynb",
+            "multitrain.analysis.notebooks",
+            command="multitrain.cli_results",
+        ),
+    output:
+        page=report(
+            f"{RESULTS}/{notebook_page(REPORT)}",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"notebook": REPORT},
+        ),
+        notebook=f"{RESULTS}/notebooks/{REPORT}.ipynb",
+    log:
+        f"{LOGS}/notebooks/{REPORT}.log",
+    benchmark:
+        f"{BENCHMARKS}/notebooks/{REPORT}.tsv"
+    params:
+        scale=SCALE,
+        results=f"--results {shlex.quote(RESULTS)}",
+        smoke_test="--smoke-test" if PLAN.scale.smoke_test else "",
+    message:
+        "Executing {input.notebook}"
+    shell:
+        "python -m multitrain.cli notebook {input.notebook} --scale {params.scale}"
+        " {params.results} {params.smoke_test} 2>&1 | tee {log:q}"
+
+
 rule index:
     """One page that links every table, figure, notebook and run record."""
     input:
@@ -136,7 +169,10 @@ rule index:
         recovery=rules.recovery.output,
         claims=rules.claims.output,
         figures=expand(f"{RESULTS}/figures/{{figure}}.png", figure=FIGURES),
-        notebooks=expand(rules.notebook.output, notebook=NOTEBOOKS),
+        report=rules.report_page.output,
+        notebooks=expand(
+            rules.notebook.output, notebook=[name for name in NOTEBOOKS if name != REPORT]
+        ),
         surveys=expand(rules.survey.output, dataset=PLAN.scale.datasets),
         overview=rules.overview.output,
         accounting=rules.accounting.output,

@@ -1,0 +1,146 @@
+"""Every claim as an interval against no difference and the margin of equivalence: a forest plot."""
+
+import textwrap
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from multitrain.analysis.figures import style
+from multitrain.analysis.figures.inputs import only, read, world
+from multitrain.analysis.runs import ranges
+from multitrain.analysis.verdicts import EQUIVALENT, FAILS, HOLDS, MIXED
+
+INPUTS = ("claims.csv",)
+TEXT = ("claim", "primary", "same_fact_as", "stated_by", "text", "scope", "label", "verdict", "claim_verdict", "seeds")
+NUMBERS = ("difference", "low", "high", "paper_difference", "margin")
+COLOURS = {HOLDS: style.GREEN, FAILS: style.VERMILION, EQUIVALENT: style.BLUE, MIXED: style.PURPLE}
+OTHER = "0.35"  # undetermined, or no verdict
+LETTERS = 50  # of a line of a claim's text
+LINE, SMALL, GAP, HEAD = 0.155, 0.075, 0.08, 0.26  # inches: a line of text, a dataset, between claims, a heading
+WIDEST = 60  # points: a wider interval is cut at the axis' end
+FAR = 10  # points beyond ours: a difference of the paper's that is farther stands at the axis' end, as an arrow
+
+
+@style.styled
+def draw(results: Path) -> Figure:
+    """The mean over a claim's datasets large, its datasets small below; primary claims first."""
+    rows = read(results, INPUTS[0], (*TEXT, "scale", "synthetic"), NUMBERS)
+    rows = only(rows, results / INPUTS[0], "claim with a difference", rows["difference"].notna())
+    groups = _groups(rows)
+    labels = list(dict.fromkeys(rows.loc[rows["scope"] == "dataset", "label"]))
+    heights = [HEAD + sum(map(_height, its)) for its in groups.values()]
+    figure = style.new(1.9 + sum(heights))
+    axes = figure.subplots()
+    _axis(axes, rows)
+    place, ticks = 0.0, []
+    for (title, claims), height in zip(groups.items(), heights, strict=True):
+        axes.text(0, place + 0.6 * HEAD, title, transform=axes.get_yaxis_transform(), weight="bold", va="center")
+        end, place = place + height, place + HEAD
+        for its in claims:
+            ticks.append(_claim(axes, its, place, labels))
+            place += _height(its)
+        place = end
+    axes.set_ylim(place, 0)
+    axes.set_yticks([at for at, _ in ticks], [text for _, text in ticks])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    _explain(figure, rows, labels)
+    return figure
+
+
+def _groups(rows: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
+    """Claims under headings; one that is the same fact as another follows that."""
+    whole = rows[rows["scope"] == "claim"].set_index("claim")
+    heads = whole["same_fact_as"].where(whole["same_fact_as"].isin(whole.index), whole.index.to_series())
+    titles = {"Primary claims": [], "Other claims of the paper": [], "Not in the paper": []}
+    for head in dict.fromkeys(heads):
+        by_us, primary = whole.loc[head, "stated_by"] == "us", whole.loc[head, "primary"] == "yes"
+        title = "Not in the paper" if by_us else "Primary claims" if primary else "Other claims of the paper"
+        titles[title] += [rows[rows["claim"] == name] for name in heads.index[heads == head]]
+    return {title: its for title, its in titles.items() if its}
+
+
+def _text(its: pd.DataFrame) -> list[str]:
+    first = its.iloc[0]
+    mark = "↳ " if first["same_fact_as"] else ""
+    return textwrap.wrap(f"{mark}{first['text']}", LETTERS)
+
+
+def _height(its: pd.DataFrame) -> float:
+    return GAP + max(LINE * len(_text(its)), LINE + SMALL * (len(its) - 1))
+
+
+def _claim(axes: Axes, its: pd.DataFrame, top: float, labels: list[str]) -> tuple[float, str]:
+    """Draw a claim that begins at `top`; where its text stands, and the text."""
+    first, text = its.iloc[0], _text(its)
+    colour = COLOURS.get(first["claim_verdict"], OTHER)
+    at = top + LINE / 2
+    _interval(axes, first, at, colour, 2)
+    axes.plot(first["difference"], at, "s", color=colour, markersize=6, zorder=4)
+    if pd.notna(paper := first["paper_difference"]):
+        end = axes.get_xlim()[int(paper > 0)]
+        beyond, arrow = abs(paper) > abs(end), ">" if paper > 0 else "<"
+        where, marker = (end, arrow) if beyond else (paper, "x")
+        axes.plot(where, at, marker, color="0.5", markersize=5, zorder=3)
+    for place, (_, row) in enumerate(its.iloc[1:].iterrows(), start=1):
+        below = at + LINE / 2 + SMALL * (place - 0.5)
+        own, _, marker = style.series(labels.index(row["label"]))
+        _interval(axes, row, below, own, 0.8)
+        axes.plot(row["difference"], below, marker, color=own, markersize=3.5, zorder=3)
+    axes.text(1.02, at, first["claim_verdict"], transform=axes.get_yaxis_transform(), va="center", color=colour)
+    return top + LINE * len(text) / 2, "\n".join(text)
+
+
+def _interval(axes: Axes, row: pd.Series, at: float, colour: str, width: float) -> None:
+    if pd.notna(row["low"]):
+        axes.hlines(at, row["low"], row["high"], color=colour, linewidth=width, zorder=2)
+
+
+def _axis(axes: Axes, rows: pd.DataFrame) -> None:
+    """The margin, no difference, and room for all differences; intervals beyond WIDEST points are cut."""
+    margin = rows["margin"].max()
+    axes.axvspan(-margin, margin, color="0.9", zorder=0)
+    axes.axvline(0, color="0.3", linewidth=0.8, zorder=1)
+    ours = rows["difference"]
+    bounds = pd.concat([rows["low"], rows["high"], ours, pd.Series([-2 * margin, 2 * margin])]).dropna()
+    low, high = min(ours.min(), max(bounds.min(), -WIDEST)), max(ours.max(), min(bounds.max(), WIDEST))
+    paper = rows["paper_difference"].dropna()
+    near = paper[paper.between(low - FAR, high + FAR)]
+    low, high = min([low, *near]), max([high, *near])
+    axes.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
+    axes.set_xlabel("left - right of the claim, points of top-1 (Yₖ)")
+
+
+def _explain(figure: Figure, rows: pd.DataFrame, labels: list[str]) -> None:
+    seeds = sorted({tuple(map(int, text.split())) for text in rows["seeds"]}, key=len)
+    counts = " to ".join(dict.fromkeys(str(len(its)) for its in (seeds[0], seeds[-1])))
+    one = len(seeds[0]) == 1
+    marks = [Line2D([], [], color=OTHER, marker="s", linewidth=2, label="mean over the claim's datasets")]
+    marks += [
+        Line2D([], [], color=colour, marker=marker, linewidth=0.8, markersize=3.5, label=label)
+        for label, (colour, _, marker) in zip(labels, map(style.series, range(len(labels))), strict=True)
+    ]
+    marks += [
+        Line2D([], [], color="0.5", marker="x", linestyle="none", label="the paper's own difference (< or >: beyond)")
+    ]
+    marks += [Patch(color="0.9", label=f"margin of equivalence, {rows['margin'].max():g} points")]
+    style.caption(
+        figure,
+        "The paper's claims: our differences",
+        f"Ours: {world(rows)}",
+        f"{counts} seed{'s' * (counts != '1')} a claim ({ranges({each for its in seeds for each in its})}); lines: "
+        + (
+            "95% intervals of videos only, as with one seed nothing is known of other trainings"
+            if one
+            else "95% intervals over seeds and videos"
+        ),
+        "A verdict goes by the p value corrected for the number of claims, not by the interval drawn"
+        + ("; one seed gives none" if one else ""),
+        "No line: no answer differs from another, so that there is no interval",
+        "A claim with points of its own is drawn with them taken off",
+        marks=marks,
+    )

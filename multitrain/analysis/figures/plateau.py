@@ -1,0 +1,113 @@
+"""Plateaus: the training loss of every arm over its schedule, and val against longer schedules where measured."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from multitrain.analysis.figures import style
+from multitrain.analysis.figures.inputs import read, titles, world
+from multitrain.analysis.measured import FEWEST_SEEDS, FLAT
+
+INPUTS = ("curves.parquet", "measured.csv", "per_class.csv")
+COLUMNS = 4
+HEIGHT = 1.35  # inches of a panel
+COLOURS = (style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY)  # of datasets
+
+
+@style.styled
+def draw(results: Path) -> Figure:
+    """A panel a method with the losses of its runs, each seed light and their mean dark; below, what was measured."""
+    names = titles(results)
+    curves = read(results, INPUTS[0], ("run", "method", "datasets", "scale", "synthetic"), ("seed", "share", "loss"))
+    numbers = ("seed", "epochs_factor", "top1", "change", "seeds")
+    measured = read(results, INPUTS[1], ("kind", "run", "method", "dataset", "text"), ())
+    decided = measured[measured["kind"].isin(["trial", "doubling"])].copy()
+    for column in numbers:
+        decided[column] = pd.to_numeric(decided[column].replace("", None))
+    methods = list(dict.fromkeys(curves["method"]))
+    trials = list(dict.fromkeys(decided["method"]))
+    upper, lower = (-(-len(its) // COLUMNS) for its in (methods, trials))
+    figure = style.new(1.6 + HEIGHT * (upper + lower) + 0.25 * (upper + lower))
+    panels = figure.subplots(upper + lower, COLUMNS, squeeze=False)
+    for axes in panels.flat:
+        axes.set_visible(False)
+    for place, method in enumerate(methods):
+        axes = panels.flat[place]
+        _losses(axes, curves[curves["method"] == method], names)
+        _titled(axes, method, place, len(methods), "loss", "share of the schedule")
+        axes.set_ylim(0, 1.05 * curves["loss"].max())
+    for place, method in enumerate(trials):
+        axes = panels.flat[COLUMNS * upper + place]
+        its = decided[decided["method"] == method]
+        _trials(axes, its, names)
+        _titled(axes, f"{method}\n{_change(its)}", place, len(trials), "val top-1 (%)", "schedule, times ours")
+    _explain(figure, curves, measured, names)
+    return figure
+
+
+def _titled(axes: Axes, title: str, place: int, count: int, y: str, x: str) -> None:
+    """A panel's texts; the axes' names at the left and at the bottom of the `count` panels."""
+    axes.set_visible(True)
+    axes.set_title(title.replace(" & ", "\n& ").replace(", ", ",\n", 1), fontsize=8)
+    axes.set_ylabel("" if place % COLUMNS else y)
+    axes.set_xlabel(x if place + COLUMNS >= count else "")
+
+
+def _colour(datasets: str, names: dict[str, str]) -> str:
+    """That of the dataset of a run on one alone; else black."""
+    known = list(names.values())
+    return COLOURS[known.index(datasets) % len(COLOURS)] if datasets in known else style.BLACK
+
+
+def _losses(axes: Axes, its: pd.DataFrame, names: dict[str, str]) -> None:
+    for (_, datasets), of in its.groupby(["run", "datasets"], sort=False):
+        colour = _colour(datasets, names)
+        table = of.pivot_table(index="share", columns="seed", values="loss")
+        if len(table.columns) > 1:
+            axes.plot(table.index, table, color=colour, linewidth=0.5, alpha=0.4)
+        axes.plot(table.index, table.mean(axis=1), color=colour, linewidth=1.3)
+    axes.set_xlim(0, 1)
+
+
+def _trials(axes: Axes, its: pd.DataFrame, names: dict[str, str]) -> None:
+    """Val top-1 by dataset against the schedule's length: each seed, and the mean as a line."""
+    trials = its[its["kind"] == "trial"]
+    for dataset, of in trials.groupby("dataset", sort=False):
+        colour = _colour(names.get(dataset, dataset), names)
+        axes.plot(of["epochs_factor"], of["top1"], "o", color=colour, markersize=2.5, alpha=0.6)
+        axes.plot(of.groupby("epochs_factor")["top1"].mean(), color=colour, linewidth=1.3)
+    factors = sorted(trials["epochs_factor"].unique())
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(factors, [f"{factor:g}" for factor in factors])
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _change(its: pd.DataFrame) -> str:
+    """How val changes, in the mean over datasets, when the scale's own schedule is doubled."""
+    whole = its[(its["kind"] == "doubling") & (its["dataset"] == "") & (its["epochs_factor"] == 1)]
+    said = [f"×2: {row['change']:+.1f}" for _, row in whole.iterrows()]
+    return "; ".join(said) or "not doubled"
+
+
+def _explain(figure: Figure, curves: pd.DataFrame, measured: pd.DataFrame, names: dict[str, str]) -> None:
+    marks = [Line2D([], [], color=_colour(name, names), label=name) for name in names.values()]
+    marks.append(Line2D([], [], color=style.BLACK, label="several datasets"))
+    notes = measured.loc[measured["kind"] == "note.plateau", "text"]
+    there = measured["kind"].eq("trial").any()
+    rule = (
+        f"A plateau: twice the schedule changes val by less than {FLAT:g} points, mean of {FEWEST_SEEDS} seeds or more"
+    )
+    style.caption(
+        figure,
+        "Is training done? Loss of every arm over its schedule" + (", and val of longer schedules" if there else ""),
+        f"Ours: {world(curves)}",
+        "Loss: mean cross-entropy of a training clip, in nats, augmented and smoothed as it is trained on",
+        "; ".join([rule, *notes]),
+        "A loss that has levelled off under a falling rate is no plateau by itself",
+        marks=marks,
+        columns=6,
+    )

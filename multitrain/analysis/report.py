@@ -1,0 +1,268 @@
+"""The texts and tables of results/report.html: a study in sentences, each number from a file of the results."""
+
+import shlex
+from collections import Counter
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from multitrain.analysis import page
+from multitrain.analysis.claims_markdown import p_text
+from multitrain.analysis.runs import ranges
+from multitrain.analysis.verdicts import EQUIVALENT, FAILS, HOLDS, HOPELESS, MIXED, NOT_RUN, ONE_SEED, OPEN
+
+SAID = {
+    HOLDS: "Holds here",
+    FAILS: "Does not hold here",
+    EQUIVALENT: "The two are equivalent here",
+    MIXED: "Mixed: datasets say opposite things",
+    OPEN: "Undetermined",
+    ONE_SEED: "No verdict from one seed",
+    NOT_RUN: "Not run",
+}
+SHOWN = 6  # numbers of a claim that other records answer
+UNITS = {"processor": "core-hours", "accelerator": "accelerator-hours"}
+TABLES = ("table1", "table2", "table3")
+
+
+def show(html: str) -> None:
+    """Show HTML below a notebook's cell."""
+    from IPython.display import HTML, display  # only where there is a notebook
+
+    display(HTML(html))
+
+
+def listed(items: list[str], ordered: bool = False) -> str:
+    """Items, HTML already, as a list."""
+    kind = "ol" if ordered else "ul"
+    return f"<{kind}>{''.join(f'<li>{item}</li>' for item in items)}</{kind}>"
+
+
+def what_was_run(root: Path) -> str:
+    """Scale, arms, seeds, worlds, processors and code of the trained runs, as a list."""
+    runs = _runs(root)
+    trained = runs[runs["trained"] == "yes"]
+    seeds = ranges(int(seed) for seed in trained["seed"])
+    worlds = {world: ranges(map(int, its["seed"])) for world, its in trained.groupby("world", sort=False) if world}
+    arms, datasets = list(dict.fromkeys(trained["method"])), _datasets(trained)
+    synthetic = "yes" in set(trained["synthetic"])
+    items = [
+        f"<b>Scale</b> {escape(_only(runs, 'scale'))}, on {'<b>synthetic videos</b>' if synthetic else 'real videos'}.",
+        f"<b>Datasets</b>: {escape(', '.join(datasets))}; sizes and classes in the table below.",
+        f"<b>Arms</b>: {len(arms)} methods in {trained['run'].nunique()} runs: {escape('; '.join(arms))}.",
+        f"<b>Seeds</b>: {seeds}, {len(trained)} trainings of {len(runs)} asked for.",
+    ]
+    if worlds:
+        said = "; ".join(f"world {escape(world)}: seeds {its}" for world, its in worlds.items())
+        items.append(f"<b>World{'s' * (len(worlds) > 1)}</b>: {said}.")
+    for title, key in (("Processor", "processor"), ("Numerical code", "code"), ("Commit", "commit")):
+        values = [value for value in dict.fromkeys(trained[key]) if value]
+        items.append(
+            f"<b>{title}</b>: {', '.join(f'<code>{escape(value)}</code>' for value in values) or 'not recorded'}."
+        )
+    return listed(items)
+
+
+def datasets(root: Path) -> Styler:
+    """Classes, chance and clips of each dataset, as the runs of the tables trained on it."""
+    rows = pd.concat([page.read(root / f"{name}.csv", ["source", "classes", "train_clips"]) for name in TABLES])
+    videos = page.read(root / "seeds.csv", ["dataset", "videos"]).groupby("dataset")["videos"].agg(_each)
+    names, lines = page.titles(root), []
+    for name, title in names.items():
+        its = rows[(rows["source"] == "ours") & (rows["dataset"] == name)]
+        if len(its):
+            classes, trained, tested = (_each(its[key]) for key in ("classes", "train_clips", "clips"))
+            chance = " / ".join(f"{100 / int(each):.1f}" for each in classes.split(" / "))
+            line = {"Dataset": title, "Classes": classes, "Top-1 of a guess, %": chance, "Training clips": trained}
+            lines.append({**line, "Test clips": tested, "Test videos": videos.get(name, "-")})
+    return page.frame(pd.DataFrame(lines), "datasets", "A cell with several numbers: runs differ in it.")
+
+
+def counts(root: Path) -> str:
+    """How many of the paper's claims have which verdict, facts counted once."""
+    its = _claims(root)
+    facts = its[(its["scope"] == "claim") & (its["stated_by"] == "paper") & (its["same_fact_as"] == "")]
+    found = Counter(facts["claim_verdict"])
+    said = ", ".join(f"{verdict}: <b>{found[verdict]}</b>" for verdict in SAID if found[verdict])
+    return f"<p>Of {len(facts)} claims of the paper that are differences of accuracies: {said}.</p>"
+
+
+def verdicts(root: Path, primary: bool) -> str:
+    """A sentence a claim, those that are primary or the others: verdict, difference, interval, power."""
+    its = _claims(root)
+    its = its[its["scope"] == "claim"]
+    heads = its.set_index("claim")["primary"]
+    chosen = [
+        heads.get(row["same_fact_as"] or row["claim"], "no") == ("yes" if primary else "no")
+        for _, row in its.iterrows()
+    ]
+    return listed([sentence(row) for _, row in its[chosen].iterrows()])
+
+
+def sentence(row: pd.Series) -> str:
+    """One claim's verdict by Y_k, as HTML."""
+    verdict = row["claim_verdict"]
+    whose = "" if row["stated_by"] == "paper" else " (ours, not in the paper)"
+    text = f"<b>{escape(SAID.get(verdict, verdict))}</b>: {escape(row['text'].rstrip('.'))}{whose}"
+    if not row["difference"]:
+        return f"{text}: {escape(row['missing'])}."
+    low, high = _points(row["low"]), _points(row["high"])
+    interval = f"95% interval {low} to {high}" if row["low"] else "no interval, as no answer differs"
+    if verdict == ONE_SEED:
+        sure = "of videos alone"
+    else:
+        sure = f"adjusted p {p_text(row['p_adjusted'])}" if row["p_adjusted"] else "too few videos for a test"
+    return f"{text}: our difference is {_points(row['difference'])} points ({interval}; {sure}){_power(row)}."
+
+
+def _power(row: pd.Series) -> str:
+    """What the rule would have said if the paper's own number were the truth here."""
+    if not row["paper_difference"]:
+        return "; the paper prints no number for it"
+    paper = _points(row["paper_difference"])
+    if not row["holds_if_paper_right"]:
+        return f"; the paper's is {paper}, and how often the rule would find that is not known from these runs"
+    chance = float(row["holds_if_paper_right"])
+    text = f"; were the paper's {paper} the truth here, the rule would say <i>holds</i> with probability {chance:.0%}"
+    hopeless = row["claim_verdict"] == OPEN and chance < HOPELESS
+    return text + ", so that it cannot be shown here even if the paper is right" * hopeless
+
+
+def answered(root: Path) -> str:
+    """Claims that other records answer, a sentence each."""
+    its = page.read(root / "evidence.csv", ["claim", "text", "part", "ours", "claim_verdict"])
+    found = []
+    for _, of in its.groupby("claim", sort=False):
+        first, said = of.iloc[0], of[of["ours"] != ""]
+        parts = [": ".join(filter(None, (row["part"], row["ours"]))) for _, row in said.head(SHOWN).iterrows()]
+        parts += [f"and {len(said) - SHOWN} more in evidence.csv"] * (len(said) > SHOWN)
+        verdict, numbers = first["claim_verdict"] or "shown", f": {'; '.join(parts)}" * bool(parts)
+        found.append(f"<b>{_upper(verdict)}</b>: {escape(first['text'].rstrip('.') + numbers)}.")
+    return listed(found) if found else "<p>None.</p>"
+
+
+def deviations(root: Path) -> str:
+    """Everything that is not as the design says, or that nothing is."""
+    its = page.read(root / "deviations.csv", ["kind", "what"])
+    items = [f"<b>{_upper(row['kind'])}</b>: {escape(row['what'])}." for _, row in its.iterrows()]
+    return listed(items) if items else "<p>None was found.</p>"
+
+
+def notes(root: Path) -> str:
+    """What was measured of this scale before, or that it was not."""
+    its = page.read(root / "measured.csv", ["kind", "text"])
+    items = its.loc[its["kind"].str.startswith("note."), "text"]
+    return listed([f"{_upper(text)}." for text in items])
+
+
+def plateaus(root: Path) -> Styler | None:
+    """How val changes with twice the schedule; None where nothing was measured."""
+    its = page.read(root / "measured.csv", ["kind", "method", "dataset", "epochs_factor", "change", "seeds", "text"])
+    its, names = its[its["kind"] == "doubling"], page.titles(root)
+    if its.empty:
+        return None
+    shown = {
+        "Method": its["method"],
+        "Dataset": [names.get(name, name) or "mean" for name in its["dataset"]],
+        "Schedule": [f"×{float(factor):g} to ×{2 * float(factor):g}" for factor in its["epochs_factor"]],
+        "Change of val top-1": its["change"].astype(float),
+        "Seeds": its["seeds"],
+        "": its["text"],
+    }
+    return page.frame(pd.DataFrame(shown), "plateaus", "Points of val top-1, mean over seeds.")
+
+
+def cost(root: Path) -> Styler:
+    """Hours of training by method, and in all."""
+    runs = _runs(root)
+    runs = runs[runs["trained"] == "yes"].assign(hours=lambda its: pd.to_numeric(its["hours"]))
+    lines = [_cost(method, its) for method, its in runs.groupby("method", sort=False)]
+    lines.append(_cost("all", runs))
+    unit = " and ".join(UNITS[each] for each in dict.fromkeys(runs["device"]))
+    said = f"{unit.capitalize()} of training: seconds of each run.json times its processes and threads."
+    said += " Preparation, evaluation and analyses are not in it: benchmarks/ has what they took."
+    return page.frame(pd.DataFrame(lines), "cost", said)
+
+
+def _cost(method: str, its: pd.DataFrame) -> dict:
+    line = {"Method": method, "Trainings": len(its), "Steps": int(its["steps"].astype(int).sum())}
+    whole, each = its["hours"].sum(min_count=1), its["hours"].mean()
+    return {**line, "Hours": _significant(whole), "Of a training": _significant(each)}
+
+
+def _significant(value: float) -> str:
+    return "-" if pd.isna(value) else f"{value:.1f}" if value >= 10 else f"{value:.3g}"
+
+
+def runs(root: Path) -> Styler:
+    """A line for all seeds of a run with the same world, processor, code and commit."""
+    its = _runs(root)
+    its = its[its["trained"] == "yes"]
+    keys = ["run", "method", "datasets", "world", "processor", "precision", "code", "commit"]
+    lines = []
+    for values, of in its.groupby(keys, sort=False):
+        said = dict(zip(keys, values, strict=True))
+        line = {
+            "Method": said["method"],
+            "Run": said["run"],
+            "Datasets": said["datasets"],
+            "Seeds": ranges(map(int, of["seed"])),
+        }
+        line |= {"World": said["world"] or "-", "Epochs": _each(of["epochs"]), "Steps": _each(of["steps"])}
+        line |= {"Processor": said["processor"], "Precision": said["precision"], "Code": said["code"]}
+        lines.append({**line, "Commit": said["commit"] or "-"})
+    said = "A commit that ends with + had changed files. Code: hash of the numerical code alone."
+    return page.frame(pd.DataFrame(lines), "runs", said)
+
+
+def repeat(root: Path) -> str:
+    """Commands that make this study again."""
+    its = _runs(root)
+    scale, seeds = _only(its, "scale"), ",".join(dict.fromkeys(its["seed"]))
+    commits = [commit.rstrip("+") for commit in dict.fromkeys(its["commit"]) if commit]
+    config = f"--config scale={scale} {shlex.quote(f'seeds=[{seeds}]')} results=results/{scale}"
+    lines = [f"git checkout {commits[-1]}"] if commits else []
+    lines += [
+        "make environment",
+        f".venv/bin/snakemake --cores all {config}",
+        f"# then open results/{scale}/report.html",
+    ]
+    packed = [f".venv/bin/snakemake --cores all results/{scale}/study.parquet {config}"]
+    packed += [f".venv/bin/multitrain results render results/{scale}/study.parquet rendered"]
+    text = "\n".join(lines)
+    again = "\n".join(packed)
+    return (
+        f"<pre>{escape(text)}</pre><p>To send the study's answers, and to make this page of them without training:</p>"
+        f"<pre>{escape(again)}</pre>"
+    )
+
+
+def _runs(root: Path) -> pd.DataFrame:
+    needs = ["run", "method", "seed", "world", "trained", "datasets", "steps", "hours", "device", "processor", "commit"]
+    return page.read(root / "runs.csv", needs)
+
+
+def _claims(root: Path) -> pd.DataFrame:
+    return page.read(root / "claims.csv", ["claim", "scope", "primary", "same_fact_as", "text", "low", "missing"])
+
+
+def _datasets(rows: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(title for text in rows["datasets"] for title in text.split(", ")))
+
+
+def _each(values: pd.Series) -> str:
+    return " / ".join(dict.fromkeys(value for value in values if value))
+
+
+def _only(rows: pd.DataFrame, key: str) -> str:
+    return ", ".join(dict.fromkeys(rows[key]))
+
+
+def _upper(text: str) -> str:
+    return escape(text[:1].upper() + text[1:])
+
+
+def _points(text: str) -> str:
+    return f"{float(text):+.1f}" if text else "-"

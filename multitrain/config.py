@@ -16,7 +16,6 @@ from multitrain.errors import UserError
 from multitrain.recipes import Machine, Recipe
 from multitrain.settings import Count, Folder, Fraction, Name, Positive, Seeds, Settings
 
-DECIDING = {"precision", "compile"}  # keys of the machine that change numbers more than another processor does
 NOT_DECIDING = {"title", "letter", "raw", "download", "limits"}  # keys of a dataset
 
 
@@ -231,7 +230,7 @@ class Scale(Settings):
     def fingerprint(self) -> str:
         """A hash of the settings that decide numbers; of keys that a later version adds, those not at their default."""
         values = self.model_dump(mode="json", exclude={"name", "remark", "smoke_test"}, exclude_defaults=True)
-        values["machine"] = {key: its for key, its in values.get("machine", {}).items() if key in DECIDING}
+        values["machine"] = self.machine.precision
         for dataset in values["datasets"].values():
             for key in NOT_DECIDING & dataset.keys():
                 del dataset[key]

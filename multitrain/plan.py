@@ -215,8 +215,9 @@ class Plan:
         return sorted(map(str, folder.glob("*.csv")))
 
     def record_settings(self) -> str:
-        """Every setting: what was run is held against them."""
-        return _text(scale=self.scale, shown=self.analysis_settings())
+        """What was run is held against every setting that decides numbers."""
+        held = {name: its.model_dump(mode="json") for name, its in self.scale.recipes.items()}
+        return _text(fingerprint=self.scale.fingerprint, recipes=held, shown=self.analysis_settings())
 
     def claims_settings(self) -> str:
         return _text(shown=self.analysis_settings(), claims=self.claims)

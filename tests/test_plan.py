@@ -41,37 +41,40 @@ def jobs(plan: Plan) -> dict[tuple[str, str], str]:
     return found | {("flops", ""): plan.flops_settings()}
 
 
+TABLES = {("table", f"table{n}") for n in (1, 2, 3)}  # which name the settings of their scale
+
+
 def differing(one: Plan, other: Plan) -> set[tuple[str, str]]:
     first, second = jobs(one), jobs(other)
     return {job for job in first if first[job] != second[job]}
 
 
 def test_a_datasets_title_changes_the_tables_alone(plan: Plan):
-    assert differing(plan, with_dataset(plan, "mit", title="Moments")) == {("table", f"table{n}") for n in (1, 2, 3)}
+    assert differing(plan, with_dataset(plan, "mit", title="Moments")) == TABLES
 
 
-def test_a_datasets_views_change_its_evaluation_alone(plan: Plan):
+def test_a_datasets_views_change_its_evaluation_and_the_tables(plan: Plan):
     views = plan.scale.datasets["mit"].views.model_copy(update={"temporal": 3})
-    assert differing(plan, with_dataset(plan, "mit", views=views)) == {("evaluate", "mit")}
+    assert differing(plan, with_dataset(plan, "mit", views=views)) == {("evaluate", "mit"), *TABLES}
 
 
-def test_a_datasets_layout_changes_its_preparation_alone(plan: Plan):
+def test_a_datasets_layout_changes_its_preparation_and_the_tables(plan: Plan):
     transcode = plan.scale.datasets["mit"].transcode.model_copy(update={"crf": 30})
-    assert differing(plan, with_dataset(plan, "mit", transcode=transcode)) == {("prepare", "mit")}
+    assert differing(plan, with_dataset(plan, "mit", transcode=transcode)) == {("prepare", "mit"), *TABLES}
 
 
 def test_a_datasets_flip_changes_the_runs_that_read_it(plan: Plan):
     others = {"k400_baseline", "ssv2_baseline", "actnet_baseline", "k700_baseline"}
     others |= {"k400_longer", "ssv2_longer", "actnet_longer", "ssv2_scratch", "actnet_scratch"}
     readers = {("train", name) for name in plan.experiments.runs if name not in others}
-    assert differing(plan, with_dataset(plan, "mit", flip=False)) == readers
+    assert differing(plan, with_dataset(plan, "mit", flip=False)) == readers | TABLES
 
 
 def test_a_recipe_changes_the_runs_that_use_it(plan: Plan):
     recipe = plan.scale.recipes["baseline"].model_copy(update={"epochs": 1})
     other = changed(plan, recipes={**plan.scale.recipes, "baseline": recipe})
     users = [f"{dataset}_{kind}" for dataset in ("mit", "actnet") for kind in ("baseline", "longer", "scratch")]
-    assert differing(plan, other) == {("train", name) for name in users}
+    assert differing(plan, other) == {("train", name) for name in users} | TABLES
 
 
 def test_a_run_with_the_steps_of_another_depends_on_its_schedule_and_its_clips(plan: Plan):
@@ -82,16 +85,19 @@ def test_a_run_with_the_steps_of_another_depends_on_its_schedule_and_its_clips(p
     assert plan.train_datasets("mit_baseline") == ["mit"]
 
 
-def test_a_published_size_changes_that_dataset_alone(plan: Plan):
+def test_a_published_size_changes_that_dataset_and_the_tables(plan: Plan):
     world = plan.scale.world
     videos = {**world.videos, "mit": world.videos["mit"].model_copy(update={"train": 7})}
-    assert differing(plan, changed(plan, world=world.model_copy(update={"videos": videos}))) == {("synth", "mit")}
+    assert differing(plan, changed(plan, world=world.model_copy(update={"videos": videos}))) == {
+        ("synth", "mit"),
+        *TABLES,
+    }
 
 
 def test_the_model_changes_every_run_and_the_costs(plan: Plan):
     model = plan.scale.model.model_copy(update={"frames": 4})
     runs = {("train", name) for name in plan.experiments.runs}
-    assert differing(plan, changed(plan, model=model)) == runs | {("flops", "")}
+    assert differing(plan, changed(plan, model=model)) == runs | {("flops", ""), *TABLES}
 
 
 def test_the_longest_chain_of_trainings_is_the_most_urgent(plan: Plan):

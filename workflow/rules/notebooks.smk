@@ -171,7 +171,8 @@ rule index:
         figures=expand(f"{RESULTS}/figures/{{figure}}.png", figure=FIGURES),
         report=rules.report_page.output,
         notebooks=expand(
-            rules.notebook.output, notebook=[name for name in NOTEBOOKS if name != REPORT]
+            rules.notebook.output,
+            notebook=[name for name in NOTEBOOKS if name != REPORT],
         ),
         surveys=expand(rules.survey.output, dataset=PLAN.scale.datasets),
         overview=rules.overview.output,

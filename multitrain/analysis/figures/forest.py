@@ -124,9 +124,7 @@ def _explain(figure: Figure, rows: pd.DataFrame, labels: list[str]) -> None:
         Line2D([], [], color=colour, marker=marker, linewidth=0.8, markersize=3.5, label=label)
         for label, (colour, _, marker) in zip(labels, map(style.series, range(len(labels))), strict=True)
     ]
-    marks += [
-        Line2D([], [], color="0.5", marker="x", linestyle="none", label="the paper's own difference (< or >: beyond)")
-    ]
+    marks += [Line2D([], [], color="0.5", marker="x", linestyle="none", label="the paper's own (< >: beyond)")]
     marks += [Patch(color="0.9", label=f"margin of equivalence, {rows['margin'].max():g} points")]
     style.caption(
         figure,

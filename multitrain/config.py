@@ -135,11 +135,13 @@ class World(Settings):
             if name not in KINDS:
                 raise ValueError(f"no synthetic dataset {name!r}; there are {', '.join(KINDS)}")
             try:
-                self.bias_of(name)
+                bias = self.bias_of(name)
             except ValidationError as error:
                 first = error.errors()[0]
                 place = ".".join(map(str, ("bias", name, *first["loc"])))
-                raise ValueError(f"{place}: {first['msg']}") from None
+                raise ValueError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+            if bias.relatives > (classes := KINDS[name].classes):
+                raise ValueError(f"bias.{name}.relatives: {bias.relatives} is more than its {classes} classes")
         return self
 
     def bias_of(self, dataset: str) -> Bias:
@@ -173,7 +175,7 @@ class Scale(Settings):
     datasets: dict[Name, Dataset]
     model: Model = Model()
     sizes: dict[Literal["base", "large"], Count] = Field(description="pixels of a clip's side: base and large")
-    recipes: dict[Name, Recipe]
+    recipes: dict[Name, Recipe] = Field(description="by name; one with a run's name is that run's alone")
     machine: Machine = Machine()
     remark: str = Field("", description="what a reader of its tables has to know")
     smoke_test: bool = Field(False, description="every table says that no number of this scale means anything")

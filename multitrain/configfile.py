@@ -82,11 +82,19 @@ def load_scale(name_or_path: str, config: Path | str = "config") -> Scale:
 
 
 def load_experiments(config: Path | str = "config", scale: Scale | None = None) -> Experiments:
-    """The experiments; with a scale, also checked against its datasets and recipes."""
+    """The experiments; with a scale, also checked against its datasets and recipes.
+
+    A recipe of the scale that has a run's name is that run's, whatever recipe the experiments name.
+    """
     path = Path(config) / "experiments.yaml"
     experiments = parse(Experiments, read_yaml(path), path)
     if scale:
         _check_names(experiments, scale, path)
+        own = {
+            name: run.model_copy(update={"recipe": name} if name in scale.recipes else {})
+            for name, run in experiments.runs.items()
+        }
+        experiments = experiments.model_copy(update={"runs": own})
     return experiments
 
 

@@ -1,6 +1,7 @@
 """Shipped configurations are read; what is wrong in a configuration is named in one message."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -216,7 +217,7 @@ def test_tables_are_checked_against_the_scale(folder: Path, experiments: dict):
 
 
 def test_an_unknown_scale_lists_those_there_are():
-    with pytest.raises(UserError, match=r"huge.yaml: no such file; in that folder there are: ci, lab, mini, paper"):
+    with pytest.raises(UserError, match=r"huge.yaml: no such file; in that folder there are: ci, desk, lab, mini"):
         load_scale("huge", CONFIG)
 
 
@@ -386,3 +387,36 @@ def test_the_world_publishes_what_no_folder_of_raw_files_holds():
     values["datasets"]["mine"]["raw"] = None
     with pytest.raises(ValueError, match=r"datasets without raw files are .*'mine'"):
         Scale.model_validate(values)
+
+
+def test_a_recipe_with_a_run_s_name_is_that_run_s():
+    scale = load_scale("mini", CONFIG)
+    slower = scale.recipes["joint"].model_copy(update={"rate": 1e-5})
+    own = scale.model_copy(update={"recipes": {**scale.recipes, "wo_projection": slower}})
+    runs = load_experiments(CONFIG, own).runs
+    assert own.recipes[runs["wo_projection"].recipe].rate == 1e-5
+    assert own.recipes[runs["multitrain"].recipe].rate == 4e-3
+
+
+@pytest.mark.parametrize(
+    ("bias", "message"),
+    [
+        ({"actnet": {"relatives": 12}}, "world: bias.actnet.relatives: 12 is more than its 11 classes"),
+        ({"mit": {"noise": 1.2}}, "world: bias.mit.noise: Input should be less than 1"),
+        ({"mit": {"nois": 0.1}}, "world: bias.mit.nois: Extra inputs are not permitted"),
+        ({"ucf": {"noise": 0.1}}, "world: no synthetic dataset 'ucf'; there are k400"),
+        ({"k400": {"tempo": [0.5, 1.5]}}, "world: bias.k400: tempo: 0.5 to 1.5 is more than a factor of 2"),
+        ({"ssv2": {"appearance": -1}}, "world: bias.ssv2.appearance: Input should be greater than or equal to 0"),
+        ({"ssv2": {"zoom": [1, 0.5]}}, "world: bias.ssv2: zoom: the lower end 1.0 is above"),
+    ],
+)
+def test_a_mistake_in_the_world_s_bias_is_named(mini: dict, bias: dict, message: str):
+    mini["world"]["bias"] = bias
+    with pytest.raises(UserError, match=re.escape(message)):
+        parse(Scale, mini, "file")
+
+
+def test_a_class_without_a_video_is_refused_before_anything_is_rendered(mini: dict):
+    mini["world"]["videos"]["k400"]["train"] = 15
+    with pytest.raises(UserError, match=r"world.videos.k400.train: 15 videos leave some of 16 classes without one"):
+        parse(Scale, mini, "file")

@@ -3,9 +3,8 @@
     python workflow/scripts/search.py vanilla --seeds 0 1
     python workflow/scripts/search.py vanilla --seeds 0 1 --value rate=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
 
-Without values it is the run's own grid in GRIDS: as many combinations for Vanilla as for MultiTrain, Eq. 6's weights
-of 1 among them, and for each ablation its own rate. A best value at the end of its grid is named: a wider grid may hold
-a better one.
+Without values it is the run's own grid in GRIDS, four rates each, the first stage of docs/design.md; the second is
+given with --value. A best value at the end of its grid is named: a wider grid may hold a better one.
 
 Needs the prepared datasets and, for each seed, the model of the run's `init`. Each line of RUN.csv is one training: its
 values, seed, top-1 on val by dataset, of Y_k and of Y'_k, and the effective rank of the features z on val. The test
@@ -32,13 +31,10 @@ from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.ranks import ranks, top
 
-RATES = "rate=1e-3,2e-3,4e-3,8e-3,1.6e-2"
-GRIDS = {  # ten trainings a seed for the two that are compared, five for an ablation
-    "vanilla": [RATES, "label_smoothing=0,0.1"],
-    "multitrain": [RATES, "variance_weight+covariance_weight=0.1,1"],
-    "wo_informative": [RATES],
-    "wo_informative_wo_add": [RATES],
-    "wo_projection": [RATES],
+JOINT, SINGLE = ["rate=1e-3,2e-3,4e-3,8e-3"], ["rate=5e-4,1e-3,2e-3,4e-3"]
+GRIDS = {  # the first stage of docs/design.md: as many trainings for every row
+    **dict.fromkeys(("vanilla", "multitrain", "wo_informative", "wo_informative_wo_add", "wo_projection"), JOINT),
+    **dict.fromkeys(("k400_baseline", "mit_baseline", "ssv2_baseline", "actnet_baseline"), SINGLE),
 }
 
 

@@ -1,10 +1,11 @@
-"""`multitrain temporal`: what a model's answers rest on, motion or looks."""
+"""`multitrain temporal` and `multitrain card`: what a synthetic world is, and what its clips teach."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from multitrain.configfile import load_experiments, load_scale
 from multitrain.options import (
     ConfigFolder,
     DataFolder,
@@ -14,10 +15,12 @@ from multitrain.options import (
     RunName,
     ScaleName,
     Seed,
+    Seeds,
     Split,
     Threads,
     Workers,
 )
+from multitrain.overwrite import require_own
 
 app = typer.Typer()
 
@@ -57,6 +60,23 @@ def temporal(
     write_temporal(job, other or dataset, split.value, out, chosen, workers, dataset, orders)
     for line in _answers(job, dataset, other, out, orders):
         typer.echo(line)
+
+
+@app.command()
+def card(
+    scale: ScaleName = "mini",
+    seed: Seeds = None,
+    split: Annotated[Split, typer.Option(help="Whose clips are shown and scored; as in `temporal`.")] = Split.val,
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+) -> None:
+    """Write the card of a scale's synthetic world: world_card.html, a page with pictures, and world_card.csv."""
+    from multitrain.analysis.world_card import write_card
+
+    loaded = load_scale(scale, config)
+    require_own([results / "world_card.csv"], loaded.name, results)
+    write_card(loaded, load_experiments(config, loaded), tuple(seed or (0,)), data, results, split.value)
 
 
 def _answers(job, dataset: str, other: str | None, out: Path, orders: tuple[str, ...]) -> list[str]:

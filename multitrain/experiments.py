@@ -112,6 +112,20 @@ class Experiments(Settings):
         rows = [row for name in tables or self.tables for row in self.tables[name].rows]
         return tuple(dict.fromkeys(name for row in rows for name in row.runs))
 
+    def baseline(self, dataset: str, scratch: bool = False) -> str:
+        """The first run of the tables on that dataset alone; with `scratch` the first of random initial weights.
+
+        Raises:
+            UserError: no table shows one.
+        """
+        alone = [name for name in self.shown_runs() if self.runs[name].datasets == (dataset,)]
+        for name in alone:
+            if not scratch or self.runs[name].init is None:
+                return name
+        raise UserError(
+            f"no row of a table has a run on {dataset} alone{' from random weights' * scratch}: add it to the experiments"
+        )
+
     def joint_runs(self) -> tuple[str, ...]:
         """The runs of the tables that train on more than one dataset."""
         return tuple(name for name in self.shown_runs() if len(self.runs[name].datasets) > 1)

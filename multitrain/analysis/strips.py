@@ -57,16 +57,16 @@ def _strip(clips: Manifest, settings: Dataset, frames: int, label: int) -> np.nd
     row = {name: clips.table[name][int(places[0])].as_py() for name in ("path", "frames", "fps")}
     indices = view_indices(settings, row["frames"], frames)[0][even(frames, FRAMES)]
     video = read_frames(clips.folder / row["path"], indices, row["fps"], settings.grid)
-    return np.concatenate([_square(frame) for frame in video], axis=1)
+    return np.concatenate([square(frame, SIDE) for frame in video], axis=1)
 
 
-def _square(frame: np.ndarray) -> np.ndarray:
-    """The middle of a frame (H, W, 3) as (SIDE, SIDE, 3)."""
+def square(frame: np.ndarray, size: int) -> np.ndarray:
+    """The middle of a frame (H, W, 3) as (size, size, 3)."""
     height, width = frame.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square = Image.fromarray(np.ascontiguousarray(frame[top : top + side, left : left + side]))
-    return np.asarray(square.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    middle = Image.fromarray(np.ascontiguousarray(frame[top : top + side, left : left + side]))
+    return np.asarray(middle.resize((size, size), Image.Resampling.BICUBIC))
 
 
 def _save(path: Path, title: str, strips: list[tuple[str, np.ndarray | None]]) -> None:

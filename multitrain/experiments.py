@@ -122,9 +122,8 @@ class Experiments(Settings):
         for name in alone:
             if not scratch or self.runs[name].init is None:
                 return name
-        raise UserError(
-            f"no row of a table has a run on {dataset} alone{' from random weights' * scratch}: add it to the experiments"
-        )
+        start = " from random weights" if scratch else ""
+        raise UserError(f"no row of a table has a run on {dataset} alone{start}: add one to the experiments")
 
     def joint_runs(self) -> tuple[str, ...]:
         """The runs of the tables that train on more than one dataset."""

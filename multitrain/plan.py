@@ -246,6 +246,9 @@ class Plan:
         part = self.scale.datasets[dataset]
         return _text(dataset=_only(part, "title", "sampling", "views", "transcode"), frames=self.scale.model.frames)
 
+    def card_settings(self) -> str:
+        return _text(shown=self.analysis_settings(), world=self.scale.world, surveys=self.overview_settings())
+
     def overview_settings(self) -> str:
         return _text(datasets={name: self.survey_settings(name) for name in self.scale.datasets})
 
@@ -273,6 +276,20 @@ class Plan:
             for table in tables or self.experiments.tables
             for cell in self.cells(self.experiments.shown_runs(table))
             if cell["dataset"] in self.experiments.tables[table].datasets
+        ]
+
+    def card_cells(self) -> list[dict]:
+        """Of the world's card: every dataset's baseline."""
+        return self.cells(dict.fromkeys(map(self.experiments.baseline, self.scale.datasets)))
+
+    def related_cells(self) -> list[dict]:
+        """The models of one dataset from random weights, with each other dataset as `clips`."""
+        runs = dict.fromkeys(self.experiments.baseline(name, scratch=True) for name in self.scale.datasets)
+        return [
+            cell | {"clips": other}
+            for cell in self.cells(runs)
+            for other in self.scale.datasets
+            if other != cell["dataset"]
         ]
 
     @staticmethod

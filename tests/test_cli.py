@@ -41,7 +41,7 @@ def test_the_version_is_that_of_the_package_and_the_checkout(capsys):
     [
         *("synth", "prepare", "train", "evaluate", "table", "flops", "status"),
         *("checkpoint", "checkpoint import", "checkpoint export"),
-        *("predict", "demo", "finetune", "features", "export", "estimate", "temporal"),
+        *("predict", "demo", "finetune", "features", "export", "estimate", "temporal", "card"),
         *("data", "data status", "data check", "data account"),
         *("analyse", "survey", "overview", "figure", "notebook", "index"),
     ],

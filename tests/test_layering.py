@@ -71,6 +71,7 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "analysis.networks": GROUND | {"model", "losses", "analysis"},
     "analysis.survey": GROUND | {"data", "analysis"},
     "analysis.strips": GROUND | {"data", "analysis"},
+    "analysis.world_pictures": GROUND | {"data", "analysis"},
     "analysis.accounting": GROUND | {"data.leakage", "data.manifest", "analysis"},
     "packed": GROUND | {"analysis", "packed"},
     "cli": {""},

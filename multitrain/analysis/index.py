@@ -80,6 +80,7 @@ def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
         notebooks=NOTEBOOKS,
         datasets=[_dataset(name, scale, results) for name in scale.datasets],
         records=records,
+        card=(results / "world_card.html").exists(),
         costs=_costs(home / "flops.json"),
     )
     for link in links(html):

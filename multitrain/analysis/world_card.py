@@ -1,6 +1,5 @@
 """The card of a synthetic world: world_card.html, one page with pictures, and its numbers as world_card.csv."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +13,12 @@ from multitrain.analysis.relations import Relations
 from multitrain.analysis.strips import even
 from multitrain.analysis.temporal import Accuracy, accuracy, read_temporal, related_accuracy
 from multitrain.analysis.world_facts import Facts, dials, motions, read_facts, read_related
+from multitrain.bias import REASONS, Bias
 from multitrain.config import Scale
 from multitrain.data.manifest import SPLITS
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
-from multitrain.synth.world import spec
 
 TEMPLATES = Path(__file__).parent / "templates"
 ORDERS = {
@@ -119,7 +118,7 @@ def rows(card: Cards, scale: Scale) -> list[dict]:
             add(name, "seconds", which, seconds)
         for target, count in related_classes(card, name).items():
             add(name, "related classes", target, count)
-    for dial in dials(_biases(scale)):
+    for dial in dials(biases(scale)):
         for name, value in dial.values.items():
             add(name, "bias", dial.name, value)
     return found
@@ -140,8 +139,9 @@ def _percent(found: Accuracy) -> dict:
     }
 
 
-def _biases(scale: Scale) -> Mapping[str, object]:
-    return {name: spec(name).bias for name in scale.datasets}
+def biases(scale: Scale) -> dict[str, Bias]:
+    """What the scale's world is made with, by dataset."""
+    return {name: scale.world.bias_of(name) for name in scale.datasets}
 
 
 def page(card: Cards, scale: Scale, seeds: tuple[int, ...]) -> str:
@@ -160,7 +160,8 @@ def page(card: Cards, scale: Scale, seeds: tuple[int, ...]) -> str:
         titles={name: facts.title for name, facts in card.facts.items()},
         percent=_percent,
         related={name: related_classes(card, name) for name in card.facts},
-        dials=dials(_biases(scale)),
+        dials=dials(biases(scale)),
+        reasons=REASONS,
         motions=_motions(card),
         galleries={name: _gallery(facts, card.split) for name, facts in card.facts.items()},
     )

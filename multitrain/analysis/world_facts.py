@@ -1,13 +1,14 @@
 """What the synthetic world's datasets are: sizes, classes, lengths, relatives, and the values they are made with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from multitrain.analysis.predictions import read_json
 from multitrain.analysis.relations import Relations, read_relations
+from multitrain.bias import Bias
 from multitrain.config import Scale
 from multitrain.data.manifest import SPLITS, Manifest, read_manifest
 from multitrain.errors import UserError
@@ -29,7 +30,7 @@ class Facts:
     name: str
     title: str
     manifest: Manifest
-    wrong: frozenset[str]  # videos of whose label the publisher's summary says that it is wrong
+    wrong: frozenset[str]  # videos with a wrong label, by the publisher's summary
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -41,7 +42,9 @@ class Facts:
 
     def mislabelled(self, split: str) -> int:
         """Clips of a split whose label is wrong."""
-        return sum(video in self.wrong for video in self.manifest.split(split).table["video_id"].to_pylist())
+        videos = self.manifest.split(split).table["video_id"].to_pylist()
+        # Moments in Time files a video as SITE-ID_NUMBER.
+        return sum(bool({video, video.partition("-")[2].rpartition("_")[0]} & self.wrong) for video in videos)
 
     def by_class(self, split: str) -> list[tuple[str, int]]:
         """Clips of each class, the largest first."""
@@ -70,20 +73,12 @@ def read_facts(name: str, scale: Scale, data: Path) -> Facts:
     return Facts(name, scale.dataset(name).title, manifest, frozenset(map(str, wrong)))
 
 
-def dials(biases: Mapping[str, object]) -> list[Dial]:
-    """Every field of the descriptions of the datasets, whatever fields these have; its meaning is the field's own."""
-    names = {name: meaning for bias in biases.values() for name, meaning in _fields(bias)}
+def dials(biases: Mapping[str, Bias]) -> list[Dial]:
+    """Every value of the datasets' descriptions, with what it means."""
     return [
-        Dial(name, meaning, {dataset: _text(getattr(bias, name, None)) for dataset, bias in biases.items()})
-        for name, meaning in names.items()
+        Dial(name, field.description or "", {of: _text(getattr(bias, name)) for of, bias in biases.items()})
+        for name, field in Bias.model_fields.items()
     ]
-
-
-def _fields(value: object) -> list[tuple[str, str]]:
-    """Names of a description's fields and what they mean, as settings or a dataclass say it."""
-    if is_dataclass(value):
-        return [(each.name, str(each.metadata.get("description", ""))) for each in fields(value)]
-    return [(name, each.description or "") for name, each in type(value).model_fields.items()]
 
 
 def _text(value: object) -> str:
@@ -95,7 +90,7 @@ def _text(value: object) -> str:
     if isinstance(value, list | tuple):
         between = " to " if len(value) == 2 and all(isinstance(each, int | float) for each in value) else ", "
         return between.join(map(_text, value))
-    return "-" if value is None else str(value)
+    return str(value)
 
 
 def read_related(facts: Mapping[str, Facts], scale: Scale, data: Path) -> Relations:

@@ -13,7 +13,7 @@ from multitrain.data.manifest import Manifest
 from multitrain.names import as_path
 
 SHOWN = 8  # frames of a strip
-SIDE, MOVING = 64, 80  # pixels of a strip's frame and of a moving one
+SIDE, MOVING = 64, 96  # pixels of a strip's frame and of a moving one
 SECONDS, RATE = 3.0, 12.0  # of a moving picture, at most; frames a second
 QUALITY = 45
 

@@ -179,6 +179,7 @@ rule index:
         accounting=rules.accounting.output,
         records=PLAN.files(rules.train.output.record, PLAN.table_cells()),
         flops=rules.flops.output.json,
+        card=rules.card.output if PLAN.scale.related_datasets() else [],
         code=CODE("multitrain.analysis.index"),
     output:
         f"{RESULTS}/index.html",

@@ -1,0 +1,101 @@
+# What a synthetic world is, and what its clips teach a model of one dataset: the world's card.
+
+
+rule temporal:
+    """Score a dataset's val clips whole, static, shuffled and reversed."""
+    input:
+        model=rules.train.output.model,
+        manifest=rules.prepare.output.manifest,
+        compared=lambda wildcards: PLAN.wait_for_compared(
+            wildcards.run, checkpoints.prepare
+        ),
+    output:
+        f"{RUN}/temporal_val/{{dataset}}.parquet",
+    log:
+        f"{LOGS}/temporal/{{run}}.seed{{seed}}.{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/temporal/{{run}}.seed{{seed}}.{{dataset}}.tsv"
+    threads: 1 + MACHINE.workers
+    resources:
+        **launch.testing(MACHINE),
+        workers=MACHINE.workers,
+    params:
+        options=PLAN.options("data", "results"),
+        settings=lambda wildcards: PLAN.evaluate_settings(wildcards.dataset),
+    message:
+        "Scoring {wildcards.dataset} by {wildcards.run}, seed {wildcards.seed}, whole and perturbed"
+    shell:
+        "python -m multitrain.cli temporal {wildcards.run} {wildcards.dataset}"
+        " {params.options} --seed {wildcards.seed} --threads {threads}"
+        " --workers {resources.workers}"
+        " 2>&1 | tee {log:q}"
+
+
+rule related:
+    """Score a dataset's val clips by the model of another one."""
+    input:
+        model=rules.train.output.model,
+        manifest=lambda wildcards: expand(
+            rules.prepare.output.manifest, dataset=wildcards.clips
+        ),
+        relations=lambda wildcards: expand(
+            rules.synth.output.relations, dataset=[wildcards.dataset, wildcards.clips]
+        ),
+        compared=lambda wildcards: PLAN.wait_for_compared(
+            wildcards.run, checkpoints.prepare
+        ),
+    output:
+        f"{RUN}/temporal_val/{{dataset}}_on_{{clips}}.parquet",
+    log:
+        f"{LOGS}/related/{{run}}.seed{{seed}}.{{dataset}}_on_{{clips}}.log",
+    benchmark:
+        f"{BENCHMARKS}/related/{{run}}.seed{{seed}}.{{dataset}}_on_{{clips}}.tsv"
+    threads: 1 + MACHINE.workers
+    resources:
+        **launch.testing(MACHINE),
+        workers=MACHINE.workers,
+    params:
+        options=PLAN.options("data", "results"),
+        settings=lambda wildcards: PLAN.evaluate_settings(wildcards.clips),
+    message:
+        "Scoring {wildcards.clips} by {wildcards.run}, seed {wildcards.seed}"
+    shell:
+        "python -m multitrain.cli temporal {wildcards.run} {wildcards.dataset}"
+        " --clips {wildcards.clips} {params.options} --seed {wildcards.seed}"
+        " --threads {threads} --workers {resources.workers}"
+        " 2>&1 | tee {log:q}"
+
+
+if PLAN.scale.related_datasets():
+
+    rule card:
+        """Pictures of the world's clips, and what tells its classes apart."""
+        input:
+            manifests=expand(rules.prepare.output.manifest, dataset=PLAN.scale.datasets),
+            summaries=expand(rules.synth.output, dataset=PLAN.scale.datasets),
+            temporal=PLAN.files(rules.temporal.output[0], PLAN.card_cells()),
+            related=PLAN.files(rules.related.output[0], PLAN.related_cells()),
+            code=closure.code(
+                "multitrain.analysis.world_card", command="multitrain.cli_world"
+            ),
+        output:
+            page=report(
+                f"{RESULTS}/world_card.html",
+                caption="../report/card.rst",
+                category="Datasets",
+                labels={"dataset": "the world's card"},
+            ),
+            csv=f"{RESULTS}/world_card.csv",
+        log:
+            f"{LOGS}/card.log",
+        benchmark:
+            f"{BENCHMARKS}/card.tsv"
+        params:
+            options=PLAN.options("data", "results"),
+            seeds=SEEDS,
+            settings=PLAN.card_settings(),
+        message:
+            "Writing {output.page}"
+        shell:
+            "python -m multitrain.cli card {params.options} {params.seeds}"
+            " 2>&1 | tee {log:q}"

@@ -30,8 +30,8 @@ def temporal(
     run: RunName,
     dataset: DatasetName,
     clips: Annotated[
-        str | None,
-        typer.Option(metavar="OTHER", help="Score the clips of this dataset by the head of DATASET, whole ones only."),
+        list[str] | None,
+        typer.Option(metavar="OTHER", help="Score whole clips of this dataset by the head of DATASET; repeatable."),
     ] = None,
     scale: ScaleName = "mini",
     seed: Seed = 0,
@@ -45,7 +45,7 @@ def temporal(
 ) -> None:
     """Score clips whole, static (one frame), shuffled and reversed, and print top-1 of each beside a guess.
 
-    The scores are kept in the run's folder: temporal_SPLIT/DATASET.parquet, or DATASET_on_OTHER.parquet.
+    The scores are kept in the run's folder: temporal_SPLIT/DATASET.parquet, or DATASET_on/OTHER.parquet.
     """
     from multitrain.cli import _job, _torch_device  # the same as of the commands of a run
 
@@ -53,13 +53,14 @@ def temporal(
     chosen = _torch_device(device, threads, portable=job.scale.machine.portable)
     from multitrain.use.temporal import ORDERS, write_temporal
 
-    other = clips if clips != dataset else None
-    name = f"{dataset}_on_{other}" if other else dataset
-    out = job.folder / f"temporal_{split.value}" / f"{name}.parquet"
-    orders = ORDERS[:1] if other else ORDERS
-    write_temporal(job, other or dataset, split.value, out, chosen, workers, dataset, orders)
-    for line in _answers(job, dataset, other, out, orders):
-        typer.echo(line)
+    home = job.folder / f"temporal_{split.value}"
+    for other in dict.fromkeys(clips or [dataset]):
+        own = other == dataset
+        out = home / f"{dataset}.parquet" if own else home / f"{dataset}_on" / f"{other}.parquet"
+        orders = ORDERS if own else ORDERS[:1]
+        write_temporal(job, other, split.value, out, chosen, workers, dataset, orders)
+        for line in _answers(job, dataset, None if own else other, out, orders):
+            typer.echo(line)
 
 
 @app.command()

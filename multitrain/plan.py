@@ -283,14 +283,13 @@ class Plan:
         return self.cells(dict.fromkeys(map(self.experiments.baseline, self.scale.datasets)))
 
     def related_cells(self) -> list[dict]:
-        """The models of one dataset from random weights, with each other dataset as `clips`."""
+        """Of the world's card: the model of each dataset from random weights, which answers on all the others."""
         runs = dict.fromkeys(self.experiments.baseline(name, scratch=True) for name in self.scale.datasets)
-        return [
-            cell | {"clips": other}
-            for cell in self.cells(runs)
-            for other in self.scale.datasets
-            if other != cell["dataset"]
-        ]
+        return self.cells(runs)
+
+    def other_clips(self, dataset: str) -> str:
+        """What `multitrain temporal` is told of the datasets beside one."""
+        return shlex.join(word for other in self.scale.datasets if other != dataset for word in ("--clips", other))
 
     @staticmethod
     def files(pattern: str, cells: list[dict]) -> list[str]:

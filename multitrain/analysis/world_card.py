@@ -86,8 +86,8 @@ def _orders(home: Path, run: str, seeds: tuple[int, ...], split: str, name: str)
 def _related(
     home: Path, run: str, seeds: tuple[int, ...], split: str, source: Facts, target: Facts, relations: Relations
 ) -> Accuracy | None:
-    file = f"{source.name}_on_{target.name}.parquet"
-    scored = [read_temporal(home / run / f"seed{seed}" / f"temporal_{split}" / file) for seed in seeds]
+    folders = [home / run / f"seed{seed}" / f"temporal_{split}" / f"{source.name}_on" for seed in seeds]
+    scored = [read_temporal(folder / f"{target.name}.parquet") for folder in folders]
     first = scored[0]
     if (first.classes, first.clip_classes) != (source.classes, target.classes):
         raise UserError(f"{first.path}: of other classes than the manifests: run `multitrain temporal` again")

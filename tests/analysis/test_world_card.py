@@ -43,7 +43,7 @@ def made(small, experiments, data, tmp_path_factory):
             classes = {own: job.source(own, "val").classes}
             save_network(job.folder / "model.pt", Network(Spec(model=small.model, size=job.size, classes=classes)))
             for clips in ("k400", "mit"):
-                file = f"{own}.parquet" if clips == own else f"{own}_on_{clips}.parquet"
+                file = f"{own}.parquet" if clips == own else f"{own}_on/{clips}.parquet"
                 temporal.write_temporal(job, clips, "val", job.folder / "temporal_val" / file, CPU, head=own)
     write_card(small, experiments, (0, 1), data, results)
     return results

@@ -50,7 +50,6 @@ shell.prefix(
 
 wildcard_constraints:
     dataset="|".join(PLAN.scale.datasets),
-    clips="|".join(PLAN.scale.datasets),
     run="|".join(PLAN.experiments.runs),
     table="|".join(PLAN.experiments.tables),
     seed=r"\d+",

@@ -32,36 +32,33 @@ rule temporal:
 
 
 rule related:
-    """Score a dataset's val clips by the model of another one."""
+    """Score the val clips of every other dataset by the model of one."""
     input:
         model=rules.train.output.model,
-        manifest=lambda wildcards: expand(
-            rules.prepare.output.manifest, dataset=wildcards.clips
-        ),
-        relations=lambda wildcards: expand(
-            rules.synth.output.relations, dataset=[wildcards.dataset, wildcards.clips]
-        ),
+        manifests=expand(rules.prepare.output.manifest, dataset=PLAN.scale.datasets),
+        relations=expand(rules.synth.output.relations, dataset=PLAN.scale.datasets),
         compared=lambda wildcards: PLAN.wait_for_compared(
             wildcards.run, checkpoints.prepare
         ),
     output:
-        f"{RUN}/temporal_val/{{dataset}}_on_{{clips}}.parquet",
+        directory(f"{RUN}/temporal_val/{{dataset}}_on"),
     log:
-        f"{LOGS}/related/{{run}}.seed{{seed}}.{{dataset}}_on_{{clips}}.log",
+        f"{LOGS}/related/{{run}}.seed{{seed}}.{{dataset}}.log",
     benchmark:
-        f"{BENCHMARKS}/related/{{run}}.seed{{seed}}.{{dataset}}_on_{{clips}}.tsv"
+        f"{BENCHMARKS}/related/{{run}}.seed{{seed}}.{{dataset}}.tsv"
     threads: 1 + MACHINE.workers
     resources:
         **launch.testing(MACHINE),
         workers=MACHINE.workers,
     params:
         options=PLAN.options("data", "results"),
-        settings=lambda wildcards: PLAN.evaluate_settings(wildcards.clips),
+        clips=lambda wildcards: PLAN.other_clips(wildcards.dataset),
+        settings=PLAN.overview_settings(),
     message:
-        "Scoring {wildcards.clips} by {wildcards.run}, seed {wildcards.seed}"
+        "Scoring other datasets by {wildcards.run}, seed {wildcards.seed}"
     shell:
         "python -m multitrain.cli temporal {wildcards.run} {wildcards.dataset}"
-        " --clips {wildcards.clips} {params.options} --seed {wildcards.seed}"
+        " {params.clips} {params.options} --seed {wildcards.seed}"
         " --threads {threads} --workers {resources.workers}"
         " 2>&1 | tee {log:q}"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from multitrain.analysis.measured import PLATEAU, doublings, read_plateau
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.recipes import Recipe
 
@@ -48,3 +49,25 @@ def test_a_best_value_at_the_end_of_its_grid_is_named(search, means: tuple[int, 
 def test_of_two_values_one_is_always_at_the_end(search):
     rows = [{"rate": 1, "variance_weight": w, "mean": w} for w in (0.1, 1)]
     assert search["at_the_edge"](pd.DataFrame(rows), ["rate=1", "variance_weight+covariance_weight=0.1,1"]) == []
+
+
+def test_a_schedule_is_a_factor_on_epochs_and_warm_up(search):
+    recipe = load_scale("mini", ROOT / "config").recipes["joint"]
+    chosen = search["values_of"](recipe, {"schedule": 2, "rate": 1e-3})
+    assert chosen == {"epochs": 2 * recipe.epochs, "warmup_epochs": 2 * recipe.warmup_epochs, "rate": 1e-3}
+
+
+def test_plateaus_are_of_trainings_that_changed_the_schedule_alone_and_are_read_as_such(search, tmp_path):
+    top1 = {"k400": 50.0, "k400_projected": 51.0, "effective_rank": 3.0}
+    rows = [
+        {"run": "k400_baseline", "seed": 0, "schedule": 1, **top1},
+        {"run": "k400_baseline", "seed": 0, "schedule": 2, **top1, "k400": 51.5},
+        {"run": "k400_baseline", "seed": 0, "schedule": 2, "rate": 1e-3, **top1},
+        {"run": "k400_baseline", "seed": 0, "rate": 1e-3, **top1},
+    ]
+    scale = load_scale("mini", ROOT / "config")
+    (tmp_path / "mini").mkdir()
+    search["plateau"](rows, scale.fingerprint).to_csv(tmp_path / "mini" / PLATEAU, index=False)
+    read = read_plateau(tmp_path, scale)
+    assert [(its.factor, its.top1) for its in read.rows] == [(1, 50.0), (2, 51.5)]
+    assert doublings(read.rows)[0].change == pytest.approx(1.5)

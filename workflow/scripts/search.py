@@ -2,9 +2,11 @@
 
     python workflow/scripts/search.py vanilla --seeds 0 1
     python workflow/scripts/search.py vanilla --seeds 0 1 --value rate=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
+    python workflow/scripts/search.py vanilla --seeds 0 1 2 --value schedule=1,2     # is its schedule long enough?
 
 Without values it is the run's own grid in GRIDS, four rates each, the first stage of docs/design.md; the second is
-given with --value. A best value at the end of its grid is named: a wider grid may hold a better one.
+given with --value. A best value at the end of its grid is named: a wider grid may hold a better one. `schedule` is a
+factor on a recipe's epochs; what was trained with nothing else changed is collected in PLATEAU of the scale.
 
 Needs the prepared datasets and, for each seed, the model of the run's `init`. Each line of RUN.csv is one training: its
 values, seed, top-1 on val by dataset, of Y_k and of Y'_k, and the effective rank of the features z on val. The test
@@ -23,6 +25,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import torch
 
+from multitrain.analysis.measured import COLUMNS, PLATEAU
 from multitrain.analysis.spectrum import spectrum
 from multitrain.analysis.statistics import pooled, read_statistics
 from multitrain.configfile import load_experiments, load_scale
@@ -30,6 +33,7 @@ from multitrain.engine.evaluate import evaluate
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.ranks import ranks, top
+from multitrain.recipes import Recipe
 
 JOINT, SINGLE = ["rate=1e-3,2e-3,4e-3,8e-3"], ["rate=5e-4,1e-3,2e-3,4e-3"]
 GRIDS = {  # the first stage of docs/design.md: as many trainings for every row
@@ -45,6 +49,25 @@ def combinations(values: list[str]) -> list[dict[str, float]]:
         {name: float(value) for joined, value in zip(names, chosen, strict=True) for name in joined.split("+")}
         for chosen in itertools.product(*(text.split(",") for text in choices))
     ]
+
+
+def values_of(recipe: Recipe, chosen: dict[str, float]) -> dict[str, float]:
+    """The recipe's values for a combination, of which `schedule` is a factor on its epochs, warm-up included."""
+    factor = chosen.get("schedule", 1)
+    longer = {"epochs": factor * recipe.epochs, "warmup_epochs": factor * recipe.warmup_epochs}
+    return longer | {name: value for name, value in chosen.items() if name != "schedule"}
+
+
+def plateau(rows: list[dict], settings: str) -> pd.DataFrame:
+    """plateau.csv (resources/measured) of the trainings that changed nothing but the schedule."""
+    known = {"run", "seed", "schedule", "effective_rank"}
+    found = []
+    for row in rows:
+        datasets = [name.removesuffix("_projected") for name in row if name.endswith("_projected")]
+        if "schedule" in row and row.keys() <= known | {*datasets, *(f"{name}_projected" for name in datasets)}:
+            said = {"settings": settings, "run": row["run"], "seed": row["seed"], "epochs_factor": row["schedule"]}
+            found += [{**said, "dataset": name, "top1": round(row[name], 3)} for name in datasets]
+    return pd.DataFrame(found, columns=list(COLUMNS))
 
 
 def at_the_edge(frame: pd.DataFrame, values: list[str]) -> list[str]:
@@ -74,7 +97,7 @@ def trial(job: Job, chosen: dict[str, float], folder: Path) -> dict:
     done = folder / f"{job.name}_{tag}_seed{job.seed}.json"
     if done.exists():
         return json.loads(done.read_text())
-    recipe = type(job.recipe).model_validate(job.recipe.model_dump() | chosen)
+    recipe = type(job.recipe).model_validate(job.recipe.model_dump() | values_of(job.recipe, chosen))
     scale = job.scale.model_copy(update={"recipes": {**job.scale.recipes, job.run.recipe: recipe}})
     results = folder / f"{tag}"
     here = Job(scale, job.experiments, job.name, job.seed, job.data, results)
@@ -119,6 +142,8 @@ def main() -> None:
         trial(Job(scale, experiments, options.run, seed, options.data, options.results), chosen, folder)
     rows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     frame = pd.DataFrame([row for row in rows if row["run"] == options.run])
+    if not (lengths := plateau(rows, scale.fingerprint)).empty:
+        lengths.to_csv(folder / PLATEAU, index=False)
     names = experiments.run(options.run).datasets
     frame["mean"] = frame[list(names)].mean(axis=1)
     frame["mean_projected"] = frame[[f"{name}_projected" for name in names]].mean(axis=1)

@@ -89,7 +89,9 @@ def doublings(trials: tuple[Trial, ...]) -> list[Doubling]:
     """For each run and schedule that was doubled: its datasets, and their mean first; seeds that have both."""
     values = {(each.run, each.factor, each.seed, each.dataset): each.top1 for each in trials}
     found = []
-    for run, factor in dict.fromkeys((each.run, each.factor) for each in sorted(trials, key=lambda its: its.factor)):
+    runs = list(dict.fromkeys(each.run for each in trials))
+    schedules = sorted({(runs.index(each.run), each.factor) for each in trials})
+    for run, factor in ((runs[place], factor) for place, factor in schedules):
         pairs = {
             (seed, dataset): values[run, 2 * factor, seed, dataset] - top1
             for (name, its, seed, dataset), top1 in values.items()

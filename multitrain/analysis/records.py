@@ -120,7 +120,7 @@ def deviations(
         ("processor", "processor", "several kinds"),
         ("precision", "precision", "several"),
     ):
-        its = {value: [row for row in rows if row[key] == value] for value in _values(rows, key)}
+        its = {value: [row for row in rows if row.get(key) == value] for value in _values(rows, key)}
         if len(its) > 1:
             found.append((kind, f"{text}: {'; '.join(f'{value} ({_named(of)})' for value, of in its.items())}"))
     dirty = [row for row in rows if row.get("commit", "").endswith("+")]
@@ -163,14 +163,15 @@ def _plateaus(rows: list[Row], changes: list[Doubling], plateau: Read) -> Iterat
         yield "plateau", f"no plateau was measured ({plateau.path}: {plateau.unused})"
         return
     measured = {each.run: each for each in changes if each.factor == 1 and each.dataset is None}
-    for run in dict.fromkeys(row["run"] for row in rows):
-        arm, its = _arm(next(row for row in rows if row["run"] == run)), measured.get(run)
-        if its is None:
-            yield "plateau", f"{arm}: not measured"
-        elif its.verdict != "plateau":
+    arms = {row["run"]: _arm(row) for row in rows}
+    rule = f"at a plateau it is less than {FLAT:g}, over at least {FEWEST_SEEDS} seeds"
+    for run, arm in arms.items():
+        its = measured.get(run)
+        if its is not None and its.verdict != "plateau":
             why = f"a schedule twice as long changes val by {its.change:+.1f} points (mean of {its.seeds} seeds)"
-            rule = f"; at a plateau it is less than {FLAT:g}, over at least {FEWEST_SEEDS} seeds"
-            yield "plateau", f"{arm}: {why}{rule}"
+            yield "plateau", f"{arm}: {why}; {rule}"
+    if unknown := [arm for run, arm in arms.items() if run not in measured]:
+        yield "plateau", f"not measured: {'; '.join(unknown)}"
 
 
 def _values(rows: Iterable[Row], key: str) -> list[str]:

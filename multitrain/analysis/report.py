@@ -10,6 +10,7 @@ from pandas.io.formats.style import Styler
 
 from multitrain.analysis import page
 from multitrain.analysis.claims_markdown import p_text
+from multitrain.analysis.evidence.text import ours
 from multitrain.analysis.runs import ranges
 from multitrain.analysis.verdicts import EQUIVALENT, FAILS, HOLDS, HOPELESS, MIXED, NOT_RUN, ONE_SEED, OPEN
 
@@ -22,7 +23,6 @@ SAID = {
     ONE_SEED: "No verdict from one seed",
     NOT_RUN: "Not run",
 }
-SHOWN = 6  # numbers of a claim that other records answer
 UNITS = {"processor": "core-hours", "accelerator": "accelerator-hours"}
 TABLES = ("table1", "table2", "table3")
 
@@ -135,9 +135,7 @@ def answered(root: Path) -> str:
     its = page.read(root / "evidence.csv", ["claim", "text", "part", "ours", "claim_verdict"])
     found = []
     for _, of in its.groupby("claim", sort=False):
-        first, said = of.iloc[0], of[of["ours"] != ""]
-        parts = [": ".join(filter(None, (row["part"], row["ours"]))) for _, row in said.head(SHOWN).iterrows()]
-        parts += [f"and {len(said) - SHOWN} more in evidence.csv"] * (len(said) > SHOWN)
+        first, parts = of.iloc[0], ours(of.to_dict("records"))
         verdict, numbers = first["claim_verdict"] or "shown", f": {'; '.join(parts)}" * bool(parts)
         found.append(f"<b>{_upper(verdict)}</b>: {escape(first['text'].rstrip('.') + numbers)}.")
     return listed(found) if found else "<p>None.</p>"
@@ -160,9 +158,10 @@ def notes(root: Path) -> str:
 def plateaus(root: Path) -> Styler | None:
     """How val changes with twice the schedule; None where nothing was measured."""
     its = page.read(root / "measured.csv", ["kind", "method", "dataset", "epochs_factor", "change", "seeds", "text"])
-    its, names = its[its["kind"] == "doubling"], page.titles(root)
+    its = its[its["kind"] == "doubling"]
     if its.empty:
         return None
+    names = page.titles(root)
     shown = {
         "Method": its["method"],
         "Dataset": [names.get(name, name) or "mean" for name in its["dataset"]],

@@ -5,7 +5,8 @@ from itertools import groupby
 from multitrain.analysis.markdown import grid
 
 Rows = list[dict[str, str]]
-HEAD = ("Section", "The paper says", "Tested", "Paper", "Ours", "Verdict")
+HEAD = ("Section", "Tested", "Paper", "Ours", "Verdict")
+SHOWN = 6  # numbers of ours in a cell: of many seeds the rest is in evidence.csv
 
 
 def section(rows: Rows) -> list[str]:
@@ -22,18 +23,20 @@ def section(rows: Rows) -> list[str]:
         "Against methods of others the figures of the paper's own tables are shown; ours are compared with them on real"
         " datasets alone.",
     ]
-    table = grid(list(HEAD), [_line(its) for its in grouped])
-    return ["## Answered by other records", "", *table, "", *(f"- {note}" for note in (*said, *notes))]
+    table = grid(list(HEAD), [_line(its, number) for number, its in enumerate(grouped, start=1)])
+    quotes = [f"{number}. “{its[0]['quote']}”" for number, its in enumerate(grouped, start=1)]
+    lines = ["## Answered by other records", "", *table, "", "The paper's words:", "", *quotes, ""]
+    return lines + [f"- {note}" for note in (*said, *notes)]
 
 
-def _line(its: Rows) -> list[str]:
+def ours(its: Rows) -> list[str]:
+    """The first few numbers of a claim, each with its part, and how many there are more."""
+    said = [": ".join(filter(None, (row["part"], row["ours"]))) for row in its if row["ours"]]
+    return said[:SHOWN] + [f"and {len(said) - SHOWN} more in evidence.csv"] * (len(said) > SHOWN)
+
+
+def _line(its: Rows, number: int) -> list[str]:
     first = its[0]
-    ours = "; ".join(f"{row['part']}: {row['ours']}" for row in its if row["ours"])
-    return [
-        first["section"].partition(":")[0],
-        f"“{first['quote']}”",
-        first["text"],
-        first["paper"] or "-",
-        ours or "-",
-        first["claim_verdict"],
-    ]
+    tested = f"{first['text']} ({number})"
+    numbers = "; ".join(ours(its)) or "-"
+    return [first["section"].partition(":")[0], tested, first["paper"] or "-", numbers, first["claim_verdict"]]

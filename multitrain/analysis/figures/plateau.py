@@ -44,7 +44,7 @@ def draw(results: Path) -> Figure:
         axes = panels.flat[COLUMNS * upper + place]
         its = decided[decided["method"] == method]
         _trials(axes, its, names)
-        _titled(axes, f"{method}\n{_change(its)}", place, len(trials), "val top-1 (%)", "schedule, times ours")
+        _titled(axes, f"{method}\n{_change(its, names)}", place, len(trials), "val top-1 (%)", "schedule, times ours")
     _explain(figure, curves, measured, names)
     return figure
 
@@ -86,11 +86,16 @@ def _trials(axes: Axes, its: pd.DataFrame, names: dict[str, str]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _change(its: pd.DataFrame) -> str:
-    """How val changes, in the mean over datasets, when the scale's own schedule is doubled."""
+def _change(its: pd.DataFrame, names: dict[str, str]) -> str:
+    """How val changes, in the mean over a run's datasets, when the scale's own schedule is doubled."""
     whole = its[(its["kind"] == "doubling") & (its["dataset"] == "") & (its["epochs_factor"] == 1)]
-    said = [f"×2: {row['change']:+.1f}" for _, row in whole.iterrows()]
-    return "; ".join(said) or "not doubled"
+    if whole.empty:
+        return "not doubled"
+    trials = its[its["kind"] == "trial"].drop_duplicates("run").set_index("run")["dataset"]
+    alone = [f"{names.get(trials[row['run']])} " * (len(whole) > 1) for _, row in whole.iterrows()]
+    return "×2: " + ", ".join(
+        f"{name}{row['change']:+.1f}" for name, (_, row) in zip(alone, whole.iterrows(), strict=True)
+    )
 
 
 def _explain(figure: Figure, curves: pd.DataFrame, measured: pd.DataFrame, names: dict[str, str]) -> None:

@@ -37,6 +37,7 @@ def draw(results: Path) -> Figure:
         axes.set_title(names[dataset])
         axes.set_xlabel("top-1 (%), Yₖ")
         axes.grid(axis="y", visible=False)
+        axes.use_sticky_edges = False  # bands end where they end
         for place, method in enumerate(methods):
             its = rows[(rows["dataset"] == dataset) & (rows["method"] == method)]
             before = recorded[(recorded["dataset"] == dataset) & (recorded["method"] == method)]

@@ -47,7 +47,7 @@ all: $(READY) ## From nothing to results/index.html: all tables, claims, figures
 	$(BIN)/snakemake --cores all --rerun-incomplete --quiet host reason
 
 # Without these names Snakemake packs everything, and fails where some of it has not been made.
-REPORTED = $(wildcard results/index.html results/table[1-4].csv results/claims.csv results/projection_recovery.csv \
+REPORTED = $(wildcard results/report.html results/index.html results/table[1-4].csv results/claims.csv results/projection_recovery.csv \
   results/datasets.csv results/figures/*.png results/notebooks/*.html)
 
 .PHONY: report

@@ -75,7 +75,11 @@ class PaperRow(Settings):
 
 
 class Claim(Settings):
-    """One sentence of the paper, or ours, as a comparison of two methods."""
+    """One sentence of the paper, or ours, as a comparison of two methods.
+
+    It says times x left > right + plus in top-1, in the mean over its datasets, and on each; with `than_on` that
+    left - right is larger on some datasets than on others.
+    """
 
     section: str = Field(description="of the paper, with the paragraph or table")
     quote: str = Field("", description="the sentence, word for word; ... where words are left out")
@@ -87,22 +91,17 @@ class Claim(Settings):
     )
     note: str = Field("", description="what a reader must know of how it is tested")
     table: Name = Field(description="table of the experiments that has both methods")
-    kind: Literal["each", "mean", "drop"] = Field(
-        "each",
-        description="each, mean: times x left > right + plus in top-1, in the mean over the datasets, and on each;"
-        " drop: left - right is larger on `datasets` than on `than_on`, in the means and pair by pair",
-    )
     left: str = Field(description="method that is said to be better")
     right: str = Field(description="method that is said to be worse")
     datasets: tuple[Name, ...] = Field((), description="empty: all of the table's")
-    than_on: tuple[Name, ...] = Field((), description="with kind drop: datasets on which the drop is smaller")
+    than_on: tuple[Name, ...] = Field(
+        (), description="not empty: left - right is larger on `datasets` than on these, in the means and pair by pair"
+    )
     times: float = Field(1.0, gt=0, description="factor of the left accuracy")
     plus: float = Field(0.0, description="percentage points added to the right accuracy")
 
     @model_validator(mode="after")
     def _fitting(self):
-        if (self.kind == "drop") != bool(self.than_on):
-            raise ValueError("kind drop and than_on need each other")
         named = self.datasets + self.than_on
         if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
             raise ValueError(f"dataset {twice[0]} is named twice")
@@ -110,14 +109,16 @@ class Claim(Settings):
             raise ValueError(f"left and right are both {self.left!r}")
         if self.stated_by == "paper" and not self.quote:
             raise ValueError("a claim of the paper needs its quote: take the sentence, or say that we state it")
-        if self.kind == "drop" and (self.times, self.plus) != (1, 0):
-            raise ValueError(f"times and plus have no meaning with kind {self.kind}")
+        if self.than_on and not self.datasets:
+            raise ValueError("than_on needs datasets: name those on which left - right is larger")
+        if self.than_on and (self.times, self.plus) != (1, 0):
+            raise ValueError("times and plus have no meaning with than_on: leave them out")
         return self
 
     def parts(self, datasets: tuple[str, ...], titles: Mapping[str, str]) -> tuple[Part, ...]:
         """The claim itself, then its datasets, for a table that has these; `titles` are their names in tables."""
         its = self.datasets or datasets
-        if self.kind == "drop":
+        if self.than_on:
             pairs = [((one,), (other,)) for one in its for other in self.than_on]
             single = [self._drop(*pair, titles, False) for pair in pairs]
             return (self._drop(its, self.than_on, titles, True), *(single if len(single) > 1 else ()))

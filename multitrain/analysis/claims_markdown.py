@@ -172,7 +172,7 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
         f"Test clips: {', '.join(f'{scale.datasets[name].title} {count}' for name, count in counts.items())}.",
         *(f"{claim.text} {claim.note}" for claim in claims.claims.values() if claim.note),
     ]
-    if any(claim.kind == "drop" for claim in claims.claims.values()):
+    if any(claim.than_on for claim in claims.claims.values()):
         said.append(
             "Comparisons of two datasets' differences are on the scale of percent: where a dataset's accuracy is near 0"
             " or 100, the same effect moves it less, so that they depend on how hard the datasets are."

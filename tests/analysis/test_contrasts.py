@@ -28,6 +28,26 @@ def test_one_seed_is_the_t_interval_of_the_videos_mean():
     assert (found.seeds, found.std, found.videos) == (1, None, 320)
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize(("right", "expected"), [(0.0, (0, 0.1323)), (1.0, (0.8677, 1))])
+def test_an_accuracy_of_nothing_or_all_has_clopper_and_pearsons_interval_over_videos(seeds, right, expected):
+    """0 or 26 of 26 videos, of two clips each; seeds add no videos."""
+    values = np.full((seeds, 52), right)
+    found = estimate([values], [np.arange(52) // 2])
+    exact = stats.binomtest(int(26 * right), 26).proportion_ci(0.95, method="exact")
+    assert found.interval_of_accuracy == pytest.approx((exact.low, exact.high))
+    assert found.interval_of_accuracy == pytest.approx(expected, abs=1e-4)
+
+
+def test_an_accuracys_interval_is_the_t_interval_within_nothing_and_all():
+    values = (np.arange(60) < 1).astype(float)[None]
+    found = single(values)
+    low, high = found.interval
+    assert low < 0 and found.interval_of_accuracy == (0, high)
+    found = single(1 - values)
+    assert found.interval_of_accuracy == (found.interval[0], 1)
+
+
 def test_where_seeds_are_all_that_differs_it_is_the_t_interval_of_their_means():
     """Every clip agrees, so that videos say nothing: 0.5, 0.1, -0.2."""
     by_seed = np.array([0.5, 0.1, -0.2])

@@ -1,13 +1,14 @@
-"""The search's own grids are fair, and a best value at the end of its grid is named."""
+"""The search is of equal size for every row, and goes beyond a best rate at the end of what was tried."""
 
 import runpy
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 import pytest
 
 from multitrain.analysis.measured import PLATEAU, doublings, read_plateau
 from multitrain.configfile import load_experiments, load_scale
+from multitrain.engine.setup import Job
 from multitrain.recipes import Recipe
 
 ROOT = Path(__file__).parents[2]
@@ -37,18 +38,64 @@ def test_every_value_is_one_of_a_recipe_and_the_chosen_rates_lie_within(search):
         assert rates[0] < scale.recipes[experiments.run(run).recipe].rate < rates[-1]
 
 
+@pytest.fixture
+def tried(search, tmp_path, monkeypatch):
+    """The settings that a staged search of a run tries, where top-1 is a given function of a setting."""
+
+    def staged(run: str, top1) -> tuple[list[dict], str]:
+        scale = load_scale("desk", ROOT / "config")
+        experiments = load_experiments(ROOT / "config", scale)
+        jobs = [Job(scale, experiments, run, seed, tmp_path, tmp_path) for seed in (0, 1)]
+        seen = []
+
+        def measured(job, chosen, results):
+            seen.append((chosen, job.seed))
+            return {name: top1(chosen) + job.seed for name in job.run.datasets} | {"effective_rank": 1.0}
+
+        monkeypatch.setitem(search["trial"].__globals__, "measured", measured)
+        said = search["staged"](jobs, tmp_path / "search")
+        assert [chosen for chosen, seed in seen if seed == 0] == [chosen for chosen, seed in seen if seed == 1]
+        again = len(seen)
+        assert search["staged"](jobs, tmp_path / "search") == said and len(seen) == again  # nothing is done twice
+        return [chosen for chosen, seed in seen if seed == 0], said
+
+    return staged
+
+
 @pytest.mark.parametrize(
-    ("means", "said"), [((1, 2, 9), "rate 4 is best and at the end"), ((1, 9, 2), ""), ((9, 2, 1), "rate 1 is")]
+    ("run", "second"),
+    [
+        ("vanilla", [{"rate": 2.828e-3}, {"rate": 1.414e-3}]),
+        ("wo_projection", [{"rate": 2e-3, "variance_weight": 1.0, "covariance_weight": 1.0}, {"rate": 2.828e-3}]),
+        ("wo_informative", [{"rate": 2e-3, "projection_std": 0.02}, {"rate": 2.828e-3}]),
+        (
+            "multitrain",
+            [{"rate": 2e-3, "variance_weight": 1.0, "covariance_weight": 1.0}, {"rate": 2e-3, "projection_std": 0.02}],
+        ),
+    ],
 )
-def test_a_best_value_at_the_end_of_its_grid_is_named(search, means: tuple[int, ...], said: str):
-    rows = [{"rate": 2**i, "seed": seed, "mean": mean} for i, mean in enumerate(means) for seed in (0, 1)]
-    lines = search["at_the_edge"](pd.DataFrame(rows), ["rate=1,2,4"])
-    assert "".join(lines).startswith(said) and len(lines) == bool(said)
+def test_every_row_gets_six_settings_of_which_two_are_at_its_best_rate(tried, run, second):
+    settings, said = tried(run, lambda chosen: 50 - abs(chosen["rate"] - 2e-3) + len(chosen))
+    assert [chosen["rate"] for chosen in settings[:4]] == [1e-3, 2e-3, 4e-3, 8e-3]
+    for chosen, expected in zip(settings[4:], second, strict=True):
+        assert chosen == pytest.approx(expected)
+    assert said.startswith(f"{run}: chosen of 6 settings: rate 0.002")
 
 
-def test_of_two_values_one_is_always_at_the_end(search):
-    rows = [{"rate": 1, "variance_weight": w, "mean": w} for w in (0.1, 1)]
-    assert search["at_the_edge"](pd.DataFrame(rows), ["rate=1", "variance_weight+covariance_weight=0.1,1"]) == []
+@pytest.mark.parametrize(("best", "further"), [(16e-3, [16e-3, 32e-3]), (0.5e-3, [0.5e-3, 0.25e-3])])
+def test_a_best_rate_at_the_end_of_what_was_tried_gets_the_next_one(tried, best, further):
+    settings, said = tried("vanilla", lambda chosen: -abs(np.log(chosen["rate"] / best)))
+    assert [chosen["rate"] for chosen in settings[4:6]] == further
+    assert len(settings) == 8 and f"rate {best:g}:" in said
+
+
+def test_the_criterion_is_of_the_trainings_with_these_values_alone(search):
+    rows = [
+        {"run": "r", "seed": 0, "rate": 1.0, "a": 10.0, "b": 20.0, "a_projected": 0.0, "effective_rank": 1.0},
+        {"run": "r", "seed": 1, "rate": 1.0, "a": 20.0, "b": 30.0, "a_projected": 0.0, "effective_rank": 1.0},
+        {"run": "r", "seed": 0, "rate": 1.0, "projection_std": 0.02, "a": 90.0, "b": 90.0, "effective_rank": 1.0},
+    ]
+    assert search["mean_of"](rows, ("a", "b"), rate=1.0) == 20.0
 
 
 def test_a_schedule_is_a_factor_on_epochs_and_warm_up(search):

@@ -166,16 +166,20 @@ def pairs(lines: Sequence[tuple[str, Sequence[tuple[str, bool]]]], name: str, ca
 
 
 def draw(results: Path, name: str) -> None:
-    """Draw one of FIGURES from the results and show it below a notebook's cell."""
+    """Draw one of FIGURES from the results and show it below a notebook's cell, in parts that fit on a page each."""
     with rc_context(style.RC):
-        picture(FIGURES[name].draw(results), CAPTIONS[name])
+        for figure in FIGURES[name].parts(results):
+            picture(figure, CAPTIONS[name], narrow=bool(figure.get_figwidth() < style.WIDTH))
 
 
-def picture(figure: Figure, alt: str) -> None:
-    """Show a figure below a notebook's cell, with a description for those who cannot see it."""
+def picture(figure: Figure, alt: str, narrow: bool = False) -> None:
+    """Show a figure below a notebook's cell, with a description for those who cannot see it.
+
+    A narrow one is shown whole on a phone; others are wider than its screen, and are moved below it.
+    """
     stream = BytesIO()
     figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
-    _show(stream.getvalue(), "png", alt)
+    _show(stream.getvalue(), "png", alt, narrow)
 
 
 def photograph(path: Path, alt: str) -> None:
@@ -185,10 +189,13 @@ def photograph(path: Path, alt: str) -> None:
     _show(path.read_bytes(), "jpeg", alt)
 
 
-def _show(content: bytes, kind: str, alt: str) -> None:
+def _show(content: bytes, kind: str, alt: str, narrow: bool = False) -> None:
     from IPython.display import Image, display  # only where there is a notebook
 
-    display(Image(content, format=kind), metadata={f"image/{kind}": {"alt": alt}})
+    display(
+        Image(content, format=kind),
+        metadata={f"image/{kind}": {"alt": alt, **({"unconfined": True} if narrow else {})}},
+    )
 
 
 def _look(table: pd.DataFrame, name: str, caption: str) -> Styler:

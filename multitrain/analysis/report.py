@@ -264,4 +264,4 @@ def _upper(text: str) -> str:
 
 
 def _points(text: str) -> str:
-    return f"{float(text):+.1f}" if text else "-"
+    return f"{round(float(text), 1) + 0.0:+.1f}" if text else "-"  # never -0.0

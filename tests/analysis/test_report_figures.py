@@ -39,8 +39,8 @@ def test_every_claim_is_drawn_with_its_interval_and_named_verdict(root: Path):
     figure = FIGURES["forest"].draw(root)
     (axes,) = shown(figure)
     said = [text.get_text() for text in axes.texts]
-    assert said == ["Primary claims", "holds", "does not hold", "Not in the paper", "undetermined"]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["A <b> claim.", "↳ A second.", "A third."]
+    first, second = ["A <b> claim.", "holds"], ["↳ A second.", "does not hold"]
+    assert said == ["Primary claims", *first, *second, "Not in the paper", "A third.", "undetermined"]
     means = [line for line in axes.lines if line.get_marker() == "s" and line.get_markersize() == 6]
     assert [line.get_xdata()[0] for line in means] == [4, -4, 0]
     assert [line.get_color() for line in means] == [style.GREEN, style.VERMILION, "0.35"]
@@ -52,6 +52,13 @@ def test_every_claim_is_drawn_with_its_interval_and_named_verdict(root: Path):
     (margin,) = [patch for patch in axes.patches if patch.get_x() == -2]
     assert margin.get_width() == 4
     assert "2 seeds a claim (0, 3)" in texts(figure) and "intervals over seeds and videos" in texts(figure)
+
+
+def test_a_page_has_a_forest_for_each_group_of_claims(root: Path):
+    first, second = FIGURES["forest"].parts(root)
+    assert "Primary claims" in texts(first) and "A second." in texts(first) and "A third." not in texts(first)
+    assert "Not in the paper" in texts(second) and "A third." in texts(second)
+    assert len(FIGURES["spread"].parts(root)) == 1
 
 
 def test_one_seed_is_said_to_be_one(tmp_path: Path):

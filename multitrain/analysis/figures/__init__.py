@@ -1,5 +1,6 @@
 """Figures of the results, each drawn from the tables in the results folder alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +24,11 @@ class Drawing:
     def draw(self, results: Path) -> Figure:
         """Draw it from the files `inputs` of the results folder."""
         return self._part("draw")(results)
+
+    def parts(self, results: Path) -> Sequence[Figure]:
+        """The same as figures that each fit on a page: several where its module has `parts`."""
+        module = import_module(outputs.figure_module(self.name))
+        return module.parts(results) if hasattr(module, "parts") else (self.draw(results),)
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -19,8 +19,9 @@ TEXT = ("claim", "primary", "same_fact_as", "stated_by", "text", "scope", "label
 NUMBERS = ("difference", "low", "high", "paper_difference", "margin")
 COLOURS = {HOLDS: style.GREEN, FAILS: style.VERMILION, EQUIVALENT: style.BLUE, MIXED: style.PURPLE}
 OTHER = "0.35"  # undetermined, or no verdict
-LETTERS = 50  # of a line of a claim's text
-LINE, SMALL, GAP, HEAD = 0.155, 0.075, 0.08, 0.26  # inches: a line of text, a dataset, between claims, a heading
+WIDTH = 5.2  # inches: texts stand above their intervals, so that a phone can show it whole
+LETTERS = 62  # of a line of a claim's text, beside its verdict
+LINE, SMALL, GAP, HEAD = 0.15, 0.07, 0.1, 0.26  # inches: a line of text, a dataset, between claims, a heading
 WIDEST = 60  # points: a wider interval is cut at the axis' end
 FAR = 10  # points beyond ours: a difference of the paper's that is farther stands at the axis' end, as an arrow
 
@@ -28,26 +29,40 @@ FAR = 10  # points beyond ours: a difference of the paper's that is farther stan
 @style.styled
 def draw(results: Path) -> Figure:
     """The mean over a claim's datasets large, its datasets small below; primary claims first."""
+    return _figure(_groups(_read(results)))
+
+
+def parts(results: Path) -> list[Figure]:
+    """The same, a figure for each group of claims, so that each fits on a page."""
+    return [
+        style.styled(lambda _, name=name, its=its: _figure({name: its}))(results)
+        for name, its in _groups(_read(results)).items()
+    ]
+
+
+def _read(results: Path) -> pd.DataFrame:
     rows = read(results, INPUTS[0], (*TEXT, "scale", "synthetic"), NUMBERS)
-    rows = only(rows, results / INPUTS[0], "claim with a difference", rows["difference"].notna())
-    groups = _groups(rows)
+    return only(rows, results / INPUTS[0], "claim with a difference", rows["difference"].notna())
+
+
+def _figure(groups: dict[str, list[pd.DataFrame]]) -> Figure:
+    rows = pd.concat([its for claims in groups.values() for its in claims])
     labels = list(dict.fromkeys(rows.loc[rows["scope"] == "dataset", "label"]))
     heights = [HEAD + sum(map(_height, its)) for its in groups.values()]
-    figure = style.new(1.9 + sum(heights))
+    figure = style.new(2.2 + sum(heights), WIDTH)
     axes = figure.subplots()
     _axis(axes, rows)
-    place, ticks = 0.0, []
+    place = 0.0
     for (title, claims), height in zip(groups.items(), heights, strict=True):
         axes.text(0, place + 0.6 * HEAD, title, transform=axes.get_yaxis_transform(), weight="bold", va="center")
         end, place = place + height, place + HEAD
         for its in claims:
-            ticks.append(_claim(axes, its, place, labels))
+            _claim(axes, its, place, labels)
             place += _height(its)
         place = end
     axes.set_ylim(place, 0)
-    axes.set_yticks([at for at, _ in ticks], [text for _, text in ticks])
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="y", visible=False)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
     _explain(figure, rows, labels)
     return figure
 
@@ -71,14 +86,17 @@ def _text(its: pd.DataFrame) -> list[str]:
 
 
 def _height(its: pd.DataFrame) -> float:
-    return GAP + max(LINE * len(_text(its)), LINE + SMALL * (len(its) - 1))
+    return GAP + LINE * (len(_text(its)) + 1) + SMALL * (len(its) - 1)
 
 
-def _claim(axes: Axes, its: pd.DataFrame, top: float, labels: list[str]) -> tuple[float, str]:
-    """Draw a claim that begins at `top`; where its text stands, and the text."""
+def _claim(axes: Axes, its: pd.DataFrame, top: float, labels: list[str]) -> None:
+    """Draw a claim that begins at `top`: text and verdict, and below them the mean's interval, then the datasets'."""
     first, text = its.iloc[0], _text(its)
     colour = COLOURS.get(first["claim_verdict"], OTHER)
-    at = top + LINE / 2
+    said = {"transform": axes.get_yaxis_transform(), "va": "top", "zorder": 5}
+    axes.text(0, top, "\n".join(text), linespacing=1.1, **said)
+    axes.text(1, top, first["claim_verdict"], ha="right", color=colour, weight="bold", **said)
+    at = top + LINE * (len(text) + 0.5)
     _interval(axes, first, at, colour, 2)
     axes.plot(first["difference"], at, "s", color=colour, markersize=6, zorder=4)
     if pd.notna(paper := first["paper_difference"]):
@@ -91,8 +109,6 @@ def _claim(axes: Axes, its: pd.DataFrame, top: float, labels: list[str]) -> tupl
         own, _, marker = style.series(labels.index(row["label"]))
         _interval(axes, row, below, own, 0.8)
         axes.plot(row["difference"], below, marker, color=own, markersize=3.5, zorder=3)
-    axes.text(1.02, at, first["claim_verdict"], transform=axes.get_yaxis_transform(), va="center", color=colour)
-    return top + LINE * len(text) / 2, "\n".join(text)
 
 
 def _interval(axes: Axes, row: pd.Series, at: float, colour: str, width: float) -> None:
@@ -141,4 +157,5 @@ def _explain(figure: Figure, rows: pd.DataFrame, labels: list[str]) -> None:
         "No line: no answer differs from another, so that there is no interval",
         "A claim with points of its own is drawn with them taken off",
         marks=marks,
+        columns=2,
     )

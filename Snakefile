@@ -44,4 +44,4 @@ rule all:
 
 rule datasets:
     input:
-        expand(rules.prepare.output, dataset=PLAN.scale.datasets),
+        expand(rules.prepare.output, dataset=PLAN.scale.datasets, world=PLAN.worlds),

@@ -41,6 +41,7 @@ from multitrain.options import (
     Threads,
     Wait,
     Workers,
+    WorldNumber,
 )
 from multitrain.progress import outlive_readers, progress
 
@@ -146,6 +147,7 @@ def _job(run: str, scale: str, config: Path, seed: int, data: Path, results: Pat
 def synth(
     dataset: DatasetName,
     scale: ScaleName = "mini",
+    world: WorldNumber = 0,
     config: ConfigFolder = Path("config"),
     data: DataFolder = Path("data"),
     jobs: Jobs = 1,
@@ -158,13 +160,15 @@ def synth(
     reader = loaded.dataset(dataset).reader
     if loaded.world is None:
         raise UserError(f"scale {loaded.name} has no synthetic world: its raw files come from the publishers")
-    publish(dataset, loaded.world, loaded.raw_folder(dataset, data), reader, jobs, _bar(f"synth {dataset}"), wait)
+    raw = loaded.raw_folder(dataset, data, world)
+    publish(dataset, loaded.world.number(world), raw, reader, jobs, _bar(f"synth {dataset}"), wait)
 
 
 @app.command()
 def prepare(
     dataset: DatasetName,
     scale: ScaleName = "mini",
+    world: WorldNumber = 0,
     config: ConfigFolder = Path("config"),
     data: DataFolder = Path("data"),
     jobs: Jobs = 1,
@@ -175,8 +179,8 @@ def prepare(
     from multitrain.sources.prepare import prepare as run_prepare
     from multitrain.sources.roles import require_prepared
 
-    settings, folder = loaded.dataset(dataset), data / loaded.name / dataset
-    raw = loaded.raw_folder(dataset, data)
+    settings, folder = loaded.dataset(dataset), loaded.clips_folder(dataset, data, world)
+    raw = loaded.raw_folder(dataset, data, world)
     manifest = run_prepare(dataset, settings, raw, folder, jobs=jobs, progress=_bar(f"prepare {dataset}"), wait=wait)
     require_prepared(raw, manifest)
 

@@ -1,6 +1,7 @@
 """`multitrain data ...`: what people ask of their data without Snakemake."""
 
 import csv
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,17 @@ import typer
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
 from multitrain.files import atomic
-from multitrain.options import ConfigFolder, DataFolder, DatasetName, Jobs, PublishedFolder, ResultsFolder, ScaleName
+from multitrain.options import (
+    ConfigFolder,
+    DataFolder,
+    DatasetName,
+    Jobs,
+    PublishedFolder,
+    ResultsFolder,
+    ScaleName,
+    WorldNumber,
+    WorldNumbers,
+)
 from multitrain.overwrite import require_own
 from multitrain.progress import progress
 
@@ -26,11 +37,13 @@ def status(scale: ScaleName = "mini", config: ConfigFolder = Path("config"), dat
     loaded = load_scale(scale, config)
     head = ["dataset", "raw files", "state", "prepared", "annotated", "missing", "raw disk", "clips on disk"]
     rows = [head]
-    for name, settings in loaded.datasets.items():
-        found = of_dataset(settings, loaded.raw_folder(name, data), data / loaded.name / name)
+    worlds = loaded.worlds_on_disk(data)
+    for world, (name, settings) in product(worlds, loaded.datasets.items()):
+        found = of_dataset(settings, loaded.raw_folder(name, data, world), loaded.clips_folder(name, data, world))
         missing = ", ".join(f"{count} {reason}" for reason, count in found.missing.items())
         annotated = "?" if found.annotated is None else str(found.annotated)
         sizes = [_size(found.raw_bytes), _size(found.prepared_bytes)]
+        name = loaded.in_world(name, world)
         rows.append([name, found.raw, found.state, str(found.prepared), annotated, missing or "-", *sizes])
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     for row in rows:
@@ -50,6 +63,7 @@ def _size(count: float) -> str:
 def check(
     dataset: DatasetName,
     scale: ScaleName = "mini",
+    world: WorldNumber = 0,
     config: ConfigFolder = Path("config"),
     data: DataFolder = Path("data"),
     sample: Annotated[int, typer.Option(min=1, help="Clips to decode, drawn by the seed.")] = SAMPLE,
@@ -66,7 +80,7 @@ def check(
     settings = loaded.dataset(dataset)
     from multitrain.data.manifest import read_manifest
 
-    manifest = read_manifest(data / loaded.name / dataset / "manifest.parquet")
+    manifest = read_manifest(loaded.clips_folder(dataset, data, world) / "manifest.parquet")
     rows = chosen(manifest, None if every else sample, seed)
     wrong = []
     with progress(f"check {dataset}", "clip", len(rows)) as bar:
@@ -92,10 +106,11 @@ def account(
     data: DataFolder = Path("data"),
     results: ResultsFolder = Path("results"),
     published: PublishedFolder = Path("resources/published"),
+    world: WorldNumbers = None,
 ) -> None:
     """Account for every clip: datasets.csv, datasets.md, and leakage.csv of videos both trained on and tested on."""
     from multitrain.analysis.accounting import write_accounting
 
     loaded = load_scale(scale, config)
     require_own([results / "datasets.csv"], loaded.name, results)
-    write_accounting(loaded, load_experiments(config, loaded), data, results, published)
+    write_accounting(loaded, load_experiments(config, loaded), data, results, published, tuple(world or (0,)))

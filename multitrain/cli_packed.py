@@ -94,7 +94,7 @@ def render(
         check.require_same_settings(study, scale, experiments, config)
     check.require_whole(study, experiments, "pack it with what is missing (--with)")
     require_own((path for path in out.glob("*") if path.suffix in (".csv", ".parquet")), study.scale, out)
-    unpack(study, out)
+    unpack(study, out, scale)
     folders = {"config": config or out / "config", "results": out, "published": published, "measured": measured}
     _render(study.scale, study.seeds(), scale.smoke_test, folders, notebooks)
 

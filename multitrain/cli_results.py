@@ -1,11 +1,13 @@
 """Commands that turn what runs left behind into tables, figures and pages."""
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from multitrain.config import Scale
 from multitrain.configfile import load_claims, load_experiments, load_scale
 from multitrain.options import (
     ConfigFolder,
@@ -16,6 +18,7 @@ from multitrain.options import (
     ResultsFolder,
     ScaleName,
     Seeds,
+    WorldNumber,
 )
 from multitrain.overwrite import require_own
 
@@ -52,6 +55,12 @@ class Analysis(StrEnum):
     evidence = "evidence"  # of what those above wrote
     claims = "claims"  # of evidence too
     study = "study"  # runs, seeds, curves, deviations: what the report shows beside them
+
+
+def _relations(scale: Scale, data: Path, seed: int) -> tuple[Path, ...]:
+    """The files of related classes in the world of a seed."""
+    folders = (scale.raw_folder(name, data, scale.world_of(seed)) for name in scale.related_datasets())
+    return tuple(folder / "relations.csv" for folder in folders)
 
 
 @app.command()
@@ -115,8 +124,7 @@ def analyse(
     common = (loaded, experiments, seeds, results)
     match name:
         case Analysis.projections:
-            relations = tuple(loaded.raw_folder(each, data) / "relations.csv" for each in loaded.related_datasets())
-            projections.write_projections(*common, experiments.projecting_runs(), relations)
+            projections.write_projections(*common, experiments.projecting_runs(), partial(_relations, loaded, data))
         case Analysis.recovery:
             recovery.write_recovery(*common, experiments.projecting_runs())
         case Analysis.networks:
@@ -147,6 +155,7 @@ def analyse(
 def survey(
     dataset: DatasetName,
     scale: ScaleName = "mini",
+    world: WorldNumber = 0,
     config: ConfigFolder = Path("config"),
     data: DataFolder = Path("data"),
     results: ResultsFolder = Path("results"),
@@ -154,12 +163,13 @@ def survey(
     """Look at a prepared dataset: clips a class, durations, what is missing, and frames of a clip of each class."""
     from multitrain.analysis.survey import write_survey
 
-    write_survey(dataset, load_scale(scale, config), data, results)
+    write_survey(dataset, load_scale(scale, config), data, results, world)
 
 
 @app.command()
 def overview(
     scale: ScaleName = "mini",
+    world: WorldNumber = 0,
     config: ConfigFolder = Path("config"),
     data: DataFolder = Path("data"),
     results: ResultsFolder = Path("results"),
@@ -168,7 +178,7 @@ def overview(
     from multitrain.analysis.strips import write_overview
 
     loaded = load_scale(scale, config)
-    write_overview(loaded, data, results / "datasets" / loaded.name / "overview.jpg")
+    write_overview(loaded, data, results / "datasets" / loaded.name / "overview.jpg", world=world)
 
 
 @app.command()

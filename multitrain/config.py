@@ -6,6 +6,7 @@ shown, the same at every scale, is in multitrain/experiments.py.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -127,6 +128,11 @@ class World(Settings):
     width: Count = Field(96, description="pixels of a published video")
     fps: Positive = Field(12.0, description="rate of a published video")
     videos: dict[Name, Published] = Field(description="videos a dataset; its clips for untrimmed ones are more")
+    run_seeds: Count | None = Field(
+        None,
+        description="training seeds that share a world; 5: seeds 0 to 4 have world 0, seeds 5 to 9 world 1, made from "
+        "the next world seed; null: one world for all",
+    )
     bias: dict[Name, dict[str, Any]] = Field({}, description="values of multitrain/bias.py that a dataset has instead")
 
     @model_validator(mode="after")
@@ -147,6 +153,10 @@ class World(Settings):
     def bias_of(self, dataset: str) -> Bias:
         """What varies in a dataset of this world."""
         return Bias.model_validate(BIASES[dataset].model_dump() | self.bias.get(dataset, {}))
+
+    def number(self, world: int) -> "World":
+        """The world of that number, whose classes, nuisances and videos come from a seed of its own."""
+        return self.model_copy(update={"seed": self.seed + world})
 
 
 class Model(Settings):
@@ -205,6 +215,31 @@ class Scale(Settings):
             )
         return self
 
+    @property
+    def several_worlds(self) -> bool:
+        """Whether groups of training seeds have worlds of their own."""
+        return self.world is not None and self.world.run_seeds is not None
+
+    def world_of(self, seed: int) -> int:
+        """The number of the world in which runs of a training seed are trained and tested; 0 where there is one."""
+        return seed // self.world.run_seeds if self.several_worlds else 0
+
+    def worlds(self, seeds: Iterable[int]) -> tuple[int, ...]:
+        """The worlds of some training seeds, each once, in the order of the seeds."""
+        return tuple(dict.fromkeys(map(self.world_of, seeds)))
+
+    def by_world(self, seeds: Iterable[int]) -> dict[int, tuple[int, ...]]:
+        """Some training seeds, sorted into their worlds."""
+        found: dict[int, list[int]] = {}
+        for seed in seeds:
+            found.setdefault(self.world_of(seed), []).append(seed)
+        return {world: tuple(its) for world, its in found.items()}
+
+    def first_world(self, seeds: Iterable[int]) -> tuple[int, ...]:
+        """Those of the seeds that have the first one's world: what is told by class is told of them."""
+        listed = tuple(seeds)
+        return tuple(seed for seed in listed if self.world_of(seed) == self.world_of(listed[0]))
+
     def dataset(self, name: str) -> Dataset:
         """The dataset of that name, or an error that lists those there are."""
         if name not in self.datasets:
@@ -223,10 +258,35 @@ class Scale(Settings):
         """The datasets whose related classes the synthetic world lists: all, or none where some are real."""
         return tuple(self.datasets) if all(map(self.synthetic, self.datasets)) else ()
 
-    def raw_folder(self, name: str, data: Path) -> Path:
+    def in_world(self, name: str, world: int) -> str:
+        """`world1/NAME` of a scale with several worlds, else the name as it is."""
+        return f"world{world}/{name}" if self.several_worlds else name
+
+    def worlds_on_disk(self, data: Path) -> tuple[int, ...]:
+        """The worlds of which anything has been made, or the first."""
+        folders = (data / self.name).glob("world[0-9]*") if self.several_worlds else ()
+        numbers = (folder.name.removeprefix("world") for folder in folders)
+        return tuple(sorted(int(number) for number in numbers if number.isdecimal())) or (0,)
+
+    @property
+    def place(self) -> str:
+        """Where clips lie in the scale's folder of data, as a pattern of `dataset` and, of several, `world`."""
+        return "world{world}/{dataset}" if self.several_worlds else "{dataset}"
+
+    def clips_folder(self, name: str, data: Path, world: int = 0) -> Path:
+        """Where a dataset's clips and their manifest lie: DATA/SCALE/DATASET, of several worlds in a folder each.
+
+        Raises:
+            UserError: no such dataset, or a world other than 0 of a scale that has one.
+        """
+        if world and not self.several_worlds:
+            raise UserError(f"scale {self.name} has no world {world}: leave --world out, or set world.run_seeds")
+        return data / self.name / self.in_world(name, world)
+
+    def raw_folder(self, name: str, data: Path, world: int = 0) -> Path:
         """Where a dataset's raw files lie: as its settings say, else in the data folder."""
         raw = self.dataset(name).raw
-        return Path(raw) if raw else data / self.name / name / "raw"
+        return Path(raw) if raw else self.clips_folder(name, data, world) / "raw"
 
     @property
     def fingerprint(self) -> str:

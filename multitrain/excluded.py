@@ -16,13 +16,14 @@ from multitrain.data.manifest import Manifest, read_manifest
 from multitrain.errors import UserError
 
 
-def excluded(scale: Scale, dataset: str, tested: tuple[str, ...], folder: Path) -> str:
+def excluded(scale: Scale, dataset: str, tested: tuple[str, ...], data: Path, world: int = 0) -> str:
     """`3 clips, 4c9f...`: the training clips of `dataset` whose videos the datasets `tested` test; "" for none.
 
-    `folder` has a folder a dataset. A manifest that is not there yet, or cannot be read, counts as without such videos:
+    `data` has a folder a scale. A manifest that is not there yet, or cannot be read, counts as without such videos:
     the training waits for it, and Snakemake asks again when it has been made.
     """
-    clips, *others = (_read(folder / name / "manifest.parquet") for name in (dataset, *tested))
+    folders = (scale.clips_folder(name, data, world) for name in (dataset, *tested))
+    clips, *others = (_read(folder / "manifest.parquet") for folder in folders)
     found = {name: manifest for name, manifest in zip(tested, others, strict=True) if manifest}
     if clips is None or not found:
         return ""

@@ -41,6 +41,12 @@ DataFolder = Annotated[Path, typer.Option("--data", help="Folder of raw files an
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Folder of runs and tables.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes side by side; changes nothing but speed.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="SEED", parser=_parsed, help="Seed of the run.")]
+WorldNumber = Annotated[
+    int, typer.Option("--world", metavar="WORLD", min=0, help="Of several worlds in a scale: seeds of runs share one.")
+]
+WorldNumbers = Annotated[
+    list[int] | None, typer.Option("--world", metavar="WORLD", min=0, help="Worlds of the scale. \\[default: 0]")
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=1024, help="Processor threads of the computation.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that decode ahead; 0: none.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: an accelerator where there is one.")]

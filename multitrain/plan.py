@@ -58,17 +58,27 @@ class Plan:
                 )
         return cls(folder, project, scale, experiments, load_claims(folder, experiments))
 
-    def options(self, *folders: str) -> str:
-        """What every command is told: the scale, where its settings are, and the folders it needs (data, results)."""
+    def options(self, *folders: str, world: int | Iterable[int] = 0) -> str:
+        """What every command is told: the scale, where its settings are, and the folders it needs (data, results).
+
+        Of a scale with several worlds, those that are about clips are told which.
+        """
         words = ["--scale", self.scale.name, "--config-dir", self.folder]
+        for number in (world,) if isinstance(world, int) else world:
+            words += ["--world", str(number)] if self.scale.several_worlds else []
         for name in folders:
             words += [f"--{name}", getattr(self.project, name)]
         return shlex.join(words)
 
     # What each job depends on, as text: when it changes, Snakemake runs the job again.
 
-    def synth_settings(self, dataset: str) -> str:
-        world = self.scale.world.model_dump(mode="json", exclude={"videos"})
+    @property
+    def worlds(self) -> tuple[int, ...]:
+        """The worlds of all seeds."""
+        return self.scale.worlds(self.project.seeds)
+
+    def synth_settings(self, dataset: str, number: int = 0) -> str:
+        world = self.scale.world.number(number).model_dump(mode="json", exclude={"videos", "run_seeds"})
         return _text(world=world, videos=self.scale.world.videos[dataset], reader=self.scale.datasets[dataset].reader)
 
     def prepare_settings(self, dataset: str) -> str:
@@ -79,10 +89,10 @@ class Plan:
             )
         )
 
-    def train_settings(self, name: str) -> str:
+    def train_settings(self, name: str, seed: int | str) -> str:
         """Another title or other test views of a dataset change no training; nor does another run."""
         run = self.experiments.runs[name]
-        left_out = self._excluded(name)
+        left_out = self._excluded(name, self.scale.world_of(int(seed)))
         return _text(
             **({"excluded": left_out} if left_out else {}),
             run=run,
@@ -119,14 +129,14 @@ class Plan:
         others = [other for run in chain for reader in self._read_by(run) for other in self._guarded(*reader)]
         return list(dict.fromkeys(others))
 
-    def wait_for_compared(self, name: str, prepare: Checkpoint) -> list[str]:
+    def wait_for_compared(self, name: str, seed: int | str, prepare: Checkpoint) -> list[str]:
         """No files, once the manifests are there that tell which clips the run leaves out.
 
         Snakemake makes the jobs that ask for them anew when a manifest has come, and decides again which have to run.
         That has to be so for all costly jobs of a run: where the training alone asks, the jobs after it run without it.
         """
         for dataset in self.compared_datasets(name):
-            prepare.get(dataset=dataset)
+            prepare.get(dataset=dataset, world=self.scale.world_of(int(seed)))
         return []
 
     def _read_by(self, name: str) -> list[tuple[str, str]]:
@@ -136,11 +146,11 @@ class Plan:
             (run, dataset) for run in filter(None, (name, paced)) for dataset in self.experiments.runs[run].datasets
         ]
 
-    def _excluded(self, name: str) -> dict[str, str]:
+    def _excluded(self, name: str, world: int) -> dict[str, str]:
         """What is left out of the clips of each run and dataset, where anything is."""
-        folder = Path(self.project.data) / self.scale.name
+        data = Path(self.project.data)
         found = {
-            f"{run} {dataset}": excluded(self.scale, dataset, tested, folder)
+            f"{run} {dataset}": excluded(self.scale, dataset, tested, data, world)
             for run, dataset in self._read_by(name)
             if (tested := self._guarded(run, dataset))
         }

@@ -33,7 +33,7 @@ def with_dataset(plan: Plan, name: str, **updates) -> Plan:
 def jobs(plan: Plan) -> dict[tuple[str, str], str]:
     """The settings of every job of the plan."""
     found = {("table", name): plan.table_settings(name) for name in plan.experiments.tables}
-    found |= {("train", name): plan.train_settings(name) for name in plan.experiments.runs}
+    found |= {("train", name): plan.train_settings(name, 0) for name in plan.experiments.runs}
     for name in plan.scale.datasets:
         found["synth", name] = plan.synth_settings(name)
         found["prepare", name] = plan.prepare_settings(name)
@@ -144,7 +144,7 @@ def test_a_training_waits_for_the_test_sets_that_its_videos_may_be_in():
     assert set(plan.compared_datasets("ssv2_baseline")) == {"mit", "actnet"}  # through the run it starts from
     kept = Plan.load({"scale": "paper", "exclude_leaks": False}, str(CONFIG))
     assert kept.compared_datasets("k400_baseline") == []
-    assert plan.train_settings("k400_baseline") != kept.train_settings("k400_baseline")
+    assert plan.train_settings("k400_baseline", 0) != kept.train_settings("k400_baseline", 0)
     assert Plan.load({}, str(CONFIG)).compared_datasets("k400_baseline") == []  # synthetic: nothing to leak
 
 
@@ -171,7 +171,7 @@ def settings(tmp_path: Path):
         plan = Plan.load({"scale": "paper", "data": str(tmp_path)}, str(CONFIG))
         runs = {**plan.experiments.runs, **{name: Run.model_validate(run) for name, run in extra.items()}}
         plan = replace(plan, experiments=plan.experiments.model_copy(update={"runs": runs}))
-        return {name: plan.train_settings(name) for name in runs}
+        return {name: plan.train_settings(name, 0) for name in runs}
 
     return make
 

@@ -1,5 +1,6 @@
 """Every clip of every dataset accounted for: datasets.csv and .md, and the videos that leak in leakage.csv."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,20 +22,26 @@ ROLES = ("train", "validation", "test")  # of the publisher; each has a word of 
 SHARED = ("duplicate", "no label")  # a row of this kind may have the id of a clip that is there
 
 
-def write_accounting(scale: Scale, experiments: Experiments, data: Path, results: Path, published: Path) -> None:
+def write_accounting(
+    scale: Scale, experiments: Experiments, data: Path, results: Path, published: Path, worlds: Sequence[int] = (0,)
+) -> None:
     """Write datasets.csv, datasets.md and leakage.csv.
 
-    Reads <data>/<scale>/<dataset>/manifest.parquet, missing.csv and, where it is, annotated.csv of every dataset.
+    Reads manifest.parquet, missing.csv and, where it is, annotated.csv of every dataset of every world.
     Raises a UserError where a clip is in neither of the first two, or in both.
     """
-    folders = {name: data / scale.name / name for name in scale.datasets}
-    manifests = {name: read_manifest(folder / "manifest.parquet") for name, folder in folders.items()}
     paper = read_published(published / "datasets.csv")
-    parts = [account(scale, name, manifests[name], folders[name], paper) for name in scale.datasets]
+    parts, found = [], []
+    for world in worlds:
+        folders = {name: scale.clips_folder(name, data, world) for name in scale.datasets}
+        manifests = {name: read_manifest(folder / "manifest.parquet") for name, folder in folders.items()}
+        its = [account(scale, name, manifests[name], folders[name], paper) for name in scale.datasets]
+        parts += [part.assign(world=world) for part in its] if scale.several_worlds else its
+        found.append(leaks(scale, manifests))
     table = pd.concat(parts, ignore_index=True)
     if not table["not_in_fraction"].any():
         table = table.drop(columns="not_in_fraction")
-    pairs = leaks(scale, manifests)
+    pairs = pa.concat_tables(found)
     of_runs = leaks_of_runs(experiments, pairs)
     _write(results / "datasets.csv", table)
     with atomic(results / "leakage.csv") as temporary:

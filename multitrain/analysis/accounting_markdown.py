@@ -55,7 +55,7 @@ def _counts(scale: Scale, table: pd.DataFrame) -> list[str]:
         head,
         [
             [
-                scale.datasets[row.dataset].title,
+                _title(scale, row._asdict()),
                 row.publisher_split,
                 "-" if pd.isna(row.published) else f"{int(row.published):,}",
                 f"{row.annotated:,}",
@@ -67,12 +67,18 @@ def _counts(scale: Scale, table: pd.DataFrame) -> list[str]:
     )
 
 
+def _title(scale: Scale, row: dict) -> str:
+    """A dataset's name, and of several worlds which one its row is about."""
+    title = scale.datasets[row["dataset"]].title
+    return f"{title}, world {row['world']}" if "world" in row else title
+
+
 def _fractions(scale: Scale, table: pd.DataFrame) -> list[list[str]]:
     """What is said of datasets of which a part is used."""
     if "not_in_fraction" not in table:
         return []
     lines = [
-        f"- {scale.datasets[row.dataset].title}, {row.publisher_split}: {row.not_in_fraction:,} clips are not in the "
+        f"- {_title(scale, row._asdict())}, {row.publisher_split}: {row.not_in_fraction:,} clips are not in the "
         f"fraction {scale.datasets[row.dataset].fraction:g}"
         for row in table.loc[table["not_in_fraction"] > 0].itertuples()
     ]
@@ -82,7 +88,7 @@ def _fractions(scale: Scale, table: pd.DataFrame) -> list[list[str]]:
 def _reasons(scale: Scale, table: pd.DataFrame) -> list[str]:
     keys = [reason.replace(" ", "_") for reason in REASONS]
     rows = [
-        [scale.datasets[row["dataset"]].title, row["publisher_split"], *(f"{row[key]:,}" for key in keys)]
+        [_title(scale, row), row["publisher_split"], *(f"{row[key]:,}" for key in keys)]
         for row in table.to_dict("records")
     ]
     return grid(["Dataset", "Split", *REASONS], rows)
@@ -93,7 +99,7 @@ def _absent(scale: Scale, table: pd.DataFrame) -> list[str]:
     for row in table.loc[table["classes_without_clips"] > 0].itertuples():
         names = row.without_clips.split("; ")
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        title = markdown(scale.datasets[row.dataset].title)
+        title = markdown(_title(scale, row._asdict()))
         lines.append(
             f"- {title}, {row.publisher_split}: {row.classes_without_clips} of {row.classes}: "
             f"{'; '.join(map(markdown, names[:NAMED]))}{more}"

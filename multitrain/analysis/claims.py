@@ -45,6 +45,7 @@ COLUMNS = (
     *("left_projected", "right_projected", "difference_projected", "low_projected", "high_projected"),
     *("p_value_projected", "p_adjusted_projected", "p_equivalent_projected"),
     *("verdict_projected", "holds_if_paper_right_projected"),
+    *("by_world", "by_world_projected"),  # the difference in each of several worlds
     *("claim_verdict", "claim_verdict_projected", "margin"),
     *("clips", "videos", "seeds", "missing", "scale", "synthetic", "code"),
 )
@@ -112,17 +113,18 @@ def _test_part(claim: Claim, part: Part, said: Row, numbers: Numbers) -> Tested:
     row |= {key: percent(value) for key, value in named if value is not None}
     if not seeds:
         return Tested(part, row | {"verdict": NOT_RUN}, difference, {})
-    answers = numbers.cells(claim.table, part, seeds)
-    clips = {dataset: len(its.labels) for (_, dataset), its in answers.items()}
-    videos = {dataset: len(set(its.videos)) for (_, dataset), its in answers.items()}
+    worlds = numbers.cells(claim.table, part, seeds)
+    answers = [its for cells in worlds for its in cells.values()]
+    clips = [{dataset: len(its.labels) for (_, dataset), its in cells.items()} for cells in worlds]
+    videos = [{dataset: len(set(its.videos)) for (_, dataset), its in cells.items()} for cells in worlds]
     row |= {
-        "clips": " ".join(str(clips[name]) for name in part.datasets),
-        "videos": " ".join(str(videos[name]) for name in part.datasets),
-        "synthetic": "yes" if any(its.synthetic for its in answers.values()) else "no",
-        "code": " ".join(sorted({code for its in answers.values() for code in its.code})),
+        "clips": " ".join(str(sum(each[name] for each in clips)) for name in part.datasets),
+        "videos": " ".join(str(sum(each[name] for each in videos)) for name in part.datasets),
+        "synthetic": "yes" if any(its.synthetic for its in answers) else "no",
+        "code": " ".join(sorted({code for its in answers for code in its.code})),
     }
-    forms = FORMS if any(its.projected is not None for its in answers.values()) else FORMS[:1]
-    return Tested(part, row, difference, {form: compare(part, answers, projected=bool(form)) for form in forms})
+    forms = FORMS if any(its.projected is not None for its in answers) else FORMS[:1]
+    return Tested(part, row, difference, {form: compare(part, worlds, projected=bool(form)) for form in forms})
 
 
 def _rows(tested: dict[str, list[Tested]], claims: Claims) -> list[Row]:
@@ -174,6 +176,7 @@ def _cells(tested: Tested, decision: Decision, form: str) -> Row:
         shares["holds_if_paper_right"] = decision.power(tested.paper / 100)
     cells = {key: percent(value) for key, value in points.items()} | {"verdict": decision.verdict}
     cells |= {key: f"{value:.4g}" for key, value in shares.items() if value is not None}
+    cells |= {"by_world": " ".join(percent(100 * value) for value in its.by_world)} if its.by_world else {}
     if not form:
         cells |= {"standard_error": percent(100 * its.error), "seeds_error": percent(100 * its.seeds_error)}
         cells |= {} if its.std is None else {"difference_std": percent(100 * its.std)}

@@ -1,11 +1,13 @@
 """The numbers that claims are about: the paper's from its tables, ours from the runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from multitrain.analysis.answers import Answers, read_answers, require_same_clips
-from multitrain.analysis.contrasts import Estimate, estimate
+from multitrain.analysis.contrasts import Estimate, World, estimate_over_worlds
 from multitrain.analysis.runs import ranges
 from multitrain.analysis.tables import published_rows
 from multitrain.claims import Claims, Part
@@ -13,7 +15,7 @@ from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 
-Cells = Mapping[tuple[str, str], Answers]  # by method and dataset
+Cells = Mapping[tuple[str, str], Answers]  # by method and dataset, of the seeds of one world
 
 
 @dataclass(frozen=True)
@@ -25,17 +27,22 @@ class Ours:
     estimate: Estimate
 
 
-def compare(part: Part, answers: Cells, projected: bool) -> Ours:
-    """A part's accuracies, top-1; the answers are of the same clips for each dataset, and of the same seeds."""
-    right = {key: its.right(projected) for key, its in answers.items()}  # (S, N) each
-    contrast = [
+def compare(part: Part, worlds: Sequence[Cells], projected: bool) -> Ours:
+    """A part's accuracies, top-1; a world's answers are of the same clips for each dataset, and of the same seeds."""
+    right = [{key: its.right(projected) for key, its in answers.items()} for answers in worlds]  # (S, N) each
+    contrasts = [_contrast(part, answers, its) for answers, its in zip(worlds, right, strict=True)]
+    by_seed = {key: np.concatenate([its[key].mean(axis=1) for its in right]) for key in right[0]}
+    sides = [side.value(lambda *key: 100 * by_seed[key].mean()) for side in (part.left, part.right)]
+    return Ours(*sides, estimate_over_worlds(contrasts, (part.left.points - part.right.points) / 100))
+
+
+def _contrast(part: Part, answers: Cells, right: Mapping[tuple[str, str], np.ndarray]) -> World:
+    """The part's value on every clip, and the clips' videos, one of each a dataset."""
+    values = [
         sum(term.weight * right[term.method, name] for term in part.terms if term.dataset == name)
         for name in part.datasets
     ]
-    videos = [next(its.videos for (_, where), its in answers.items() if where == name) for name in part.datasets]
-    points = part.left.points - part.right.points
-    sides = [side.value(lambda *key: 100 * right[key].mean()) for side in (part.left, part.right)]
-    return Ours(*sides, estimate(contrast, videos, points / 100))
+    return values, [next(its.videos for (_, where), its in answers.items() if where == name) for name in part.datasets]
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class Numbers:
     seeds: tuple[int, ...]
     runs: Path  # <results>/runs/<scale>
     published: Path
-    _answers: dict[tuple[str, str], Answers] = field(default_factory=dict)  # by run and dataset
+    _answers: dict[tuple[str, str, int], Answers] = field(default_factory=dict)  # by run, dataset and world
     _rows: dict[Path, list[dict[str, str]]] = field(default_factory=dict)
 
     def run(self, table: str, method: str, dataset: str) -> str:
@@ -86,26 +93,30 @@ class Numbers:
         run = min(runs, key=lambda name: len(self.trained(name)))
         return next(path for path in (self.record(run, seed) for seed in self.seeds) if not path.is_file())
 
-    def cells(self, table: str, part: Part, seeds: tuple[int, ...]) -> Cells:
-        """What our runs of a part answered on its datasets' test clips, a row for each of the `seeds`."""
+    def cells(self, table: str, part: Part, seeds: tuple[int, ...]) -> list[Cells]:
+        """What our runs of a part answered on its datasets' test clips, by world, a row for each of the `seeds`."""
+        return [self._cells(table, part, world, its) for world, its in self.scale.by_world(seeds).items()]
+
+    def _cells(self, table: str, part: Part, world: int, seeds: tuple[int, ...]) -> Cells:
         found = {}
         for term in part.terms:
             run = self.run(table, term.method, term.dataset)
-            rows = [self.trained(run).index(seed) for seed in seeds]
-            found[term.method, term.dataset] = self._read(run, term.dataset).rows(rows)
+            there = self.scale.by_world(self.trained(run))[world]
+            rows = [there.index(seed) for seed in seeds]
+            found[term.method, term.dataset] = self._read(run, term.dataset, world, there).rows(rows)
         for dataset in part.datasets:
             require_same_clips([its for (_, where), its in found.items() if where == dataset])
         return found
 
-    def _read(self, run: str, dataset: str) -> Answers:
-        """The answers of all seeds that the run was trained with."""
-        if (run, dataset) not in self._answers:
-            folders = [self.record(run, seed).parent for seed in self.trained(run)]
+    def _read(self, run: str, dataset: str, world: int, seeds: tuple[int, ...]) -> Answers:
+        """The answers of all seeds of a world that the run was trained with."""
+        if (run, dataset, world) not in self._answers:
+            folders = [self.record(run, seed).parent for seed in seeds]
             found = read_answers(folders, dataset)
             if self.experiments.run(run).projection != "add":  # Eq. 4's sum of projections that were never added
                 found = replace(found, projected=None)
-            self._answers[run, dataset] = found
-        return self._answers[run, dataset]
+            self._answers[run, dataset, world] = found
+        return self._answers[run, dataset, world]
 
     def paper(self, table: str, method: str, dataset: str) -> float | None:
         """The paper's top-1, or None where it prints none."""

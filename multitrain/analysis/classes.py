@@ -36,7 +36,8 @@ def write_classes(
 ) -> None:
     """Write <results>/per_class.csv: one row a table, dataset and class, by the classes' labels.
 
-    `baseline` and `method` are rows of each of the `tables`, of the seeds that both have. A gain's interval is that of
+    `baseline` and `method` are rows of each of the `tables`, of the seeds that both have; of several worlds, whose
+    classes are others, of the first. A gain's interval is that of
     the paired contrast on the class's clips. A class without a test clip has no numbers; the gain of Y'_k is over the
     same baseline and empty where the method has no projections.
     """
@@ -49,7 +50,7 @@ def write_classes(
                 raise UserError(f"{table.title}: {(baseline, method)[runs.index(None)]} was not trained on {dataset}")
             home = results / "runs" / scale.name
             its = [seeds_of(home, run, seeds) for run in runs]
-            both = [seed for seed in its[0] if seed in its[1]] or its[0]
+            both = scale.first_world([seed for seed in its[0] if seed in its[1]] or its[0])
             folders = [[home / run / f"seed{seed}" for seed in both] for run in runs]
             records = [read_record(folder) for each in folders for folder in each]
             said = {

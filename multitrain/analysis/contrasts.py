@@ -1,4 +1,4 @@
-"""How sure an accuracy is, or a difference of accuracies: crossed random seeds and videos, a t interval.
+"""How sure an accuracy is, or a difference of accuracies: random seeds and videos, crossed in a world, a t interval.
 
 The formulas and how well they do in simulations are in docs/experiment.md.
 """
@@ -18,6 +18,8 @@ DIGITS = 12  # to which sums of fractions are rounded, so that one that is 0 is 
 SMALLEST = 1e-100  # p: smaller ones are not told apart
 NODES = 200  # of the integral over what the seeds' variance may turn out to be
 
+World = tuple[Sequence[np.ndarray], Sequence[np.ndarray]]  # values (S, N) and videos (N,), one of each a dataset
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -29,6 +31,12 @@ class Estimate:
     videos: int  # of the dataset with the fewest
     telling: int  # videos that differ from the commonest answer of their dataset
     std: float | None  # between seeds; None of one seed
+    by_world: tuple[float, ...] = ()  # the contrast in each, where there are several
+
+    @property
+    def worlds_agree(self) -> bool:
+        """Whether the contrast has one sign in every world."""
+        return not self.by_world or min(self.by_world) * max(self.by_world) > 0
 
     @cached_property
     def _columns(self) -> tuple[np.ndarray, np.ndarray]:
@@ -110,20 +118,32 @@ def estimate(values: Sequence[np.ndarray], videos: Sequence[np.ndarray], points:
     methods right - wrong as -1, 0 or 1. `videos` (N,) a dataset names each clip's video: videos are what is drawn.
     Seeds are shared by all datasets, videos are not. With one seed the error is that of other videos alone.
     """
-    if not values or not all(each.size for each in values):
+    return estimate_over_worlds([(values, videos)], points)
+
+
+def estimate_over_worlds(worlds: Sequence[World], points: float = 0.0) -> Estimate:
+    """The same of several worlds, each with `values` and `videos` of its own seeds and clips; every seed counts alike.
+
+    Videos are those of one world. Seeds are compared over all worlds, so that worlds that differ make the error larger.
+    """
+    if not worlds or not all(values and all(each.size for each in values) for values, _ in worlds):
         raise UserError("no clips: an accuracy needs at least one")
-    seeds = len(values[0])
-    by_seed = sum(each.mean(axis=1) for each in values) + points  # (S,)
-    parts = [_by_video(each, of) for each, of in zip(values, videos, strict=True)]
-    terms = [] if seeds == 1 else [(by_seed.var(ddof=1) / seeds, seeds - 1)]
-    terms += [_video_term(linear) for linear, _ in parts]
+    by_seed = [sum(each.mean(axis=1) for each in values) + points for values, _ in worlds]  # (S_w,) a world
+    together = np.concatenate(by_seed)  # (S,)
+    seeds = len(together)
+    parts = [[_by_video(*pair) for pair in zip(*world, strict=True)] for world in worlds]
+    terms = [] if seeds == 1 else [(together.var(ddof=1) / seeds, seeds - 1)]
+    for its, found in zip(by_seed, parts, strict=True):
+        share = (len(its) / seeds) ** 2
+        terms += [(share * term, df) for term, df in (_video_term(linear) for linear, _ in found)]
     return Estimate(
-        value=round(float(by_seed.mean()), DIGITS),
+        value=round(float(together.mean()), DIGITS),
         terms=tuple((float(term) if term > 10.0 ** (-2 * DIGITS) else 0.0, df) for term, df in terms),
         seeds=seeds,
-        videos=min(linear.shape[1] for linear, _ in parts),
-        telling=sum(telling for _, telling in parts),
-        std=float(by_seed.std(ddof=1)) if seeds > 1 else None,
+        videos=min(sum(linear.shape[1] for linear, _ in its) for its in zip(*parts, strict=True)),
+        telling=sum(telling for found in parts for _, telling in found),
+        std=float(together.std(ddof=1)) if seeds > 1 else None,
+        by_world=tuple(round(float(its.mean()), DIGITS) for its in by_seed) if len(worlds) > 1 else (),
     )
 
 

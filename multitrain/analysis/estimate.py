@@ -79,11 +79,13 @@ def default_speed(scale: Scale) -> Speed:
 def counts(scale: Scale, data: Path, published: Path) -> dict[str, Counts]:
     """Videos of every dataset: those of its manifest, else those that its publisher ships, as the settings divide them.
 
+    Of several worlds the first's: the others have as many, but for what is damaged.
+
     Raises:
         UserError: a dataset has neither a manifest nor a count.
     """
-    folder = data / scale.name
-    return {name: _counts(scale, name, folder / name / "manifest.parquet", published) for name in scale.datasets}
+    folders = {name: scale.clips_folder(name, data) for name in scale.datasets}
+    return {name: _counts(scale, name, folder / "manifest.parquet", published) for name, folder in folders.items()}
 
 
 def _counts(scale: Scale, name: str, manifest: Path, published: Path) -> Counts:

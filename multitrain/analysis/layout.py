@@ -105,7 +105,9 @@ def _fewer(ours: Rows) -> list[str]:
 
 def setting(scale: Scale, synthetic: bool, seeds: Sequence[str]) -> str:
     """Scale, whether it is the synthetic world, and seeds, as text."""
-    named = f"synthetic world `{scale.name}`" if synthetic else scale.name
+    worlds = scale.worlds(map(int, seeds))
+    which = f"s {' and '.join(map(str, worlds))} of" if len(worlds) > 1 else ""
+    named = f"synthetic world{which} `{scale.name}`" if synthetic else scale.name
     smoke = f"; {SMOKE_TEST}" if scale.smoke_test else ""
     return f"{named}, seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}{smoke}"
 

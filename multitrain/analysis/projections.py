@@ -1,6 +1,6 @@
 """Every projection weight of Eq. 4 as one table: a row a pair of classes of two datasets of a run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -67,15 +67,15 @@ def write_projections(
     seeds: tuple[int, ...],
     results: Path,
     runs: tuple[str, ...],
-    relations: tuple[Path, ...] = (),
+    relations: Callable[[int], tuple[Path, ...]] = lambda _: (),
 ) -> None:
     """Write <results>/projections.parquet: every class pair of every ordered pair of datasets of every run and seed.
 
     `weight` is W[target class, source class]. `scaled` is that times the standard deviation of the source class's logit
     over the views of the test clips of the target dataset, the clips whose logits W changes: how far the pair moves a
     target logit from clip to clip. A weight alone does not say so, since a source logit may be small or constant.
-    `relations` are the relations.csv of every dataset of a synthetic world; without any, classes of the same name are
-    the related ones. Pairs of datasets are in the run's order, classes in the heads'; a row group is one pair.
+    `relations` gives the relations.csv of every dataset of the world of a seed; without any, classes of the same name
+    are the related ones. Pairs of datasets are in the run's order, classes in the heads'; a row group is one pair.
     """
     unfit = [name for name in runs if experiments.run(name).projection == "none"]
     if unfit:
@@ -85,7 +85,9 @@ def write_projections(
         each
         for name in dict.fromkeys(runs)
         for seed in seeds_of(home, name, seeds)
-        for each in _projections(home / name / f"seed{seed}", name, experiments.run(name).datasets, seed, relations)
+        for each in _projections(
+            home / name / f"seed{seed}", name, experiments.run(name).datasets, seed, relations(seed)
+        )
     ]
     names = method_names(experiments, scale)
     with atomic(results / FILE) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:

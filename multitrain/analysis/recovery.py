@@ -130,7 +130,12 @@ def _by_pair(found: Found) -> dict[tuple[str, str], list[dict[str, Recovery]]]:
 
 
 def _mean(seeds: list[dict[str, Recovery]], form: str, what: str) -> float:
-    return float(np.mean([getattr(recovered[form], what) for recovered in seeds]))
+    """Over the seeds in whose world there is a related pair."""
+    return float(np.mean([getattr(recovered[form], what) for recovered in seeds if recovered[form].related]))
+
+
+def _related(seeds: list[dict[str, Recovery]]) -> bool:
+    return any(recovered["weight"].related for recovered in seeds)
 
 
 def _seeds(found: Found) -> list[str]:
@@ -140,7 +145,7 @@ def _seeds(found: Found) -> list[str]:
 
 def _summary(found: Found, scale: Scale) -> dict[str, dict[str, str]]:
     """A row of the summary by form: means over seeds and runs, then over ordered pairs; empty without related ones."""
-    pairs = [its for its in _by_pair(found).values() if its[0]["weight"].related]
+    pairs = [its for its in _by_pair(found).values() if _related(its)]
     if not pairs:
         return {}
     precision = {form: np.array([_mean(its, form, "average_precision") for its in pairs]) for form in FORMS}
@@ -152,7 +157,7 @@ def _summary(found: Found, scale: Scale) -> dict[str, dict[str, str]]:
         "synthetic": yes_no(found[0][0].synthetic),
         "seeds": " ".join(_seeds(found)),
         "ordered_pairs": str(len(pairs)),
-        "tests": str(sum(map(len, pairs))),
+        "tests": str(sum(bool(each["weight"].related) for its in pairs for each in its)),
         "difference": _number(difference.mean()),
         "difference_low": _number(low),
         "difference_high": _number(high),
@@ -165,10 +170,14 @@ def _summary(found: Found, scale: Scale) -> dict[str, dict[str, str]]:
             "form": form,
             **{name: _number(np.mean([_mean(its, form, name) for its in pairs])) for name in means},
             "ahead": str(int((difference * sign > 0).sum())),
-            "significant": str(sum(each[form].p_value <= SIGNIFICANT for its in pairs for each in its)),
+            "significant": str(sum(_p(each[form]) <= SIGNIFICANT for its in pairs for each in its)),
         }
         for form, sign in (("weight", -1), ("scaled", 1))
     }
+
+
+def _p(recovery: Recovery) -> float:
+    return 1.0 if recovery.p_value is None else recovery.p_value
 
 
 def _percent(value: str | float) -> str:
@@ -184,13 +193,15 @@ def _lines(found: Found, scale: Scale) -> list[list[str]]:
     """A line an ordered pair of datasets: means over seeds, and p of each seed."""
     lines = []
     for (source, target), its in _by_pair(found).items():
+        its = [each for each in its if each["weight"].related] or its
         first = its[0]["weight"]
-        line = [f"{scale.dataset(source).title} → {scale.dataset(target).title}", f"{first.related} of {first.pairs}"]
+        counts = dict.fromkeys(f"{each['weight'].related} of {each['weight'].pairs}" for each in its)  # by world
+        line = [f"{scale.dataset(source).title} → {scale.dataset(target).title}", " / ".join(counts)]
         if not first.related:
             lines.append([*line, *["-"] * 8])
             continue
-        for what, chance in (("precision_at_5", first.chance), ("average_precision", first.chance_average_precision)):
-            line += [_percent(chance), *(_percent(_mean(its, form, what)) for form in FORMS)]
+        for what, chance in (("precision_at_5", "chance"), ("average_precision", "chance_average_precision")):
+            line += [_percent(_mean(its, "weight", chance)), *(_percent(_mean(its, form, what)) for form in FORMS)]
         lines.append([*line, *(", ".join(f"{each[form].p_value:.4f}" for each in its) for form in FORMS)])
     return lines
 
@@ -200,7 +211,7 @@ def _sentences(summary: dict[str, dict[str, str]], found: Found, scale: Scale) -
     without = [
         f"{scale.dataset(source).title} → {scale.dataset(target).title}"
         for (source, target), its in _by_pair(found).items()
-        if not its[0]["weight"].related
+        if not _related(its)
     ]
     said = [f"- No related classes, so nothing to recover: {', '.join(without)}."] if without else []
     if not summary:

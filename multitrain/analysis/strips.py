@@ -32,16 +32,23 @@ def write_strips(
     _save(path, title, strips)
 
 
-def write_overview(scale: Scale, data: Path, path: Path, classes: int = 4) -> None:
+def kind(scale: Scale, world: int) -> str:
+    """What a title says of where clips are from: real, synthetic, or which of several synthetic worlds."""
+    if scale.several_worlds:
+        return f"synthetic, world {world}"
+    return "synthetic" if scale.world else "real"
+
+
+def write_overview(scale: Scale, data: Path, path: Path, classes: int = 4, world: int = 0) -> None:
     """Write one JPEG with some classes of every prepared dataset of a scale, evenly chosen."""
     strips = []
     for name, settings in scale.datasets.items():
-        clips = read_manifest(data / scale.name / name / "manifest.parquet").split("test")
+        clips = read_manifest(scale.clips_folder(name, data, world) / "manifest.parquet").split("test")
         for label in even(len(clips.classes), classes):
             caption = f"{settings.title}: {clips.classes[label]}"
             strips.append((caption, _strip(clips, settings, scale.model.frames, label)))
-    world = "synthetic" if scale.world else "real"
-    _save(path, f"Scale {scale.name} ({world}): frames of one test clip of some classes of each dataset", strips)
+    title = f"Scale {scale.name} ({kind(scale, world)}): frames of one test clip of some classes of each dataset"
+    _save(path, title, strips)
 
 
 def even(count: int, most: int) -> list[int]:

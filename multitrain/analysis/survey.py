@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from multitrain.analysis.strips import even, write_strips
+from multitrain.analysis.strips import even, kind, write_strips
 from multitrain.config import Scale
 from multitrain.data.manifest import REASONS, SPLITS, Manifest, Missing, read_manifest
 from multitrain.errors import UserError
@@ -17,13 +17,13 @@ SHOWN = 40  # classes with a strip of frames
 EXAMPLES = 3
 
 
-def write_survey(dataset: str, scale: Scale, data: Path, results: Path) -> None:
+def write_survey(dataset: str, scale: Scale, data: Path, results: Path, world: int = 0) -> None:
     """Write classes.csv, durations.csv, missing.csv and strips.jpg into <results>/datasets/<scale>/<dataset>/.
 
-    Reads <data>/<scale>/<dataset>/manifest.parquet, missing.csv and one test clip of each class shown.
+    Reads manifest.parquet, missing.csv and one test clip of each class shown; of several worlds those of one.
     """
     settings = scale.dataset(dataset)
-    source, target = data / scale.name / dataset, results / "datasets" / scale.name / dataset
+    source, target = scale.clips_folder(dataset, data, world), results / "datasets" / scale.name / dataset
     manifest = read_manifest(source / "manifest.parquet")
     if not len(manifest):
         raise UserError(f"{source / 'manifest.parquet'}: no clips: prepare the dataset again")
@@ -37,8 +37,9 @@ def write_survey(dataset: str, scale: Scale, data: Path, results: Path) -> None:
         if len(labels) == len(manifest.classes)
         else (f"{len(labels)} of {len(manifest.classes)} classes, evenly chosen")
     )
-    world = "synthetic" if scale.world else "real"
-    title = f"{settings.title} ({world}, scale {scale.name}), {every}: frames of one test clip, the first view"
+    title = (
+        f"{settings.title} ({kind(scale, world)}, scale {scale.name}), {every}: frames of one test clip, the first view"
+    )
     write_strips(target / "strips.jpg", title, manifest.split("test"), settings, scale.model.frames, labels)
 
 

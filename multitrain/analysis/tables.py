@@ -8,7 +8,7 @@ import numpy as np
 
 from multitrain.analysis import latex, markdown
 from multitrain.analysis.before import sections
-from multitrain.analysis.contrasts import estimate
+from multitrain.analysis.contrasts import estimate_over_worlds
 from multitrain.analysis.layout import PUBLISHED
 from multitrain.analysis.measured import read_plateau, read_spread
 from multitrain.analysis.predictions import Predictions, read_json, read_predictions
@@ -108,7 +108,11 @@ def our_rows(
                     "scale": scale.name,
                     "settings": scale.fingerprint,
                     "seeds": " ".join(map(str, its)),
-                    **_result([folder / name / f"seed{seed}" for seed in its], dataset, run.projection == "add"),
+                    **_result(
+                        [[folder / name / f"seed{seed}" for seed in those] for those in scale.by_world(its).values()],
+                        dataset,
+                        run.projection == "add",
+                    ),
                 }
             )
     return rows
@@ -138,20 +142,26 @@ def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
     return ",".join(sorted({f"({scale.dataset(name).letter})" for name in datasets}))
 
 
-def _result(folders: list[Path], dataset: str, added: bool) -> dict[str, str]:
-    """What the runs of one cell, one a seed, say about a dataset; of Y'_k only where that sum was trained (`added`)."""
+def _result(worlds: list[list[Path]], dataset: str, added: bool) -> dict[str, str]:
+    """What the runs of one cell, by world and seed, say about a dataset; of Y'_k only if that sum was trained.
+
+    That is `added`. Clips are those of all worlds.
+    """
+    folders = [folder for its in worlds for folder in its]
     records = [read_record(folder) for folder in folders]
-    found = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in folders]
-    _require_same_clips(found)
+    found = [[read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in its] for its in worlds]
+    for its in found:
+        _require_same_clips(its)
     values = {
-        "clips": str(len(found[0].labels)),
+        "clips": str(sum(len(its[0].labels) for its in found)),
         "synthetic": yes_no(any(record["synthetic"] for record in records)),
         "code": " ".join(sorted({record["code"] for record in records})),
         **_training(folders[0] / "run.json", records, dataset),
-        **_accuracies(np.stack([each.rank for each in found]), found[0].videos, ""),
+        **_accuracies([(np.stack([each.rank for each in its]), its[0].videos) for its in found], ""),
     }
-    if added and found[0].projected is not None:
-        values |= _accuracies(np.stack([each.projected for each in found]), found[0].videos, "_projected")
+    if added and all(its[0].projected is not None for its in found):
+        forms = [(np.stack([each.projected for each in its]), its[0].videos) for its in found]
+        values |= _accuracies(forms, "_projected")
     return values
 
 
@@ -188,14 +198,14 @@ def processor_text(said: dict[str, str]) -> str:
     return f"{said['model']} ({'portable kernels' if said.get('kernels') == 'portable' else said['instructions']})"
 
 
-def _accuracies(rank: np.ndarray, videos: np.ndarray, suffix: str) -> dict[str, str]:
-    """Top-1 and top-5 in percent from ranks (seeds, N) of clips of these videos (N,): the mean over seeds, with the
-    interval of other videos and, where there are several seeds, other trainings.
+def _accuracies(worlds: list[tuple[np.ndarray, np.ndarray]], suffix: str) -> dict[str, str]:
+    """Top-1 and top-5 in percent from each world's ranks (seeds, N) of clips of videos (N,): the mean over seeds, with
+    the interval of other videos and, where there are several seeds, other trainings.
     """
     values = {}
     for k in (1, 5):
-        right = top(k, rank)
-        its = estimate([right.astype(float)], [videos])
+        right = [([top(k, rank).astype(float)], [videos]) for rank, videos in worlds]
+        its = estimate_over_worlds(right)
         low, high = its.interval_of_accuracy
         numbers = {f"top{k}{suffix}": its.value, f"top{k}{suffix}_low": low, f"top{k}{suffix}_high": high}
         if its.std is not None and not suffix:

@@ -80,7 +80,8 @@ def decide(family: Mapping[Key, Estimate], margin: float, bounded: Collection[Ke
 def _verdict(estimate: Estimate, p_value: float, p_outside: float | None) -> str:
     """Of adjusted p values: of no difference, and of one outside the margin, where that is asked."""
     if p_value <= ERROR:
-        return HOLDS if estimate.value > 0 else FAILS
+        agreed = HOLDS if estimate.value > 0 else FAILS
+        return agreed if estimate.worlds_agree else MIXED
     return EQUIVALENT if p_outside is not None and p_outside <= ERROR else OPEN
 
 

@@ -58,6 +58,11 @@ class Job:
         return self.results / "runs" / self.scale.name / name / f"seed{self.seed}"
 
     @property
+    def world(self) -> int:
+        """The number of the world that this seed's runs are trained and tested in."""
+        return self.scale.world_of(self.seed)
+
+    @property
     def init(self) -> Path | None:
         """The file whose backbone gives the initial weights."""
         name = self.run.init
@@ -88,7 +93,7 @@ class Job:
         return Source(self.scale.dataset(dataset), chosen, len(there) - len(chosen))
 
     def _manifest(self, dataset: str) -> Path:
-        return self.data / self.scale.name / dataset / "manifest.parquet"
+        return self.scale.clips_folder(dataset, self.data, self.world) / "manifest.parquet"
 
     def _without_leaks(self, dataset: str, clips: Manifest) -> Manifest:
         """Training clips without those of videos that this run, or one that starts from its weights, is tested on."""

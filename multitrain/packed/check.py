@@ -91,10 +91,11 @@ def require_one_code(study: Study) -> None:
 
 
 def require_same_clips(study: Study) -> None:
-    """Raise a UserError where runs were not tested on the same clips of a dataset."""
-    first: dict[str, Key] = {}
+    """Raise a UserError where runs of one world were not tested on the same clips of a dataset."""
+    scale, _ = settings(study)
+    first: dict[tuple[str, int], Key] = {}
     for key, cell in sorted(study.answers.items()):
-        other = first.setdefault(key.dataset, key)
+        other = first.setdefault((key.dataset, scale.world_of(key.seed)), key)
         columns = ("clip", "video", "label")
         if any(not cell[name].equals(study.answers[other][name]) for name in columns):
             where = study.place(key.run, key.seed)
@@ -107,7 +108,10 @@ def require_same_clips(study: Study) -> None:
 def missing(study: Study, experiments: Experiments) -> list[str]:
     """What a whole study has and this one lacks: run, seed, dataset and record; seeds of one run alone do not count."""
     scale, _ = settings(study)
-    common = [Key(name="flops.json"), *(Key(dataset=name, name="relations.csv") for name in scale.related_datasets())]
+    common = [Key(name="flops.json")]
+    for world in scale.worlds(study.seeds()):
+        listed = scale.in_world("relations.csv", world)
+        common += [Key(dataset=name, name=listed) for name in scale.related_datasets()]
     found = [_name(key) for key in common if key not in study.texts]
     seeds: dict[str, list[int]] = {}
     for run, seed in study.records():

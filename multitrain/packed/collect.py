@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -48,26 +49,27 @@ def collect(
         if folder.name.removeprefix("seed").isdecimal() and (folder / "run.json").is_file()
     ]
     wanted = [(run, seed) for run, seed in there if seeds is None or seed in seeds]
-    _collect_runs(study, wanted, experiments)
+    _collect_runs(study, wanted, experiments, scale)
     _add_texts(study, [(Key(name="flops.json"), home / "flops.json")])
     _add_texts(study, ((Key(name=name), results / name) for name in DOCUMENTS))
     surveys = [f"datasets/{scale.name}/{dataset}/{name}" for dataset in scale.datasets for name in SURVEYS]
     _add_texts(study, ((Key(name=name), results / name) for name in surveys))
-    related = {name: scale.raw_folder(name, data) / "relations.csv" for name in scale.related_datasets()}
-    _add_texts(study, ((Key(dataset=name, name="relations.csv"), path) for name, path in related.items()))
+    for world, name in product(scale.worlds(study.seeds()), scale.related_datasets()):
+        key = Key(dataset=name, name=scale.in_world("relations.csv", world))
+        _add_texts(study, [(key, scale.raw_folder(name, data, world) / "relations.csv")])
     settings = [path for path in sorted(config.glob("*.yaml")) if path.name != "config.yaml"]
     _add_texts(study, ((Key(name=f"config/{path.name}"), path) for path in settings))
     _add_texts(study, [(Key(name=f"config/scales/{scale.name}.yaml"), scale_file)])
     return study
 
 
-def _collect_runs(study: Study, runs: list[tuple[str, int]], experiments: Experiments) -> None:
+def _collect_runs(study: Study, runs: list[tuple[str, int]], experiments: Experiments, scale: Scale) -> None:
     """Take up what is left of these runs and seeds."""
     if not runs:
         return
     with progress("packing", "run", len(runs)) as bar:
         for run, seed in runs:
-            _collect_run(study, study.where / run / f"seed{seed}", run, seed, experiments)
+            _collect_run(study, study.where / run / f"seed{seed}", run, seed, experiments, scale)
             bar.update()
 
 
@@ -81,7 +83,7 @@ def _add_texts(study: Study, files: Iterable[tuple[Key, Path]]) -> None:
             raise UserError(f"{path}: not UTF-8 text: make the file again") from None
 
 
-def _collect_run(study: Study, folder: Path, run: str, seed: int, experiments: Experiments) -> None:
+def _collect_run(study: Study, folder: Path, run: str, seed: int, experiments: Experiments, scale: Scale) -> None:
     """Take up what one run and seed left in its folder."""
     settings = experiments.run(run)
     read_record(folder)
@@ -92,7 +94,8 @@ def _collect_run(study: Study, folder: Path, run: str, seed: int, experiments: E
     for dataset in settings.datasets:
         if (path := folder / "predictions" / f"{dataset}.parquet").is_file():
             study.answers[Key(run, seed, dataset)], classes = answers(path)
-            _same_classes(study, dataset, classes, path)
+            name = scale.in_world("classes", scale.world_of(seed))
+            _same_classes(study, Key(dataset=dataset, name=name), classes, path)
         if (path := folder / "features" / f"{dataset}.parquet").is_file():
             rows = class_means(path, dataset)
             for name in ("label", "clips", "z"):
@@ -140,11 +143,11 @@ def _best(path: Path, table: pa.Table, name: str, scores: str) -> pa.Array | Non
     return pa.array(list(np.argsort(-matrix(path, table[scores]), axis=1, kind="stable")[:, :BEST].astype(np.int16)))
 
 
-def _same_classes(study: Study, dataset: str, classes: tuple[str, ...], path: Path) -> None:
-    """Keep a dataset's class names, once, or raise a UserError where they are not those of the runs before."""
-    text = study.texts.setdefault(Key(dataset=dataset, name="classes"), json.dumps(classes, ensure_ascii=False))
+def _same_classes(study: Study, key: Key, classes: tuple[str, ...], path: Path) -> None:
+    """Keep the class names of a dataset, once, or raise a UserError where they are not those of the runs before."""
+    text = study.texts.setdefault(key, json.dumps(classes, ensure_ascii=False))
     if not classes or tuple(json.loads(text)) != classes:
-        raise UserError(f"{path}: its classes of {dataset} are not those of the other runs: evaluate the run again")
+        raise UserError(f"{path}: its classes of {key.dataset} are not those of the other runs: evaluate the run again")
 
 
 def history(path: Path) -> dict[str, np.ndarray]:

@@ -7,7 +7,8 @@ features.
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,17 @@ import pyarrow.parquet as pq
 from multitrain.analysis.class_map import FORMAT
 from multitrain.analysis.spectrum import EIGENVALUES
 from multitrain.analysis.statistics import REDUCED
+from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.packed.study import Key, Study
 from multitrain.progress import progress
 
+Classes = Callable[[str], list[str]]  # names of a dataset, in the world of a run
 MARK = "packed.json"  # in the folder of the runs: they are unpacked, and may be replaced
 
 
-def unpack(study: Study, out: Path) -> None:
+def unpack(study: Study, out: Path, scale: Scale) -> None:
     """Write <out>/runs/<scale>, <out>/config, <out>/data (related classes) and the accounts of the datasets.
 
     Raises:
@@ -42,7 +45,8 @@ def unpack(study: Study, out: Path) -> None:
     records = study.records()
     with progress("unpacking", "run", len(records)) as bar:
         for run, seed in records:
-            _unpack_run(study, run, seed, runs / run / f"seed{seed}")
+            classes = partial(_classes, study, scale.in_world("classes", scale.world_of(seed)))
+            _unpack_run(study, run, seed, runs / run / f"seed{seed}", classes)
             bar.update()
 
 
@@ -52,9 +56,10 @@ def _place(key: Key, out: Path, scale: str) -> Path | None:
         return out / "runs" / scale / key.run / f"seed{key.seed}" / key.name
     if key.name == "flops.json":
         return out / "runs" / scale / key.name
-    if key.name == "relations.csv":
-        return out / "data" / scale / key.dataset / "raw" / key.name
-    return None if key.name == "classes" else out / key.name
+    *world, name = key.name.split("/")  # world1/relations.csv, of several worlds
+    if name == "relations.csv":
+        return out.joinpath("data", scale, *world, key.dataset, "raw", name)
+    return None if name == "classes" else out / key.name
 
 
 def _text(path: Path, text: str) -> None:
@@ -62,7 +67,7 @@ def _text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _unpack_run(study: Study, run: str, seed: int, folder: Path) -> None:
+def _unpack_run(study: Study, run: str, seed: int, folder: Path, classes: Classes) -> None:
     """The records of one run and seed."""
     its = {key: array for key, array in study.arrays.items() if (key.run, key.seed) == (run, seed)}
     columns = {
@@ -74,35 +79,34 @@ def _unpack_run(study: Study, run: str, seed: int, folder: Path) -> None:
     if spaces:
         _arrays(folder / EIGENVALUES, spaces)
     for dataset in sorted({key.dataset for key in its if key.dataset}):
-        _unpack_arrays(
-            study, {key.name: array for key, array in its.items() if key.dataset == dataset}, dataset, folder
-        )
+        arrays = {key.name: array for key, array in its.items() if key.dataset == dataset}
+        _unpack_arrays(arrays, dataset, folder, classes)
     for key, table in study.answers.items():
         if (key.run, key.seed) == (run, seed):
             names = {"clip": "clip_id", "video": "video_id"}
             renamed = table.rename_columns([names.get(name, name) for name in table.column_names])
-            classes = _classes(study, key.dataset)
-            _table(folder / "predictions" / f"{key.dataset}.parquet", renamed, classes=json.dumps(classes))
+            its_classes = json.dumps(classes(key.dataset))
+            _table(folder / "predictions" / f"{key.dataset}.parquet", renamed, classes=its_classes)
 
 
-def _unpack_arrays(study: Study, arrays: dict[str, np.ndarray], dataset: str, folder: Path) -> None:
+def _unpack_arrays(arrays: dict[str, np.ndarray], dataset: str, folder: Path, of: Classes) -> None:
     """Statistics and class means of one dataset."""
     means = {name: array for name, array in arrays.items() if name.startswith("class_mean.")}
     rest = {name: array for name, array in arrays.items() if name not in means}
     if rest:
         heads = [name.removeprefix("logit_std.") for name in rest if name.startswith("logit_std.")]
-        classes = {f"classes.{name}": np.array(_classes(study, name)) for name in heads}
+        classes = {f"classes.{name}": np.array(of(name)) for name in heads}
         _arrays(folder / "predictions" / f"{dataset}.npz", {**rest, **classes, REDUCED: np.array(1)})
     if means:
         labels = means["class_mean.label"]
-        columns = {"label": labels, "class": [_classes(study, dataset)[label] for label in labels]}
+        columns = {"label": labels, "class": [of(dataset)[label] for label in labels]}
         columns |= {"clips": means["class_mean.clips"], "z": list(means["class_mean.z"])}
         said = json.dumps({"format": FORMAT, "dataset": dataset})
         _table(folder / "features" / f"{dataset}.parquet", pa.table(columns), multitrain=said)
 
 
-def _classes(study: Study, dataset: str) -> list[str]:
-    return json.loads(study.texts.get(Key(dataset=dataset, name="classes"), "[]"))
+def _classes(study: Study, name: str, dataset: str) -> list[str]:
+    return json.loads(study.texts.get(Key(dataset=dataset, name=name), "[]"))
 
 
 def _arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

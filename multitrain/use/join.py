@@ -61,7 +61,7 @@ def join(
     check_names(out, videos, network, choices)
     if choices.name in scale.datasets:
         raise UserError(f"--name {choices.name}: scale {scale.name} has such a dataset already: choose another name")
-    others = _others(scale, network, base)
+    others = _others(scale, network, base, scale.world_of(choices.seed))
     card = network.card or assumed_card(network.spec.classes)
     if not str(videos.resolve()).isprintable():
         raise UserError(f"{videos}: its path cannot be written into the settings of a training: rename the folder")
@@ -72,7 +72,7 @@ def join(
     runs = {START: run.model_copy(update={"init": None}), RUN: run}
     shown = ProjectionTable(title="Projections", published="table4.csv", runs=(RUN,))
     sorted_folder.read(videos, own)  # what cannot be used is told before anything is written
-    home = base.data / scale.name / choices.name
+    home = scale.clips_folder(choices.name, base.data, scale.world_of(choices.seed))
     _check_home(home, own)
     said = {"scale": scale.name, "datasets": list(others), "data": str(base.data.resolve())}
     with claimed(out, videos, network, choices, **said):
@@ -125,7 +125,7 @@ def _template(experiments: Experiments, config: Path) -> Run:
     raise UserError(f"{config / 'experiments.yaml'}: no run with the paper's losses at size base to take after")
 
 
-def _others(scale: Scale, network: Network, base: Base) -> tuple[str, ...]:
+def _others(scale: Scale, network: Network, base: Base, world: int) -> tuple[str, ...]:
     """The datasets to train with, all of them prepared."""
     ours, theirs = scale.model.model_dump(exclude=OTHER_HEADS), network.spec.model.model_dump(exclude=OTHER_HEADS)
     if differing := [key for key, value in ours.items() if theirs[key] != value]:
@@ -139,7 +139,7 @@ def _others(scale: Scale, network: Network, base: Base) -> tuple[str, ...]:
         raise UserError(f"--with: name datasets to train with: scale {scale.name} has {', '.join(scale.datasets)}")
     for name in names:
         scale.dataset(name)
-        manifest = read_manifest(base.data / scale.name / name / "manifest.parquet", ["video_id"])
+        manifest = read_manifest(scale.clips_folder(name, base.data, world) / "manifest.parquet", ["video_id"])
         if not len(manifest.split("train")):
             raise UserError(f"{manifest.folder}: no clip to train on: leave {name} out of --with")
     return tuple(dict.fromkeys(names))

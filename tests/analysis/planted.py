@@ -62,4 +62,4 @@ def relation_files(folder: Path) -> tuple[Path, ...]:
 
 def write(results, *runs: str, seeds: tuple[int, ...] = (0,), relations: tuple[Path, ...] = ()) -> None:
     """projections.parquet of planted runs."""
-    write_projections(results.scale, results.experiments, seeds, results.root, runs, relations)
+    write_projections(results.scale, results.experiments, seeds, results.root, runs, lambda _: relations)

@@ -11,7 +11,7 @@ from multitrain.analysis.outputs import FIGURES
 from multitrain.analysis.training import MOST
 from multitrain.packed.study import read_study
 from multitrain.packed.unpack import unpack
-from tests.packed.made import CLIPS, CONFIG, PUBLISHED, SHIPPED, make, pack
+from tests.packed.made import CLIPS, CONFIG, PUBLISHED, SCALE, SHIPPED, make, pack
 
 Analysis = cli_results.Analysis
 READERS = [
@@ -42,7 +42,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 def test_what_reads_runs_reads_the_same_from_a_packed_study(folders, packed, tmp_path, config):
     out = tmp_path / "out"
-    unpack(read_study(packed), out)
+    unpack(read_study(packed), out, SCALE)
     tables = ("table1", "table2", "table4")
     expected = analysed(folders, config, READERS, tables)
     found = analysed(out, out / "config", READERS, tables)
@@ -65,7 +65,7 @@ def test_rendered_is_byte_for_byte_what_the_workflow_makes(tmp_path):
 
 
 def test_a_study_packed_again_from_what_was_unpacked_is_the_same_file(packed, tmp_path):
-    unpack(read_study(packed), tmp_path / "out")
+    unpack(read_study(packed), tmp_path / "out", SCALE)
     again = pack(tmp_path / "out", tmp_path / "out" / "config", tmp_path / "again.parquet")
     assert again.read_bytes() == packed.read_bytes()
 

@@ -99,7 +99,9 @@ rule projections:
         statistics=PLAN.files(rules.evaluate.output.statistics, PROJECTING),
         records=PLAN.files(rules.train.output.record, PROJECTING),
         relations=expand(
-            rules.synth.output.relations, dataset=PLAN.scale.related_datasets()
+            rules.synth.output.relations,
+            dataset=PLAN.scale.related_datasets(),
+            world=PLAN.worlds,
         ),
         code=CODE("multitrain.analysis.projections"),
     output:

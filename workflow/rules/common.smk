@@ -25,12 +25,20 @@ except UserError as error:
     sys.exit(str(error))
 
 SCALE = PLAN.scale.name
-DATA = f"{PLAN.project.data}/{SCALE}/{{dataset}}"
+DATA = f"{PLAN.project.data}/{SCALE}/{PLAN.scale.place}"  # {dataset}, and {world} where there are several
 RESULTS = PLAN.project.results
 RUN = f"{RESULTS}/runs/{SCALE}/{{run}}/seed{{seed}}"
 LOGS = f"{RESULTS}/logs/{SCALE}"
 BENCHMARKS = f"{RESULTS}/benchmarks/{SCALE}"
 MACHINE = PLAN.scale.machine
+
+
+def world(wildcards):
+    """The world of a job's clips: one wildcard of files of data, and told by a run's seed."""
+    if "seed" in wildcards.keys():
+        return PLAN.scale.world_of(int(wildcards.seed))
+    return int(wildcards.get("world", 0))
+
 
 # A scheduler that warns of the end of a job warns all its processes, and Snakemake, which
 # runs inside it, would end at once; a training answers by itself (workflow/scripts/train.sh).
@@ -53,4 +61,5 @@ wildcard_constraints:
     run="|".join(PLAN.experiments.runs),
     table="|".join(PLAN.experiments.tables),
     seed=r"\d+",
+    world=r"\d+",
     notebook="|".join(name for name in NOTEBOOKS if name != REPORT),

@@ -7,14 +7,16 @@ rule synth:
         published=f"{DATA}/raw/published.json",
         relations=f"{DATA}/raw/relations.csv",
     log:
-        f"{LOGS}/synth/{{dataset}}.log",
+        f"{LOGS}/synth/{PLAN.scale.place}.log",
     benchmark:
-        f"{BENCHMARKS}/synth/{{dataset}}.tsv"
+        f"{BENCHMARKS}/synth/{PLAN.scale.place}.tsv"
     priority: lambda wildcards: PLAN.data_priority(wildcards.dataset)
     threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
     params:
-        options=PLAN.options("data"),
-        settings=lambda wildcards: PLAN.synth_settings(wildcards.dataset),
+        options=lambda wildcards: PLAN.options("data", world=world(wildcards)),
+        settings=lambda wildcards: PLAN.synth_settings(
+            wildcards.dataset, world(wildcards)
+        ),
     message:
         "Publishing the synthetic {wildcards.dataset}"
     shell:
@@ -37,19 +39,20 @@ checkpoint prepare:
             dataset=(
                 [wildcards.dataset] if PLAN.scale.synthetic(wildcards.dataset) else []
             ),
+            world=world(wildcards),
         ),
     output:
         manifest=f"{DATA}/manifest.parquet",
         missing=f"{DATA}/missing.csv",
         annotated=f"{DATA}/annotated.csv",
     log:
-        f"{LOGS}/prepare/{{dataset}}.log",
+        f"{LOGS}/prepare/{PLAN.scale.place}.log",
     benchmark:
-        f"{BENCHMARKS}/prepare/{{dataset}}.tsv"
+        f"{BENCHMARKS}/prepare/{PLAN.scale.place}.tsv"
     priority: lambda wildcards: PLAN.data_priority(wildcards.dataset)
     threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
     params:
-        options=PLAN.options("data"),
+        options=lambda wildcards: PLAN.options("data", world=world(wildcards)),
         settings=lambda wildcards: PLAN.prepare_settings(wildcards.dataset),
     message:
         "Preparing the clips of {wildcards.dataset}"

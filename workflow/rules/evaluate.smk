@@ -5,9 +5,13 @@ rule evaluate:
     """Score the test clips of one dataset by views."""
     input:
         model=rules.train.output.model,
-        manifest=rules.prepare.output.manifest,
+        manifest=lambda wildcards: expand(
+            rules.prepare.output.manifest,
+            dataset=wildcards.dataset,
+            world=world(wildcards),
+        ),
         compared=lambda wildcards: PLAN.wait_for_compared(
-            wildcards.run, checkpoints.prepare
+            wildcards.run, wildcards.seed, checkpoints.prepare
         ),
     output:
         predictions=f"{RUN}/predictions/{{dataset}}.parquet",
@@ -36,9 +40,13 @@ rule features:
     """The features z of the test clips of one dataset."""
     input:
         model=rules.train.output.model,
-        manifest=rules.prepare.output.manifest,
+        manifest=lambda wildcards: expand(
+            rules.prepare.output.manifest,
+            dataset=wildcards.dataset,
+            world=world(wildcards),
+        ),
         compared=lambda wildcards: PLAN.wait_for_compared(
-            wildcards.run, checkpoints.prepare
+            wildcards.run, wildcards.seed, checkpoints.prepare
         ),
     output:
         f"{RUN}/features/{{dataset}}.parquet",

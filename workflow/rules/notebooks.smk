@@ -7,8 +7,12 @@ SURVEY = f"{RESULTS}/datasets/{SCALE}/{{dataset}}"
 rule survey:
     """Counts, durations, missing clips and frames of one prepared dataset."""
     input:
-        manifest=rules.prepare.output.manifest,
-        missing=rules.prepare.output.missing,
+        manifest=expand(
+            rules.prepare.output.manifest, world=PLAN.worlds[0], allow_missing=True
+        ),
+        missing=expand(
+            rules.prepare.output.missing, world=PLAN.worlds[0], allow_missing=True
+        ),
         code=CODE("multitrain.analysis.survey"),
     output:
         classes=f"{SURVEY}/classes.csv",
@@ -25,7 +29,7 @@ rule survey:
     benchmark:
         f"{BENCHMARKS}/survey/{{dataset}}.tsv"
     params:
-        options=PLAN.options("data", "results"),
+        options=PLAN.options("data", "results", world=PLAN.worlds[0]),
         settings=lambda wildcards: PLAN.survey_settings(wildcards.dataset),
     message:
         "Looking at {wildcards.dataset}"
@@ -37,7 +41,9 @@ rule survey:
 rule accounting:
     """Every annotated clip, prepared or missing, and videos both trained on and tested on."""
     input:
-        manifests=expand(rules.prepare.output, dataset=PLAN.scale.datasets),
+        manifests=expand(
+            rules.prepare.output, dataset=PLAN.scale.datasets, world=PLAN.worlds
+        ),
         published=f"{PUBLISHED}/datasets.csv",
         code=closure.code(
             "multitrain.analysis.accounting", command="multitrain.cli_data"
@@ -56,7 +62,7 @@ rule accounting:
     benchmark:
         f"{BENCHMARKS}/accounting.tsv"
     params:
-        options=PLAN.options("data", "results"),
+        options=PLAN.options("data", "results", world=PLAN.worlds),
         settings=PLAN.accounting_settings(),
     message:
         "Accounting for every clip"
@@ -67,7 +73,11 @@ rule accounting:
 rule overview:
     """Frames of some classes of every dataset side by side."""
     input:
-        manifests=expand(rules.prepare.output.manifest, dataset=PLAN.scale.datasets),
+        manifests=expand(
+            rules.prepare.output.manifest,
+            dataset=PLAN.scale.datasets,
+            world=PLAN.worlds[0],
+        ),
         code=CODE("multitrain.analysis.strips"),
     output:
         report(
@@ -81,7 +91,7 @@ rule overview:
     benchmark:
         f"{BENCHMARKS}/overview.tsv"
     params:
-        options=PLAN.options("data", "results"),
+        options=PLAN.options("data", "results", world=PLAN.worlds[0]),
         settings=PLAN.overview_settings(),
     message:
         "Drawing {output}"

@@ -7,9 +7,10 @@ rule train:
         manifests=lambda wildcards: expand(
             rules.prepare.output.manifest,
             dataset=PLAN.train_datasets(wildcards.run),
+            world=world(wildcards),
         ),
         compared=lambda wildcards: PLAN.wait_for_compared(
-            wildcards.run, checkpoints.prepare
+            wildcards.run, wildcards.seed, checkpoints.prepare
         ),
         init=lambda wildcards: PLAN.pretrained(wildcards.run)
         or expand(
@@ -36,7 +37,7 @@ rule train:
         options=PLAN.options("data", "results"),
         leaks="" if PLAN.project.exclude_leaks else "--keep-leaks",
         pretrained=lambda wildcards: PLAN.pretrained_option(wildcards.run),
-        settings=lambda wildcards: PLAN.train_settings(wildcards.run),
+        settings=lambda wildcards: PLAN.train_settings(wildcards.run, wildcards.seed),
     message:
         "Training {wildcards.run}, seed {wildcards.seed}"
     # What the machine decides is a resource, no parameter: on another one nothing is trained again.

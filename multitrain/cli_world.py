@@ -88,7 +88,7 @@ def _answers(job, dataset: str, other: str | None, out: Path, orders: tuple[str,
     scored = read_temporal(out)
     if other is None:
         return [_line(order, accuracy([scored], order)) for order in orders]
-    paths = tuple(job.scale.raw_folder(name, job.data) / "relations.csv" for name in (dataset, other))
+    paths = tuple(job.scale.raw_folder(name, job.data, job.world) / "relations.csv" for name in (dataset, other))
     classes = {dataset: scored.classes, other: scored.clip_classes}
     related = read_relations(paths if other in job.scale.related_datasets() else (), classes)
     found = related_accuracy([scored], related.matrix(dataset, other, classes))

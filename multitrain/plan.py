@@ -257,7 +257,8 @@ class Plan:
         return _text(dataset=_only(part, "title", "sampling", "views", "transcode"), frames=self.scale.model.frames)
 
     def card_settings(self) -> str:
-        return _text(shown=self.analysis_settings(), world=self.scale.world, surveys=self.overview_settings())
+        world = self.scale.world.model_dump(mode="json", exclude={"run_seeds"})
+        return _text(shown=self.analysis_settings(), world=world, surveys=self.overview_settings())
 
     def overview_settings(self) -> str:
         return _text(datasets={name: self.survey_settings(name) for name in self.scale.datasets})
@@ -289,13 +290,17 @@ class Plan:
         ]
 
     def card_cells(self) -> list[dict]:
-        """Of the world's card: every dataset's baseline."""
-        return self.cells(dict.fromkeys(map(self.experiments.baseline, self.scale.datasets)))
+        """Of the card of the first world: every dataset's baseline."""
+        return self._first(self.cells(dict.fromkeys(map(self.experiments.baseline, self.scale.datasets))))
 
     def related_cells(self) -> list[dict]:
         """Of the world's card: the model of each dataset from random weights, which answers on all the others."""
         runs = dict.fromkeys(self.experiments.baseline(name, scratch=True) for name in self.scale.datasets)
-        return self.cells(runs)
+        return self._first(self.cells(runs))
+
+    def _first(self, cells: list[dict]) -> list[dict]:
+        """Those of the first world."""
+        return [cell for cell in cells if cell["seed"] in self.scale.first_world(self.project.seeds)]
 
     def other_clips(self, dataset: str) -> str:
         """What `multitrain temporal` is told of the datasets beside one."""

@@ -49,7 +49,7 @@ def seeds_of(runs: Path, run: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 def world_of(scale: Scale, seed: int) -> str:
     """The synthetic world that a seed's videos are of; "" on real ones."""
-    return "" if scale.world is None else "0"
+    return "" if scale.world is None else str(scale.world_of(seed))
 
 
 def ranges(seeds: Iterable[int]) -> str:

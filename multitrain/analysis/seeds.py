@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from multitrain.analysis.contrasts import estimate
+from multitrain.analysis.contrasts import estimate_over_worlds
 from multitrain.analysis.predictions import Predictions, read_predictions
 from multitrain.analysis.runs import method_names, read_record, seeds_of, world_of, yes_no
 from multitrain.config import Scale
@@ -28,7 +28,8 @@ def write_seeds(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
             continue
         for dataset in experiments.run(run).datasets:
             found = [_found(home / run / f"seed{seed}", dataset) for seed in its]
-            whole = _whole([each for each, _ in found])
+            of = {seed: each for seed, (each, _) in zip(its, found, strict=True)}
+            whole = _whole([[of[seed] for seed in those] for those in scale.by_world(its).values()])
             for seed, (each, synthetic) in zip(its, found, strict=True):
                 row = {"run": run, "method": names[run], "dataset": dataset, "seed": seed}
                 row |= {"world": world_of(scale, seed), "clips": len(each.labels), "videos": len(set(each.videos))}
@@ -52,9 +53,9 @@ def _percent(ranks: np.ndarray) -> float:
     return 100 * top(1, ranks).mean()
 
 
-def _whole(found: list[Predictions]) -> dict[str, float]:
-    """The mean over seeds with its interval."""
-    right = top(1, np.stack([each.rank for each in found])).astype(float)
-    its = estimate([right], [found[0].videos])
+def _whole(worlds: list[list[Predictions]]) -> dict[str, float]:
+    """The mean over seeds with its interval, of the answers in each world."""
+    right = [top(1, np.stack([each.rank for each in its])).astype(float) for its in worlds]
+    its = estimate_over_worlds([([each], [found[0].videos]) for each, found in zip(right, worlds, strict=True)])
     low, high = its.interval_of_accuracy
     return {"top1_mean": 100 * its.value, "top1_low": 100 * low, "top1_high": 100 * high}

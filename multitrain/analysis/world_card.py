@@ -49,7 +49,7 @@ class Cards:
 def write_card(
     scale: Scale, experiments: Experiments, seeds: tuple[int, ...], data: Path, results: Path, split: str = "val"
 ) -> None:
-    """Write <results>/world_card.html and .csv.
+    """Write <results>/world_card.html and .csv; of several worlds that of the first seed.
 
     Reads manifests, clips, relations.csv and published.json of the scale's datasets, and of `multitrain temporal` the
     scores of every dataset's baseline, and of its model of random initial weights on every other dataset.
@@ -59,8 +59,10 @@ def write_card(
     """
     if not scale.related_datasets():
         raise UserError(f"scale {scale.name} has no synthetic world of its own: there is no card of real videos")
-    facts = {name: read_facts(name, scale, data) for name in scale.datasets}
-    relations = read_related(facts, scale, data)
+    seeds = scale.first_world(seeds)
+    world = scale.world_of(seeds[0])
+    facts = {name: read_facts(name, scale, data, world) for name in scale.datasets}
+    relations = read_related(facts, scale, data, world)
     runs = {name: (experiments.baseline(name), experiments.baseline(name, scratch=True)) for name in facts}
     home = results / "runs" / scale.name
     orders = {name: _orders(home, runs[name][0], seeds, split, name) for name in facts}

@@ -59,13 +59,13 @@ class Facts:
         return float(lengths.min()), float(np.median(lengths)), float(lengths.max())
 
 
-def read_facts(name: str, scale: Scale, data: Path) -> Facts:
+def read_facts(name: str, scale: Scale, data: Path, world: int = 0) -> Facts:
     """Of one synthetic dataset, from its manifest and its publisher's summary."""
-    manifest = read_manifest(data / scale.name / name / "manifest.parquet")
+    manifest = read_manifest(scale.clips_folder(name, data, world) / "manifest.parquet")
     path = manifest.folder / "manifest.parquet"
     if absent := [split for split in SPLITS if not len(manifest.split(split))]:
         raise UserError(f"{path}: no clip in split {absent[0]}: see missing.csv beside it")
-    summary = scale.raw_folder(name, data) / "published.json"
+    summary = scale.raw_folder(name, data, world) / "published.json"
     said = read_json(summary, "`multitrain synth`")
     wrong = said.get("wrong_labels", []) if isinstance(said, dict) else None
     if not isinstance(wrong, list):
@@ -93,9 +93,9 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def read_related(facts: Mapping[str, Facts], scale: Scale, data: Path) -> Relations:
+def read_related(facts: Mapping[str, Facts], scale: Scale, data: Path, world: int = 0) -> Relations:
     """Which classes of these datasets are related, as their publishers say."""
-    paths = tuple(scale.raw_folder(name, data) / "relations.csv" for name in facts)
+    paths = tuple(scale.raw_folder(name, data, world) / "relations.csv" for name in facts)
     return read_relations(paths, {name: its.classes for name, its in facts.items()})
 
 

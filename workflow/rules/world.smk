@@ -5,9 +5,13 @@ rule temporal:
     """Score a dataset's val clips whole, static, shuffled and reversed."""
     input:
         model=rules.train.output.model,
-        manifest=rules.prepare.output.manifest,
+        manifest=lambda wildcards: expand(
+            rules.prepare.output.manifest,
+            dataset=wildcards.dataset,
+            world=world(wildcards),
+        ),
         compared=lambda wildcards: PLAN.wait_for_compared(
-            wildcards.run, checkpoints.prepare
+            wildcards.run, wildcards.seed, checkpoints.prepare
         ),
     output:
         f"{RUN}/temporal_val/{{dataset}}.parquet",
@@ -35,10 +39,18 @@ rule related:
     """Score the val clips of every other dataset by the model of one."""
     input:
         model=rules.train.output.model,
-        manifests=expand(rules.prepare.output.manifest, dataset=PLAN.scale.datasets),
-        relations=expand(rules.synth.output.relations, dataset=PLAN.scale.datasets),
+        manifests=lambda wildcards: expand(
+            rules.prepare.output.manifest,
+            dataset=PLAN.scale.datasets,
+            world=world(wildcards),
+        ),
+        relations=lambda wildcards: expand(
+            rules.synth.output.relations,
+            dataset=PLAN.scale.datasets,
+            world=world(wildcards),
+        ),
         compared=lambda wildcards: PLAN.wait_for_compared(
-            wildcards.run, checkpoints.prepare
+            wildcards.run, wildcards.seed, checkpoints.prepare
         ),
     output:
         directory(f"{RUN}/temporal_val/{{dataset}}_on"),
@@ -68,8 +80,14 @@ if PLAN.scale.related_datasets():
     rule card:
         """Pictures of the world's clips, and what tells its classes apart."""
         input:
-            manifests=expand(rules.prepare.output.manifest, dataset=PLAN.scale.datasets),
-            summaries=expand(rules.synth.output, dataset=PLAN.scale.datasets),
+            manifests=expand(
+                rules.prepare.output.manifest,
+                dataset=PLAN.scale.datasets,
+                world=PLAN.worlds[0],
+            ),
+            summaries=expand(
+                rules.synth.output, dataset=PLAN.scale.datasets, world=PLAN.worlds[0]
+            ),
             temporal=PLAN.files(rules.temporal.output[0], PLAN.card_cells()),
             related=PLAN.files(rules.related.output[0], PLAN.related_cells()),
             code=closure.code(

@@ -58,7 +58,7 @@ class Plan:
                 )
         return cls(folder, project, scale, experiments, load_claims(folder, experiments))
 
-    def options(self, *folders: str, world: int | Iterable[int] = 0) -> str:
+    def options(self, *folders: str, world: int | Iterable[int] = ()) -> str:
         """What every command is told: the scale, where its settings are, and the folders it needs (data, results).
 
         Of a scale with several worlds, those that are about clips are told which.

@@ -46,6 +46,22 @@ def test_studies_without_effect_have_few_wrong_verdicts(operating):
     assert wrong / studies <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / studies)
 
 
+def test_intervals_over_two_worlds_cover_what_is_true_of_them_and_worlds_alike(operating):
+    """Of five seeds in each: as nearly as of ten in one. Of worlds 2 points apart, what is true of these two."""
+    studies, slack = 250, 3 * np.sqrt(0.95 * 0.05 / 250)
+    alike, apart = (
+        np.mean([operating["covered_worlds"](study, 1, 5, VIDEOS, points) for study in range(studies)], axis=0)
+        for points in (0.0, 0.02)
+    )
+    assert alike[0] == alike[1] and 0.95 - slack < alike[0] < 1 and apart[0] > 0.95 - slack
+
+
+def test_two_worlds_without_effect_have_few_wrong_verdicts(operating):
+    studies = 80
+    wrong = sum(operating["wrong"](operating["verdicts"](s, 1, 5, VIDEOS, 0.0, 2)[0]) for s in range(studies))
+    assert wrong / studies <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / studies)
+
+
 def test_a_large_effect_is_found_and_one_seed_finds_none(operating):
     found = [operating["verdicts"](study, 1, 5, VIDEOS, 0.2)[0][-1] for study in range(10)]
     assert set(found) == {"holds"}

@@ -3,6 +3,7 @@
     python workflow/scripts/operating.py coverage --videos 300 2000 20000
     python workflow/scripts/operating.py errors
     python workflow/scripts/operating.py power
+    python workflow/scripts/operating.py worlds
 
 Each writes a table of docs/experiment.md, as Markdown. A simulated clip is right where a sum of normal effects is
 above a threshold (a probit): of the video, the same for all methods and trainings; of the video for a method; of the
@@ -20,7 +21,7 @@ from functools import partial
 import numpy as np
 from scipy.special import ndtri
 
-from multitrain.analysis.contrasts import Estimate, estimate
+from multitrain.analysis.contrasts import Estimate, estimate_over_worlds
 from multitrain.analysis.verdicts import EQUIVALENT, FAILS, HOLDS, MIXED, Decision, decide, joined
 
 BASE = 0.55
@@ -58,30 +59,55 @@ def simulate(rng: np.random.Generator, gains: np.ndarray, seeds: int, videos: in
     return found
 
 
-def contrast(answers: Answers, left: int, right: int) -> list[Estimate]:
+def simulate_worlds(
+    rng: np.random.Generator, gains: np.ndarray, seeds: int, videos: int, worlds: int = 1, apart: float = 0.0
+) -> tuple[list[Answers], np.ndarray]:
+    """Answers in each of several worlds with as many seeds each, and the methods' gains in the mean of these.
+
+    In one world the difference of two methods is another than in the next: `apart` is its standard deviation.
+    """
+    if worlds == 1:
+        return [simulate(rng, gains, seeds, videos)], gains
+    here = gains + apart / np.sqrt(2) * rng.normal(size=(worlds, len(gains)))
+    return [simulate(rng, its, seeds, videos) for its in here], here.mean(axis=0)
+
+
+def contrast(worlds: list[Answers], left: int, right: int) -> list[Estimate]:
     """The difference of two methods in the mean over the datasets, then on each."""
-    values = [its[left].astype(float) - its[right] for its, _ in answers]
-    videos = [of for _, of in answers]
-    single = [estimate([value], [of]) for value, of in zip(values, videos, strict=True)]
-    return [estimate([value / len(values) for value in values], videos), *single]
+    values = [[its[left].astype(float) - its[right] for its, _ in answers] for answers in worlds]
+    videos = [[of for _, of in answers] for answers in worlds]
+    whole = [([each / DATASETS for each in its], of) for its, of in zip(values, videos, strict=True)]
+    single = [
+        estimate_over_worlds([([its[d]], [of[d]]) for its, of in zip(values, videos, strict=True)])
+        for d in range(DATASETS)
+    ]
+    return [estimate_over_worlds(whole), *single]
 
 
 def covered(study: int, seed: int, seeds: int, videos: int, gain: float = 0.03) -> tuple[float, float]:
     """Whether the interval of the mean holds the truth, and the share of the datasets' intervals that do."""
     rng = np.random.default_rng((seed, study, seeds, videos))
-    held = [
-        low <= gain <= high
-        for low, high in (its.interval for its in contrast(simulate(rng, np.array([0.0, gain]), seeds, videos), 1, 0))
-    ]
+    answers, _ = simulate_worlds(rng, np.array([0.0, gain]), seeds, videos)
+    held = [low <= gain <= high for low, high in (its.interval for its in contrast(answers, 1, 0))]
     return float(held[0]), float(np.mean(held[1:]))
 
 
-def verdicts(study: int, seed: int, seeds: int, videos: int, gain: float = 0.0) -> tuple[list[str], str]:
-    """The verdicts on all claims, of which the last has this gain, and on that one by itself."""
+def covered_worlds(study: int, seed: int, seeds: int, videos: int, apart: float) -> tuple[float, float]:
+    """Of two worlds: whether the interval of the mean holds the difference in these worlds, and that in all such."""
+    rng, gain = np.random.default_rng((seed, study, seeds, videos)), 0.03
+    answers, here = simulate_worlds(rng, np.array([0.0, gain]), seeds, videos, 2, apart)
+    low, high = contrast(answers, 1, 0)[0].interval
+    return float(low <= here[1] - here[0] <= high), float(low <= gain <= high)
+
+
+def verdicts(
+    study: int, seed: int, seeds: int, videos: int, gain: float = 0.0, worlds: int = 1, apart: float = 0.0
+) -> tuple[list[str], str]:
+    """The verdicts on all claims, of which the last has this gain, and on that one by itself; seeds are of a world."""
     rng = np.random.default_rng((seed, study, seeds, videos))
     gains = np.zeros(METHODS)
     gains[CLAIMS[-1][0]] = gain
-    answers = simulate(rng, gains, seeds, videos)
+    answers, _ = simulate_worlds(rng, gains, seeds, videos, worlds, apart)
     found = [contrast(answers, *claim) for claim in CLAIMS]
     family = decide({place: its[0] for place, its in enumerate(found)}, MARGIN)
     all_ = [_joined(family[place], its) for place, its in enumerate(found)]
@@ -135,6 +161,18 @@ def power(run: Run, sizes: list[int]) -> None:
     show(["videos a dataset", "true gain", "seeds", *heads], lines)
 
 
+def worlds(run: Run, sizes: list[int]) -> None:
+    """Two worlds of five seeds each, in which the difference of two methods is another one."""
+    lines = []
+    for videos, apart in itertools.product(sizes, (0.0, 0.01, 0.02, 0.03)):
+        held = np.mean(run(covered_worlds, 5, videos, apart), axis=0)
+        none = np.mean([wrong(all_) for all_, _ in run(verdicts, 5, videos, 0.0, 2, apart)])
+        found = np.mean([one == HOLDS for _, one in run(verdicts, 5, videos, 0.03, 2, apart)])
+        lines.append([str(videos), f"{100 * apart:.0f}", *map(percent, (*held, none, found))])
+    heads = ["covers these worlds'", "covers such worlds'", "wrong verdict without effect", "3 points hold, alone"]
+    show(["videos a dataset", "worlds apart, points", *heads], lines)
+
+
 def show(head: list[str], lines: list[list[str]]) -> None:
     sys.stdout.writelines(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *lines))
 
@@ -145,7 +183,7 @@ def _call(function: Callable, seed: int, settings: tuple, study: int) -> object:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=[part.__name__ for part in (coverage, errors, power)])
+    parser.add_argument("what", choices=[part.__name__ for part in (coverage, errors, power, worlds)])
     parser.add_argument("--videos", type=int, nargs="+", default=[300, 2000], help="of a dataset: lines of the table")
     parser.add_argument("--studies", type=int, default=1000, help="simulated studies of each line")
     parser.add_argument("--seed", type=int, default=0)

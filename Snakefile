@@ -3,7 +3,7 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from multitrain import overwrite
+from multitrain import copied, overwrite
 
 min_version("9.17")  # the first in which a job's priority can be a function
 
@@ -23,11 +23,10 @@ include: "workflow/rules/notebooks.smk"
 
 onstart:
     # Before Snakemake deletes what it is about to make.
-    if said := overwrite.refusal(
-        (file for job in workflow.dag.needrun_jobs() for file in job.output),
-        SCALE,
-        RESULTS,
-    ):
+    made = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
+    if said := overwrite.refusal(made, SCALE, RESULTS):
+        raise WorkflowError(said)
+    if said := copied.refusal(PLAN, made):
         raise WorkflowError(said)
 
 

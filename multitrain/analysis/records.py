@@ -115,6 +115,8 @@ def deviations(
 ) -> list[Row]:
     """What of the study is not as designed, each in a line; `videos` of the test split by dataset."""
     found = [*_seeds(rows), *_settings(rows)]
+    if scale.several_worlds and len(worlds := _values(rows, "world")) == 1:
+        found.insert(0, ("worlds", f"one world ({worlds[0]}) of a scale of several: verdicts are about this one alone"))
     for key, kind, text in (
         ("code", "numerical code", "several versions"),
         ("processor", "processor", "several kinds"),

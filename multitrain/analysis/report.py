@@ -18,7 +18,7 @@ SAID = {
     HOLDS: "Holds here",
     FAILS: "Does not hold here",
     EQUIVALENT: "The two are equivalent here",
-    MIXED: "Mixed: datasets say opposite things",
+    MIXED: "Mixed: datasets or worlds say opposite things",
     OPEN: "Undetermined",
     ONE_SEED: "No verdict from one seed",
     NOT_RUN: "Not run",
@@ -114,7 +114,9 @@ def sentence(row: pd.Series) -> str:
         sure = "of videos alone"
     else:
         sure = f"adjusted p {p_text(row['p_adjusted'])}" if row["p_adjusted"] else "too few videos for a test"
-    return f"{text}: our difference is {_points(row['difference'])} points ({interval}; {sure}){_power(row)}."
+    worlds = ", ".join(map(_points, row.get("by_world", "").split()))
+    apart = f"; by world {worlds}" * bool(worlds)
+    return f"{text}: our difference is {_points(row['difference'])} points ({interval}; {sure}{apart}){_power(row)}."
 
 
 def _power(row: pd.Series) -> str:

@@ -81,6 +81,17 @@ def test_seeds_and_arms_that_are_missing_are_named(study):
     assert {row["run"] for row in read(study / "seeds.csv")} == set(RUNS) - {"mit_baseline"}
 
 
+def test_one_world_of_several_is_said(study):
+    for run_seeds, said in ((1, False), (2, True)):
+        several = SCALE.model_copy(update={"world": SCALE.world.model_copy(update={"run_seeds": run_seeds})})
+        write_study(several, SMALL, (0, 1), study, study / "measured")
+        kinds = [row["kind"] for row in read(study / "deviations.csv")]
+        assert ("worlds" in kinds) == said
+        worlds = {row["world"] for row in read(study / "runs.csv")}
+        assert worlds == ({"0"} if said else {"0", "1"})
+    assert "one world (0) of a scale of several" in report.deviations(study)
+
+
 def test_one_seed_is_said(study):
     assert again(study, 1)[0] == (
         "seeds",
@@ -225,6 +236,7 @@ def claim(**changed: object) -> pd.Series:
             "No verdict from one seed: A <b> claim: our difference is +4.0 points (95% interval +1.0 to +7.0; of videos"
             " alone); the paper's is +1.5, and how often the rule would find that is not known from these runs.",
         ),
+        ({"by_world": "5.00 3.00"}, "+1.0 to +7.0; adjusted p 0.010; by world +5.0, +3.0); were"),
         ({"low": "", "high": ""}, "(no interval, as no answer differs; adjusted p 0.010)"),
         ({"paper_difference": "", "stated_by": "us"}, "(ours, not in the paper): our difference is"),
         (

@@ -8,7 +8,7 @@ from pathlib import Path
 from multitrain.analysis import claims_markdown
 from multitrain.analysis.claims_numbers import Numbers, Ours, compare
 from multitrain.analysis.evidence.found import read_evidence
-from multitrain.analysis.verdicts import NOT_RUN, Decision, decide, joined
+from multitrain.analysis.verdicts import AIM, NOT_RUN, Decision, decide, joined
 from multitrain.claims import Claim, Claims, Part
 from multitrain.config import Scale
 from multitrain.errors import UserError
@@ -41,7 +41,7 @@ COLUMNS = (
         "seeds_error",
         "difference_std",
     ),  # of Y_k
-    *("p_value", "p_adjusted", "p_equivalent", "verdict", "holds_if_paper_right"),
+    *("p_value", "p_adjusted", "p_equivalent", "verdict", "holds_if_paper_right", "holds_if_aimed"),
     *("left_projected", "right_projected", "difference_projected", "low_projected", "high_projected"),
     *("p_value_projected", "p_adjusted_projected", "p_equivalent_projected"),
     *("verdict_projected", "holds_if_paper_right_projected"),
@@ -174,6 +174,8 @@ def _cells(tested: Tested, decision: Decision, form: str) -> Row:
     shares |= {"p_equivalent": decision.p_equivalent}
     if tested.paper is not None:
         shares["holds_if_paper_right"] = decision.power(tested.paper / 100)
+    if not form:
+        shares["holds_if_aimed"] = decision.power(AIM / 100)
     cells = {key: percent(value) for key, value in points.items()} | {"verdict": decision.verdict}
     cells |= {key: f"{value:.4g}" for key, value in shares.items() if value is not None}
     cells |= {"by_world": " ".join(percent(100 * value) for value in its.by_world)} if its.by_world else {}

@@ -12,7 +12,7 @@ from multitrain.analysis import page
 from multitrain.analysis.claims_markdown import p_text
 from multitrain.analysis.evidence.text import ours
 from multitrain.analysis.runs import ranges
-from multitrain.analysis.verdicts import EQUIVALENT, FAILS, HOLDS, HOPELESS, MIXED, NOT_RUN, ONE_SEED, OPEN
+from multitrain.analysis.verdicts import AIM, EQUIVALENT, FAILS, HOLDS, HOPELESS, MIXED, NOT_RUN, ONE_SEED, OPEN, POWER
 
 SAID = {
     HOLDS: "Holds here",
@@ -146,8 +146,21 @@ def answered(root: Path) -> str:
 def deviations(root: Path) -> str:
     """Everything that is not as the design says, or that nothing is."""
     its = page.read(root / "deviations.csv", ["kind", "what"])
-    items = [f"<b>{_upper(row['kind'])}</b>: {escape(row['what'])}." for _, row in its.iterrows()]
+    items = [f"<b>{_upper(row['kind'])}</b>: {escape(row['what'])}." for _, row in its.iterrows()] + _weak(root)
     return listed(items) if items else "<p>None was found.</p>"
+
+
+def _weak(root: Path) -> list[str]:
+    """Primary claims for which the study has less power than the design aims at."""
+    its = page.read(root / "claims.csv", ["claim", "scope", "primary", "text", "holds_if_aimed"])
+    its = its[(its["scope"] == "claim") & (its["primary"] == "yes") & (its["holds_if_aimed"] != "")]
+    aim = f"in a primary contrast {AIM:g} points are to be found with probability {POWER:.0%}, and would be with"
+    parts = [
+        f"{float(row['holds_if_aimed']):.0%} ({escape(row['text'].rstrip('.'))})"
+        for _, row in its.iterrows()
+        if float(row["holds_if_aimed"]) < POWER
+    ]
+    return [f"<b>Power</b>: {aim} {'; '.join(parts)}."] if parts else []
 
 
 def notes(root: Path) -> str:

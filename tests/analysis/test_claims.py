@@ -127,6 +127,8 @@ def test_the_chance_to_hold_is_that_of_the_papers_difference(results):
     (se,) = numbers(row, "standard_error")
     assert chance == pytest.approx(stats.norm.sf(stats.t.ppf(0.975, CLIPS - 1) - 3.1 / se), abs=0.002)
     assert f"| holds | {chance:.0%} |" in " ".join(text.split())
+    aimed = stats.norm.sf(stats.t.ppf(0.975, CLIPS - 1) - 3 / se)  # the design's 3 points
+    assert float(row["holds_if_aimed"]) == pytest.approx(aimed, abs=0.002)
 
 
 @pytest.mark.parametrize(("right", "marked"), [(first(130), False), (last(160), True)])

@@ -89,7 +89,7 @@ def test_one_world_of_several_is_said(study):
         assert ("worlds" in kinds) == said
         worlds = {row["world"] for row in read(study / "runs.csv")}
         assert worlds == ({"0"} if said else {"0", "1"})
-    assert "one world (0) of a scale of several" in report.deviations(study)
+    assert "one world (0) of a scale of several" in (study / "deviations.csv").read_text()
 
 
 def test_one_seed_is_said(study):
@@ -269,12 +269,20 @@ def test_what_was_run_and_how_to_repeat_it_are_those_of_the_records(study):
     assert "c0ffee+" in html and ">0-1<" in html and "any (some)" in html
 
 
+def test_less_power_than_designed_is_a_deviation_of_primary_claims(tmp_path):
+    claims = claims_table({"scale": "ci", "synthetic": "yes"}, (0, 1))
+    (tmp_path / "deviations.csv").write_text("kind,what,scale\n")
+    for power, said in (("0.75", True), ("0.81", False), ("", False)):
+        claims.assign(holds_if_aimed=power).to_csv(tmp_path / "claims.csv", index=False)
+        text = Text(report.deviations(tmp_path)).said
+        assert text.endswith("with probability 80%, and would be with 75% (A <b> claim).") == said
+        assert (text == "None was found.") == (not said)
+
+
 def test_what_was_measured_is_said(tmp_path):
     measured_table().to_csv(tmp_path / "measured.csv", index=False)
     assert "No plateau was measured: a.csv: not there." in Text(report.notes(tmp_path)).said
     assert report.plateaus(tmp_path) is None
-    (tmp_path / "deviations.csv").write_text("kind,what,scale\n")
-    assert report.deviations(tmp_path) == "<p>None was found.</p>"
 
 
 def test_what_other_records_answer_is_a_sentence_with_few_numbers(tmp_path):

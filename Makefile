@@ -54,6 +54,11 @@ DESK := --config scale=desk results=results/desk 'seeds=[$(SEEDS)]'
 desk: $(READY) ## The study of scale desk, to results/desk/index.html: stopped, it goes on; runs that were copied there are taken
 	$(BIN)/snakemake --cores all --rerun-incomplete --quiet host reason $(DESK)
 
+.PHONY: sweep
+sweep: $(READY) ## When does joint training help? Print the cost, then make results/desk/when_it_helps.md, .csv and .png
+	$(BIN)/snakemake --cores all --rerun-incomplete --quiet host reason --config scale=desk results=results/desk \
+	  -- results/desk/when_it_helps.md
+
 # Without these names Snakemake packs everything, and fails where some of it has not been made.
 REPORTED = $(wildcard results/report.html results/index.html results/table[1-4].csv results/claims.csv results/projection_recovery.csv \
   results/datasets.csv results/figures/*.png results/notebooks/*.html)

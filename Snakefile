@@ -18,6 +18,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/world.smk"
+include: "workflow/rules/sweep.smk"
 include: "workflow/rules/notebooks.smk"
 
 
@@ -28,6 +29,13 @@ onstart:
         raise WorkflowError(said)
     if said := copied.refusal(PLAN, made):
         raise WorkflowError(said)
+    if any(job.rule.name == "sweep_point" for job in workflow.dag.needrun_jobs()):
+        from multitrain.analysis import sweep
+
+        cost = sweep.costs(
+            POINTS, Path(PLAN.project.data), Path(PUBLISHED), PLAN.scale
+        )
+        print(*sweep.cost_lines(POINTS, cost), sep="\n", file=sys.stderr)
 
 
 localrules:

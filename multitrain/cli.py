@@ -19,6 +19,7 @@ from multitrain import (
     cli_predict,
     cli_results,
     cli_runs,
+    cli_sweep,
     cli_use,
     cli_world,
     portable,
@@ -64,6 +65,7 @@ app.command()(cli_predict.predict)
 app.command()(cli_demo.demo)
 app.command()(cli_finetune.finetune)
 app.add_typer(cli_data.app, name="data")
+app.add_typer(cli_sweep.app, name="sweep")
 
 
 def _print_version(wanted: bool) -> None:

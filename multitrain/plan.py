@@ -21,6 +21,7 @@ from multitrain.data.leakage import guarded, trained_on
 from multitrain.errors import UserError
 from multitrain.excluded import excluded
 from multitrain.experiments import Experiments, Run
+from multitrain.sweep import Points, load_points
 
 
 class Checkpoint(Protocol):
@@ -268,6 +269,12 @@ class Plan:
 
     def _labels(self) -> dict:
         return {name: _only(part, "title", "letter") for name, part in self.scale.datasets.items()}
+
+    def points(self) -> Points:
+        """The points of the sweep round this scale; none where the scale has no synthetic world to vary."""
+        if self.scale.world is None:
+            return Points(None, {}, {})
+        return load_points(self.scale, self.experiments, self.folder)
 
     # What tables and analyses are made of.
 

@@ -43,6 +43,7 @@ def test_the_version_is_that_of_the_package_and_the_checkout(capsys):
         *("checkpoint", "checkpoint import", "checkpoint export"),
         *("predict", "demo", "finetune", "features", "export", "estimate", "temporal", "card"),
         *("data", "data status", "data check", "data account"),
+        *("sweep", "sweep cost", "sweep data", "sweep run", "sweep show"),
         *("analyse", "survey", "overview", "figure", "notebook", "index"),
     ],
 )

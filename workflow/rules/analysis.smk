@@ -1,5 +1,6 @@
 # Predictions, statistics and histories -> tables. Code that runs in seconds is an input; training is not repeated for it.
 
+import json
 from functools import partial
 
 from multitrain import closure

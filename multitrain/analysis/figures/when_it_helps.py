@@ -1,0 +1,62 @@
+"""Gain over the baseline at equal steps, a panel a factor of the sweep."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from multitrain.analysis.figures import style
+from multitrain.analysis.figures.inputs import read
+from multitrain.analysis.sweep import EXPLORATORY, MEAN
+from multitrain.sweep import FACTORS
+
+COLUMNS = 3  # of panels
+TEXT = ("scale", "factor", "value", "method", "dataset", "by_seed", "seeds")
+
+
+@style.styled
+def draw(results: Path) -> Figure:
+    """From when_it_helps.csv."""
+    table = read(results, "when_it_helps.csv", TEXT, ("gain", "low", "high"))
+    table = table[table["dataset"] == MEAN]
+    factors, methods = list(dict.fromkeys(table["factor"])), list(dict.fromkeys(table["method"]))
+    lines = -(-len(factors) // COLUMNS)
+    figure = style.new(1.4 + 2.1 * lines)
+    panels = figure.subplots(lines, COLUMNS, sharey=True, squeeze=False).ravel()
+    for axes, factor in zip(panels, factors, strict=False):
+        _panel(axes, table[table["factor"] == factor], FACTORS[factor][0], methods)
+    for axes in panels[len(factors) :]:
+        axes.set_visible(False)
+    for axes in panels[::COLUMNS]:
+        axes.set_ylabel("gain (points)")
+    marks = [
+        Line2D([], [], color=colour, linestyle="-", marker=marker, label=method)
+        for method, (colour, _, marker) in zip(methods, style.SERIES, strict=False)
+    ]
+    title = "When does joint training help? Gain in top-1 over baselines of as many steps"
+    notes = (
+        EXPLORATORY,
+        f"Synthetic worlds like that of scale {table['scale'].iloc[0]}; a small dot for each seed",
+        f"Lines: {style.INTERVAL}",
+    )
+    style.caption(figure, title, *notes, marks=marks)
+    return figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, title: str, methods: list[str]) -> None:
+    values = list(dict.fromkeys(rows["value"]))
+    axes.set_title(title)
+    axes.axhline(0, color="0.4", linewidth=0.8)
+    for place, (method, (colour, _, marker)) in enumerate(zip(methods, style.SERIES, strict=False)):
+        its = rows[rows["method"] == method].set_index("value").loc[values]
+        at = np.arange(len(values)) + 0.22 * (place - (len(methods) - 1) / 2)
+        axes.vlines(at, its["low"], its["high"], color=colour, linewidth=1.2)
+        axes.plot(at, its["gain"], linestyle="none", marker=marker, color=colour, markersize=4.5, zorder=3)
+        for x, text in zip(at, its["by_seed"], strict=True):
+            each = [float(gain) for gain in text.split()]
+            axes.plot([x + 0.07] * len(each), each, linestyle="none", marker=".", color=colour, markersize=3)
+    axes.set_xticks(range(len(values)), values)
+    axes.grid(axis="x", visible=False)

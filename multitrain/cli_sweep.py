@@ -1,0 +1,113 @@
+"""`multitrain sweep ...`: when joint training helps, one factor at a time round a scale's setting."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multitrain.configfile import load_experiments, load_scale
+from multitrain.options import (
+    ConfigFolder,
+    DataFolder,
+    DatasetName,
+    Device,
+    Jobs,
+    PublishedFolder,
+    ResultsFolder,
+    ScaleName,
+    Seed,
+    Threads,
+    Workers,
+)
+from multitrain.overwrite import require_own
+from multitrain.sweep import load_points
+
+app = typer.Typer(
+    help="When does joint training help? Exploratory: config/sweep.yaml names factors and values.", no_args_is_help=True
+)
+PointName = Annotated[str, typer.Argument(metavar="POINT", help="A point, as `sweep cost` lists them, e.g. clips_8.")]
+
+
+@app.command()
+def cost(
+    scale: ScaleName = "desk",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    published: PublishedFolder = Path("resources/published"),
+) -> None:
+    """Print every point with its trainings and core-hours, before anything is started."""
+    from multitrain.analysis.sweep import cost_lines, costs
+
+    loaded = load_scale(scale, config)
+    points = load_points(loaded, load_experiments(config, loaded), config)
+    for line in cost_lines(points, costs(points, data, published, loaded)):
+        typer.echo(line)
+
+
+@app.command()
+def data(
+    name: PointName,
+    dataset: DatasetName,
+    scale: ScaleName = "desk",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    jobs: Jobs = 1,
+) -> None:
+    """Publish and prepare a dataset of a point's world."""
+    from multitrain.cli import _bar, _computing
+
+    loaded = _computing(scale, config)
+    point = load_points(loaded, load_experiments(config, loaded), config).point(name)
+    from multitrain.sources.prepare import prepare
+    from multitrain.synth.publish import publish
+
+    settings, raw = point.scale.dataset(dataset), point.scale.raw_folder(dataset, data)
+    publish(dataset, point.scale.world, raw, settings.reader, jobs, _bar(f"synth {dataset}"), wait=True)
+    folder = point.scale.clips_folder(dataset, data)
+    prepare(dataset, settings, raw, folder, jobs=jobs, progress=_bar(f"prepare {dataset}"), wait=True)
+
+
+@app.command()
+def run(
+    name: PointName,
+    scale: ScaleName = "desk",
+    seed: Seed = 0,
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+    threads: Threads = 1,
+    workers: Workers = 0,
+    device: Device = "auto",
+) -> None:
+    """Train and score all runs of a point with one seed: sweep/POINT/seedSEED.parquet; goes on where it was stopped."""
+    from multitrain.cli import _computing, _torch_device
+
+    loaded = _computing(scale, config)
+    point = load_points(loaded, load_experiments(config, loaded), config).point(name)
+    chosen = _torch_device(device, threads, portable=loaded.machine.portable)
+    from multitrain.engine.preemption import Preempted
+    from multitrain.use.swept import write_point
+
+    try:
+        write_point(point, seed, data, results / "sweep", chosen, workers)
+    except Preempted as stopped:
+        typer.echo(str(stopped), err=True)
+        raise typer.Exit(stopped.status) from None
+
+
+@app.command()
+def show(
+    scale: ScaleName = "desk", config: ConfigFolder = Path("config"), results: ResultsFolder = Path("results")
+) -> None:
+    """Write when_it_helps.csv, .md and .png: gains over the baseline at equal steps, by factor."""
+    from multitrain.analysis.figures import when_it_helps
+    from multitrain.analysis.sweep import write_sweep
+    from multitrain.files import atomic
+
+    loaded = load_scale(scale, config)
+    points = load_points(loaded, load_experiments(config, loaded), config)
+    require_own([results / "when_it_helps.csv"], loaded.name, results)
+    write_sweep(loaded, points, results)
+    figure = when_it_helps.draw(results)
+    with atomic(results / "when_it_helps.png") as temporary:
+        figure.savefig(temporary, format="png", dpi=150)

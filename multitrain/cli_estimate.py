@@ -13,7 +13,8 @@ from multitrain.errors import UserError
 from multitrain.options import ConfigFolder, DataFolder, PublishedFolder, ScaleName
 
 if TYPE_CHECKING:
-    from multitrain.analysis.estimate import Counts, Estimate, Speed
+    from multitrain.analysis.estimate import Counts, Estimate, Speed, Time
+    from multitrain.measure import Pace
 
 HEAD = (
     *("run", "size", "GFLOPs", "videos", "steps", "Mclips", "passes", "train h", "days", "test h"),
@@ -34,9 +35,20 @@ def estimate(
     clips_per_core: Annotated[
         float | None, typer.Option(help="Clips of 32 frames of 320 pixels that a core decodes in a second.")
     ] = None,
+    measured: Annotated[
+        bool | None,
+        typer.Option(
+            "--measure/--assume",
+            help="Time a few videos and steps here, or go by the speeds above. \\[default: measure a synthetic scale"
+            " without accelerators, where no speed is given]",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Print what each run will take: operations, hours, memory, disk, and cores that decode; docs/estimate.md."""
+    """Print what each run will take: operations, hours, memory, disk, and cores that decode; docs/estimate.md.
+
+    Where it is measured, also the time of one seed and of all on this machine.
+    """
     loaded = load_scale(scale, config)
     experiments = load_experiments(config, loaded)
     for name in run or ():
@@ -45,20 +57,53 @@ def estimate(
     for name, value in given.items():
         if value is not None and not 0 < value < float("inf"):
             raise UserError(f"--{name.replace('_', '-')} {value:g}: give a number above 0")
-    from multitrain.analysis.estimate import counts, default_speed
+    made = loaded.world is not None and not loaded.machine.gpus
+    if measured and not made:
+        raise UserError(f"--measure: scale {loaded.name} has accelerators or real videos: give --tflops, or --assume")
+    if measured is None:
+        measured = made and loaded.machine.processes == 1 and tflops is None and clips_per_core is None
+    from multitrain.analysis.estimate import counts, default_speed, machine_time
     from multitrain.analysis.estimate import estimate as of_runs
 
     speed = replace(default_speed(loaded), **{name: value for name, value in given.items() if value is not None})
     videos = counts(loaded, data, published)
     found = [each for each in of_runs(loaded, experiments, videos, speed) if not run or each.run in run]
+    time = None
+    if measured:
+        from multitrain.measure import measure
+
+        widest = max(experiments.runs.values(), key=lambda each: len(each.datasets))
+        pace = measure(loaded, widest)
+        time = machine_time(loaded, experiments, found, videos, pace)
     if as_json:
         parts = {"speed": asdict(speed), "datasets": {name: asdict(count) for name, count in videos.items()}}
         totals = _totals(loaded, found, seeds)
         content = {"scale": loaded.name, **parts, "runs": [asdict(each) for each in found], "totals": totals}
+        content |= {} if time is None else {"measured": asdict(pace), "seconds_of_a_seed": asdict(time)}
         typer.echo(json.dumps(content, indent=2))
         return
     for line in _page(loaded, found, videos, speed, seeds):
         typer.echo(line)
+    if time is not None:
+        for line in _measured_page(loaded, pace, time, seeds):
+            typer.echo(line)
+
+
+def _measured_page(scale: Scale, pace: "Pace", time: "Time", seeds: int) -> list[str]:
+    """The time by the clock, where it was measured."""
+    worlds = len(scale.worlds(range(seeds)))
+    sizes = "; ".join(
+        f"{size} {1 / pace.train[size]:.3g} clips/s trained, {1 / pace.test[size]:.3g} tested" for size in pace.train
+    )
+    return [
+        "",
+        f"Measured here in {pace.measuring:.0f} s, {pace.cores} processes side by side, of each: {sizes}; "
+        f"{1 / pace.video:.3g} videos/s rendered and prepared; a process starts in {pace.start:.1f} s.",
+        f"One seed on these {pace.cores} cores: {time.seed / 60:.0f} minutes (trainings {time.train / 60:.0f}, tests "
+        f"{time.test / 60:.0f}, {time.processes} processes' starts {time.start / 60:.0f}), and {time.world / 60:.0f} "
+        f"before it for its world's videos.",
+        f"All {seeds} seeds: {time.all(seeds, worlds) / 3600:.1f} hours, with {worlds} world{'s' * (worlds > 1)}.",
+    ]
 
 
 def _totals(scale: Scale, found: "list[Estimate]", seeds: int) -> dict[str, float]:

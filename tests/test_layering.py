@@ -65,6 +65,8 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "options": {"settings"},
     "launch": {"recipes"},
     "overwrite": {"errors"},
+    "copied": {"plan"},
+    "measure": GROUND | {"data", "engine", "model.network", "sources.prepare", "synth"},
     "closure": {"analysis.outputs"},
     "torchrun": set(),
     "use": GROUND | {"data", "model", "losses", "engine", "sources", "use"},

@@ -7,6 +7,7 @@ a sustained throughput, and not less than what the processors need to decode the
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 
@@ -69,6 +70,45 @@ class Estimate:
     model_gb: float  # of disk, afterwards
     clips_per_second: float  # that a process would train on if decoding cost nothing
     cores: float  # that decode them, for a process
+
+
+class Pace(Protocol):
+    """What `multitrain.measure` measures: seconds of one of `cores` processes side by side."""
+
+    cores: int
+    train: dict[str, float]  # of a training clip, by size
+    test: dict[str, float]  # of a view of a tested clip
+    video: float  # made
+    start: float  # of a process
+
+
+@dataclass(frozen=True)
+class Time:
+    """Seconds by the clock of one seed, with a process a core; `seed` is the sum of the three before it."""
+
+    train: float
+    test: float
+    start: float
+    seed: float
+    world: float  # rendering and preparing its videos, once a world
+    processes: int
+
+    def all(self, seeds: int, worlds: int) -> float:
+        """Of so many seeds in so many worlds."""
+        return seeds * self.seed + worlds * self.world
+
+
+def machine_time(
+    scale: Scale, experiments: Experiments, found: list[Estimate], videos: dict[str, Counts], pace: Pace
+) -> Time:
+    """The time of the runs `found` here, where there is always a job for every core."""
+    train = sum(each.clips * pace.train[each.size] for each in found)
+    test = sum(each.test_clips * pace.test[each.size] for each in found)
+    names = {name for each in found for name in experiments.runs[each.run].datasets}
+    processes = len(found) + sum(len(experiments.runs[each.run].datasets) for each in found)
+    made = sum(scale.world.videos[name].train + scale.world.videos[name].validation for name in names)
+    parts = [seconds_ / pace.cores for seconds_ in (train, test, processes * pace.start)]
+    return Time(*parts, sum(parts), made * pace.video / pace.cores, processes)
 
 
 def default_speed(scale: Scale) -> Speed:

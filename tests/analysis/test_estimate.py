@@ -31,6 +31,7 @@ from multitrain.cli import app
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.engine.setup import schedule
 from multitrain.errors import UserError
+from multitrain.measure import Pace, _measured
 from multitrain.model.network import Network, Spec
 
 ROOT = Path(__file__).parents[2]
@@ -213,7 +214,7 @@ def call(*arguments: str, config: Path = CONFIG):
 
 def test_the_command_prints_every_run_and_the_totals(tmp_path):
     common = ("--scale", "ci", "--data", str(tmp_path), "--published", str(PUBLISHED))
-    page = call(*common)
+    page = call(*common, "--assume")
     assert page.exit_code == 0, page.output
     experiments = load_experiments(CONFIG)
     lines = page.output.splitlines()
@@ -224,14 +225,61 @@ def test_the_command_prints_every_run_and_the_totals(tmp_path):
     runs = content["runs"]
     assert content["totals"]["train_hours"] == pytest.approx(3 * sum(run["train_hours"] for run in runs))
     assert content["totals"]["models_gb"] == pytest.approx(3 * sum(run["model_gb"] for run in runs))
-    one = json.loads(call(*common, "--json", "--run", "vanilla").output)
+    one = json.loads(call(*common, "--json", "--run", "vanilla", "--assume").output)
     assert [run["run"] for run in one["runs"]] == ["vanilla"]
     assert default_speed(load_scale("ci", CONFIG)) == PROCESSOR
+
+
+PACE = Pace(
+    cores=2,
+    train={"base": 0.01, "large": 0.02},
+    test={"base": 0.002, "large": 0.004},
+    video=0.1,
+    start=3.0,
+    measuring=9,
+)
+
+
+def test_where_it_is_measured_the_time_of_a_seed_and_of_all_is_told(tmp_path, monkeypatch):
+    """By hand: seconds of all clips, views, videos and processes over two cores; worlds are made once each."""
+    monkeypatch.setattr("multitrain.measure.measure", lambda scale, run: PACE)
+    scale = yaml.safe_load((CONFIG / "scales" / "ci.yaml").read_text())
+    scale["world"]["run_seeds"] = 2
+    (tmp_path / "ci.yaml").write_text(yaml.safe_dump(scale))
+    common = (
+        "--scale",
+        str(tmp_path / "ci.yaml"),
+        "--data",
+        str(tmp_path),
+        "--published",
+        str(PUBLISHED),
+        "--seeds",
+        "3",
+    )
+    found = json.loads(call(*common, "--json").output)
+    runs, time = found["runs"], found["seconds_of_a_seed"]
+    assert time["train"] == pytest.approx(sum(run["clips"] * PACE.train[run["size"]] for run in runs) / 2)
+    assert time["test"] == pytest.approx(sum(run["test_clips"] * PACE.test[run["size"]] for run in runs) / 2)
+    assert (time["processes"], time["start"]) == (22 + 51, pytest.approx(73 * 3 / 2))
+    videos = sum(its["train"] + its["validation"] for its in scale["world"]["videos"].values())
+    assert time["world"] == pytest.approx(videos * 0.1 / 2)
+    total = 3 * time["seed"] + 2 * time["world"]
+    assert call(*common).output.splitlines()[-1] == f"All 3 seeds: {total / 3600:.1f} hours, with 2 worlds."
+    assert "seconds_of_a_seed" not in json.loads(call(*common, "--json", "--tflops", "1").output)
+
+
+@pytest.mark.slow
+def test_a_machine_is_measured_with_the_products_own_steps():
+    scale = load_scale("ci", CONFIG)
+    train, test, video = _measured(scale, load_experiments(CONFIG, scale).runs["multitrain"], 0)
+    assert set(train) == set(test) == {"base", "large"}
+    assert min(*train.values(), *test.values(), video) > 0 and min(train.values()) > min(test.values())
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--scale", "paper", "--measure"], "--measure: scale paper has accelerators or real videos"),
         (["--scale", "huge"], "huge.yaml: no such file"),
         (["--run", "multitran"], "no run 'multitran' in the experiments"),
         (["--tflops", "0"], "--tflops 0: give a number above 0"),

@@ -1,7 +1,6 @@
 """The texts and tables of results/report.html: a study in sentences, each number from a file of the results."""
 
 import shlex
-from collections import Counter
 from html import escape
 from pathlib import Path
 
@@ -9,20 +8,9 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from multitrain.analysis import page
-from multitrain.analysis.claims_markdown import p_text
-from multitrain.analysis.evidence.text import ours
 from multitrain.analysis.runs import ranges
-from multitrain.analysis.verdicts import AIM, EQUIVALENT, FAILS, HOLDS, HOPELESS, MIXED, NOT_RUN, ONE_SEED, OPEN, POWER
+from multitrain.analysis.sentences import listed, upper, weak
 
-SAID = {
-    HOLDS: "Holds here",
-    FAILS: "Does not hold here",
-    EQUIVALENT: "The two are equivalent here",
-    MIXED: "Mixed: datasets or worlds say opposite things",
-    OPEN: "Undetermined",
-    ONE_SEED: "No verdict from one seed",
-    NOT_RUN: "Not run",
-}
 UNITS = {"processor": "core-hours", "accelerator": "accelerator-hours"}
 TABLES = ("table1", "table2", "table3")
 
@@ -32,12 +20,6 @@ def show(html: str) -> None:
     from IPython.display import HTML, display  # only where there is a notebook
 
     display(HTML(html))
-
-
-def listed(items: list[str], ordered: bool = False) -> str:
-    """Items, HTML already, as a list."""
-    kind = "ol" if ordered else "ul"
-    return f"<{kind}>{''.join(f'<li>{item}</li>' for item in items)}</{kind}>"
 
 
 def what_was_run(root: Path) -> str:
@@ -80,94 +62,18 @@ def datasets(root: Path) -> Styler:
     return page.frame(pd.DataFrame(lines), "datasets", "A cell with several numbers: runs differ in it.")
 
 
-def counts(root: Path) -> str:
-    """How many of the paper's claims have which verdict, facts counted once."""
-    its = _claims(root)
-    facts = its[(its["scope"] == "claim") & (its["stated_by"] == "paper") & (its["same_fact_as"] == "")]
-    found = Counter(facts["claim_verdict"])
-    said = ", ".join(f"{verdict}: <b>{found[verdict]}</b>" for verdict in SAID if found[verdict])
-    return f"<p>Of {len(facts)} claims of the paper that are differences of accuracies: {said}.</p>"
-
-
-def verdicts(root: Path, primary: bool) -> str:
-    """A sentence a claim, those that are primary or the others: verdict, difference, interval, power."""
-    its = _claims(root)
-    its = its[its["scope"] == "claim"]
-    heads = its.set_index("claim")["primary"]
-    chosen = [
-        heads.get(row["same_fact_as"] or row["claim"], "no") == ("yes" if primary else "no")
-        for _, row in its.iterrows()
-    ]
-    return listed([sentence(row) for _, row in its[chosen].iterrows()])
-
-
-def sentence(row: pd.Series) -> str:
-    """One claim's verdict by Y_k, as HTML."""
-    verdict = row["claim_verdict"]
-    whose = "" if row["stated_by"] == "paper" else " (ours, not in the paper)"
-    text = f"<b>{escape(SAID.get(verdict, verdict))}</b>: {escape(row['text'].rstrip('.'))}{whose}"
-    if not row["difference"]:
-        return f"{text}: {escape(row['missing'])}."
-    low, high = _points(row["low"]), _points(row["high"])
-    interval = f"95% interval {low} to {high}" if row["low"] else "no interval, as no answer differs"
-    if verdict == ONE_SEED:
-        sure = "of videos alone"
-    else:
-        sure = f"adjusted p {p_text(row['p_adjusted'])}" if row["p_adjusted"] else "too few videos for a test"
-    worlds = ", ".join(map(_points, row.get("by_world", "").split()))
-    apart = f"; by world {worlds}" * bool(worlds)
-    return f"{text}: our difference is {_points(row['difference'])} points ({interval}; {sure}{apart}){_power(row)}."
-
-
-def _power(row: pd.Series) -> str:
-    """What the rule would have said if the paper's own number were the truth here."""
-    if not row["paper_difference"]:
-        return "; the paper prints no number for it"
-    paper = _points(row["paper_difference"])
-    if not row["holds_if_paper_right"]:
-        return f"; the paper's is {paper}, and how often the rule would find that is not known from these runs"
-    chance = float(row["holds_if_paper_right"])
-    text = f"; were the paper's {paper} the truth here, the rule would say <i>holds</i> with probability {chance:.0%}"
-    hopeless = row["claim_verdict"] == OPEN and chance < HOPELESS
-    return text + ", so that it cannot be shown here even if the paper is right" * hopeless
-
-
-def answered(root: Path) -> str:
-    """Claims that other records answer, a sentence each."""
-    its = page.read(root / "evidence.csv", ["claim", "text", "part", "ours", "claim_verdict"])
-    found = []
-    for _, of in its.groupby("claim", sort=False):
-        first, parts = of.iloc[0], ours(of.to_dict("records"))
-        verdict, numbers = first["claim_verdict"] or "shown", f": {'; '.join(parts)}" * bool(parts)
-        found.append(f"<b>{_upper(verdict)}</b>: {escape(first['text'].rstrip('.') + numbers)}.")
-    return listed(found) if found else "<p>None.</p>"
-
-
 def deviations(root: Path) -> str:
     """Everything that is not as the design says, or that nothing is."""
     its = page.read(root / "deviations.csv", ["kind", "what"])
-    items = [f"<b>{_upper(row['kind'])}</b>: {escape(row['what'])}." for _, row in its.iterrows()] + _weak(root)
+    items = [f"<b>{upper(row['kind'])}</b>: {escape(row['what'])}." for _, row in its.iterrows()] + weak(root)
     return listed(items) if items else "<p>None was found.</p>"
-
-
-def _weak(root: Path) -> list[str]:
-    """Primary claims for which the study has less power than the design aims at."""
-    its = page.read(root / "claims.csv", ["claim", "scope", "primary", "text", "holds_if_aimed"])
-    its = its[(its["scope"] == "claim") & (its["primary"] == "yes") & (its["holds_if_aimed"] != "")]
-    aim = f"in a primary contrast {AIM:g} points are to be found with probability {POWER:.0%}, and would be with"
-    parts = [
-        f"{float(row['holds_if_aimed']):.0%} ({escape(row['text'].rstrip('.'))})"
-        for _, row in its.iterrows()
-        if float(row["holds_if_aimed"]) < POWER
-    ]
-    return [f"<b>Power</b>: {aim} {'; '.join(parts)}."] if parts else []
 
 
 def notes(root: Path) -> str:
     """What was measured of this scale before, or that it was not."""
     its = page.read(root / "measured.csv", ["kind", "text"])
     items = its.loc[its["kind"].str.startswith("note."), "text"]
-    return listed([f"{_upper(text)}." for text in items])
+    return listed([f"{upper(text)}." for text in items])
 
 
 def plateaus(root: Path) -> Styler | None:
@@ -258,10 +164,6 @@ def _runs(root: Path) -> pd.DataFrame:
     return page.read(root / "runs.csv", needs)
 
 
-def _claims(root: Path) -> pd.DataFrame:
-    return page.read(root / "claims.csv", ["claim", "scope", "primary", "same_fact_as", "text", "low", "missing"])
-
-
 def _datasets(rows: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(title for text in rows["datasets"] for title in text.split(", ")))
 
@@ -272,11 +174,3 @@ def _each(values: pd.Series) -> str:
 
 def _only(rows: pd.DataFrame, key: str) -> str:
     return ", ".join(dict.fromkeys(rows[key]))
-
-
-def _upper(text: str) -> str:
-    return escape(text[:1].upper() + text[1:])
-
-
-def _points(text: str) -> str:
-    return f"{round(float(text), 1) + 0.0:+.1f}" if text else "-"  # never -0.0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from multitrain.analysis import report
+from multitrain.analysis import report, sentences
 from multitrain.analysis.study import write_study
 from multitrain.errors import UserError
 from tests.analysis.tabled import claims_table, measured_table
@@ -246,15 +246,15 @@ def claim(**changed: object) -> pd.Series:
     ],
 )
 def test_a_claim_is_a_sentence(changed, said):
-    assert said in Text(report.sentence(claim(**changed))).said
+    assert said in Text(sentences.sentence(claim(**changed))).said
 
 
 def test_primary_claims_come_with_what_is_the_same_fact(tmp_path):
     claims_table({"scale": "ci", "synthetic": "yes"}, (0, 1)).to_csv(tmp_path / "claims.csv", index=False)
-    primary, others = (Text(report.verdicts(tmp_path, primary=its)).said for its in (True, False))
+    primary, others = (Text(sentences.verdicts(tmp_path, primary=its)).said for its in (True, False))
     assert "A <b> claim" in primary and "A second" in primary and "A third" not in primary
     assert "A third" in others and "A second" not in others
-    assert Text(report.counts(tmp_path)).said.endswith("differences of accuracies: holds: 1.")
+    assert Text(sentences.counts(tmp_path)).said.endswith("differences of accuracies: holds: 1.")
 
 
 def test_what_was_run_and_how_to_repeat_it_are_those_of_the_records(study):
@@ -292,6 +292,6 @@ def test_what_other_records_answer_is_a_sentence_with_few_numbers(tmp_path):
     ]
     rows.append({"claim": "b", "text": "So.", "part": "K400", "ours": "", "claim_verdict": "not comparable here"})
     pd.DataFrame(rows).to_csv(tmp_path / "evidence.csv", index=False)
-    said = Text(report.answered(tmp_path)).said
+    said = Text(sentences.answered(tmp_path)).said
     assert "Mixed: It is: seed 0: 0;" in said and "seed 5: 5; and 2 more in evidence.csv." in said
     assert said.endswith("Not comparable here: So.")

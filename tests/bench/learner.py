@@ -16,7 +16,7 @@ CLASSES = {"k400": 400, "k700": 700, "mit": 305, "ssv2": 174, "actnet": 200}  # 
 
 def class_names(scale: Scale, dataset: str) -> tuple[str, ...]:
     """The classes of a synthetic dataset, or as many numbered ones as the real dataset has."""
-    return spec(dataset).classes if scale.synthetic(dataset) else tuple(map(str, range(CLASSES[dataset])))
+    return spec(dataset, scale.world).classes if scale.synthetic(dataset) else tuple(map(str, range(CLASSES[dataset])))
 
 
 class Learner:

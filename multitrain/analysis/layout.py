@@ -60,7 +60,8 @@ def dataset_lines(table: Table, scale: Scale, rows: Rows) -> Lines:
         its = [row for row in our_rows_of(rows) if row["dataset"] == name]
         if its:
             classes, trained, tested = (_each(its, key) for key in ("classes", "train_clips", "clips"))
-            lines.append([scale.dataset(name).title, classes, f"{100 / int(its[0]['classes']):.1f}", trained, tested])
+            guess = " / ".join(f"{100 / int(count):.1f}" for count in its[0]["classes"].split(" / "))  # by world
+            lines.append([scale.dataset(name).title, classes, guess, trained, tested])
     return lines
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from multitrain.analysis.contrasts import estimate
+from multitrain.analysis.contrasts import estimate, estimate_over_worlds
 from multitrain.errors import UserError
 
 
@@ -169,3 +169,22 @@ def test_one_video_says_nothing_of_others_and_none_is_an_error():
     for values in ([], [np.zeros((1, 0))]):
         with pytest.raises(UserError, match="no clips"):
             estimate(values, [np.arange(0)] * len(values))
+
+
+def test_several_worlds_are_their_seeds_alike_and_the_videos_of_each_in_its_share():
+    """By hand: the mean over seeds; the variance over all seeds; a world's videos by its share of seeds, squared."""
+    rng = np.random.default_rng(5)
+    parts = [(rng.integers(0, 2, (3, 40)).astype(float), np.arange(40)), (rng.random((1, 50)), np.arange(50))]
+    its = estimate_over_worlds([([values], [videos]) for values, videos in parts])
+    by_seed = np.concatenate([values.mean(axis=1) for values, _ in parts])
+    assert its.value == pytest.approx(by_seed.mean()) and its.std == pytest.approx(by_seed.std(ddof=1))
+    alone = [estimate([values], [videos]) for values, videos in parts]
+    videos = (0.75**2 * alone[0].terms[1][0], 0.25**2 * alone[1].terms[0][0])
+    assert [df for _, df in its.terms] == [3, 39, 49]
+    assert [term for term, _ in its.terms] == pytest.approx([by_seed.var(ddof=1) / 4, *videos])
+    assert its.by_world == pytest.approx([values.mean() for values, _ in parts]) and (its.seeds, its.videos) == (4, 90)
+
+
+def test_one_world_is_what_it_was():
+    values, videos = np.random.default_rng(1).random((3, 20)), np.arange(20)
+    assert estimate([values], [videos]) == estimate_over_worlds([([values], [videos])])

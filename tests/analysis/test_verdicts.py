@@ -1,10 +1,12 @@
 """The rule on contrasts made up, without runs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from multitrain.analysis.contrasts import Estimate, estimate
-from multitrain.analysis.verdicts import ERROR, adjusted, can_tell, decide, joined, level
+from multitrain.analysis.verdicts import ERROR, HOLDS, MIXED, adjusted, can_tell, decide, joined, level
 
 MARGIN = 0.02
 
@@ -129,3 +131,10 @@ def test_a_claim_with_points_of_its_own_is_never_equivalent():
     assert (found["plain"].verdict, found["points"].verdict) == ("equivalent", "undetermined")
     assert found["points"].p_equivalent is None
     assert found["plain"].p_equivalent == pytest.approx(its.p_outside(0.05))  # of a family of one
+
+
+def test_a_difference_that_two_worlds_have_in_opposite_directions_is_mixed():
+    sure = Estimate(0.1, ((1e-6, 9), (1e-6, 200)), seeds=10, videos=200, telling=50, std=0.01, by_world=(0.25, -0.05))
+    alike = replace(sure, by_world=(0.15, 0.05))
+    assert decide({"a": sure}, 0.02)["a"].verdict == MIXED
+    assert decide({"a": alike}, 0.02)["a"].verdict == HOLDS

@@ -20,6 +20,9 @@ from multitrain.settings import Count, Folder, Fraction, Name, Positive, Seeds, 
 NOT_DECIDING = {"title", "letter", "raw", "download", "limits"}  # keys of a dataset
 
 
+MOST_SEGMENTS = 4  # annotated in an untrimmed synthetic video, at most
+
+
 class Transcode(Settings):
     """How a prepared clip is written: H.264 laid out so that only every `stride`-th frame needs decoding."""
 
@@ -253,6 +256,13 @@ class Scale(Settings):
     def synthetic(self, name: str) -> bool:
         """Whether the raw files of a dataset are made here rather than brought by the user."""
         return self.world is not None and self.dataset(name).raw is None
+
+    def most_training_clips(self, name: str) -> int:
+        """At most so many training clips of a synthetic dataset; a class keeps a video where others are held out."""
+        dataset = self.dataset(name)
+        used = dataset.fraction * self.world.videos[name].train
+        videos = int((1 - dataset.holdout) * used) + KINDS[name].classes
+        return videos * (MOST_SEGMENTS if dataset.reader == "activitynet" else 1)
 
     def related_datasets(self) -> tuple[str, ...]:
         """The datasets whose related classes the synthetic world lists: all, or none where some are real."""

@@ -95,6 +95,7 @@ def load_experiments(config: Path | str = "config", scale: Scale | None = None) 
             for name, run in experiments.runs.items()
         }
         experiments = experiments.model_copy(update={"runs": own})
+        _check_sizes(experiments, scale, scale_path(scale.name, config))
     return experiments
 
 
@@ -109,6 +110,21 @@ def _check_names(experiments: Experiments, scale: Scale, path: Path) -> None:
                 raise UserError(
                     f"{path}: {place}: no {kind} {unknown[0]!r} at scale {scale.name}: {meant(unknown[0], known)}"
                 )
+
+
+def _check_sizes(experiments: Experiments, scale: Scale, path: Path) -> None:
+    """Raise a UserError for a run whose synthetic videos cannot fill a batch: before any of them is rendered."""
+    for name, run in experiments.runs.items():
+        if not all(map(scale.synthetic, run.datasets)):
+            continue
+        most, batch = sum(map(scale.most_training_clips, run.datasets)), scale.recipes[run.recipe].batch
+        if most < batch:
+            few = min(run.datasets, key=scale.most_training_clips)
+            raise UserError(
+                f"{path}: world.videos.{few}.train: after holdout {scale.datasets[few].holdout:g} run {name} has "
+                f"at most {most} training clips, and recipes.{run.recipe}.batch is {batch}: raise the one or "
+                "lower the other"
+            )
 
 
 def load_claims(config: Path | str, experiments: Experiments) -> Claims:

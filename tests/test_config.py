@@ -420,3 +420,38 @@ def test_a_class_without_a_video_is_refused_before_anything_is_rendered(mini: di
     mini["world"]["videos"]["k400"]["train"] = 15
     with pytest.raises(UserError, match=r"world.videos.k400.train: 15 videos leave some of 16 classes without one"):
         parse(Scale, mini, "file")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (("world", "run_seeds"), 0, r"desk.yaml: world.run_seeds: .*1"),
+        (
+            ("datasets", "ssv2", "holdout"),
+            0.99,
+            r"desk.yaml: world.videos.ssv2.train: after holdout 0.99 run ssv2_baseline has at most \d+ training clips, "
+            r"and recipes.ssv2_baseline.batch is 64: raise the one or lower the other",
+        ),
+    ],
+)
+def test_mistakes_in_a_world_are_named_before_it_is_rendered(folder: Path, key: tuple, value: object, message: str):
+    scale = yaml.safe_load((CONFIG / "scales" / "desk.yaml").read_text())
+    scale["recipes"]["ssv2_baseline"]["batch"] = 64
+    inner = scale
+    for name in key[:-1]:
+        inner = inner[name]
+    inner[key[-1]] = value
+    (folder / "scales" / "desk.yaml").write_text(yaml.safe_dump(scale))
+    with pytest.raises(UserError, match=message) as caught:
+        Plan.load({"scale": "desk"}, str(folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_desk_has_two_worlds_and_the_other_scales_one(tmp_path: Path):
+    desk, mini = (load_scale(name, CONFIG) for name in ("desk", "mini"))
+    assert [desk.world_of(seed) for seed in (0, 4, 5, 9)] == [0, 0, 1, 1] and mini.world_of(9) == 0
+    assert desk.clips_folder("mit", tmp_path, 1) == tmp_path / "desk" / "world1" / "mit"
+    assert mini.clips_folder("mit", tmp_path) == tmp_path / "mini" / "mit"
+    with pytest.raises(UserError, match=r"scale mini has no world 1: leave --world out, or set world.run_seeds"):
+        mini.clips_folder("mit", tmp_path, 1)
+    assert desk.by_world((0, 6, 1)) == {0: (0, 1), 1: (6,)} and desk.first_world((6, 0)) == (6,)

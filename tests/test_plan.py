@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from multitrain import copied
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.data.manifest import write_manifest
 from multitrain.engine.setup import Job
@@ -223,3 +224,34 @@ def test_what_the_plan_says_is_left_out_is_what_a_training_leaves_out(settings, 
 def test_a_damaged_manifest_does_not_stop_the_plan(settings, tmp_path: Path):
     (tmp_path / "paper/actnet/manifest.parquet").write_bytes(b"PAR1")
     assert "excluded" not in json.loads(settings()["k400_baseline"])
+
+
+def test_worlds_are_told_to_what_makes_clips_and_to_nothing_else():
+    """A scale with one world is told what it always was: its jobs do not run again."""
+    desk, mini = (Plan.load({"scale": name, "seeds": [0, 5]}, str(CONFIG)) for name in ("desk", "mini"))
+    assert (desk.worlds, mini.worlds) == ((0, 1), (0,))
+    first, second = (json.loads(desk.synth_settings("mit", world)) for world in (0, 1))
+    assert second["world"]["seed"] == first["world"]["seed"] + 1 and "run_seeds" not in first["world"]
+    assert first | {"world": 0} == second | {"world": 0}
+    assert desk.options("data", world=1).endswith("--world 1 --data data")
+    assert "--world" not in mini.options("data", world=0) + desk.options("data", "results")
+    assert desk.train_settings("multitrain", 0) == desk.train_settings("multitrain", 5)
+    assert {cell["seed"] for cell in desk.card_cells()} == {0}
+
+
+def test_a_copied_run_of_other_settings_is_refused_by_its_key_unless_it_is_trained_anew(tmp_path: Path):
+    plan = Plan.load({"scale": "desk", "seeds": [0, 3], "results": str(tmp_path)}, str(CONFIG))
+    run = plan.experiments.runs["vanilla"]
+    record = {"run": "vanilla", "scale": "desk", "seed": 3, "settings": run.model_dump(mode="json")}
+    record |= {"recipe": plan.scale.recipes[run.recipe].model_dump(mode="json"), "pixels": 48, "precision": "float32"}
+    path = tmp_path / "runs/desk/vanilla/seed3/run.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(record))
+    assert copied.refusal(plan, ()) == ""
+    record["recipe"]["epochs"] = 7
+    path.write_text(json.dumps(record))
+    now = json.dumps(plan.scale.recipes[run.recipe].epochs)
+    assert copied.refusal(plan, ()) == f"{path}: recipe.epochs is 7, and {now} in the settings: {copied.CURE}"
+    assert copied.refusal(plan, (str(path),)) == ""
+    path.write_text("[")
+    assert copied.refusal(plan, ()) == f"{path}: no record of a run: {copied.CURE}"

@@ -172,6 +172,11 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
         f"Test clips: {', '.join(f'{scale.datasets[name].title} {count}' for name, count in counts.items())}.",
         *(f"{claim.text} {claim.note}" for claim in claims.claims.values() if claim.note),
     ]
+    if len(scale.worlds(seeds)) > 1:
+        said.append(
+            "Seeds are spread over worlds with classes and videos of their own. Intervals are about other trainings and"
+            " videos in these worlds; a line whose sign is not the same in all is mixed (`by_world` in claims.csv)."
+        )
     if any(claim.than_on for claim in claims.claims.values()):
         said.append(
             "Comparisons of two datasets' differences are on the scale of percent: where a dataset's accuracy is near 0"

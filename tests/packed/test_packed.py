@@ -1,5 +1,6 @@
 """A packed study gives what the run folders give, byte for byte; it travels and joins others of its kind."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from multitrain import cli_packed, cli_results
+from multitrain.analysis.index import links
 from multitrain.analysis.outputs import FIGURES
 from multitrain.analysis.training import MOST
 from multitrain.packed.study import read_study
@@ -62,6 +64,16 @@ def test_rendered_is_byte_for_byte_what_the_workflow_makes(tmp_path):
     cli_packed.render(packed, out, published=PUBLISHED)
     assert files(out) == files(folders) and len(files(out)) > 30
     assert "Vanilla seeds 0 of 0-1" in (out / "table3.md").read_text()
+    require_alone((out / "report.html").read_text())
+
+
+def require_alone(html: str) -> None:
+    """The report is one file that says what its study lacks, without code, or anything from elsewhere."""
+    assert {link.partition(":")[0] for link in links(html)} == {"data"} and not re.search("https?://", html)
+    assert "<script" not in html and "<details" not in html
+    said = html.index("Smoke test: no number here means anything.")
+    assert said < html.index("<h1") and "<b>Seeds missing</b>: Vanilla: seeds 0 of 0-1." in html
+    assert html.count("<img") >= 4 and html.count('class="unconfined"') == 3
 
 
 def test_a_study_packed_again_from_what_was_unpacked_is_the_same_file(packed, tmp_path):

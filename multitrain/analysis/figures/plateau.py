@@ -110,7 +110,8 @@ def _explain(figure: Figure, curves: pd.DataFrame, measured: pd.DataFrame, names
         figure,
         "Is training done? Loss of every arm over its schedule" + (", and val of longer schedules" if there else ""),
         f"Ours: {world(curves)}",
-        "Loss: mean cross-entropy of a training clip, in nats, augmented and smoothed as it is trained on",
+        "Loss: mean cross-entropy of a training clip, in nats, augmented and smoothed as it is trained on; where"
+        " projections have branches of their own, theirs is added",
         "; ".join([rule, *notes]),
         "A loss that has levelled off under a falling rate is no plateau by itself",
         marks=marks,

@@ -18,7 +18,8 @@ def write_curves(scale: Scale, experiments: Experiments, seeds: tuple[int, ...],
     """Write <results>/curves.parquet: run, method, seed, datasets, share (0 to 1), loss, scale, synthetic.
 
     The loss is the mean cross-entropy of a training clip, in nats: the sum over datasets of the recorded L_k, each a
-    sum over its clips divided by the whole batch; of projections with branches of their own that of these is in it. A point is the mean over one of POINTS parts of the schedule.
+    sum over its clips divided by the whole batch; of projections with branches of their own theirs is added. A point is
+    the mean over one of POINTS parts of the schedule.
     """
     names, home = method_names(experiments, scale), results / "runs" / scale.name
     curves = []

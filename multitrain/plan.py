@@ -23,6 +23,8 @@ from multitrain.excluded import excluded
 from multitrain.experiments import Experiments, Run
 from multitrain.sweep import Points, load_points
 
+TURN = 1000  # of a seed before the next: more than the most urgent of its jobs
+
 
 class Checkpoint(Protocol):
     """A rule after which Snakemake decides again what to run."""
@@ -331,12 +333,19 @@ class Plan:
             return 16
         return 4 if self._urgency_of_data(dataset) == 100 else 1
 
-    def data_priority(self, dataset: str) -> int:
-        """As urgent as the most urgent run that reads it.
+    def turn(self, seed: int | str) -> int:
+        """Priority of a seed's jobs over those of later ones: a study that is stopped has whole seeds."""
+        seeds = self.project.seeds
+        return TURN * (len(seeds) - 1 - seeds.index(int(seed))) if int(seed) in seeds else 0
+
+    def data_priority(self, dataset: str, world: int = 0) -> int:
+        """As urgent as the most urgent run that reads it, of the first seed in that world.
 
         The scheduler adds up priorities: a job on several cores has to outweigh what else these could run.
         """
-        return self._urgency_of_data(dataset) * self.data_threads(dataset)
+        first = next((seed for seed in self.project.seeds if self.scale.world_of(seed) == world), None)
+        turn = 0 if first is None else self.turn(first)
+        return (self._urgency_of_data(dataset) + turn) * self.data_threads(dataset)
 
     def _urgency_of_data(self, dataset: str) -> int:
         return self.urgency(*(name for name, run in self.experiments.runs.items() if dataset in run.datasets))

@@ -255,3 +255,14 @@ def test_a_copied_run_of_other_settings_is_refused_by_its_key_unless_it_is_train
     assert copied.refusal(plan, (str(path),)) == ""
     path.write_text("[")
     assert copied.refusal(plan, ()) == f"{path}: no record of a run: {copied.CURE}"
+
+
+def test_a_seed_comes_before_the_next_and_its_worlds_clips_before_other_seeds_trainings():
+    plan = Plan.load({"scale": "desk", "seeds": [0, 1, 5]}, str(CONFIG))
+    assert plan.turn(0) > plan.turn(1) + 100 > plan.turn(5) + 200 and plan.turn("5") == plan.turn(7) == 0
+    training = max(map(plan.urgency, plan.experiments.runs))
+    for dataset in plan.scale.datasets:
+        first, second = (plan.data_priority(dataset, world) for world in (0, 1))
+        assert first > training + plan.turn(1) > second + plan.turn(5)
+    one = Plan.load({"scale": "desk", "seeds": [3]}, str(CONFIG))
+    assert one.turn(3) == 0 and one.data_priority("mit") == one.urgency("vanilla_long") * one.data_threads("mit")

@@ -10,7 +10,7 @@ rule synth:
         f"{LOGS}/synth/{PLAN.scale.place}.log",
     benchmark:
         f"{BENCHMARKS}/synth/{PLAN.scale.place}.tsv"
-    priority: lambda wildcards: PLAN.data_priority(wildcards.dataset)
+    priority: lambda wildcards: PLAN.data_priority(wildcards.dataset, world(wildcards))
     threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
     params:
         options=lambda wildcards: PLAN.options("data", world=world(wildcards)),
@@ -49,7 +49,7 @@ checkpoint prepare:
         f"{LOGS}/prepare/{PLAN.scale.place}.log",
     benchmark:
         f"{BENCHMARKS}/prepare/{PLAN.scale.place}.tsv"
-    priority: lambda wildcards: PLAN.data_priority(wildcards.dataset)
+    priority: lambda wildcards: PLAN.data_priority(wildcards.dataset, world(wildcards))
     threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
     params:
         options=lambda wildcards: PLAN.options("data", world=world(wildcards)),

@@ -20,6 +20,7 @@ rule evaluate:
         f"{LOGS}/evaluate/{{run}}.seed{{seed}}.{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/evaluate/{{run}}.seed{{seed}}.{{dataset}}.tsv"
+    priority: lambda wildcards: PLAN.turn(wildcards.seed)
     threads: 1 + MACHINE.workers
     resources:
         **launch.testing(MACHINE),
@@ -54,6 +55,7 @@ rule features:
         f"{LOGS}/features/{{run}}.seed{{seed}}.{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/features/{{run}}.seed{{seed}}.{{dataset}}.tsv"
+    priority: lambda wildcards: PLAN.turn(wildcards.seed)
     threads: 1 + MACHINE.workers
     resources:
         **launch.testing(MACHINE),

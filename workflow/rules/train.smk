@@ -26,7 +26,7 @@ rule train:
         f"{LOGS}/train/{{run}}.seed{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/train/{{run}}.seed{{seed}}.tsv"
-    priority: lambda wildcards: PLAN.urgency(wildcards.run)
+    priority: lambda wildcards: PLAN.urgency(wildcards.run) + PLAN.turn(wildcards.seed)
     threads: launch.cores(MACHINE)
     resources:
         **launch.training(MACHINE),

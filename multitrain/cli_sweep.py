@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from multitrain.configfile import load_experiments, load_scale
+from multitrain.files import atomic
 from multitrain.options import (
     ConfigFolder,
     DataFolder,
@@ -100,14 +101,16 @@ def show(
     scale: ScaleName = "desk", config: ConfigFolder = Path("config"), results: ResultsFolder = Path("results")
 ) -> None:
     """Write when_it_helps.csv, .md and .png: gains over the baseline at equal steps, by factor."""
-    from multitrain.analysis.figures import when_it_helps
+    from matplotlib import rc_context
+
+    from multitrain.analysis.figures import style, when_it_helps
+    from multitrain.analysis.metrics import SMOKE_TEST
     from multitrain.analysis.sweep import write_sweep
-    from multitrain.files import atomic
 
     loaded = load_scale(scale, config)
     points = load_points(loaded, load_experiments(config, loaded), config)
     require_own([results / "when_it_helps.csv"], loaded.name, results)
     write_sweep(loaded, points, results)
     figure = when_it_helps.draw(results)
-    with atomic(results / "when_it_helps.png") as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+    with atomic(results / "when_it_helps.png") as temporary, rc_context(style.RC):
+        style.save(figure, temporary, SMOKE_TEST if loaded.smoke_test else "")

@@ -32,8 +32,8 @@ def _whole(value: float, least: int) -> bool:
 
 FACTORS: dict[str, tuple[str, str, Callable[[float], bool]]] = {  # title, what a value can be, whether one is that
     "clips": ("Training clips a class", "a whole number from 1 on", lambda value: _whole(value, 1)),
-    "related": ("Related classes, of those that can be", "0 to 1", lambda value: 0 <= value <= 1),
-    "projection": ("Initial projections, standard deviation", "0 or more", lambda value: value >= 0),
+    "related": ("Related classes, share of the possible", "0 to 1", lambda value: 0 <= value <= 1),
+    "projection": ("Initial projections, std", "0 or more", lambda value: value >= 0),
     "datasets": ("Datasets", "a whole number from 2 on", lambda value: _whole(value, 2)),
     "appearance": ("Appearance", "0 to 1", lambda value: 0 <= value <= 1),
     "noise": ("Label noise", "0 or more and below 1", lambda value: 0 <= value < 1),

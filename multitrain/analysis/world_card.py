@@ -178,9 +178,12 @@ def _motions(card: Cards) -> list[dict[str, tuple[str, pictures.Picture | None]]
 
 
 def _moving(facts: Facts, split: str, label: str) -> pictures.Picture | None:
-    clips = facts.manifest.split(split)
-    clip = pictures.first_clip(clips, facts.classes.index(label))
-    return clip and pictures.moving(clips, clip)
+    """The class's first clip of the split, or of train where that has none."""
+    for each in (split, "train"):
+        clips = facts.manifest.split(each)
+        if clip := pictures.first_clip(clips, facts.classes.index(label)):
+            return pictures.moving(clips, clip)
+    return None
 
 
 def _gallery(facts: Facts, split: str) -> dict:

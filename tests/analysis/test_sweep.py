@@ -116,6 +116,7 @@ def test_a_world_is_rendered_once_and_every_training_is_counted(points, scale, t
     assert "54 trainings" in lines[-1] and "core-hours" in lines[-1]
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_cost_of_the_shipped_sweep():
     said = CliRunner().invoke(app, ["sweep", "cost", "--scale", "desk", "--config-dir", str(ROOT / "config"),
                                     "--published", str(ROOT / "resources" / "published")])  # fmt: skip

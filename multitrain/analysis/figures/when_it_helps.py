@@ -38,7 +38,7 @@ def draw(results: Path) -> Figure:
     ]
     title = "When does joint training help? Gain in top-1 over baselines of as many steps"
     notes = (
-        EXPLORATORY,
+        EXPLORATORY.rstrip("."),
         f"Synthetic worlds like that of scale {table['scale'].iloc[0]}; a small dot for each seed",
         f"Lines: {style.INTERVAL}",
     )

@@ -30,12 +30,12 @@ onstart:
     if said := copied.refusal(PLAN, made):
         raise WorkflowError(said)
     if any(job.rule.name == "sweep_point" for job in workflow.dag.needrun_jobs()):
-        from multitrain.analysis import sweep
+        from multitrain.analysis import sweep_cost
 
-        cost = sweep.costs(
+        cost = sweep_cost.costs(
             POINTS, Path(PLAN.project.data), Path(PUBLISHED), PLAN.scale
         )
-        print(*sweep.cost_lines(POINTS, cost), sep="\n", file=sys.stderr)
+        print(*sweep_cost.cost_lines(POINTS, cost), sep="\n", file=sys.stderr)
 
 
 localrules:

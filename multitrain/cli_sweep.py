@@ -21,7 +21,7 @@ from multitrain.options import (
     Workers,
 )
 from multitrain.overwrite import require_own
-from multitrain.sweep import load_points
+from multitrain.sweep import BASE, load_points
 
 app = typer.Typer(
     help="When does joint training help? Exploratory: config/sweep.yaml names factors and values.", no_args_is_help=True
@@ -35,13 +35,17 @@ def cost(
     config: ConfigFolder = Path("config"),
     data: DataFolder = Path("data"),
     published: PublishedFolder = Path("resources/published"),
+    measured: Annotated[bool, typer.Option("--measure", help="By steps measured here, a minute.")] = False,
 ) -> None:
     """Print every point with its trainings and core-hours, before anything is started."""
-    from multitrain.analysis.sweep import cost_lines, costs
+    from multitrain.analysis.sweep_cost import cost_lines, costs
+    from multitrain.measure import measure
 
     loaded = load_scale(scale, config)
     points = load_points(loaded, load_experiments(config, loaded), config)
-    for line in cost_lines(points, costs(points, data, published, loaded)):
+    base = points.point(BASE)
+    pace = measure(base.scale, base.experiments.run("multitrain")) if measured else None
+    for line in cost_lines(points, costs(points, data, published, loaded, pace)):
         typer.echo(line)
 
 

@@ -79,6 +79,7 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "sources": GROUND | {"data.manifest", "data.damage", "sources"},
     "sweep": GROUND | {"bias", "synth.world"},
     "use.swept": GROUND | {"engine", "sweep"},
+    "analysis.sweep_cost": GROUND | {"analysis", "sweep"},
     "analysis.sweep": GROUND | {"analysis", "sweep"},
     "analysis.figures.when_it_helps": GROUND | {"analysis", "sweep"},
     "analysis": GROUND | {"data.manifest", "analysis"},

@@ -1,7 +1,5 @@
 """When joint training helps: when_it_helps.csv and .md, gains over the baseline at equal steps, factor by factor."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from multitrain.analysis.contrasts import estimate
-from multitrain.analysis.estimate import counts, default_speed
-from multitrain.analysis.estimate import estimate as of_runs
 from multitrain.analysis.metrics import SMOKE_TEST
 from multitrain.config import Scale
 from multitrain.errors import UserError
@@ -19,55 +15,12 @@ from multitrain.files import atomic
 from multitrain.sweep import BASE, FACTORS, JOINT, Point, Points
 
 MEAN = "mean"  # over the datasets that all points of a factor have
-RENDERING = 0.15  # core-seconds of a synthetic video, until its clip is prepared
 NEEDED = ("run", "dataset", "clip_id", "video_id", "right")
 EXPLORATORY = "Exploratory: one factor at a time, few seeds, no correction for their number; nothing is claimed of it."
 COLUMNS = (
     *("scale", "exploratory", "factor", "value", "point", "method", "dataset"),
     *("gain", "low", "high", "by_seed", "baseline", "seeds", "clips"),
 )
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Core-hours of a point, all its seeds together."""
-
-    point: str
-    trainings: int
-    rendering: float  # of the clips that no point before it has
-    training: float  # and scoring
-
-
-def costs(points: Points, data: Path, published: Path, scale: Scale) -> list[Cost]:
-    """What each point will take, by the model of `multitrain estimate`."""
-    found, rendered = [], set()
-    for name, point in points.by_name.items():
-        seeds, speed = len(points.sweep.seeds), default_speed(scale)
-        videos = counts(point.scale, data, published)
-        runs = of_runs(point.scale, point.experiments, videos, speed)
-        new = [(point.scale.name, each) for each in point.datasets if (point.scale.name, each) not in rendered]
-        rendered |= set(new)
-        shipped = [point.scale.world.videos[each] for _, each in new]
-        render = RENDERING * sum(each.train + each.validation for each in shipped) / 3600
-        hours = seeds * sum(each.train_hours + each.test_hours for each in runs)
-        found.append(Cost(name, seeds * len(runs), render, hours))
-    return found
-
-
-def cost_lines(points: Points, found: Iterable[Cost]) -> list[str]:
-    """A table of the costs, and their sum."""
-    found = list(found)
-    lines = [f"{'point':16} {'values':40} {'trainings':>9} {'core-hours':>10}"]
-    for cost in found:
-        values = ", ".join(f"{factor} {value:g}" for (factor, value), name in points.of.items() if name == cost.point)
-        hours = cost.rendering + cost.training
-        lines.append(f"{cost.point:16} {values or '(the others are round it)':40} {cost.trainings:9} {hours:10.2f}")
-    total, trainings = sum(cost.rendering + cost.training for cost in found), sum(cost.trainings for cost in found)
-    return [
-        *lines,
-        f"In all {trainings} trainings, {total:.1f} core-hours: {total / 2:.1f} hours on two cores. Less: a shorter"
-        " `schedule`, fewer seeds or values in config/sweep.yaml.",
-    ]
 
 
 def write_sweep(scale: Scale, points: Points, results: Path) -> None:

@@ -2,13 +2,15 @@
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from multitrain.analysis.sweep import COLUMNS, MEAN, cost_lines, costs, rows, write_sweep
+from multitrain.analysis.sweep import COLUMNS, MEAN, rows, write_sweep
+from multitrain.analysis.sweep_cost import cost_lines, costs
 from multitrain.cli import app
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
@@ -112,6 +114,10 @@ def test_a_world_is_rendered_once_and_every_training_is_counted(points, scale, t
     assert found[BASE].rendering > 0 and found["noise_0p2"].rendering == found[BASE].rendering
     assert found["datasets_2"].rendering == found["projection_0p14"].rendering == 0
     assert found[BASE].trainings == 2 * 7 and found["datasets_2"].trainings == 2 * 6
+    pace = SimpleNamespace(train={"base": 0.01}, test={"base": 0.0}, video=0.1)
+    slow = SimpleNamespace(train={"base": 0.02}, test={"base": 0.0}, video=0.1)
+    one, two = (costs(points, tmp_path, ROOT / "resources" / "published", scale, each) for each in (pace, slow))
+    assert [each.training for each in two] == pytest.approx([2 * each.training for each in one])
     lines = cost_lines(points, found.values())
     assert "54 trainings" in lines[-1] and "core-hours" in lines[-1]
 

@@ -175,9 +175,9 @@ print(json.dumps(found))
     names = {f"analysis.{path.stem}" for path in (project / "multitrain/analysis").glob("*.py")}
     names |= {"analysis.evidence.write"}
     names |= {f"analysis.figures.{path.stem}" for path in (project / "multitrain/analysis/figures").glob("*.py")}
-    names -= {f"analysis.{name}" for name in ("flops", "memory", "estimate", "networks")}  # torch
+    names -= {f"analysis.{name}" for name in ("flops", "memory", "estimate", "networks", "sweep_cost")}  # torch
     names -= {"analysis.figures.__init__"}  # itself
-    command = [sys.executable, "-c", script, "cli_results", "cli_data", "analysis.figures", *sorted(names)]
+    command = [sys.executable, "-c", script, "cli_results", "cli_data", "cli_world", "analysis.figures", *sorted(names)]
     listed = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=SECONDS)
     assert listed.returncode == 0, listed.stderr
     return {
@@ -194,6 +194,7 @@ STARTS = {
     "study_records": "study",
 }  # the other rules are called as modules
 NOT_CODE = ("all", "datasets", "synth", "prepare", "train", "evaluate", "features", "flops", "networks")
+NOT_CODE += ("temporal", "related")
 
 
 def starts(name: str, project: Path) -> list[str]:
@@ -201,6 +202,8 @@ def starts(name: str, project: Path) -> list[str]:
     rule, _, what = name.replace("report_page", "notebook report").partition(" ")
     if rule.startswith("figure_"):
         return ["cli_results", "analysis.figures", f"analysis.figures.{rule[7:].removesuffix('_k700')}"]
+    if rule == "card":
+        return ["cli_world", "analysis.world_card"]
     if rule != "notebook":
         return ["cli_data" if rule == "accounting" else "cli_results", f"analysis.{STARTS.get(rule, rule)}"]
     text = (project / f"notebooks/{what}.ipynb").read_text()
@@ -266,8 +269,8 @@ def test_a_changed_notebook_is_executed_again_alone(project: Path, edit):
 @pytest.mark.parametrize(
     ("scale", "expected"),
     [
-        ("mini", {"synth": 5, "prepare": 5, "train": 22, "evaluate": 51}),
-        ("ci", {"synth": 5, "prepare": 5, "train": 44, "evaluate": 102}),
+        ("mini", {"synth": 5, "prepare": 5, "train": 22, "evaluate": 51, "temporal": 5, "related": 5, "card": 1}),
+        ("ci", {"synth": 5, "prepare": 5, "train": 44, "evaluate": 102, "temporal": 10, "related": 10, "card": 1}),
         ("paper", {"prepare": 5, "train": 22, "evaluate": 51}),
     ],
 )

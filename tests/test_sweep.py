@@ -97,6 +97,7 @@ def test_the_share_of_related_classes_is_of_those_that_can_be(load):
     none, half, every = (related(value) for value in (0.0, 0.5, 1.0))
     assert set(none.values()) == {0}
     assert all(none[name] < half[name] < every[name] <= KINDS[name].classes for name in none)
+    assert (every["ssv2"], every["actnet"]) == (6, 10)  # two of each of K400's three motions of things; of 11, the even
 
 
 def test_the_sweeps_world_is_not_the_studys(load):

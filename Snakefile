@@ -27,7 +27,8 @@ onstart:
     made = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
     if said := overwrite.refusal(made, SCALE, RESULTS):
         raise WorkflowError(said)
-    if said := copied.refusal(PLAN, made):
+    there = {str(file) for job in workflow.dag.jobs for file in job.output} - made
+    if said := copied.refusal(PLAN, there):
         raise WorkflowError(said)
     if any(job.rule.name == "sweep_point" for job in workflow.dag.needrun_jobs()):
         from multitrain.analysis import sweep_cost

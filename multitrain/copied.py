@@ -13,15 +13,15 @@ from multitrain.plan import Plan
 CURE = "move its folder away, and it is trained anew"
 
 
-def refusal(plan: Plan, planned: Collection[str]) -> str:
+def refusal(plan: Plan, there: Collection[str]) -> str:
     """What to say of the first run that would be taken though it is of other settings; "" where there is none.
 
-    `planned` are the files that Snakemake is about to make: a run that is trained anew is not taken.
+    `there` are the files that Snakemake takes as they are: a run that is trained anew is none, nor is one of no use now.
     """
     for name in plan.experiments.shown_runs():
         for seed in plan.project.seeds:
             path = Path(plan.project.results) / "runs" / plan.scale.name / name / f"seed{seed}" / "run.json"
-            if str(path) not in planned and (said := difference(plan, name, seed, path)):
+            if str(path) in there and (said := difference(plan, name, seed, path)):
                 return f"{path}: {said}: {CURE}"
     return ""
 

@@ -247,14 +247,15 @@ def test_a_copied_run_of_other_settings_is_refused_by_its_key_unless_it_is_train
     path = tmp_path / "runs/desk/vanilla/seed3/run.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(record))
-    assert copied.refusal(plan, ()) == ""
+    there = (str(path),)
+    assert copied.refusal(plan, there) == ""
     record["recipe"]["epochs"] = 7
     path.write_text(json.dumps(record))
     now = json.dumps(plan.scale.recipes[run.recipe].epochs)
-    assert copied.refusal(plan, ()) == f"{path}: recipe.epochs is 7, and {now} in the settings: {copied.CURE}"
-    assert copied.refusal(plan, (str(path),)) == ""
+    assert copied.refusal(plan, there) == f"{path}: recipe.epochs is 7, and {now} in the settings: {copied.CURE}"
+    assert copied.refusal(plan, ()) == ""
     path.write_text("[")
-    assert copied.refusal(plan, ()) == f"{path}: no record of a run: {copied.CURE}"
+    assert copied.refusal(plan, there) == f"{path}: no record of a run: {copied.CURE}"
 
 
 def test_a_seed_comes_before_the_next_and_its_worlds_clips_before_other_seeds_trainings():

@@ -16,7 +16,7 @@ CURE = "move its folder away, and it is trained anew"
 def refusal(plan: Plan, there: Collection[str]) -> str:
     """What to say of the first run that would be taken though it is of other settings; "" where there is none.
 
-    `there` are the files that Snakemake takes as they are: a run that is trained anew is none, nor is one of no use now.
+    `there` are the files that Snakemake takes as they are; a run that is trained anew, or is of no use now, has none.
     """
     for name in plan.experiments.shown_runs():
         for seed in plan.project.seeds:

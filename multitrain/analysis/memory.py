@@ -2,7 +2,8 @@
 
 At the peak, as the backward pass begins, there are the weights, their gradients, the optimiser's states, and for each
 clip of a micro-batch every tensor that autograd saved for the backward pass: all of them, or where activations are
-computed again the input of each block and what the largest block saves. docs/estimate.md compares it with measurements.
+computed again the input of each block, what the largest block saves, and the first gradients of its own backward pass.
+docs/estimate.md compares it with measurements.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from multitrain.config import Model, Scale
 from multitrain.experiments import Run
+from multitrain.model.attention import Block
 from multitrain.model.mvit import MViT
 from multitrain.model.network import Network, Spec
 from multitrain.recipes import Recipe
@@ -29,12 +31,16 @@ class Saved:
 
     blocks: tuple[int, ...]  # by each block
     inputs: tuple[int, ...]  # of these, or of none, the input of each block
+    gradients: tuple[
+        int, ...
+    ]  # of each block's output and of its MLP's hidden layer, with which its backward pass begins
     rest: int  # by the patches and the last LayerNorm
 
     def of_clip(self, checkpointing: bool) -> int:
         """Bytes of one clip at the peak."""
-        kept = sum(self.inputs) + max(self.blocks) if checkpointing else sum(self.blocks)
-        return kept + self.rest
+        if not checkpointing:
+            return sum(self.blocks) + self.rest
+        return sum(self.inputs) + max(map(sum, zip(self.blocks, self.gradients, strict=True))) + self.rest
 
 
 @cache
@@ -56,7 +62,7 @@ def saved(model: Model, pixels: int, precision: str) -> Saved:
             for hook in hooks:
                 hook.remove()
     blocks = tuple(tally.bytes[index] for index in range(len(backbone.blocks)))
-    return Saved(blocks, tuple(tally.inputs), tally.bytes[None])
+    return Saved(blocks, tuple(tally.inputs), tuple(tally.gradients), tally.bytes[None])
 
 
 class _Tally:
@@ -66,6 +72,7 @@ class _Tally:
         self.backbone = backbone
         self.bytes: dict[int | None, int] = dict.fromkeys([None, *range(len(backbone.blocks))], 0)
         self.inputs: list[int] = []
+        self.gradients: list[int] = []
         self._block: int | None = None
         self._seen = {parameter.untyped_storage()._cdata for parameter in backbone.parameters()}
         self._alive: list[torch.UntypedStorage] = []  # or another storage may get the address of one that has gone
@@ -85,13 +92,14 @@ class _Tally:
             self._block = index
             self.inputs.append(inputs[0].nbytes)
 
-        def leave() -> None:
+        def leave(block: Block, output: Tensor) -> None:
             self._block = None
+            self.gradients.append(output.nbytes * (1 + block.mlp.fc1.out_features // block.mlp.fc1.in_features))
 
         found = []
         for index, block in enumerate(self.backbone.blocks):
             found.append(block.register_forward_pre_hook(lambda _, inputs, index=index: enter(index, inputs)))
-            found.append(block.register_forward_hook(lambda *_: leave()))
+            found.append(block.register_forward_hook(lambda block, _, output: leave(block, output)))
         norms = [module for module in self.backbone.modules() if isinstance(module, nn.LayerNorm) and low]
         return found + [
             norm.register_forward_pre_hook(lambda _, inputs: tuple(each.float() for each in inputs)) for norm in norms

@@ -182,8 +182,8 @@ def test_what_a_clip_saves_grows_with_it():
     assert 0.5 * large.of_clip(False) < half.of_clip(False) < large.of_clip(False)
     assert len(small.blocks) == len(small.inputs) == sum(mini.model.depths)
     assert small.inputs[0] == 4 * 4 * 12 * 12 * 24  # (T', side, side, C) in float32
-    assert Saved((5, 7), (1, 2), 10).of_clip(False) == 22
-    assert Saved((5, 7), (1, 2), 10).of_clip(True) == 20
+    assert Saved((5, 7), (1, 2), (9, 3), 10).of_clip(False) == 22
+    assert Saved((5, 7), (1, 2), (9, 3), 10).of_clip(True) == 27
 
 
 def most_held(step: Callable[[], None]) -> int:

@@ -17,7 +17,6 @@ from multitrain.configfile import parse, read_yaml
 from multitrain.errors import UserError, meant
 from multitrain.experiments import Experiments, Run
 from multitrain.settings import Count, Name, Positive, Seeds, Settings
-from multitrain.synth.world import specs
 
 BASE = "base"
 USUAL = 4  # datasets of a point's joint runs
@@ -195,6 +194,8 @@ def _world(scale: Scale, sweep: Sweep, clips: dict[str, int], factor: str, value
 
 def _most(content: dict, name: str) -> int:
     """The largest even number of relatives that a dataset can have in a world."""
+    from multitrain.synth.world import specs  # numpy: not before the command line knows the scale's kernels
+
     for count in range(KINDS[name].classes // 2 * 2, 0, -2):
         bias = content["bias"] | {name: content["bias"][name] | {"relatives": count}}
         try:

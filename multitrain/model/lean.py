@@ -79,7 +79,8 @@ class _LinearOfNorm(torch.autograd.Function):
 
 
 def _plain(x: Tensor) -> bool:
-    return x.device.type != "cpu" or torch.is_autocast_enabled("cpu")
+    """Where nothing is computed again: a program that is exported must not depend on how much one batch would keep."""
+    return x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()
 
 
 def linear_of_gelu(linear: nn.Linear, x: Tensor) -> Tensor:

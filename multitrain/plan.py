@@ -6,7 +6,7 @@ Snakefile replaces the one Snakemake itself uses.
 
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -337,6 +337,11 @@ class Plan:
         """Priority of a seed's jobs over those of later ones: a study that is stopped has whole seeds."""
         seeds = self.project.seeds
         return TURN * (len(seeds) - 1 - seeds.index(int(seed))) if int(seed) in seeds else 0
+
+    def world(self, wildcards: Mapping[str, str]) -> int:
+        """The world of a job's clips: one wildcard of files of data, and told by a run's seed."""
+        seed = wildcards.get("seed")
+        return int(wildcards.get("world", 0)) if seed is None else self.scale.world_of(int(seed))
 
     def data_priority(self, dataset: str, world: int = 0) -> int:
         """As urgent as the most urgent run that reads it, of the first seed in that world.

@@ -31,14 +31,7 @@ RUN = f"{RESULTS}/runs/{SCALE}/{{run}}/seed{{seed}}"
 LOGS = f"{RESULTS}/logs/{SCALE}"
 BENCHMARKS = f"{RESULTS}/benchmarks/{SCALE}"
 MACHINE = PLAN.scale.machine
-
-
-def world(wildcards):
-    """The world of a job's clips: one wildcard of files of data, and told by a run's seed."""
-    if "seed" in wildcards.keys():
-        return PLAN.scale.world_of(int(wildcards.seed))
-    return int(wildcards.get("world", 0))
-
+world = PLAN.world  # of a job's clips, by its wildcards
 
 # A scheduler that warns of the end of a job warns all its processes, and Snakemake, which
 # runs inside it, would end at once; a training answers by itself (workflow/scripts/train.sh).

@@ -31,7 +31,8 @@ from multitrain.processor import kind, model
 
 STAGES = ("world", "clips", "frames", "weights", "predictions", "tables")  # each is made of those before it
 VERSIONS = ("torch", "numpy", "av")
-OF_THE_MACHINE = {"code", "commit", "processor", "kernels", "seconds"}  # columns that say how a table was made
+OF_THE_MACHINE = {"code", "commit", "processor", "kernels", "seconds", "hours"}  # columns that say how a table was made
+ABOUT_THE_MAKING = {"deviations.csv"}  # tables of commits and processors, not of numbers
 COMPRESSED_SIZES = "published.json"  # of a world: how well zlib packs differs between its versions
 PART = re.compile(r"(.+-)\d\d")  # a file that was cut into parts
 HEAD = """# Digests of scale ci, the same on every processor that has AVX2: docs/reproducibility.md. Written by
@@ -58,7 +59,7 @@ def digests(results: Path, data: Path, scale: str) -> Digests:
         found["weights"][name] = _digest(_weights(folder / "model.pt"))
         if predictions := sorted((folder / "predictions").glob("*.parquet")):
             found["predictions"][name] = _digest(part for path in predictions for part in _rows(path))
-    for path in sorted(results.glob("*.csv")):
+    for path in sorted(path for path in results.glob("*.csv") if path.name not in ABOUT_THE_MAKING):
         found["tables"][path.name] = _digest(_table(path))
     return found
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from multitrain.bias import BIASES, KINDS
+from multitrain.bias import BIASES, KINDS, Bias
 from multitrain.config import World
 from multitrain.seeding import generator
 from multitrain.synth import objects, scene
@@ -17,6 +17,7 @@ from multitrain.synth.encode import encode
 from multitrain.synth.figure import ANKLE, BAR_HEIGHT, ELBOW, HEAD, KNEE, SHOULDER, WRIST, joints
 from multitrain.synth.motions import MOTIONS
 from multitrain.synth.objects import OBJECTS
+from multitrain.synth.release import Video, film
 from multitrain.synth.render import Size, _active, clip, take, untrimmed
 from multitrain.synth.world import specs
 
@@ -224,3 +225,52 @@ def test_each_dataset_has_its_own_look():
     np.testing.assert_array_equal(developed(grey, generator(0), (1.0, 1.0, 1.0), 1.0, 0.0), grey)
     sharp, soft = (clip(biased("mit", blur=blur, grain=0.0), 0, generator(0), SMALL) for blur in (0.0, 2.0))
     assert np.abs(np.diff(soft.astype(float), axis=2)).max() < 0.7 * np.abs(np.diff(sharp.astype(float), axis=2)).max()
+
+
+OTHERWISE = {  # a value that no dataset has; what is told by the list of videos or classes is tested there
+    "seconds": (1.0, 1.5),
+    "appearance": 0.01,
+    "idle": 0.6,
+    "yaw": 0.05,
+    "elevation": (0.9, 1.0),
+    "zoom": (0.3, 0.4),
+    "shift": 0.4,
+    "shake": 0.2,
+    "tempo": (0.4, 0.5),
+    "reach": (0.3, 0.4),
+    "habit": 0.5,
+    "contrast": 1.0,
+    "clutter": 9,
+    "colours": 0.01,
+    "props": 1.0,
+    "hold": 0.9,
+    "hand": None,
+    "tint": (0.5, 1.0, 1.5),
+    "light": (0.3, 0.4),
+    "blur": 3.0,
+    "grain": 20.0,
+    "crf": 45,
+}
+LISTED = {"relatives", "tail", "noise"}
+
+
+@pytest.mark.parametrize("name", sorted(Bias.model_fields.keys() - LISTED))
+def test_every_value_of_a_bias_is_seen_in_the_published_files(name):
+    of_things = name in ("hold", "hand")
+    ways = {"hold": "slide/forward", "props": "dribble"}
+    actions = (action("it", ways.get(name, "slide/forward" if of_things else "run")),)
+    value = not BIASES["k400"].hand if name == "hand" else OTHERWISE[name]
+    video = Video("train", 0, 0, 0, "a", ".mp4")
+    small = WORLD.model_copy(update={"height": 48, "width": 48})
+    usual, other = (
+        film(replace(about, actions=actions), small, video).data
+        for about in (SPECS["k400"], biased("k400", **{name: value}))
+    )
+    assert usual != other
+
+
+def test_a_kit_is_worn_where_all_look_alike():
+    bias = BIASES["k400"].model_copy(update={"colours": 0.0})
+    kit = scene.usual(0, 3)
+    body = scene.body(generator(0), bias, kit)
+    assert (body.shirt, body.trousers) == (kit.shirt, kit.trousers)

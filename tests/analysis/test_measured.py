@@ -7,6 +7,7 @@ import pytest
 
 from multitrain.analysis.measured import Doubling, Spread, Trial, doublings, read_plateau, read_spread
 from multitrain.analysis.tables import write_table
+from multitrain.bias import BIASES
 from multitrain.errors import UserError
 from tests.analysis.claimed import PUBLISHED
 
@@ -186,3 +187,9 @@ def test_the_tables_say_of_which_settings_they_are(results):
         assert {row["settings"] for row in csv.DictReader(stream) if row["source"] == "ours"} == {
             results.scale.fingerprint
         }
+
+
+def test_what_a_dataset_of_the_world_has_by_default_is_a_setting(results, monkeypatch):
+    before = results.scale.fingerprint
+    monkeypatch.setitem(BIASES, "mit", BIASES["mit"].model_copy(update={"noise": 0.5}))
+    assert results.scale.fingerprint != before

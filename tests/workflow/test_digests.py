@@ -39,9 +39,9 @@ def packed(level: int) -> bytes:
     return gzip.compress(tar.getvalue(), level, mtime=0)
 
 
-def table(folder: Path, top1: str, code: str = "abc") -> None:
+def table(folder: Path, top1: str, code: str = "abc", hours: str = "0.1") -> None:
     with (folder / "results/table1.csv").open("w", newline="") as stream:
-        csv.writer(stream).writerows([["method", "top1", "code"], ["MultiTrain", top1, code]])
+        csv.writer(stream).writerows([["method", "top1", "code", "hours"], ["MultiTrain", top1, code, hours]])
 
 
 def scored(folder: Path, score: float) -> None:
@@ -114,7 +114,8 @@ def test_a_changed_bit_names_its_stage_the_processor_and_the_kernels(whole, tmp_
 
 def test_how_it_was_made_is_no_content(whole, tmp_path, capsys):
     folder = shutil.copytree(whole, tmp_path / "copy")
-    table(folder, "51.2", code="other")
+    table(folder, "51.2", code="other", hours="0.2")
+    (folder / "results/deviations.csv").write_text("kind,what\ncommit,two\n")
     (folder / HOME / "raw/part_0.tar.gz").write_bytes(packed(9))
     (folder / HOME / "raw/published.json").write_text('{"bytes": 1}')
     found = digests.digests(folder / "results", folder / "data", "ci")

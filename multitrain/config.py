@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from multitrain.bias import BIASES, KINDS, Bias
-from multitrain.errors import UserError
+from multitrain.errors import UserError, meant
 from multitrain.recipes import Machine, Recipe
 from multitrain.settings import Count, Folder, Fraction, Name, Positive, Seeds, Settings
 
@@ -147,8 +147,10 @@ class World(Settings):
                 bias = self.bias_of(name)
             except ValidationError as error:
                 first = error.errors()[0]
-                place = ".".join(map(str, ("bias", name, *first["loc"])))
-                raise ValueError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+                place, said = ".".join(map(str, ("bias", name, *first["loc"]))), first["msg"]
+                if first["type"] == "extra_forbidden":
+                    said = f"no such key: {meant(str(first['loc'][0]), Bias.model_fields)}"
+                raise ValueError(f"{place}: {said.removeprefix('Value error, ')}") from None
             if bias.relatives > (classes := KINDS[name].classes):
                 raise ValueError(f"bias.{name}.relatives: {bias.relatives} is more than its {classes} classes")
         return self

@@ -12,6 +12,7 @@ import yaml
 from multitrain.cli import app
 from multitrain.config import Project, Scale
 from multitrain.configfile import load_experiments, load_scale, parse
+from multitrain.engine.setup import Job
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.plan import Plan
@@ -403,7 +404,7 @@ def test_a_recipe_with_a_run_s_name_is_that_run_s():
     [
         ({"actnet": {"relatives": 12}}, "world: bias.actnet.relatives: 12 is more than its 11 classes"),
         ({"mit": {"noise": 1.2}}, "world: bias.mit.noise: Input should be less than 1"),
-        ({"mit": {"nois": 0.1}}, "world: bias.mit.nois: Extra inputs are not permitted"),
+        ({"mit": {"nois": 0.1}}, "world: bias.mit.nois: no such key: did you mean 'noise'?"),
         ({"ucf": {"noise": 0.1}}, "world: no synthetic dataset 'ucf'; there are k400"),
         ({"k400": {"tempo": [0.5, 1.5]}}, "world: bias.k400: tempo: 0.5 to 1.5 is more than a factor of 2"),
         ({"ssv2": {"appearance": -1}}, "world: bias.ssv2.appearance: Input should be greater than or equal to 0"),
@@ -455,3 +456,10 @@ def test_desk_has_two_worlds_and_the_other_scales_one(tmp_path: Path):
     with pytest.raises(UserError, match=r"scale mini has no world 1: leave --world out, or set world.run_seeds"):
         mini.clips_folder("mit", tmp_path, 1)
     assert desk.by_world((0, 6, 1)) == {0: (0, 1), 1: (6,)} and desk.first_world((6, 0)) == (6,)
+
+
+def test_a_dataset_that_is_not_there_is_named_before_its_files(tmp_path: Path):
+    scale = load_scale("mini", CONFIG)
+    job = Job(scale, load_experiments(CONFIG, scale), "vanilla", 0, tmp_path, tmp_path)
+    with pytest.raises(UserError, match=r"scale mini: no dataset 'k4000'; there are k400"):
+        job.source("k4000", "val")

@@ -77,9 +77,9 @@ class Job:
         """The prepared clips of one split.
 
         Raises:
-            UserError: no manifest, no clip in that split, or a class without a training clip.
+            UserError: no such dataset, no manifest, no clip in that split, or a class without a training clip.
         """
-        path = self._manifest(dataset)
+        settings, path = self.scale.dataset(dataset), self._manifest(dataset)
         there = chosen = read_manifest(path, (*COLUMNS, "video_id")).split(split)
         if not len(chosen):
             raise UserError(f"{path}: no clip in split {split}: see missing.csv beside it")
@@ -90,7 +90,7 @@ class Job:
                 f"{path}: {len(absent)} classes have no training clip, among them {absent[0]!r}: "
                 "bring the missing videos (missing.csv beside it) or take the classes out of the annotation"
             )
-        return Source(self.scale.dataset(dataset), chosen, len(there) - len(chosen))
+        return Source(settings, chosen, len(there) - len(chosen))
 
     def _manifest(self, dataset: str) -> Path:
         return self.scale.clips_folder(dataset, self.data, self.world) / "manifest.parquet"

@@ -9,6 +9,7 @@ import pytest
 from multitrain.analysis.measured import PLATEAU, doublings, read_plateau
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.engine.setup import Job
+from multitrain.errors import UserError
 from multitrain.recipes import Recipe
 
 ROOT = Path(__file__).parents[2]
@@ -118,3 +119,12 @@ def test_plateaus_are_of_trainings_that_changed_the_schedule_alone_and_are_read_
     read = read_plateau(tmp_path, scale)
     assert [(its.factor, its.top1) for its in read.rows] == [(1, 50.0), (2, 51.5)]
     assert doublings(read.rows)[0].change == pytest.approx(1.5)
+
+
+def test_a_run_whose_start_is_not_there_is_refused_with_the_cure(search, tmp_path):
+    scale = load_scale("desk", ROOT / "config")
+    job = Job(scale, load_experiments(ROOT / "config", scale), "vanilla", 0, tmp_path, tmp_path)
+    with pytest.raises(
+        UserError, match=r"k400_baseline/seed0/model.pt: no such file: vanilla starts from it: train it"
+    ):
+        search["trials"]([job], [{"rate": 1e-3}], tmp_path / "search")

@@ -126,9 +126,16 @@ def measured(job: Job, chosen: dict[str, float], results: Path) -> dict[str, flo
     recipe = type(job.recipe).model_validate(job.recipe.model_dump() | values_of(job.recipe, chosen))
     scale = job.scale.model_copy(update={"recipes": {**job.scale.recipes, job.run.recipe: recipe}})
     here = Job(scale, job.experiments, job.name, job.seed, job.data, results)
-    if job.run.init and not (init := here.folder_of(job.run.init) / "model.pt").exists():
-        init.parent.mkdir(parents=True, exist_ok=True)  # the same initial weights for all combinations
-        init.symlink_to((job.folder_of(job.run.init) / "model.pt").resolve())
+    if job.run.init:
+        if not (init := job.folder_of(job.run.init) / "model.pt").exists():
+            raise UserError(
+                f"{init}: no such file: {job.name} starts from it: train it, or name its folder in --results"
+            )
+        own = here.folder_of(job.run.init) / "model.pt"
+        if not own.exists():  # the same initial weights for all combinations
+            own.parent.mkdir(parents=True, exist_ok=True)
+            own.unlink(missing_ok=True)
+            own.symlink_to(init.resolve())
     train(here, torch.device("cpu"))
     statistics, found = [], {}
     for dataset in job.run.datasets:
@@ -208,4 +215,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")

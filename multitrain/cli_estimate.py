@@ -45,9 +45,10 @@ def estimate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Print what each run will take: operations, hours, memory, disk, and cores that decode; docs/estimate.md.
+    """Print what each run will take: operations, hours, memory, disk, and cores that decode.
 
-    Where it is measured, also the time of one seed and of all on this machine.
+    docs/reference/estimate.md has the formulas. Where it is measured, also the time of one seed and of all on this
+    machine.
     """
     loaded = load_scale(scale, config)
     experiments = load_experiments(config, loaded)
@@ -127,7 +128,7 @@ def _page(scale: Scale, found: "list[Estimate]", videos: "dict[str, Counts]", sp
     known = ", ".join(f"{name} {count.train:,} + {count.test:,} ({count.source})" for name, count in videos.items())
     return [
         f"Scale {scale.name}: {machine.processes} x {process}, {machine.precision}, {machine.workers} workers each; "
-        f"{speed.tflops:g} TFLOP/s and {speed.clips_per_core:g} clips/s a core assumed (docs/estimate.md).",
+        f"{speed.tflops:g} TFLOP/s and {speed.clips_per_core:g} clips/s a core assumed (docs/reference/estimate.md).",
         f"Videos to train and to test on: {known}.",
         "",
         *lines,

@@ -1,7 +1,7 @@
 """Kernels whose results do not depend on the kind of processor (`machine.portable`).
 
 The libraries choose their kernels by the processor when they load, and read these variables then: so they are set
-before torch and numpy are imported. What each library promises, and what was tried: docs/reproducibility.md.
+before torch and numpy are imported. What each library promises, and what was tried: docs/reference/reproducibility.md.
 """
 
 import os

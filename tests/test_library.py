@@ -15,7 +15,7 @@ from multitrain.engine.checkpoint import save_network
 from multitrain.model.card import make_card
 from multitrain.model.network import Network, Spec
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[1] / "docs/guides"
 
 
 def blocks(page: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""docs/paper-and-release.md: rows name the release's files, switches are settings, numbers are the scales'."""
+"""paper-and-release.md: rows name the release's files, switches are settings, numbers are the scales'."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from multitrain.experiments import Run
 from multitrain.recipes import Machine, Recipe
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs/paper-and-release.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/reference/paper-and-release.md").read_text(encoding="utf-8")
 FIELDS = {
     "recipe": {*Recipe.model_fields, "mixing.partner_label"},
     "run": set(Run.model_fields),

@@ -153,7 +153,7 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
     said = [
         f"Differences of top-1 in points, positive where the claim says so, with the {LEVEL:.0%} t interval of crossed"
         " random seeds and videos: both methods score the same clips. The interval is that of one difference alone;"
-        " the verdict goes by the adjusted p. docs/experiment.md has formulas, and how often the rule errs.",
+        " the verdict goes by the adjusted p. docs/reference/experiment.md has formulas, and how often the rule errs.",
         "A claim goes by the mean over its datasets, whose lines say where it comes from. It holds if the difference is"
         f" above 0 with an adjusted p of at most {ERROR}, does not hold if it is below 0 likewise, and is equivalent if"
         f" two one-sided tests place it within {claims.margin:g} points; else it is undetermined. It is mixed if two"

@@ -1,6 +1,6 @@
 """How sure an accuracy is, or a difference of accuracies: random seeds and videos, crossed in a world, a t interval.
 
-The formulas and how well they do in simulations are in docs/experiment.md.
+The formulas and how well they do in simulations are in docs/reference/experiment.md.
 """
 
 from collections.abc import Sequence

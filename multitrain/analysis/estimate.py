@@ -1,4 +1,6 @@
-"""What the runs of a scale will take, before any of them is started. docs/estimate.md explains the model and checks it.
+"""What the runs of a scale will take, before any of them is started.
+
+docs/reference/estimate.md explains the model and checks it.
 
 A run's arithmetic is its clips times the operations of a forward pass times the passes of a step; the time is that by
 a sustained throughput, and not less than what the processors need to decode the clips.
@@ -30,13 +32,13 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Speed:
-    """What a machine does in a second, with its reason: see docs/estimate.md."""
+    """What a machine does in a second, with its reason: see docs/reference/estimate.md."""
 
     tflops: float  # of a training process, sustained, two operations a multiply-accumulate
     clips_per_core: float  # decoded, cropped and scaled by one core: clips of 32 frames, 320 pixels high
 
 
-ACCELERATOR = Speed(7.5, 15.0)  # the release's joint training; docs/scaling.md
+ACCELERATOR = Speed(7.5, 15.0)  # the release's joint training; docs/reference/scaling.md
 PROCESSOR = Speed(0.025, 15.0)  # scale mini, one thread
 
 

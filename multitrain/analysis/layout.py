@@ -151,7 +151,7 @@ def _own_cell(suffix: str) -> Cell:
 
 def _of_what(ours: Rows) -> str:
     if len(_seeds(ours)) > 1:
-        return "other videos and other trainings (docs/experiment.md)"
+        return "other videos and other trainings (docs/reference/experiment.md)"
     return "other videos; with one seed it does not contain how much trainings differ"
 
 

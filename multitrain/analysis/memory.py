@@ -3,7 +3,7 @@
 At the peak, as the backward pass begins, there are the weights, their gradients, the optimiser's states, and for each
 clip of a micro-batch every tensor that autograd saved for the backward pass: all of them, or where activations are
 computed again the input of each block, what the largest block saves, and the first gradients of its own backward pass.
-docs/estimate.md compares it with measurements.
+docs/reference/estimate.md compares it with measurements.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The rule for verdicts: one for every claim, symmetric, corrected for the number of claims.
 
-docs/experiment.md has the rule in words, and how often it is right in simulated studies.
+docs/reference/experiment.md has the rule in words, and how often it is right in simulated studies.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +18,8 @@ VERDICTS = (HOLDS, FAILS, EQUIVALENT, MIXED, OPEN, ONE_SEED, NOT_RUN)
 ERROR = 0.05  # probability of a wrong verdict in a family of contrasts without a difference
 FEWEST_VIDEOS = 100  # of a dataset
 FEWEST_TELLING = 10  # videos on which methods differ: with fewer the sign test is far from the t test
-AIM, POWER = 3.0, 0.8  # the design (docs/design.md): so many points are to be found so often in a primary contrast
+# The design (docs/reference/design.md): so many points are to be found so often in a primary contrast.
+AIM, POWER = 3.0, 0.8
 HOPELESS = 0.2  # a claim that would hold less often than that, were the paper right, cannot be shown here
 
 

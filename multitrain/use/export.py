@@ -1,7 +1,7 @@
 """A network for other runtimes: as ONNX, or as PyTorch's exported program; checked before it gets its name.
 
 Both take pixels as they are decoded and normalise them within: what goes wrong most often cannot be forgotten. They
-give z and every head's logits Y_k. What only training needs is left out; see docs/export.md.
+give z and every head's logits Y_k. What only training needs is left out; see docs/guides/export.md.
 """
 
 import importlib.util

@@ -125,10 +125,10 @@ def own_dataset(videos: Path, card: Card, choices: Choices, size: int) -> Datase
 def make_recipe(clips: int, model: Model, size: int, choices: Choices) -> Recipe:
     """How a trained backbone is brought to `clips` training clips of `size` pixels a side.
 
-    The rate falls with the width, as large models need; docs/finetune.md has what it was seen to do. As many epochs as
-    show it `SEEN` clips, within `EPOCHS`: few clips are seen often, so that the new head is trained, and many at least
-    so often. The crop takes half of the frame or more, where a training from nothing takes less: a folder has few
-    clips, each of which has to show its action.
+    The rate falls with the width, as large models need; docs/guides/finetune.md has what it was seen to do. As many
+    epochs as show it `SEEN` clips, within `EPOCHS`: few clips are seen often, so that the new head is trained, and many
+    at least so often. The crop takes half of the frame or more, where a training from nothing takes less: a folder has
+    few clips, each of which has to show its action.
 
     The recipe's epochs are the engine's, of whole batches. They are counted such that as many clips are seen as in the
     epochs meant: of 47 clips, batches of 16 leave 15 out each time.

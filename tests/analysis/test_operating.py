@@ -1,4 +1,4 @@
-"""How often the rule is right in small simulated studies; docs/experiment.md has the large ones.
+"""How often the rule is right in small simulated studies; docs/reference/experiment.md has the large ones.
 
 Bounds are three binomial standard errors from what the rule promises; the studies are the same each time.
 """

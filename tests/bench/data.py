@@ -3,7 +3,7 @@
 Transcoding: seconds of video per core-second. Decoding: clips per second from prepared files against decord and
 torchcodec on the same source videos; both are optional, and what is not installed is left out with a line that says so.
 Manifest: see tests/bench/millions.py. Videos are generated (tests/bench/moving.py). What the figures mean for the real
-datasets is worked out by tests/bench/scaling.py and told in docs/scaling.md.
+datasets is worked out by tests/bench/scaling.py and told in docs/reference/scaling.md.
 """
 
 import argparse

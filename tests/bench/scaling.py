@@ -1,8 +1,8 @@
 """What the five real datasets take, from measured figures: `python -m tests.bench.scaling [--figures FILE]`.
 
 The figures are those that `python -m tests.bench.data --save FILE` wrote; without the option, those in measured.json
-beside this module, which docs/scaling.md quotes. Everything else is a count or an assumption of `DATASETS`: change them
-here to redo the table.
+beside this module, which docs/reference/scaling.md quotes. Everything else is a count or an assumption of `DATASETS`:
+change them here to redo the table.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from multitrain.data.manifest import read_manifest
 from tests.bench import data, millions, scaling
 from tests.bench.moving import KINDS, Kind, frames
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "scaling.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "scaling.md"
 PLANTED = {
     "transcode": {"median": 20.0, "least": 20.0, "most": 20.0},
     "source_bytes": 1.0,

@@ -150,7 +150,7 @@ def test_the_page_can_be_followed_to_the_letter(network, videos, prepared, tmp_p
     app = typer.Typer()
     app.command()(cli_finetune.finetune)
     app.command()(cli_predict.predict)
-    blocks = re.findall(r"^```bash\nmultitrain (.*?)^```$", (ROOT / "docs/finetune.md").read_text(), re.M | re.S)
+    blocks = re.findall(r"^```bash\nmultitrain (.*?)^```$", (ROOT / "docs/guides/finetune.md").read_text(), re.M | re.S)
     assert len(blocks) == 4
     for block in blocks:
         words = shlex.split(block.replace("--scale mini", f"--scale ci --config-dir {ROOT / 'config'}"))

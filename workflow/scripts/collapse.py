@@ -1,4 +1,4 @@
-"""Draw docs/collapse.png from docs/collapse.csv: what of top-1 is left, by how large the projections start.
+"""Draw docs/notes/collapse.png from docs/notes/collapse.csv: what of top-1 is left, by how large the projections start.
 
 python workflow/scripts/collapse.py
 """
@@ -41,8 +41,8 @@ def draw(trials: pd.DataFrame) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=Path, default=Path("docs/collapse.csv"))
-    parser.add_argument("--out", type=Path, default=Path("docs/collapse.png"))
+    parser.add_argument("--trials", type=Path, default=Path("docs/notes/collapse.csv"))
+    parser.add_argument("--out", type=Path, default=Path("docs/notes/collapse.png"))
     options = parser.parse_args()
     with rc_context(style.RC):
         draw(pd.read_csv(options.trials)).savefig(options.out, dpi=120, metadata={"Software": None})

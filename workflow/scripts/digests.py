@@ -3,7 +3,7 @@
 python workflow/scripts/digests.py results/ci data --check tests/digests.yaml  # names the first stage that differs
 python workflow/scripts/digests.py results/ci data --write tests/digests.yaml  # after a change that is meant
 
-They are of contents: no times, paths, processors or hashes of code. See docs/reproducibility.md.
+They are of contents: no times, paths, processors or hashes of code. See docs/reference/reproducibility.md.
 """
 
 import argparse
@@ -35,7 +35,8 @@ OF_THE_MACHINE = {"code", "commit", "processor", "kernels", "seconds", "hours"} 
 ABOUT_THE_MAKING = {"deviations.csv"}  # tables of commits and processors, not of numbers
 COMPRESSED_SIZES = "published.json"  # of a world: how well zlib packs differs between its versions
 PART = re.compile(r"(.+-)\d\d")  # a file that was cut into parts
-HEAD = """# Digests of scale ci, the same on every processor that has AVX2: docs/reproducibility.md. Written by
+HEAD = """# Digests of scale ci, the same on every processor that has AVX2: docs/reference/reproducibility.md.
+# Written by
 #     python workflow/scripts/digests.py RESULTS DATA --write {path}
 # Confirmed: the kinds of processors (vendor, family, model) on which exactly these were found.
 """

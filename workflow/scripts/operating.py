@@ -5,10 +5,10 @@
     python workflow/scripts/operating.py power
     python workflow/scripts/operating.py worlds
 
-Each writes a table of docs/experiment.md, as Markdown. A simulated clip is right where a sum of normal effects is
-above a threshold (a probit): of the video, the same for all methods and trainings; of the video for a method; of the
-training for a method, half of its variance the same on all datasets; of the video for a training; of the clip. All
-datasets have the accuracy BASE but for a method's gain, and one of the four has several clips a video.
+Each writes a table of docs/reference/experiment.md, as Markdown. A simulated clip is right where a sum of normal
+effects is above a threshold (a probit): of the video, the same for all methods and trainings; of the video for a
+method; of the training for a method, half of its variance the same on all datasets; of the video for a training; of the
+clip. All datasets have the accuracy BASE but for a method's gain, and one of the four has several clips a video.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Choose recipe values of a run on val: the search of docs/design.md, or every combination of the given values.
+"""Choose a run's recipe values on val: the search of docs/reference/design.md, or every combination of given values.
 
     python workflow/scripts/search.py vanilla --scale desk --seeds 0 1       # both stages, by the design's rule
     python workflow/scripts/search.py vanilla --seeds 0 1 --value rate=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
@@ -40,7 +40,7 @@ from multitrain.ranks import ranks, top
 from multitrain.recipes import Recipe
 
 JOINT, SINGLE = ["rate=1e-3,2e-3,4e-3,8e-3"], ["rate=5e-4,1e-3,2e-3,4e-3"]
-GRIDS = {  # the first stage of docs/design.md: as many trainings for every row
+GRIDS = {  # the first stage of docs/reference/design.md: as many trainings for every row
     **dict.fromkeys(("vanilla", "multitrain", "wo_informative", "wo_informative_wo_add", "wo_projection"), JOINT),
     **dict.fromkeys(("k400_baseline", "mit_baseline", "ssv2_baseline", "actnet_baseline"), SINGLE),
 }
@@ -164,7 +164,7 @@ def trials(jobs: list[Job], settings: list[dict[str, float]], folder: Path) -> l
 
 
 def staged(jobs: list[Job], folder: Path) -> str:
-    """Both stages of docs/design.md; a line that says what was chosen."""
+    """Both stages of docs/reference/design.md; a line that says what was chosen."""
     run, names = jobs[0].run, jobs[0].run.datasets
     settings = combinations(GRIDS[jobs[0].name])
     while True:

@@ -102,14 +102,14 @@ def render(
 def _render(scale: str, seeds: tuple[int, ...], smoke_test: bool, folders: dict[str, Path], notebooks: bool) -> None:
     """What the workflow's rules do, one command after the other, on the unpacked study."""
     from multitrain import cli_results as commands
-    from multitrain.analysis.outputs import FIGURES, NOTEBOOKS, REPORT
+    from multitrain.analysis.outputs import ANALYSES, FIGURES, NOTEBOOKS, REPORT
     from multitrain.progress import progress
 
     out = folders["results"]
     tables = [*load_experiments(folders["config"]).tables, "table4"]
     common = {"scale": scale, "seed": list(seeds), **folders}
     pages = [name for name in NOTEBOOKS if name == REPORT or (notebooks and name not in PICTURES)]
-    steps = [(commands.analyse, {"name": name, "data": out / "data", **common}) for name in commands.Analysis]
+    steps = [(commands.analyse, {"name": name, "data": out / "data", **common}) for name in ANALYSES]
     steps += [(commands.table, {"name": name, **common}) for name in tables]
     drawn = {"results": out, "smoke_test": smoke_test}
     steps += [(commands.figure, {"name": name, **drawn}) for name in FIGURES]

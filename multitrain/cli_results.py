@@ -1,14 +1,16 @@
 """Commands that turn what runs left behind into tables, figures and pages."""
 
-from enum import StrEnum
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from multitrain.claims import Claims
 from multitrain.config import Scale
 from multitrain.configfile import load_claims, load_experiments, load_scale
+from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 from multitrain.options import (
     ConfigFolder,
     DataFolder,
@@ -23,18 +25,6 @@ from multitrain.options import (
 from multitrain.overwrite import require_own
 
 app = typer.Typer()
-WRITES = {  # a file of each analysis that says of which scale it is
-    "projections": "projections.parquet",
-    "recovery": "projection_recovery.csv",
-    "networks": "networks.csv",
-    "evidence": "evidence.csv",
-    "claims": "claims.csv",
-    "classes": "per_class.csv",
-    "spectrum": "spectrum.csv",
-    "training": "training.parquet",
-    "class_means": "class_means.parquet",
-    "study": "runs.csv",
-}
 PUBLISHED = Path("resources/published")
 MEASURED = Path("resources/measured")
 SmokeTest = Annotated[
@@ -42,25 +32,28 @@ SmokeTest = Annotated[
 ]
 
 
-class Analysis(StrEnum):
-    """What can be computed from several runs, beside the paper's tables."""
+@dataclass(frozen=True)
+class Given:
+    """What the functions of `analysis.outputs` get by their parameters' names."""
 
-    projections = "projections"
-    recovery = "recovery"
-    classes = "classes"
-    spectrum = "spectrum"
-    training = "training"
-    class_means = "class_means"
-    networks = "networks"
-    evidence = "evidence"  # of what those above wrote
-    claims = "claims"  # of evidence too
-    study = "study"  # runs, seeds, curves, deviations: what the report shows beside them
+    scale: Scale
+    experiments: Experiments
+    seeds: tuple[int, ...]
+    config: Path
+    data: Path
+    results: Path
+    published: Path
+    measured: Path
 
+    @property
+    def claims(self) -> Claims:
+        return load_claims(self.config, self.experiments)
 
-def _relations(scale: Scale, data: Path, seed: int) -> tuple[Path, ...]:
-    """The files of related classes in the world of a seed."""
-    folders = (scale.raw_folder(name, data, scale.world_of(seed)) for name in scale.related_datasets())
-    return tuple(folder / "relations.csv" for folder in folders)
+    def relations(self, seed: int) -> tuple[Path, ...]:
+        """The files of related classes in the world of a seed."""
+        world = self.scale.world_of(seed)
+        folders = (self.scale.raw_folder(name, self.data, world) for name in self.scale.related_datasets())
+        return tuple(folder / "relations.csv" for folder in folders)
 
 
 @app.command()
@@ -106,7 +99,7 @@ def show(
 
 @app.command()
 def analyse(
-    name: Annotated[Analysis, typer.Argument(metavar="ANALYSIS", help=", ".join(Analysis))],
+    name: Annotated[str, typer.Argument(metavar="ANALYSIS", help="An analysis, e.g. claims.")],
     scale: ScaleName = "mini",
     seed: Seeds = None,
     config: ConfigFolder = Path("config"),
@@ -116,39 +109,14 @@ def analyse(
     measured: MeasuredFolder = MEASURED,
 ) -> None:
     """Compute one of the files under the figures: weights, recovered relations, claims, classes, spectrum, training."""
-    from multitrain.analysis import claims, class_map, classes, projections, recovery, spectrum, training
+    from multitrain.analysis.outputs import ANALYSES
 
+    if name not in ANALYSES:
+        raise UserError(f"no analysis {name!r}; there are {', '.join(ANALYSES)}")
     loaded = load_scale(scale, config)
-    require_own([results / WRITES[name]], loaded.name, results)
-    experiments, seeds = load_experiments(config, loaded), tuple(seed or (0,))
-    common = (loaded, experiments, seeds, results)
-    match name:
-        case Analysis.projections:
-            projections.write_projections(*common, experiments.projecting_runs(), partial(_relations, loaded, data))
-        case Analysis.recovery:
-            recovery.write_recovery(*common, experiments.projecting_runs())
-        case Analysis.networks:
-            from multitrain.analysis.networks import write_networks
-
-            write_networks(*common)
-        case Analysis.evidence:
-            from multitrain.analysis.evidence.write import write_evidence
-
-            write_evidence(loaded, experiments, load_claims(config, experiments), seeds, results, published)
-        case Analysis.claims:
-            claims.write_claims(loaded, experiments, load_claims(config, experiments), seeds, results, published)
-        case Analysis.classes:
-            classes.write_classes(*common, ("table1", "table2"), "Baseline", "MultiTrain")
-        case Analysis.spectrum:
-            spectrum.write_spectrum(*common, experiments.joint_runs())
-        case Analysis.training:
-            training.write_training(*common)
-        case Analysis.class_means:
-            class_map.write_class_means(*common, "table1", "MultiTrain")
-        case Analysis.study:
-            from multitrain.analysis.study import write_study
-
-            write_study(*common, measured)
+    require_own([results / ANALYSES[name].files[0]], loaded.name, results)
+    experiments = load_experiments(config, loaded)
+    ANALYSES[name].write(Given(loaded, experiments, tuple(seed or (0,)), config, data, results, published, measured))
 
 
 @app.command()

@@ -116,6 +116,7 @@ def test_an_imported_release_checkpoint_loads(tmp_path, capsys):
         (["analyse", "classes"], "no such"),
         (["analyse", "spectrum"], "no such"),
         (["analyse", "training"], "no such file"),
+        (["analyse", "claim"], "no analysis 'claim'; there are projections, recovery, "),
         (["survey", "k400"], "manifest.parquet: no such manifest"),
         (["survey", "ucf101"], "no dataset 'ucf101'"),
         (["overview"], "manifest.parquet: no such manifest"),

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from multitrain.cli_results import WRITES, Analysis
 from multitrain.overwrite import refusal, scale_of
 from tests.test_cli import CONFIG, ROOT, call
 
@@ -57,10 +56,6 @@ def test_the_commands_refuse_it_as_the_workflow_does(table: Path, command: list[
     assert call(*command, "--scale", "ci", "--results", str(table.parent), *CONFIG) == 1
     said = capsys.readouterr().err
     assert "of scale mini, and scale ci would be written over it: give it a folder of its own, --results " in said
-
-
-def test_every_analysis_names_what_it_writes():
-    assert set(WRITES) == set(Analysis)
 
 
 def test_a_report_is_of_what_there_is(tmp_path: Path):

@@ -67,7 +67,7 @@ def test_seeds_of_the_second_world_alone_are_of_its_classes(worlds, tmp_path):
     root, config = Path(shutil.copytree(worlds[0], tmp_path / "results")), worlds[1]
     common = {"scale": "ci", "seed": [1], "config": config, "results": root, "published": PUBLISHED}
     cli_results.table("table1", **common)
-    cli_results.analyse(cli_results.Analysis.classes, data=root / "data", **common)
+    cli_results.analyse("classes", data=root / "data", **common)
     assert pd.read_csv(root / "per_class.csv")["class"].str.contains("other|new").all()
     assert set(pd.read_csv(root / "table1.csv").query("source == 'ours'")["clips"]) == {made.CLIPS + MORE}
 

@@ -103,6 +103,10 @@ bench-data: $(READY) ## Measure transcoding, decoding, and loading a large manif
 schemas: $(READY) ## Write workflow/schemas from multitrain/config.py
 	$(BIN)/python -m multitrain.schemas workflow/schemas
 
+.PHONY: architecture
+architecture: $(READY) ## Draw docs/architecture from the code: the flow and the layers
+	$(BIN)/python dev/architecture.py
+
 # uv in an environment of its own: it resolves for all systems and Pythons at once.
 UV := $(VENV)/uv/bin/uv
 

@@ -362,9 +362,13 @@ def test_a_misspelt_key_of_a_run_is_one_message(project: Path, edit):
 
 
 @pytest.mark.slow  # a plan for each
-def test_the_commands_of_the_readme_are_planned(tmp_path: Path):
+def test_the_commands_of_the_guides_are_planned(tmp_path: Path):
     folder = copy_of_project(tmp_path)
-    lines = re.findall(r"^snakemake ([^#\n]+)", (ROOT / "README.md").read_text(), re.M)
+    pages = [
+        ROOT / "README.md",
+        *(ROOT / "docs/guides" / name for name in ("run.md", "change-runs.md", "real-data.md")),
+    ]
+    lines = [line for page in pages for line in re.findall(r"^snakemake ([^#\n]+)", page.read_text(), re.M)]
     planned = [line for line in lines if "--report" not in line]  # which plans nothing; CI makes one
     assert len(planned) >= 7
     for line in planned:

@@ -1,11 +1,16 @@
-"""Pictures that are copied into docs/example."""
+"""What is copied into docs/example: pictures, and pages that link them."""
 
+import base64
 import io
+import re
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from workflow.scripts.example import shrink
+from workflow.scripts.example import PAGE_LIMIT, shrink, write_page
+
+EXAMPLE = Path(__file__).parents[1] / "docs" / "example"
 
 
 def test_few_pixels_of_a_strong_colour_keep_it():
@@ -18,3 +23,40 @@ def test_few_pixels_of_a_strong_colour_keep_it():
     Image.fromarray(picture).save(out, "PNG")
     shrunk = np.asarray(Image.open(io.BytesIO(shrink(out.getvalue()))).convert("RGB")).astype(int)
     assert np.abs(shrunk - picture).max() <= 12  # of 255
+
+
+def as_png(pixels: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_page_links_its_style_the_figures_and_its_other_pictures(tmp_path):
+    ramp = np.tile(np.linspace(0, 255, 200), (100, 1))
+    for folder in ("figures", "notebooks"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "figures" / "ramp.png").write_bytes(as_png(ramp))
+    (tmp_path / "figures" / "back.png").write_bytes(as_png(ramp[:, ::-1]))
+    smaller, other = as_png(ramp[::2, ::2]), as_png(np.tile(np.linspace(0, 255, 100)[:, None], (1, 200)))
+    pictures = "".join(
+        f'<img src="data:image/png;base64,{base64.b64encode(each).decode()}">' for each in (smaller, other)
+    )
+    html = f"<style>a</style><header>links</header>{pictures}<style>of a table</style>"
+    write_page(html, tmp_path / "notebooks" / "page.html", tmp_path / "figures")
+    assert (tmp_path / "notebooks" / "page.html").read_text() == (
+        '<link rel="stylesheet" href="style.css"><img src="../figures/ramp.png"><img src="page-1.png">'
+        "<style>of a table</style>"
+    )
+    assert (tmp_path / "notebooks" / "style.css").read_text() == "a"
+    assert Image.open(tmp_path / "notebooks" / "page-1.png").size == (200, 100)
+
+
+def test_the_committed_pages_are_small_and_their_files_are_there():
+    pages = sorted((EXAMPLE / "notebooks").glob("*.html"))
+    assert len(pages) == 7
+    for page in pages:
+        html = page.read_text(encoding="utf-8")
+        assert len(html.encode()) <= PAGE_LIMIT, page
+        assert "base64" not in html
+        files = re.findall(r'<(?:img|link|script)[^>]* (?:src|href)="([^"#]+)"', html)
+        assert "style.css" in files and all((page.parent / file).is_file() for file in files)

@@ -13,13 +13,17 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
 from multitrain.processor import model
 
 COLOURS = 64  # of a copied plot
-LIMIT = 3_000_000  # bytes of all examples together
+LIMIT = 2_000_000  # bytes of all examples together
+PAGE_LIMIT = 100_000  # bytes of a notebook's page
+ALIKE = 6.0  # grey levels between two sizes of one figure, in the mean, at most
+EMBEDDED = r"data:image/(png|jpeg);base64,([A-Za-z0-9+/=\s]+)"
 STAGES = {  # folder or file of results/benchmarks -> stage
     "synth": "synthetic datasets published",
     "prepare": "clips cut and transcoded",
@@ -64,14 +68,45 @@ def shrink(picture: bytes) -> bytes:
     return out.getvalue()
 
 
-def shrink_page(html: str) -> str:
-    """A page with its pictures shrunk, without the links to what is not copied."""
+def write_page(html: str, path: Path, figures: Path) -> None:
+    """Write a notebook's page whose style and pictures are files: one style.css, the figures, other pictures beside it.
+
+    The links to what is not copied are left out.
+    """
     html = re.sub(r"<header>.*?</header>", "", html, flags=re.DOTALL)
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
+    if style:  # the first is the page's, later ones are of a table each
+        (path.parent / "style.css").write_text(style[1], encoding="utf-8")
+        html = html.replace(style[0], '<link rel="stylesheet" href="style.css">', 1)
+    drawn = {figure: thumbnail(figure.read_bytes()) for figure in sorted(figures.glob("*.png"))}
+    count = 0
 
-    def smaller(found: re.Match) -> str:
-        return found[1] + base64.b64encode(shrink(base64.b64decode(found[2]))).decode()
+    def linked(found: re.Match) -> str:
+        nonlocal count
+        picture = base64.b64decode(found[2])
+        if same := same_figure(picture, drawn):
+            return f"../{figures.name}/{same.name}"
+        count += 1
+        name = f"{path.stem}-{count}.{found[1].replace('jpeg', 'jpg')}"
+        (path.parent / name).write_bytes(shrink(picture))
+        return name
 
-    return re.sub(r"(data:image/(?:png|jpeg);base64,)([A-Za-z0-9+/=\s]+)", smaller, html)
+    path.write_text(re.sub(EMBEDDED, linked, html), encoding="utf-8")
+
+
+def thumbnail(picture: bytes) -> tuple[float, np.ndarray]:
+    """The ratio of a picture's sides, and the picture in a few grey pixels."""
+    image = Image.open(io.BytesIO(picture))
+    return image.width / image.height, np.asarray(image.convert("RGB").convert("L").resize((100, 100)), dtype=float)
+
+
+def same_figure(picture: bytes, drawn: dict[Path, tuple[float, np.ndarray]]) -> Path | None:
+    """The figure that a picture shows at another size: the closest of its shape; None where none is close."""
+    ratio, pixels = thumbnail(picture)
+    apart = {
+        np.abs(pixels - other).mean(): figure for figure, (its, other) in drawn.items() if abs(its / ratio - 1) < 0.02
+    }
+    return apart[min(apart)] if apart and min(apart) < ALIKE else None
 
 
 def grid(frame: pd.DataFrame) -> str:
@@ -99,7 +134,7 @@ def main() -> None:
     for path in sorted((results / "figures").glob("*.png")):
         (out / "figures" / path.name).write_bytes(shrink(path.read_bytes()))
     for path in sorted((results / "notebooks").glob("*.html")):
-        (out / "notebooks" / path.name).write_text(shrink_page(path.read_text()))
+        write_page(path.read_text(encoding="utf-8"), out / "notebooks" / path.name, out / "figures")
     shutil.copy(results / "datasets" / options.scale / "overview.jpg", out / "datasets")
     records = [json.loads(path.read_text()) for path in sorted((results / "runs" / options.scale).glob("*/*/run.json"))]
     every = {key: sorted({str(record[key]) for record in records}) for key in ("commit", "seed", "code")}
@@ -107,7 +142,7 @@ def main() -> None:
     drawn = sorted((out / "figures").iterdir())
     pictures = "\n\n".join(f"![{path.stem.replace('_', ' ')}](figures/{path.name})" for path in drawn)
     tables = ", ".join(f"[{p.stem}]({p.name})" for p in sorted(out.glob("*.md")))
-    pages = ", ".join(f"[{p.stem}](notebooks/{p.name})" for p in sorted((out / "notebooks").iterdir()))
+    pages = ", ".join(f"[{p.stem}](notebooks/{p.name})" for p in sorted((out / "notebooks").glob("*.html")))
     beside = f", with {options.beside}" if options.beside else ""
     (out / "README.md").write_text(
         f"""# One complete run
@@ -124,11 +159,13 @@ Written by `workflow/scripts/example.py`.
 
 Seconds are summed over jobs, two of which run side by side; MiB is the largest process tree of a job.
 
-Tables: {tables}. Notebooks as pages (download to read): {pages}.
+Tables: {tables}. Notebooks as pages (to read, download the folder: their pictures lie beside them): {pages}.
 
 {pictures}
 """
     )
+    if large := [str(path) for path in (out / "notebooks").glob("*.html") if path.stat().st_size > PAGE_LIMIT]:
+        raise SystemExit(f"{', '.join(large)}: more than {PAGE_LIMIT / 1e3:.0f} kB")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     if size > LIMIT:
         raise SystemExit(f"{out}: {size / 1e6:.1f} MB, more than {LIMIT / 1e6:.0f}")

@@ -106,6 +106,22 @@ def atomic(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def require_writable(out: Path) -> None:
+    """Make the folder of a file to write, before the long work.
+
+    Raises:
+        UserError: no file can be written there.
+    """
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder: name a file in it")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror or error}): choose another place") from None
+
+
 def sweep(folder: Path) -> None:
     """Delete the temporary files that killed writers left in a folder, in which nobody else may be writing."""
     for left in folder.glob(".partial-*"):

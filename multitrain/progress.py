@@ -3,8 +3,11 @@
 import errno
 import io
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 UNHEARD = (errno.EPIPE, errno.EIO)  # who read a pipe, or the terminal, has gone
 
@@ -39,8 +42,10 @@ class _Lines:
         sys.stderr.flush()
 
 
-def progress(what: str, unit: str, total: int | None = None, initial: int = 0) -> tqdm:
+def progress(what: str, unit: str, total: int | None = None, initial: int = 0) -> "tqdm":
     """A bar to update; where standard error is no terminal, about a line every fifteen seconds."""
+    from tqdm import tqdm  # slow to import, and the command line imports this module
+
     watched = sys.stderr.isatty()
     return tqdm(
         desc=what,
@@ -53,3 +58,17 @@ def progress(what: str, unit: str, total: int | None = None, initial: int = 0) -
         bar_format=None if watched else "{desc}: {n_fmt}/{total_fmt} {unit}s, {rate_fmt}, {remaining} left{postfix}",
         delay=0 if watched else 1e-9,  # no line before the first update
     )
+
+
+def progress_callback(what: str, unit: str = "video") -> Callable[[int, int], None]:
+    """A bar as a callback (done, total), not shown before the first call: an error comes alone."""
+    bar: tqdm | None = None
+
+    def update(done: int, total: int) -> None:
+        nonlocal bar
+        bar = bar or progress(what, unit, total)
+        bar.update(done - bar.n)
+        if done >= total:
+            bar.close()
+
+    return update

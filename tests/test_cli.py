@@ -1,21 +1,24 @@
 """The commands as people type them: help for each, one line for what is wrong, nothing half-written."""
 
+import importlib
 import json
 import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-import typer
+from typer.core import TyperCommand
 
 import multitrain
 from multitrain import cli
-from multitrain.cli import app, run
+from multitrain.cli import run
 from multitrain.errors import UserError
 from multitrain.files import atomic
 
@@ -36,33 +39,46 @@ def test_the_version_is_that_of_the_package_and_the_checkout(capsys):
     assert re.fullmatch(r"multitrain \d+\.\d+\.\d+( \([0-9a-f]{12}\+?\))?\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        *("synth", "prepare", "train", "evaluate", "table", "flops", "status"),
-        *("checkpoint", "checkpoint import", "checkpoint export"),
-        *("predict", "demo", "finetune", "features", "export", "estimate", "temporal", "card"),
-        *("data", "data status", "data check", "data account"),
-        *("sweep", "sweep cost", "sweep data", "sweep run", "sweep show"),
-        *("analyse", "survey", "overview", "figure", "notebook", "index"),
-    ],
-)
+def every_command() -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
+    """Every command with its words, those in groups too."""
+    for name in cli.MODULE_OF:
+        command = cli.load_command(name)
+        yield from [((name, word), each) for word, each in getattr(command, "commands", {"": command}).items()]
+
+
+COMMANDS = {tuple(filter(None, words)): command for words, command in every_command()}
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *((group,) for group in cli.GROUPS)], ids=" ".join)
 def test_every_command_has_help_for_itself_and_its_options(command, capsys):
-    assert call(*command.split(), "--help") == 0
+    assert call(*command, "--help") == 0
     said = capsys.readouterr().out
     assert "Usage" in said and len(said.splitlines()) > 8
 
 
-def commands(group=None, words: tuple[str, ...] = ()) -> Iterator:
-    """Every command with its words, those in groups too."""
-    for name, command in (group or typer.main.get_command(app)).commands.items():
-        if hasattr(command, "commands"):
-            yield from commands(command, (*words, name))
-        else:
-            yield pytest.param((*words, name), command, id=" ".join((*words, name)))
+def test_the_list_of_commands_is_that_of_the_modules(capsys, monkeypatch):
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)
+    assert call("--help") == 0
+    shown = dict(line.strip("│ ").split(None, 1) for line in capsys.readouterr().out.splitlines() if line[:1] == "│")
+    for module, names in cli.MODULES.items():
+        app = importlib.import_module(f"multitrain.cli.{module}").app
+        registered = [each.name or each.callback.__name__ for each in app.registered_commands]
+        assert list(names) == [name for name in cli.GROUPS if name in names] or sorted(names) == sorted(registered)
+    for name in cli.MODULE_OF:
+        assert shown[name] == " ".join(cli.load_command(name).help.split("\n\n")[0].split())
+    assert {path.stem for path in Path(cli.__file__).parent.glob("*_commands.py")} == set(cli.MODULES)
 
 
-@pytest.mark.parametrize(("path", "command"), [*commands()])
+def test_the_list_of_commands_imports_none_of_what_they_need():
+    code = "import sys; from multitrain.cli import run\ntry: run(['--help'])\nfinally: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    ours = {name for name in loaded if name.startswith("multitrain.")}
+    assert ours == {f"multitrain.{name}" for name in ("cli", "errors", "names", "progress")}
+    assert not loaded & {"pydantic", "yaml", "pandas", "numpy", "torch", "tqdm", "pyarrow", "matplotlib", "jinja2"}
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS.items(), ids=map(" ".join, COMMANDS))
 def test_help_shows_every_word_of_an_option(path, command, monkeypatch, capsys):
     """Rich takes `[default: ...]` for markup and leaves it out, unless it is written `\\[default: ...]`."""
     monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)  # nothing is broken into lines
@@ -188,7 +204,7 @@ def test_a_watch_prints_until_it_is_interrupted(tmp_path, capsys, monkeypatch):
         if len(waited) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("multitrain.cli_runs.time.sleep", sleep)
+    monkeypatch.setattr("multitrain.cli.status_commands.time.sleep", sleep)
     assert call("status", "--watch", "7", "--results", str(tmp_path), *CONFIG) == 0
     assert waited == [7, 7, 7] and capsys.readouterr().out.count("run  ") == 3
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multitrain import cli_data
+from multitrain.cli import data_commands
 from multitrain.config import Limits
 from multitrain.data.manifest import read_manifest
 from multitrain.errors import UserError
@@ -27,7 +27,7 @@ def call(*arguments: str) -> int:
     """Exit status of a command line, and 1 for a UserError as multitrain.cli has it."""
     command = [*arguments, "--config-dir", str(ROOT / "config"), "--scale", "ci"]
     with pytest.raises((SystemExit, UserError)) as end:
-        cli_data.app(args=command)
+        data_commands.app(args=command)
     if isinstance(end.value, UserError):
         assert "\n" not in str(end.value)
         return 1

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from multitrain.analysis.relations import read_relations
-from multitrain.cli_runs import pretrained_files
-from multitrain.cli_use import _replaceable
+from multitrain.cli.pipeline_commands import pretrained_files
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.data.manifest import read_manifest
 from multitrain.errors import UserError
@@ -17,7 +16,7 @@ from multitrain.model.folder import CONFIG, WEIGHTS, load_folder, save_folder
 from multitrain.model.network import Network, Spec
 from multitrain.sources import activitynet, kinetics, listed, ssv2
 from multitrain.sources.prepare import READERS
-from multitrain.use.features import collect
+from multitrain.use.features import collect, require_table
 from multitrain.use.models import load
 from tests.sources import raw as published
 from tests.sources.raw import dataset, put
@@ -147,7 +146,7 @@ def test_a_video_that_is_no_file_is_refused_in_its_own_line(tmp_path):
         ("manifest.parquet", read_manifest),
         ("manifest.parquet", lambda path: collect(path, "test")),
         ("relations.csv", lambda path: read_relations([path], {})),
-        ("features.parquet", _replaceable),
+        ("features.parquet", require_table),
         ("given.pt", lambda path: pretrained_files([f"run={path}"])),
     ],
 )

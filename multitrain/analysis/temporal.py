@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 
 from multitrain.analysis.contrasts import Estimate, estimate
 from multitrain.analysis.predictions import matrix
+from multitrain.analysis.relations import read_relations
+from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.files import regular
 from multitrain.ranks import ranks, top
@@ -86,6 +88,30 @@ def related_accuracy(seeds: Sequence[Scored], related: np.ndarray, order: str = 
     guess = truth.mean(axis=0).max()
     found = estimate([np.stack(right)], [first.videos[kept]])
     return Accuracy(found, float(guess), int(kept.sum()), int(choice.sum()))
+
+
+def summary(
+    scale: Scale, seed: int, data: Path, path: Path, dataset: str, other: str | None, orders: Sequence[str]
+) -> list[str]:
+    """A line an order of the frames; of another dataset's clips one line, of the related classes."""
+    scored = read_temporal(path)
+    if other is None:
+        return [_line(order, accuracy([scored], order)) for order in orders]
+    paths = tuple(scale.raw_folder(name, data, scale.world_of(seed)) / "relations.csv" for name in (dataset, other))
+    classes = {dataset: scored.classes, other: scored.clip_classes}
+    related = read_relations(paths if other in scale.related_datasets() else (), classes)
+    found = related_accuracy([scored], related.matrix(dataset, other, classes))
+    if found is None:
+        return [f"{other}: fewer than two classes of {dataset} are related to any of its classes: nothing to tell"]
+    return [_line(f"{other} by {found.classes} related classes of {dataset}", found)]
+
+
+def _line(what: str, found: Accuracy) -> str:
+    low, high = found.estimate.interval
+    return (
+        f"{what:9} {100 * found.estimate.value:5.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+        f"  guess {100 * found.guess:.1f}, {found.clips} clips"
+    )
 
 
 def _scores(scored: Scored, order: str) -> np.ndarray:

@@ -108,6 +108,20 @@ class Job:
         return kept
 
 
+def make_job(scale: Scale, experiments: Experiments, name: str, seed: int, data: Path, results: Path, **how) -> Job:
+    """A job as the command line asks for it.
+
+    Raises:
+        UserError: no such run, or a pretrained file for a run that it does not start from.
+    """
+    job = Job(scale, experiments, name, seed, data, results, **how)
+    init = job.run.init
+    if unused := [run for run in job.pretrained if run != init]:
+        starts = f"from {init}" if init else "from random weights"
+        raise UserError(f"--pretrained {unused[0]}: run {name} starts {starts}: leave it out or name that run")
+    return job
+
+
 def schedule(job: Job) -> tuple[int, int]:
     """(steps, warm-up steps) of a run: its recipe's epochs over its clips, or as many steps as `steps_of` takes."""
 

@@ -83,3 +83,21 @@ def _input(network: Network) -> list[str]:
         f"Clips (B, 3, {spec.model.frames}, {spec.size}, {spec.size}); pixels normalised: "
         f"{how[spec.model.normalisation]}. {weights:,} weights.",
     ]
+
+
+def describe(network: Network) -> str:
+    """What a checkpoint holds, in a line."""
+    spec = network.spec
+    heads = ", ".join(f"{name} ({len(classes)} classes)" for name, classes in spec.classes.items()) or "none"
+    blocks = "+".join(map(str, spec.model.depths))
+    weights = sum(value.numel() for value in network.parameters())
+    parts = [
+        f"{spec.model.frames} frames of {spec.size} pixels",
+        f"{spec.model.channels} channels",
+        f"{blocks} blocks",
+        f"{weights:,} weights",
+        f"{'MLP' if spec.model.head_hidden else 'linear'} heads: {heads}",
+    ]
+    parts += ["projections"] if spec.projections else []
+    parts += [f"expander {spec.expander[0]}-{spec.expander[1]}"] if spec.expander else []
+    return "; ".join(parts)

@@ -17,8 +17,12 @@ from torch import Tensor, nn
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.model.network import Network, normalise
+from multitrain.use.features import collect, frames_for
+from multitrain.use.frames import read_views
+from multitrain.use.predict import Recogniser
 
 FORMAT = "multitrain-export-1"
+CHECKED = 4  # videos of a folder in the check
 TOLERANCE = 1e-4  # of z and logits, of an output's largest value: kernels and runtimes round in float32 each in its way
 BATCHES = (1, 2, 3)  # of random clips in the check; the graph is made with 2
 OPSET = 18  # the oldest that PyTorch's exporter writes, so the most readers know it
@@ -195,3 +199,24 @@ def _onnx_runner(path: Path) -> Callable[[Tensor], Answers]:
         return {name: torch.from_numpy(array) for name, array in zip(names, arrays, strict=True)}
 
     return run
+
+
+def first_views(network: Network, where: Path, warn: Callable[[str], None]) -> Tensor:
+    """The first view of the first videos of a folder that can be read, (N, 3, T, S, S) uint8.
+
+    Raises:
+        UserError: none can be read.
+    """
+    collection, recogniser = collect(where, "test"), Recogniser(network)
+    _, frames = frames_for(recogniser, collection.dataset)
+    found = []
+    for clip in collection.clips:
+        try:
+            found.append(read_views(collection.folder / clip.path, frames, *recogniser.size)[:1])
+        except UserError as error:
+            warn(f"note: {error}; left out of the check")
+        if len(found) == CHECKED:
+            break
+    if not found:
+        raise UserError(f"--clips {where}: none of {len(collection.clips)} videos can be read: leave it out")
+    return torch.cat(found)

@@ -1,6 +1,7 @@
 """z of every clip of a folder of videos, or of one split of a prepared dataset, as a table."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -190,3 +191,16 @@ def _text(recogniser: Recogniser, collection: Collection, frames: Frames) -> str
         },
         ensure_ascii=False,
     )
+
+
+def require_table(out: Path) -> None:
+    """Raises a UserError where a file is there that is no table of features, such as the manifest of a dataset."""
+    if not os.path.lexists(out):
+        return
+    try:
+        said = json.loads((pq.read_schema(regular(out)).metadata or {}).get(b"multitrain", b"{}"))
+        ours = isinstance(said, dict) and said.get("format") == FORMAT
+    except (pa.ArrowException, OSError, ValueError):
+        ours = False
+    if not ours:
+        raise UserError(f"{out}: is there and is no table of features, which alone is replaced: choose another name")

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from multitrain import cli_packed
 from multitrain.analysis.class_map import FORMAT
 from multitrain.analysis.training import MOST
+from multitrain.cli import packed_commands
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.experiments import Experiments, Row, Run
 
@@ -83,7 +83,7 @@ def make(
 
 def pack(root: Path, config: Path, out: Path, *others: Path, **options: object) -> Path:
     folders = {"config": config, "data": root / "data", "results": root}
-    cli_packed.pack(out, **{"scale": "ci", "others": list(others), **folders, **options})
+    packed_commands.pack(out, **{"scale": "ci", "others": list(others), **folders, **options})
     return out
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from multitrain import cli_packed, cli_results
 from multitrain.analysis.index import links
 from multitrain.analysis.outputs import ANALYSES, FIGURES
 from multitrain.analysis.training import MOST
+from multitrain.cli import packed_commands, result_commands
 from multitrain.packed.study import read_study
 from multitrain.packed.unpack import unpack
 from tests.packed.made import CLIPS, CONFIG, PUBLISHED, SCALE, SHIPPED, make, pack
@@ -23,9 +23,9 @@ def analysed(root: Path, config: Path, analyses: Iterable[str], tables: tuple[st
     """What the workflow's rules make of the runs in a folder."""
     common = {"scale": "ci", "seed": [0, 1], "config": config, "results": root, "published": PUBLISHED}
     for name in analyses:
-        cli_results.analyse(name, data=root / "data", **common)
+        result_commands.analyse(name, data=root / "data", **common)
     for name in tables:
-        cli_results.table(name, **common)
+        result_commands.table(name, **common)
     return files(root)
 
 
@@ -52,9 +52,9 @@ def test_rendered_is_byte_for_byte_what_the_workflow_makes(tmp_path):
     packed = pack(folders, CONFIG, tmp_path / "study.parquet")
     analysed(folders, CONFIG, ANALYSES, (*SHIPPED.tables, "table4"))
     for name in FIGURES:
-        cli_results.figure(name, results=folders, smoke_test=True)
-    cli_results.notebook(CONFIG.parent / "notebooks" / "report.ipynb", "ci", folders, smoke_test=True)
-    cli_packed.render(packed, out, published=PUBLISHED)
+        result_commands.figure(name, results=folders, smoke_test=True)
+    result_commands.notebook(CONFIG.parent / "notebooks" / "report.ipynb", "ci", folders, smoke_test=True)
+    packed_commands.render(packed, out, published=PUBLISHED)
     assert files(out) == files(folders) and len(files(out)) > 30
     assert "Vanilla seeds 0 of 0-1" in (out / "table3.md").read_text()
     require_alone((out / "report.html").read_text())

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from multitrain import cli_packed
+from multitrain.cli import packed_commands
 from multitrain.errors import UserError
 from multitrain.packed import check
 from multitrain.packed.study import Key, read_study, write_study
@@ -32,7 +32,7 @@ def test_other_settings_are_refused_by_the_first_key_that_differs(packed, config
     with pytest.raises(UserError, match=message):
         pack(results, own, tmp_path / "out.parquet", packed)
     with pytest.raises(UserError, match=message):
-        cli_packed.render(packed, tmp_path / "out", config=own, published=PUBLISHED)
+        packed_commands.render(packed, tmp_path / "out", config=own, published=PUBLISHED)
     assert not list(tmp_path.glob("out*"))
 
 
@@ -94,7 +94,7 @@ def test_half_a_study_names_what_is_missing(folders, config, tmp_path, capsys, g
     half = pack(folders, config, tmp_path / "half.parquet", partial=True)
     assert f"half a study, {told.removesuffix(': ')}" in capsys.readouterr().err
     with pytest.raises(UserError, match=rf"half.parquet: half a study, {told}"):
-        cli_packed.render(half, tmp_path / "out", published=PUBLISHED)
+        packed_commands.render(half, tmp_path / "out", published=PUBLISHED)
     assert not (tmp_path / "out").exists()
 
 
@@ -107,7 +107,7 @@ def test_tables_that_show_a_run_that_was_not_packed_are_refused(packed, tmp_path
     with pytest.raises(
         UserError, match=r"study.parquet: half a study, without run vanilla, no seed: pack it with what"
     ):
-        cli_packed.render(packed, tmp_path / "out", config=own, published=PUBLISHED)
+        packed_commands.render(packed, tmp_path / "out", config=own, published=PUBLISHED)
 
 
 def test_seeds_missing_in_one_arm_are_said(folders, config, tmp_path, capsys):
@@ -160,7 +160,7 @@ def test_damaged_and_foreign_files_are_refused(packed, config, tmp_path):
             read_study(path)
     pq.write_table(pa.table({"a": [1]}), path)
     with pytest.raises(UserError, match=r"other.parquet: no packed study of this version"):
-        cli_packed.render(path, tmp_path / "out", published=PUBLISHED)
+        packed_commands.render(path, tmp_path / "out", published=PUBLISHED)
     pq.write_table(pq.read_table(packed).drop_columns("rank"), path)
     with pytest.raises(UserError, match=r"other.parquet: columns differ"):
         read_study(path)
@@ -209,7 +209,7 @@ def test_records_that_are_none_are_named(packed, config, tmp_path, key, text, to
 def test_trained_runs_are_not_written_over(packed, folders, tmp_path):
     before = sorted(folders.rglob("*"))
     with pytest.raises(UserError, match=r"runs/ci: there are trained runs already: name another folder"):
-        cli_packed.render(packed, folders, published=PUBLISHED)
+        packed_commands.render(packed, folders, published=PUBLISHED)
     assert sorted(folders.rglob("*")) == before
 
 
@@ -219,7 +219,7 @@ def test_tables_of_another_scale_are_not_written_over(packed, tmp_path):
     with pytest.raises(
         UserError, match=r"datasets.csv and 1 more: of scale mini, and scale ci would be written over it"
     ):
-        cli_packed.render(packed, tmp_path, published=PUBLISHED)
+        packed_commands.render(packed, tmp_path, published=PUBLISHED)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["datasets.csv", "table1.csv"]
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from multitrain import cli_results
 from multitrain.analysis.contrasts import estimate_over_worlds
 from multitrain.analysis.predictions import read_predictions
+from multitrain.cli import result_commands
 from multitrain.configfile import load_scale
 from multitrain.errors import UserError
 from multitrain.packed.study import read_study
@@ -66,8 +66,8 @@ def test_it_is_analysed_packed_and_analysed_again_the_same(worlds, tmp_path):
 def test_seeds_of_the_second_world_alone_are_of_its_classes(worlds, tmp_path):
     root, config = Path(shutil.copytree(worlds[0], tmp_path / "results")), worlds[1]
     common = {"scale": "ci", "seed": [1], "config": config, "results": root, "published": PUBLISHED}
-    cli_results.table("table1", **common)
-    cli_results.analyse("classes", data=root / "data", **common)
+    result_commands.table("table1", **common)
+    result_commands.analyse("classes", data=root / "data", **common)
     assert pd.read_csv(root / "per_class.csv")["class"].str.contains("other|new").all()
     assert set(pd.read_csv(root / "table1.csv").query("source == 'ours'")["clips"]) == {made.CLIPS + MORE}
 
@@ -76,4 +76,4 @@ def test_without_worlds_in_the_settings_its_seeds_do_not_go_together(worlds, tmp
     config = settings(tmp_path / "config")
     common = {"scale": "ci", "seed": [0, 1], "config": config, "published": PUBLISHED}
     with pytest.raises(UserError, match=r"seed1/predictions/k400.parquet: not the clips of .*seed0"):
-        cli_results.table("table1", results=worlds[0], **common)
+        result_commands.table("table1", results=worlds[0], **common)

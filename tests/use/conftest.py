@@ -8,7 +8,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from multitrain import cli_finetune
+from multitrain.cli import finetune_commands
 from multitrain.engine.checkpoint import save_network
 from multitrain.model.card import make_card
 from multitrain.model.network import Network, Spec
@@ -70,7 +70,7 @@ def command(network, tmp_path):
     """`multitrain finetune` with a model file of its own; returns (exit status, error)."""
     save_network(tmp_path / "model.pt", network)
     app = typer.Typer()
-    app.command()(cli_finetune.finetune)
+    app.command()(finetune_commands.finetune)
 
     def call(*arguments: object, model: object = tmp_path / "model.pt"):
         return CliRunner().invoke(app, [str(model), *map(str, arguments)])

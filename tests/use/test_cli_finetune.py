@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from multitrain import cli_finetune, cli_predict
+from multitrain.cli import finetune_commands, model_commands
 from multitrain.engine.checkpoint import save_network
 from multitrain.engine.preemption import EXIT_PREEMPTED
 from multitrain.engine.training import Training
@@ -148,8 +148,8 @@ def test_the_page_can_be_followed_to_the_letter(network, videos, prepared, tmp_p
         for path in sorted((videos / label).iterdir()):
             Path("my-videos", name, path.name).symlink_to(path)
     app = typer.Typer()
-    app.command()(cli_finetune.finetune)
-    app.command()(cli_predict.predict)
+    app.command()(finetune_commands.finetune)
+    app.command()(model_commands.predict)
     blocks = re.findall(r"^```bash\nmultitrain (.*?)^```$", (ROOT / "docs/guides/finetune.md").read_text(), re.M | re.S)
     assert len(blocks) == 4
     for block in blocks:

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from multitrain import cli
-from multitrain.cli_predict import parse_views
+from multitrain.cli.model_commands import parse_views
 from multitrain.config import Views
 from multitrain.engine.checkpoint import load_network, save_network
 from multitrain.errors import UserError

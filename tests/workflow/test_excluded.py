@@ -40,7 +40,7 @@ DONE = [f"{command} {name}" for command in ("evaluate", "train") for name in BOT
 def project(tmp_path: Path) -> Path:
     """The project with commands that only say what they do, after two trainings; one leaves out a clip of ActNet's."""
     folder = copy_of_project(tmp_path)
-    (folder / "multitrain/cli.py").write_text(COMMAND)
+    (folder / "multitrain/cli/__main__.py").write_text(COMMAND)
     (folder / "multitrain/copied.py").write_text("def refusal(plan, there):\n    return ''\n")  # records are empty here
     scale = folder / "config/scales/paper.yaml"
     scale.write_text(yaml.safe_dump({**yaml.safe_load(scale.read_text()), "machine": {}}))

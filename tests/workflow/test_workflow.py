@@ -177,7 +177,7 @@ print(json.dumps(found))
     names |= {f"analysis.figures.{path.stem}" for path in (project / "multitrain/analysis/figures").glob("*.py")}
     names -= {f"analysis.{name}" for name in ("flops", "memory", "estimate", "networks", "sweep_cost")}  # torch
     names -= {"analysis.figures.__init__"}  # itself
-    command = [sys.executable, "-c", script, "cli_results", "cli_data", "cli_world", "analysis.figures", *sorted(names)]
+    command = [sys.executable, "-c", script, RESULTS, DATA, "analysis.figures", *sorted(names)]
     listed = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=SECONDS)
     assert listed.returncode == 0, listed.stderr
     return {
@@ -186,6 +186,7 @@ print(json.dumps(found))
     }
 
 
+RESULTS, DATA = "cli.result_commands", "cli.data_commands"  # modules of the commands
 STARTS = {
     "table": "tables",
     "class_means": "class_map",
@@ -201,16 +202,16 @@ def starts(name: str, project: Path) -> list[str]:
     """The modules that a cheap job starts from, said apart from how the workflow finds them."""
     rule, _, what = name.replace("report_page", "notebook report").partition(" ")
     if rule.startswith("figure_"):
-        return ["cli_results", "analysis.figures", f"analysis.figures.{rule[7:].removesuffix('_k700')}"]
+        return [RESULTS, "analysis.figures", f"analysis.figures.{rule[7:].removesuffix('_k700')}"]
     if rule == "card":
-        return ["cli_world", "analysis.world_card"]
+        return [RESULTS, "analysis.world_card"]
     if rule != "notebook":
-        return ["cli_data" if rule == "accounting" else "cli_results", f"analysis.{STARTS.get(rule, rule)}"]
+        return [DATA if rule == "accounting" else RESULTS, f"analysis.{STARTS.get(rule, rule)}"]
     text = (project / f"notebooks/{what}.ipynb").read_text()
     drawn = {name.removesuffix("_k700") for name in re.findall(r'page\.draw\(root, \\"(\w+)\\"\)', text)}
     lines = ", ".join(re.findall(r"from multitrain\.analysis import ([\w, ]+)", text)).split(", ")
     figures = [f"analysis.figures.{each}" for each in sorted(drawn)]
-    return ["cli_results", "analysis.notebooks", *(f"analysis.{each}" for each in lines), *figures]
+    return [RESULTS, "analysis.notebooks", *(f"analysis.{each}" for each in lines), *figures]
 
 
 def test_a_cheap_job_depends_on_the_code_that_python_loads_for_it_and_on_no_other(project, planned, imported):

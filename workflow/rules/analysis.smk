@@ -5,7 +5,7 @@ from functools import partial
 
 from multitrain import closure
 
-CODE = partial(closure.code, command="multitrain.cli_results")
+CODE = partial(closure.code, command="multitrain.cli.result_commands")
 SEEDS = [f"--seed {seed}" for seed in PLAN.project.seeds]
 PUBLISHED = "resources/published"
 JOINT = PLAN.cells(PLAN.experiments.joint_runs())

@@ -46,7 +46,7 @@ rule accounting:
         ),
         published=f"{PUBLISHED}/datasets.csv",
         code=closure.code(
-            "multitrain.analysis.accounting", command="multitrain.cli_data"
+            "multitrain.analysis.accounting", command="multitrain.cli.data_commands"
         ),
     output:
         csv=report(
@@ -113,7 +113,7 @@ rule notebook:
         code=lambda wildcards: closure.notebook_code(
             f"notebooks/{wildcards.notebook}.ipynb",
             "multitrain.analysis.notebooks",
-            command="multitrain.cli_results",
+            command="multitrain.cli.result_commands",
         ),
     output:
         notebook=f"{RESULTS}/notebooks/{{notebook}}.ipynb",
@@ -146,7 +146,7 @@ rule report_page:
         code=closure.notebook_code(
             f"notebooks/{REPORT}.ipynb",
             "multitrain.analysis.notebooks",
-            command="multitrain.cli_results",
+            command="multitrain.cli.result_commands",
         ),
     output:
         page=report(
@@ -222,7 +222,7 @@ rule study:
         code=closure.code(
             "multitrain.packed.collect",
             "multitrain.packed.check",
-            command="multitrain.cli_packed",
+            command="multitrain.cli.packed_commands",
         ),
     output:
         f"{RESULTS}/study.parquet",

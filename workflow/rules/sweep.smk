@@ -69,7 +69,7 @@ rule when_it_helps:
         code=closure.code(
             "multitrain.analysis.sweep",
             "multitrain.analysis.figures.when_it_helps",
-            command="multitrain.cli_sweep",
+            command="multitrain.cli.sweep_commands",
         ),
     output:
         csv=f"{RESULTS}/when_it_helps.csv",

@@ -34,6 +34,7 @@ def _different(values: list[int] | None) -> list[int] | None:
 
 
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset of the scale, e.g. k400.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="model.pt, a saved folder, .pyth, owner/name on the hub.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run of config/experiments.yaml, e.g. multitrain.")]
 ScaleName = Annotated[str, typer.Option("--scale", help="A file of config/scales, or the path of one.")]
 ConfigFolder = Annotated[Path, typer.Option("--config-dir", help="Folder with experiments.yaml and scales/.")]

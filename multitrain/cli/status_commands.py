@@ -1,27 +1,74 @@
-"""`multitrain estimate`: what the runs of a scale will cost, before any of them is started."""
+"""How far the runs of a scale are, what they will take before any is started, and what its models cost."""
 
 import json
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from multitrain.cli.options import ConfigFolder, DataFolder, PublishedFolder, ResultsFolder, ScaleName, Seeds
 from multitrain.config import Scale
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
-from multitrain.options import ConfigFolder, DataFolder, PublishedFolder, ScaleName
+from multitrain.experiments import Experiments
 
 if TYPE_CHECKING:
     from multitrain.analysis.estimate import Counts, Estimate, Speed, Time
     from multitrain.measure import Pace
 
+app = typer.Typer()
 HEAD = (
     *("run", "size", "GFLOPs", "videos", "steps", "Mclips", "passes", "train h", "days", "test h"),
     *("GiB", "resume GB", "model GB", "clips/s", "cores"),
 )
 
 
+@app.command()
+def status(
+    scale: ScaleName = "mini",
+    seed: Seeds = None,
+    config: ConfigFolder = Path("config"),
+    results: ResultsFolder = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    watch: Annotated[float | None, typer.Option(min=1, metavar="SECONDS", help="Print it anew so often.")] = None,
+) -> None:
+    """Show how far every run is: waiting, running, stopped, preempted, failed or finished."""
+    loaded = load_scale(scale, config)
+    experiments = load_experiments(config, loaded)
+    if not results.is_dir():
+        typer.echo(f"note: {results}: no such folder: every run is shown as waiting", err=True)
+    try:
+        while True:
+            _show_status(loaded, experiments, seed, results, as_json, clear=watch is not None)
+            if watch is None:
+                return
+            time.sleep(watch)
+    except KeyboardInterrupt:  # how a watch ends
+        return
+
+
+def _show_status(
+    scale: Scale, experiments: Experiments, seed: list[int] | None, results: Path, as_json: bool, clear: bool
+) -> None:
+    """Without a seed, those that any run has a folder for."""
+    from rich.console import Console
+
+    from multitrain.analysis.status import run_statuses, seeds_on_disk
+    from multitrain.analysis.status_table import plain, render
+
+    found = run_statuses(scale, experiments, seed or seeds_on_disk(scale, results) or (0,), results)
+    if as_json:
+        typer.echo(json.dumps(plain(found), indent=2))
+        return
+    console = Console(highlight=False)
+    if clear and console.is_terminal:
+        console.clear()
+    render(found, scale, console)
+
+
+@app.command()
 def estimate(
     scale: ScaleName = "mini",
     config: ConfigFolder = Path("config"),
@@ -69,24 +116,24 @@ def estimate(
     speed = replace(default_speed(loaded), **{name: value for name, value in given.items() if value is not None})
     videos = counts(loaded, data, published)
     found = [each for each in of_runs(loaded, experiments, videos, speed) if not run or each.run in run]
-    time = None
+    clock = None
     if measured:
         from multitrain.measure import measure
 
         widest = max(experiments.runs.values(), key=lambda each: len(each.datasets))
         pace = measure(loaded, widest)
-        time = machine_time(loaded, experiments, found, videos, pace)
+        clock = machine_time(loaded, experiments, found, videos, pace)
     if as_json:
         parts = {"speed": asdict(speed), "datasets": {name: asdict(count) for name, count in videos.items()}}
         totals = _totals(loaded, found, seeds)
         content = {"scale": loaded.name, **parts, "runs": [asdict(each) for each in found], "totals": totals}
-        content |= {} if time is None else {"measured": asdict(pace), "seconds_of_a_seed": asdict(time)}
+        content |= {} if clock is None else {"measured": asdict(pace), "seconds_of_a_seed": asdict(clock)}
         typer.echo(json.dumps(content, indent=2))
         return
     for line in _page(loaded, found, videos, speed, seeds):
         typer.echo(line)
-    if time is not None:
-        for line in _measured_page(loaded, pace, time, seeds):
+    if clock is not None:
+        for line in _measured_page(loaded, pace, clock, seeds):
             typer.echo(line)
 
 
@@ -153,3 +200,25 @@ def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
     """Names to the left, numbers to the right."""
     sized = enumerate(zip(row, widths, strict=True))
     return [cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in sized]
+
+
+@app.command()
+def flops(
+    scale: ScaleName = "mini",
+    config: ConfigFolder = Path("config"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Print the cost (in the paper's convention) and the parameters of each model of a scale."""
+    loaded = load_scale(scale, config)
+    from multitrain.analysis.flops import costs
+
+    found = costs(loaded)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    typer.echo(f"{'size':6} {'pixels':>6} {'frames':>6} {'GFLOPs':>10} {'backbone parameters':>20}")
+    for cost in found:
+        typer.echo(
+            f"{cost['size']:6} {cost['pixels']:6} {cost['frames']:6} {cost['gflops']:10.4g} "
+            f"{cost['backbone_parameters']:20,}"
+        )

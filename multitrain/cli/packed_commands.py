@@ -1,13 +1,11 @@
-"""`multitrain results ...`: a study's answers as one file, and everything that is made of them without training."""
+"""What the runs of a study answered, as one file that travels."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from multitrain.configfile import load_experiments, load_scale, scale_path
-from multitrain.errors import UserError
-from multitrain.options import (
+from multitrain.cli.options import (
     ConfigFolder,
     DataFolder,
     MeasuredFolder,
@@ -16,9 +14,11 @@ from multitrain.options import (
     ScaleName,
     Seeds,
 )
+from multitrain.configfile import load_experiments, load_scale, scale_path
+from multitrain.errors import UserError
 from multitrain.overwrite import require_own
 
-app = typer.Typer(help="What the runs of a study answered, as one file that travels.", no_args_is_help=True)
+app = typer.Typer(help=__doc__, no_args_is_help=True)
 PICTURES = ("datasets",)  # notebooks that show frames of clips, which a packed study does not have
 Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of half a study, to be joined later.")]
 
@@ -101,8 +101,8 @@ def render(
 
 def _render(scale: str, seeds: tuple[int, ...], smoke_test: bool, folders: dict[str, Path], notebooks: bool) -> None:
     """What the workflow's rules do, one command after the other, on the unpacked study."""
-    from multitrain import cli_results as commands
     from multitrain.analysis.outputs import ANALYSES, FIGURES, NOTEBOOKS, REPORT
+    from multitrain.cli import result_commands as commands
     from multitrain.progress import progress
 
     out = folders["results"]

@@ -1,13 +1,12 @@
-"""`multitrain sweep ...`: when joint training helps, one factor at a time round a scale's setting."""
+"""When does joint training help? Exploratory: config/sweep.yaml names factors and values."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from multitrain.configfile import load_experiments, load_scale
-from multitrain.files import atomic
-from multitrain.options import (
+from multitrain.cli.loading import computing_scale, exit_when_preempted
+from multitrain.cli.options import (
     ConfigFolder,
     DataFolder,
     DatasetName,
@@ -20,12 +19,13 @@ from multitrain.options import (
     Threads,
     Workers,
 )
+from multitrain.configfile import load_experiments, load_scale
+from multitrain.files import atomic
 from multitrain.overwrite import require_own
+from multitrain.progress import progress_callback
 from multitrain.sweep import BASE, load_points
 
-app = typer.Typer(
-    help="When does joint training help? Exploratory: config/sweep.yaml names factors and values.", no_args_is_help=True
-)
+app = typer.Typer(help=__doc__, no_args_is_help=True)
 PointName = Annotated[str, typer.Argument(metavar="POINT", help="A point, as `sweep cost` lists them, e.g. clips_8.")]
 
 
@@ -59,17 +59,15 @@ def data(
     jobs: Jobs = 1,
 ) -> None:
     """Publish and prepare a dataset of a point's world."""
-    from multitrain.cli import _bar, _computing
-
-    loaded = _computing(scale, config)
+    loaded = computing_scale(scale, config)
     point = load_points(loaded, load_experiments(config, loaded), config).point(name)
     from multitrain.sources.prepare import prepare
     from multitrain.synth.publish import publish
 
     settings, raw = point.scale.dataset(dataset), point.scale.raw_folder(dataset, data)
-    publish(dataset, point.scale.world, raw, settings.reader, jobs, _bar(f"synth {dataset}"), wait=True)
+    publish(dataset, point.scale.world, raw, settings.reader, jobs, progress_callback(f"synth {dataset}"), wait=True)
     folder = point.scale.clips_folder(dataset, data)
-    prepare(dataset, settings, raw, folder, jobs=jobs, progress=_bar(f"prepare {dataset}"), wait=True)
+    prepare(dataset, settings, raw, folder, jobs=jobs, progress=progress_callback(f"prepare {dataset}"), wait=True)
 
 
 @app.command()
@@ -85,19 +83,14 @@ def run(
     device: Device = "auto",
 ) -> None:
     """Train and score all runs of a point with one seed: sweep/POINT/seedSEED.parquet; goes on where it was stopped."""
-    from multitrain.cli import _computing, _torch_device
-
-    loaded = _computing(scale, config)
+    loaded = computing_scale(scale, config)
     point = load_points(loaded, load_experiments(config, loaded), config).point(name)
-    chosen = _torch_device(device, threads, portable=loaded.machine.portable)
-    from multitrain.engine.preemption import Preempted
+    from multitrain.engine.device import select_device
     from multitrain.use.swept import write_point
 
-    try:
+    chosen = select_device(device, threads, portable=loaded.machine.portable)
+    with exit_when_preempted():
         write_point(point, seed, data, results / "sweep", chosen, workers)
-    except Preempted as stopped:
-        typer.echo(str(stopped), err=True)
-        raise typer.Exit(stopped.status) from None
 
 
 @app.command()

@@ -6,11 +6,15 @@ from typing import Annotated
 
 import typer
 
-from multitrain.cli_predict import Model
+from multitrain.cli.loading import exit_when_preempted
+from multitrain.cli.options import ConfigFolder, DataFolder, Device, Jobs, Model, ScaleName, Seed, Threads, Workers
 from multitrain.errors import UserError
-from multitrain.options import ConfigFolder, DataFolder, Device, Jobs, ScaleName, Seed, Threads, Workers
+from multitrain.progress import progress_callback
+
+app = typer.Typer()
 
 
+@app.command()
 def finetune(
     model: Model,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Videos as FOLDER/class/video.mp4.")],
@@ -47,38 +51,32 @@ def finetune(
         raise UserError("--join: the scale's joint recipe is used: leave out --freeze, --keep-heads, --epochs, --rate")
     if others is not None and not joined:
         raise UserError("--with: names datasets of a joint training: add --join")
-    from multitrain.cli import _bar, _torch_device  # the same as of the commands of a run
-    from multitrain.engine.preemption import Ending, Preempted
+    from multitrain.engine.preemption import Ending
 
-    try:
-        with Ending():
-            chosen = _torch_device(device, threads)
-            from multitrain.use.choices import Choices
-            from multitrain.use.models import load
+    with exit_when_preempted(), Ending():
+        from multitrain.engine.device import select_device
+        from multitrain.use.choices import Choices
+        from multitrain.use.finetune import finetune as run_finetune
+        from multitrain.use.models import load
 
-            network = load(model)
-            if network.card is None:
-                told = "does not say how its clips were sampled: 30 frames a second are assumed"
-                sys.stderr.write(f"note: {model} {told}\n")
-            choices = Choices(name, like, freeze, keep, not no_flip, epochs, rate, seed)
-            if joined:
-                names = None if others is None else [each.strip() for each in others.split(",") if each.strip()]
-                _join(network, folder, out, (scale, config, data, names), choices, jobs)
-                return
-            from multitrain.use.finetune import finetune as run_finetune
-
-            report = run_finetune(network, folder, out, choices, chosen, jobs, workers, _bar("videos"))
-    except Preempted as stopped:
-        typer.echo(str(stopped), err=True)
-        raise typer.Exit(stopped.status) from None
+        chosen = select_device(device, threads)
+        network = load(model)
+        if network.card is None:
+            told = "does not say how its clips were sampled: 30 frames a second are assumed"
+            sys.stderr.write(f"note: {model} {told}\n")
+        choices = Choices(name, like, freeze, keep, not no_flip, epochs, rate, seed)
+        if joined:
+            names = None if others is None else [each.strip() for each in others.split(",") if each.strip()]
+            _join(network, folder, out, (scale, config, data, names), choices, jobs)
+            return
+        report = run_finetune(network, folder, out, choices, chosen, jobs, workers, progress_callback("videos"))
     typer.echo(report, nl=False)
 
 
 def _join(network, folder: Path, out: Path, base: tuple, choices, jobs: int) -> None:
-    from multitrain.cli import _bar
     from multitrain.use.join import Base, join
 
-    commands = join(network, folder, out, Base(*base), choices, jobs, _bar("videos"))
+    commands = join(network, folder, out, Base(*base), choices, jobs, progress_callback("videos"))
     typer.echo(f"{out / 'config'}: written. To train it, to score it, and to see the scores:")
     for command in commands:
         typer.echo(command)

@@ -1,4 +1,4 @@
-"""`multitrain data ...`: what people ask of their data without Snakemake."""
+"""Raw files and prepared clips: how far, how many, whether they decode."""
 
 import csv
 from itertools import product
@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from multitrain.configfile import load_experiments, load_scale
-from multitrain.errors import UserError
-from multitrain.files import atomic
-from multitrain.options import (
+from multitrain.cli.options import (
     ConfigFolder,
     DataFolder,
     DatasetName,
@@ -21,10 +18,13 @@ from multitrain.options import (
     WorldNumber,
     WorldNumbers,
 )
+from multitrain.configfile import load_experiments, load_scale
+from multitrain.errors import UserError
+from multitrain.files import atomic
 from multitrain.overwrite import require_own
 from multitrain.progress import progress
 
-app = typer.Typer(help="Raw files and prepared clips: how far, how many, whether they decode.", no_args_is_help=True)
+app = typer.Typer(help=__doc__, no_args_is_help=True)
 SAMPLE = 200
 UNITS = ("B", "kB", "MB", "GB", "TB")
 

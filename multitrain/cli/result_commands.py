@@ -7,11 +7,7 @@ from typing import Annotated
 import typer
 
 from multitrain.claims import Claims
-from multitrain.config import Scale
-from multitrain.configfile import load_claims, load_experiments, load_scale
-from multitrain.errors import UserError
-from multitrain.experiments import Experiments
-from multitrain.options import (
+from multitrain.cli.options import (
     ConfigFolder,
     DataFolder,
     DatasetName,
@@ -20,8 +16,13 @@ from multitrain.options import (
     ResultsFolder,
     ScaleName,
     Seeds,
+    Split,
     WorldNumber,
 )
+from multitrain.config import Scale
+from multitrain.configfile import load_claims, load_experiments, load_scale
+from multitrain.errors import UserError
+from multitrain.experiments import Experiments
 from multitrain.overwrite import require_own
 
 app = typer.Typer()
@@ -190,3 +191,20 @@ def index(
 
     loaded = load_scale(scale, config)
     write_index(loaded, load_experiments(config, loaded), tuple(seed or (0,)), results)
+
+
+@app.command()
+def card(
+    scale: ScaleName = "mini",
+    seed: Seeds = None,
+    split: Annotated[Split, typer.Option(help="Whose clips are shown and scored; as in `temporal`.")] = Split.val,
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+) -> None:
+    """Write the card of a scale's synthetic world: world_card.html, a page with pictures, and world_card.csv."""
+    from multitrain.analysis.world_card import write_card
+
+    loaded = load_scale(scale, config)
+    require_own([results / "world_card.csv"], loaded.name, results)
+    write_card(loaded, load_experiments(config, loaded), tuple(seed or (0,)), data, results, split.value)

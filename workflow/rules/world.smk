@@ -91,7 +91,8 @@ if PLAN.scale.related_datasets():
             temporal=PLAN.files(rules.temporal.output[0], PLAN.card_cells()),
             related=PLAN.files(rules.related.output[0], PLAN.related_cells()),
             code=closure.code(
-                "multitrain.analysis.world_card", command="multitrain.cli.result_commands"
+                "multitrain.analysis.world_card",
+                command="multitrain.cli.result_commands",
             ),
         output:
             page=report(

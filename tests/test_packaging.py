@@ -72,7 +72,7 @@ def test_conda_environment_has_the_same_packages_and_bounds(project: dict, neede
     names = {CONDA_NAMES.get(name, name): its.specifier for name, its in needed.items()}
     names["python"] = SpecifierSet(project["requires-python"])
     expected = {name: f"{name}{bounds}" for name, bounds in names.items()}
-    assert conda == {"pip": "pip", "curl": "curl", **expected}
+    assert conda == {"pip": "pip", **expected}
     assert environment["channels"][-1] == "nodefaults"
 
 

@@ -23,7 +23,7 @@ from multitrain.files import atomic, read_bytes
 from multitrain.progress import progress
 from multitrain.sources.annotations import decoded
 from multitrain.sources.archives import tar_members
-from multitrain.sources.curl import Curl, Stopped, Unusable, first_words
+from multitrain.sources.http_download import Downloader, Stopped, Unusable, first_words
 from multitrain.sources.publication import PLAIN, Remote
 
 ARCHIVE = re.compile(r".*\.(tar\.gz|tgz|tar)")
@@ -62,7 +62,7 @@ def annotations(raw: Path, settings: Download | None) -> None:
 def small_file(settings: Download, text: str, target: Path, place: str) -> Path:
     """An annotation file or a list, fetched where it is not there yet."""
     if not target.is_file():
-        Curl(settings.attempts).fetch(address(settings.base, text, place), target, _no_page)
+        Downloader(settings.attempts).fetch(address(settings.base, text, place), target, _no_page)
     return target
 
 
@@ -147,7 +147,7 @@ class Archives:
 
     def __init__(self, settings: Download):
         self.settings = settings
-        self._curl = Curl(settings.attempts)
+        self._downloader = Downloader(settings.attempts)
         self._room = threading.Semaphore(settings.parts_on_disk)
         self._thread = ThreadPoolExecutor(1)
         self._coming: dict[Path, Future] = {}
@@ -158,7 +158,7 @@ class Archives:
 
     def __exit__(self, *_: object) -> None:
         self._stopped = True
-        self._curl.stop()
+        self._downloader.stop()
         self._room.release()  # wakes the thread if it waits there
         self._thread.shutdown(cancel_futures=True)
 
@@ -221,7 +221,7 @@ class Archives:
                 temporary.write_text(json.dumps(noted, indent=1) + "\n")
 
         try:
-            self._curl.fetch(remote.url, remote.path, check, report)
+            self._downloader.fetch(remote.url, remote.path, check, report)
         except UserError as error:
             raise UserError(f"{remote.place}: {error}") from None
         finally:

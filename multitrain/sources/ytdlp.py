@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from multitrain.errors import UserError
-from multitrain.sources import curl
+from multitrain.sources import http_download
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 UNAVAILABLE = "unavailable.csv"
@@ -79,7 +79,7 @@ class Videos:
             if path is not None or not PASSING.search(reason):
                 break
             if number + 1 < self.attempts:
-                curl.pause(f"{url}: yt-dlp: {reason}", curl.FIRST_WAIT * 2**number, time.sleep)
+                http_download.pause(f"{url}: yt-dlp: {reason}", http_download.FIRST_WAIT * 2**number, time.sleep)
         if path is not None:
             self._lost = 0
         elif PASSING.search(reason):

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
 from multitrain.errors import UserError
-from multitrain.sources.curl import Curl, Unusable, first_words
 from multitrain.sources.formats import SUFFIXES, named_as_video
+from multitrain.sources.http_download import Downloader, Unusable, first_words
 from multitrain.use.answers import Failure
 
 NONE = f"a folder without videos: looked for names in it that end in {', '.join(sorted(SUFFIXES))}"
@@ -89,7 +89,7 @@ def local(name: str, folder: Path | str, largest: int = LARGEST) -> Iterator[Pat
         last = PurePosixPath(unquote(urlsplit(name).path)).name
         target = Path(own, f"video{PurePosixPath(last).suffix.lower()[:8]}")
         try:
-            Curl(ATTEMPTS).fetch(quote(name, SAFE), target, lambda _: None, _limit(largest))
+            Downloader(ATTEMPTS).fetch(quote(name, SAFE), target, lambda _: None, _limit(largest))
         except Unusable as error:
             raise UserError(f"{name}: {error}: give the address of a video file") from None
         except UserError as error:

@@ -8,12 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from multitrain.sources import curl
+from multitrain.sources import http_download
 
 
 def be_impatient(monkeypatch) -> None:
     """Waits that a test can afford, and no proxy before the loopback."""
-    monkeypatch.setattr(curl, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(http_download, "FIRST_WAIT", 0.001)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
@@ -27,7 +27,9 @@ class Fault:
     headers: tuple[tuple[str, str], ...] = ()
     drop_after: int | None = None  # bytes of the body, then the connection is cut
     length: int | None = None  # added to the true Content-Length
+    pause_after: int | None = None  # bytes of the body, then nothing comes
     whole: bool = False  # Range is ignored
+    ignores_if_range: bool = False
     tag: str | None = None  # instead of the content's own
     redirect: str | None = None
     wait: threading.Event | None = None  # before the answer
@@ -41,6 +43,7 @@ class Server:
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     always: dict[str, Fault] = field(default_factory=dict)
     requests: list[tuple[str, int]] = field(default_factory=list)  # path, first byte asked for
+    conditions: list[str] = field(default_factory=list)  # If-Range of each request
     seen: Callable[[str], None] = lambda path: None  # called at each request
 
     def __enter__(self) -> "Server":
@@ -79,6 +82,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             asked = self.headers.get("Range", "")
             first = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
             server.requests.append((path, first))
+            server.conditions.append(self.headers.get("If-Range", ""))
             server.seen(path)
             fault = server.fault(path)
             if fault.wait is not None:
@@ -91,7 +95,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 return self._send(fault.status or 404, fault.body or b"<Error>no such key</Error>", 0, fault)
             content = file.read_bytes() if fault.body is None else fault.body
             tag = fault.tag or f'"{hashlib.md5(content).hexdigest()}"'
-            if not asked or fault.whole or fault.body is not None:
+            changed = server.conditions[-1] not in ("", tag) and not fault.ignores_if_range
+            if not asked or changed or fault.whole or fault.body is not None:
                 return self._send(200, content, 0, fault, [("ETag", tag)])
             if first >= len(content):
                 return self._send(416, b"", 0, fault, [("Content-Range", f"bytes */{len(content)}")])
@@ -106,6 +111,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body) + (fault.length or 0)))
             self.send_header("Connection", "close")
             self.end_headers()
-            self.wfile.write(body if fault.drop_after is None else body[: fault.drop_after])
+            self.wfile.write(body[: fault.drop_after] if fault.pause_after is None else body[: fault.pause_after])
+            if fault.pause_after is not None:
+                self.connection.recv(1)  # until the other side closes
 
     return Handler

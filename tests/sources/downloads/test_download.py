@@ -148,10 +148,10 @@ def test_replacements_come_first(server, tmp_path, published, video):
 RUN = """
 import sys
 from pathlib import Path
-from multitrain.sources import curl
+from multitrain.sources import http_download
 from multitrain.sources.prepare import prepare
 from tests.sources.downloads.remote import options
-curl.FIRST_WAIT = 0.001
+http_download.FIRST_WAIT = 0.001
 home = Path(sys.argv[2])
 prepare("k400", options(sys.argv[1]), home / "raw", home / "out")
 """

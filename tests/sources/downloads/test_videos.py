@@ -3,7 +3,6 @@
 import csv
 import importlib.util
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -49,7 +48,7 @@ def home(tmp_path, video, monkeypatch) -> Path:
     put(folder / "yt-dlp", STANDIN.format(python=sys.executable, home=str(folder))).chmod(0o755)
     put(folder / "answers.json", "{}")
     put(folder / "video", video)
-    monkeypatch.setenv("PATH", f"{folder}:{Path(shutil.which('curl')).parent}")
+    monkeypatch.setenv("PATH", f"{folder}")
     return folder
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from multitrain.errors import UserError
-from multitrain.sources import curl
-from multitrain.sources.curl import Curl, Unusable
+from multitrain.sources import http_download
+from multitrain.sources.http_download import Downloader, Unusable
 from tests.sources.raw import put
 from tests.sources.server import Fault, Server
 
@@ -51,7 +51,7 @@ def plain(_: Path) -> None:
 
 
 def get(server: Server, name: str, folder: Path, attempts: int = 4, check=plain) -> bytes:
-    Curl(attempts).fetch(server.base + name, folder / "target", check)
+    Downloader(attempts).fetch(server.base + name, folder / "target", check)
     left = sorted(path.name for path in folder.iterdir() if path.name.startswith("target"))
     assert left == ["target"]
     return (folder / "target").read_bytes()
@@ -96,9 +96,9 @@ def test_what_is_gone_is_told_at_once(server, one, tmp_path, status):
     [
         ("0", 0.0),
         ("17", 17.0),
-        ("999999", curl.LONGEST_WAIT),
+        ("999999", http_download.LONGEST_WAIT),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("Wed, 21 Oct 2115 07:28:00 GMT", curl.LONGEST_WAIT),
+        ("Wed, 21 Oct 2115 07:28:00 GMT", http_download.LONGEST_WAIT),
         ("soon", 0.001),
         ("-5", 0.001),
     ],
@@ -112,7 +112,7 @@ def test_retry_after_is_kept_within_bounds(server, one, tmp_path, waits, text, s
 
 
 def test_waits_grow_and_headway_ends_them(server, tmp_path, waits, monkeypatch):
-    monkeypatch.setattr(curl, "HEADWAY", 1000)
+    monkeypatch.setattr(http_download, "HEADWAY", 1000)
     server.faults["file.bin"] = [Fault(status=500), Fault(status=500), Fault(drop_after=1000), Fault(drop_after=999)]
     assert get(server, "file.bin", tmp_path, attempts=3) == CONTENT
     assert waits == [0.001, 0.002, 0.001, 0.001]
@@ -131,13 +131,28 @@ def test_one_that_ignores_range_and_always_breaks_off_is_given_up(server, one, t
     assert len(server.asked(one)) == 4
 
 
-def test_a_file_that_changed_meanwhile_is_read_from_the_start(server, one, published, tmp_path):
-    server.faults[one] = [Fault(drop_after=5000)]
+@pytest.mark.parametrize(
+    ("changed", "asked"),
+    [
+        (Fault(), [0, 5000]),
+        (Fault(ignores_if_range=True), [0, 5000, 0]),
+        (Fault(ignores_if_range=True, tag='W/"x"'), [0, 5000, 0]),
+    ],
+)
+def test_a_file_that_changed_meanwhile_is_read_from_the_start(server, one, published, tmp_path, changed, asked):
+    server.faults[one] = [Fault(drop_after=5000), changed]
     with pytest.raises(UserError):
         get(server, one, tmp_path, attempts=1)
     put(published / one, CONTENT[::-1])
     assert get(server, one, tmp_path) == CONTENT[::-1]
-    assert server.asked(one) == [0, 5000, 0]
+    assert server.asked(one) == asked
+
+
+def test_a_weak_validator_is_compared_but_not_sent(server, one, tmp_path):
+    server.faults[one] = [Fault(drop_after=5000, tag='W/"1"'), Fault(tag='W/"1"')]
+    assert get(server, one, tmp_path) == CONTENT
+    assert server.asked(one) == [0, 5000]
+    assert server.conditions == ["", ""]
 
 
 def test_a_file_that_shrank_meanwhile_is_read_from_the_start(server, one, published, tmp_path):
@@ -173,8 +188,8 @@ def test_redirects_are_followed_but_not_to_other_protocols(server, one, tmp_path
     server.always["moved"] = Fault(redirect="/file.bin")
     assert get(server, "moved", tmp_path) == CONTENT
     server.always["away"] = Fault(redirect=f"file://{published}/file.bin")
-    with pytest.raises(UserError, match=r"away: .*file.*disabled"):
-        Curl(4).fetch(server.base + "away", tmp_path / "other", plain)
+    with pytest.raises(UserError, match=r"away: No connection adapters .*file:///"):
+        Downloader(4).fetch(server.base + "away", tmp_path / "other", plain)
     assert not (tmp_path / "other").exists()
 
 
@@ -186,37 +201,36 @@ def test_a_slow_start_is_waited_for(server, one, tmp_path):
 
 
 def test_a_server_that_says_nothing_is_left(server, one, tmp_path, monkeypatch):
-    patience = curl.STALL
-    monkeypatch.setattr(curl, "STALL", 1)
+    patience = http_download.STALL
+    monkeypatch.setattr(http_download, "STALL", 1)
     server.faults[one] = [Fault(wait=threading.Event())]
-    server.seen = lambda path: monkeypatch.setattr(curl, "STALL", patience)  # an answer may take as long as it likes
+    server.seen = lambda path: monkeypatch.setattr(http_download, "STALL", patience)  # the next may take its time
     assert get(server, one, tmp_path, attempts=100) == CONTENT
     assert server.asked(one) == [0, 0]
 
 
 def test_nobody_there(tmp_path):
-    with socket.socket() as taken, pytest.raises(UserError, match=r"file.bin: curl: \(7\).*\(2 tries\)"):
+    with (
+        socket.socket() as taken,
+        pytest.raises(UserError, match=r"file.bin: Failed to establish .*refused \(2 tries\)"),
+    ):
         taken.bind(("127.0.0.1", 0))  # nobody else can get the port, and nobody listens
-        Curl(2).fetch(f"http://127.0.0.1:{taken.getsockname()[1]}/file.bin", tmp_path / "target", plain)
+        Downloader(2).fetch(f"http://127.0.0.1:{taken.getsockname()[1]}/file.bin", tmp_path / "target", plain)
 
 
-def test_without_curl_the_cure_is_told(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match=r"program curl.*is not there: install it"):
-        Curl(2).fetch("http://127.0.0.1:1/x", tmp_path / "target", plain)
-
-
-def test_a_download_can_be_stopped(server, one, tmp_path):
+@pytest.mark.parametrize("fault", [Fault(wait=threading.Event()), Fault(pause_after=5000)], ids=["headers", "body"])
+def test_a_download_can_be_stopped(server, one, tmp_path, fault):
     asked = threading.Event()
-    server.faults[one] = [Fault(wait=threading.Event())]
-    server.seen = lambda path: asked.set()
-    running = Curl(4)
+    server.faults[one] = [fault]
+    running = Downloader(4)
     caught = []
+    if fault.wait:
+        server.seen = lambda path: asked.set()
 
     def fetch():
         try:
-            running.fetch(server.base + one, tmp_path / "target", plain)
-        except curl.Stopped:
+            running.fetch(server.base + one, tmp_path / "target", plain, lambda there, total: asked.set())
+        except http_download.Stopped:
             caught.append("stopped")
 
     thread = threading.Thread(target=fetch)

@@ -103,6 +103,10 @@ bench-data: $(READY) ## Measure transcoding, decoding, and loading a large manif
 schemas: $(READY) ## Write workflow/schemas from multitrain/config.py
 	$(BIN)/python -m multitrain.schemas workflow/schemas
 
+.PHONY: config-reference
+config-reference: $(READY) ## Write config/README.md, every key of the configuration, from the settings' classes
+	$(BIN)/python dev/config_reference.py
+
 .PHONY: architecture
 architecture: $(READY) ## Draw docs/architecture from the code: the flow and the layers
 	$(BIN)/python dev/architecture.py

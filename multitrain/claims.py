@@ -83,7 +83,7 @@ class Claim(Settings):
 
     section: str = Field(description="of the paper, with the paragraph or table")
     quote: str = Field("", description="the sentence, word for word; ... where words are left out")
-    stated_by: Literal["paper", "us"] = "paper"
+    stated_by: Literal["paper", "us"] = Field("paper", description="us: the paper has no such sentence")
     text: str = Field(description="the claim in one sentence")
     primary: bool = Field(False, description=f"one of the at most {MOST_PRIMARY} that the study is about")
     same_fact_as: Name | None = Field(
@@ -150,10 +150,10 @@ def _mean(method: str, datasets: tuple[str, ...], times: float = 1.0) -> tuple[T
 class Untested(Settings):
     """A claim of the paper that our runs cannot decide."""
 
-    section: str
+    section: str = Field(description="of the paper, with the paragraph or table")
     quote: str = Field(description="the sentence, word for word")
-    text: str
-    reason: str
+    text: str = Field(description="the claim in one sentence")
+    reason: str = Field(description="why our runs cannot decide it")
 
 
 class Claims(Settings):
@@ -161,9 +161,9 @@ class Claims(Settings):
 
     paper: dict[Name, dict[str, PaperRow]] = Field(description="by table and our method: the paper's row")
     margin: Positive = Field(2.0, description="points: methods that are closer are equivalent")
-    claims: dict[Name, Claim] = Field(min_length=1)
+    claims: dict[Name, Claim] = Field(min_length=1, description="by name: those that accuracies decide")
     answered: dict[Name, Answered] = Field({}, description="claims that other records than accuracies answer")
-    not_tested: tuple[Untested, ...] = ()
+    not_tested: tuple[Untested, ...] = Field((), description="claims that our runs cannot decide")
 
     @model_validator(mode="after")
     def _facts(self):

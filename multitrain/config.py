@@ -65,8 +65,8 @@ class Download(Settings):
 class Views(Settings):
     """Test protocol: clips along time times crops along the longer side."""
 
-    temporal: Count = 1
-    spatial: Literal[1, 3] = 1
+    temporal: Count = Field(1, description="clips along time")
+    spatial: Literal[1, 3] = Field(1, description="crops: 1, the middle; 3, both ends as well")
 
 
 class Sampling(Settings):
@@ -83,7 +83,9 @@ class Dataset(Settings):
 
     title: str = Field(description="name in tables")
     letter: str = Field(description="the paper's letter in the column of training data")
-    reader: Literal["kinetics", "activitynet", "ssv2", "mit", "list", "folder"]
+    reader: Literal["kinetics", "activitynet", "ssv2", "mit", "list", "folder"] = Field(
+        description="publisher's format; list: `path label` a line; folder: a folder of videos a class"
+    )
     raw: str | None = Field(None, description="folder with the publisher's files; null: <data>/<scale>/<dataset>/raw")
     download: Download | None = Field(None, description="fetch the files into that folder; null: they are brought")
     classes_file: str | None = Field(None, description="reader list: file of class names, relative to the raw folder")
@@ -119,8 +121,8 @@ class Dataset(Settings):
 class Published(Settings):
     """How many videos a synthetic publisher ships in each of its splits."""
 
-    train: Count
-    validation: Count
+    train: Count = Field(description="training videos")
+    validation: Count = Field(description="videos of the validation split, which is scored")
 
 
 class World(Settings):
@@ -167,16 +169,16 @@ class World(Settings):
 class Model(Settings):
     """MViTv2 with absolute separable positions, and the heads on it (paper, Section 3.1)."""
 
-    frames: Count = 32
+    frames: Count = Field(32, description="of a clip")
     channels: Count = Field(96, description="width of stage 1; doubles at each stage")
     depths: tuple[Count, ...] = Field((2, 3, 16, 3), description="blocks a stage")
     heads: Count = Field(1, description="attention heads of stage 1; doubles at each stage")
-    patch_kernel: tuple[Count, Count, Count] = (3, 7, 7)
-    patch_stride: tuple[Count, Count, Count] = (2, 4, 4)
+    patch_kernel: tuple[Count, Count, Count] = Field((3, 7, 7), description="first convolution: time, height, width")
+    patch_stride: tuple[Count, Count, Count] = Field((2, 4, 4), description="its stride: time, height, width")
     kv_stride: Count = Field(8, description="spatial stride of pooled keys and values in stage 1; halves a stage")
-    mlp_ratio: Count = 4
+    mlp_ratio: Count = Field(4, description="hidden width of a block's MLP, over its width")
     head_hidden: int = Field(2048, ge=0, description="hidden width of a dataset's MLP head; 0 for a linear head")
-    head_dropout: Fraction = 0.5
+    head_dropout: Fraction = Field(0.5, description="dropout after both layers of an MLP head, before a linear one")
     normalisation: Literal["constant", "clip"] = Field(
         "constant", description="constant: mean 0.45, std 0.225; clip: each clip to mean 0, std 1"
     )
@@ -185,9 +187,9 @@ class Model(Settings):
 class Scale(Settings):
     """One file of config/scales."""
 
-    name: Name
+    name: Name = Field(description="the file's name without .yaml")
     world: World | None = Field(None, description="synthetic publishers; null: real files in each dataset's raw folder")
-    datasets: dict[Name, Dataset]
+    datasets: dict[Name, Dataset] = Field(description="by the name that runs have for it")
     model: Model = Model()
     sizes: dict[Literal["base", "large"], Count] = Field(description="pixels of a clip's side: base and large")
     recipes: dict[Name, Recipe] = Field(description="by name; one with a run's name is that run's alone")

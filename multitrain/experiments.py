@@ -11,9 +11,9 @@ from multitrain.settings import Name, Settings
 class Run(Settings):
     """One training run; the loss switches default to Vanilla."""
 
-    datasets: tuple[Name, ...] = Field(min_length=1)
-    recipe: Name
-    size: Literal["base", "large"] = "base"
+    datasets: tuple[Name, ...] = Field(min_length=1, description="one, or several that are trained on jointly")
+    recipe: Name = Field(description="of the scale's recipes")
+    size: Literal["base", "large"] = Field("base", description="of the scale's sizes")
     informative: bool = Field(False, description="variance and covariance terms, Eq. 2 and 3")
     projection: Literal["add", "separate", "none"] = Field("none", description="add: Eq. 4; separate: own branches")
     weighting: Literal["uncertainty", "fixed"] = Field("fixed", description="uncertainty: Eq. 6")
@@ -24,24 +24,24 @@ class Run(Settings):
 class Row(Settings):
     """A row of ours in a table: one run, or several single-dataset runs shown as one row."""
 
-    method: str
-    runs: tuple[Name, ...] = Field(min_length=1)
+    method: str = Field(description="name in the table")
+    runs: tuple[Name, ...] = Field(min_length=1, description="a run, or a single-dataset run for each dataset")
 
 
 class Table(Settings):
     """A table of the paper: published rows as they stand, then ours."""
 
-    title: str
+    title: str = Field(description="above the table")
     published: str = Field(description="file in resources/published")
-    datasets: tuple[Name, ...]
-    rows: tuple[Row, ...]
+    datasets: tuple[Name, ...] = Field(description="its columns")
+    rows: tuple[Row, ...] = Field(description="below the published ones, in this order")
     remark: str = Field("", description="what a reader of it has to know beside the numbers")
 
 
 class ProjectionTable(Settings):
     """Table 4: the class pairs of the largest projection weights."""
 
-    title: str
+    title: str = Field(description="above the table")
     published: str = Field(description="file in resources/published")
     runs: tuple[Name, ...] = Field(min_length=1, description="runs with projections, one after the other")
 
@@ -49,8 +49,8 @@ class ProjectionTable(Settings):
 class Experiments(Settings):
     """config/experiments.yaml."""
 
-    runs: dict[Name, Run]
-    tables: dict[Name, Table]
+    runs: dict[Name, Run] = Field(description="by name")
+    tables: dict[Name, Table] = Field(description="by name: table1, table2, table3")
     projections: ProjectionTable
 
     @model_validator(mode="after")

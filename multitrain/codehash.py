@@ -7,6 +7,7 @@ ROOT = Path(__file__).parent
 NUMERICAL = ("seeding.py", "data/**/*.py", "model/**/*.py", "losses/**/*.py", "engine/**/*.py")
 COMPUTES_NOTHING = {  # of these: messages, files about a model, signals, and what decides whether work is taken up
     *("data/damage.py", "engine/finished.py", "engine/log.py", "engine/preemption.py", "engine/resume.py"),
+    "engine/tensorboard.py",
     *("model/card.py", "model/folder.py", "model/hub.py", "model/readme.py"),
 }
 

@@ -8,7 +8,9 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
+from multitrain.errors import UserError
 from multitrain.plan import Plan
+from multitrain.records.run_record import has_record, read_record
 
 CURE = "move its folder away, and it is trained anew"
 
@@ -28,11 +30,11 @@ def refusal(plan: Plan, there: Collection[str]) -> str:
 
 def difference(plan: Plan, name: str, seed: int, path: Path) -> str:
     """`recipe.epochs is 60, and 100 in the settings`, the first one; "" where there is none, or no such record."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not has_record(path.parent):
         return ""
-    except (OSError, ValueError):
+    try:
+        record = read_record(path.parent)
+    except (OSError, UserError):
         return "no record of a run"
     run = plan.experiments.runs[name]
     now = {
@@ -44,7 +46,7 @@ def difference(plan: Plan, name: str, seed: int, path: Path) -> str:
         "pixels": plan.scale.sizes[run.size],
         "precision": plan.scale.machine.precision,
     }
-    return _first(now, record if isinstance(record, dict) else {}, "")
+    return _first(now, record, "")
 
 
 def _first(now: object, found: object, key: str) -> str:

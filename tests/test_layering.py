@@ -27,10 +27,14 @@ GROUND = {
     "answered",
     "claims",
     "configfile",
+    "common",
+    "records",
 }
 ALLOWED = {  # what a module or package may import of multitrain; the longest name that fits counts
     "errors": set(),
     "files": {"errors"},
+    "common": {"common", "errors", "files"},
+    "records": {"common", "errors", "files", "ranks", "records"},
     "names": set(),
     "locks": {"errors"},
     "ranks": {"errors"},
@@ -64,7 +68,7 @@ ALLOWED = {  # what a module or package may import of multitrain; the longest na
     "schemas": {"claims", "config", "experiments", "files", "settings"},
     "launch": {"recipes"},
     "overwrite": {"errors"},
-    "copied": {"plan"},
+    "copied": {"errors", "plan", "records"},
     "measure": GROUND | {"data", "engine", "model.network", "sources.prepare", "synth"},
     "closure": {"analysis.outputs"},
     "torchrun": set(),

@@ -242,7 +242,7 @@ def test_worlds_are_told_to_what_makes_clips_and_to_nothing_else():
 def test_a_copied_run_of_other_settings_is_refused_by_its_key_unless_it_is_trained_anew(tmp_path: Path):
     plan = Plan.load({"scale": "desk", "seeds": [0, 3], "results": str(tmp_path)}, str(CONFIG))
     run = plan.experiments.runs["vanilla"]
-    record = {"run": "vanilla", "scale": "desk", "seed": 3, "settings": run.model_dump(mode="json")}
+    record = {"run": "vanilla", "scale": "desk", "seed": 3, "synthetic": True, "settings": run.model_dump(mode="json")}
     record |= {"recipe": plan.scale.recipes[run.recipe].model_dump(mode="json"), "pixels": 48, "precision": "float32"}
     path = tmp_path / "runs/desk/vanilla/seed3/run.json"
     path.parent.mkdir(parents=True)

@@ -11,6 +11,7 @@ import pyarrow.csv
 from multitrain.analysis.accounting_markdown import page
 from multitrain.analysis.runs import yes_no
 from multitrain.analysis.survey import read_missing
+from multitrain.common.csv_files import write_frame
 from multitrain.config import Scale
 from multitrain.data.leakage import leaks, leaks_of_runs
 from multitrain.data.manifest import REASONS, SPLITS, Manifest, read_manifest
@@ -43,9 +44,8 @@ def write_accounting(
         table = table.drop(columns="not_in_fraction")
     pairs = pa.concat_tables(found)
     of_runs = leaks_of_runs(experiments, pairs)
-    _write(results / "datasets.csv", table)
-    with atomic(results / "leakage.csv") as temporary:
-        of_runs.to_pandas().to_csv(temporary, index=False, lineterminator="\n")
+    write_frame(results / "datasets.csv", table.astype({"published": "Int64"}))
+    write_frame(results / "leakage.csv", of_runs.to_pandas())
     with atomic(results / "datasets.md") as temporary:
         temporary.write_text(page(scale, table, pairs, of_runs), encoding="utf-8")
 
@@ -159,8 +159,3 @@ def read_published(path: Path) -> pd.Series:
 
 def _of_paper(paper: pd.Series, name: str, split: str) -> int | None:
     return int(paper[name, split]) if (name, split) in paper.index else None
-
-
-def _write(path: Path, table: pd.DataFrame) -> None:
-    with atomic(path) as temporary:
-        table.astype({"published": "Int64"}).to_csv(temporary, index=False, lineterminator="\n")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.predictions import read_json, read_predictions
-from multitrain.errors import UserError
 from multitrain.ranks import top
+from multitrain.records.predictions import read_predictions, require_same_forms
+from multitrain.records.run_record import read_record
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,8 @@ class Answers:
 def read_answers(folders: list[Path], dataset: str) -> Answers:
     """The answers of one run, whose `folders` are one a seed, or a UserError that names the file."""
     its = [_read_one(folder, dataset) for folder in folders]
-    require_same_clips(its)
+    require_same_forms(its)
     first = its[0]
-    for other in its[1:]:
-        if (first.projected is None) != (other.projected is None):
-            raise UserError(f"{other.path}: unlike {first.path} as to projections: train and evaluate both seeds again")
     return Answers(
         first.path,
         first.clip_ids,
@@ -54,22 +51,11 @@ def read_answers(folders: list[Path], dataset: str) -> Answers:
     )
 
 
-def require_same_clips(its: list[Answers]) -> None:
-    """Raise a UserError unless all are of the same clips in the same order, so that they can be paired."""
-    for other in its[1:]:
-        first = its[0]
-        if not (np.array_equal(first.clip_ids, other.clip_ids) and np.array_equal(first.labels, other.labels)):
-            raise UserError(f"{other.path}: not the clips of {first.path}: evaluate both runs on the same manifest")
-
-
 def _read_one(folder: Path, dataset: str) -> Answers:
-    path = folder / "run.json"
-    record = read_json(path, "`multitrain train`")
-    if not isinstance(record, dict) or not {"synthetic", "code"} <= record.keys():
-        raise UserError(f"{path}: not the record of a run: train it again")
+    record = read_record(folder, "code")
     found = read_predictions(folder / "predictions" / f"{dataset}.parquet")
     own = top(1, found.rank)[None]  # (1, N)
     projected = None if found.projected is None else top(1, found.projected)[None]
-    code = frozenset({str(record["code"])})
+    code = frozenset({record["code"]})
     clips = (found.clip_ids, found.videos, found.labels)
-    return Answers(found.path, *clips, own, projected, bool(record["synthetic"]), code)
+    return Answers(found.path, *clips, own, projected, record["synthetic"], code)

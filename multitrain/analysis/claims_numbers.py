@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.answers import Answers, read_answers, require_same_clips
+from multitrain.analysis.answers import Answers, read_answers
 from multitrain.analysis.contrasts import Estimate, World, estimate_over_worlds
 from multitrain.analysis.runs import ranges
 from multitrain.analysis.tables import published_rows
@@ -14,6 +14,7 @@ from multitrain.claims import Claims, Part
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
+from multitrain.records.predictions import require_same_clips
 
 Cells = Mapping[tuple[str, str], Answers]  # by method and dataset, of the seeds of one world
 

@@ -9,11 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from multitrain.analysis.runs import read_record, seeds_of, yes_no
+from multitrain.analysis.runs import seeds_of, yes_no
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
+from multitrain.records.run_record import read_record
 
 FILE = "class_means.parquet"
 FORMAT = "multitrain-features-1"  # of the tables that `multitrain features` writes

@@ -1,19 +1,19 @@
 """Per-class accuracy of a method beside the baseline's: where joint training helps and where it hurts."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from multitrain.analysis.contrasts import estimate
-from multitrain.analysis.predictions import Predictions, read_predictions
-from multitrain.analysis.runs import read_record, seeds_of, yes_no
+from multitrain.analysis.runs import seeds_of, yes_no
+from multitrain.common.csv_files import write_csv
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
-from multitrain.files import atomic
 from multitrain.ranks import top
+from multitrain.records.predictions import SAME_MANIFEST, Predictions, read_predictions, require_same_clips
+from multitrain.records.run_record import read_record
 
 COLUMNS = (
     *("table", "dataset", "title", "class", "clips"),
@@ -60,10 +60,7 @@ def write_classes(
                 "synthetic": yes_no(any(each["synthetic"] for each in records)),
             }
             rows += [{**said, **numbers} for numbers in _dataset_rows(*folders, dataset)]
-    with atomic(results / "per_class.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(results / "per_class.csv", COLUMNS, rows)
 
 
 def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> list[dict[str, str]]:
@@ -111,8 +108,7 @@ def _require_alike(found: Sequence[Predictions]) -> None:
     first = found[0]
     if not first.classes:
         raise UserError(f"{first.path}: no class names: evaluate the run again")
+    require_same_clips(found)
     for other in found[1:]:
-        if not (np.array_equal(first.clip_ids, other.clip_ids) and np.array_equal(first.labels, other.labels)):
-            raise UserError(f"{other.path}: not the clips of {first.path}: evaluate both on the same manifest")
         if first.classes != other.classes:
-            raise UserError(f"{other.path}: not the classes of {first.path}: evaluate both on the same manifest")
+            raise UserError(f"{other.path}: not the classes of {first.path}: {SAME_MANIFEST}")

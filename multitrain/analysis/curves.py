@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from multitrain.analysis.runs import method_names, read_record, seeds_of, yes_no
-from multitrain.analysis.training import read_history
+from multitrain.analysis.runs import method_names, seeds_of, yes_no
 from multitrain.config import Scale
-from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
+from multitrain.records.history import NAME, read_history
+from multitrain.records.run_record import has_record, read_record
 
 POINTS = 50  # of a curve
 
@@ -27,24 +27,17 @@ def write_curves(scale: Scale, experiments: Experiments, seeds: tuple[int, ...],
         datasets = experiments.run(run).datasets
         for seed in seeds_of(home, run, seeds):
             folder = home / run / f"seed{seed}"
-            if not (folder / "run.json").is_file():
+            if not has_record(folder):
                 continue
-            steps = pd.DataFrame(read_history(folder / "history.jsonl", datasets))
-            share = (steps["step"] + 1) / _steps(folder)
+            record = read_record(folder, "steps")
+            steps = pd.DataFrame(read_history(folder / NAME, datasets))
+            share = (steps["step"] + 1) / record["steps"]
             loss = steps[[f"classification.{name}" for name in datasets]].sum(axis=1)
             part = (share * POINTS).apply(lambda value: min(int(value), POINTS - 1))
             its = pd.DataFrame({"share": share, "loss": loss}).groupby(part).mean()
-            about = {"scale": scale.name, "synthetic": yes_no(read_record(folder)["synthetic"])}
+            about = {"scale": scale.name, "synthetic": yes_no(record["synthetic"])}
             titles = ", ".join(scale.dataset(name).title for name in datasets)
             said = {"run": run, "method": names[run], "seed": seed, "datasets": titles}
             curves.append(its.assign(**said, **about).reset_index(drop=True))
     with atomic(results / "curves.parquet") as temporary:
         pd.concat(curves, ignore_index=True).to_parquet(temporary, index=False)
-
-
-def _steps(folder: Path) -> int:
-    """Steps of the whole schedule."""
-    steps = read_record(folder).get("steps")
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise UserError(f"{folder / 'run.json'}: steps is {steps!r}, not a count: train the run again")
-    return steps

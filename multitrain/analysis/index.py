@@ -11,12 +11,13 @@ from markupsafe import Markup
 from multitrain.analysis import page
 from multitrain.analysis.metrics import SMOKE_TEST
 from multitrain.analysis.outputs import REPORT, notebook_page
-from multitrain.analysis.predictions import read_json
 from multitrain.analysis.runs import seeds_of
+from multitrain.common.json_files import read_json
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
+from multitrain.records.run_record import RunRecord, read_record
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -31,6 +32,9 @@ NOTEBOOKS = {  # results/notebooks/NAME.html and .ipynb
 }
 KINDS = ("csv", "md", "tex")  # of a table
 CLAIM = ("claim", "section", "stated_by", "same_fact_as", "text", "claim_verdict", "claim_verdict_projected")
+
+
+NEEDED = ("datasets", "steps", "seconds", "code", "commit", "settings.weighting", "sigma")  # fields of run.json
 
 
 @dataclass(frozen=True)
@@ -91,28 +95,24 @@ def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
 
 
 def record(run: str, seed: int, scale: Scale, results: Path) -> Record:
-    """What run.json says of a run, or a UserError for one that lacks something."""
+    """What the index shows of a run's record."""
     folder = Path("runs") / scale.name / run / f"seed{seed}"
-    path = results / folder / "run.json"
-    said = read_json(path, "`multitrain train`")
-    try:
-        return Record(
-            run=run,
-            seed=seed,
-            folder=folder.as_posix(),
-            datasets=", ".join(scale.dataset(name).title for name in said["datasets"]),
-            steps=int(said["steps"]),
-            minutes=f"{said['seconds'] / 60:.1f}",
-            code=said["code"],
-            commit=said["commit"] or "",
-            sigma=_sigma(said, scale),
-            synthetic=bool(said["synthetic"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: no complete record of a run ({error!r}): train the run again") from None
+    said = read_record(results / folder, *NEEDED)
+    return Record(
+        run=run,
+        seed=seed,
+        folder=folder.as_posix(),
+        datasets=", ".join(scale.dataset(name).title for name in said["datasets"]),
+        steps=said["steps"],
+        minutes=f"{said['seconds'] / 60:.1f}",
+        code=said["code"],
+        commit=said["commit"] or "",
+        sigma=_sigma(said, scale),
+        synthetic=said["synthetic"],
+    )
 
 
-def _sigma(said: dict, scale: Scale) -> str:
+def _sigma(said: RunRecord, scale: Scale) -> str:
     if said["settings"]["weighting"] != "uncertainty":
         return ""
     return ", ".join(f"{scale.dataset(name).title} {value:.2f}" for name, value in said["sigma"].items())

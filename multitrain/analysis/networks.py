@@ -5,7 +5,6 @@ without a gradient from Y_k is not needed for it. Operations are multiply-accumu
 attention products, as the paper counts them, without LayerNorms and what works on single numbers.
 """
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,14 +14,15 @@ import torch
 from pydantic import ValidationError
 from torch.utils.flop_counter import FlopCounterMode
 
-from multitrain.analysis.runs import read_record, seeds_of
+from multitrain.analysis.runs import seeds_of
+from multitrain.common.csv_files import write_csv
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
-from multitrain.files import atomic
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec
 from multitrain.recipes import Recipe
+from multitrain.records.run_record import read_record
 
 FILE = "networks.csv"
 COLUMNS = (
@@ -180,7 +180,4 @@ def write_networks(scale: Scale, experiments: Experiments, seeds: tuple[int, ...
                     "scale": scale.name,
                 }
             )
-    with atomic(results / FILE) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(results / FILE, COLUMNS, rows)

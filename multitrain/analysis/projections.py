@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from multitrain.analysis.relations import read_relations
-from multitrain.analysis.runs import method_names, ranges, read_record, seeds_of, yes_no
-from multitrain.analysis.statistics import Statistics, read_statistics
+from multitrain.analysis.runs import method_names, ranges, seeds_of, yes_no
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
+from multitrain.records.run_record import read_record
+from multitrain.records.statistics import Statistics, read_statistics
 
 FILE = "projections.parquet"
 COMMAND = f"`snakemake results/{FILE}`"

@@ -1,19 +1,17 @@
 """The study as it was run: a row a run and seed of the design, trained or not, and what deviates from the design."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from multitrain.analysis.measured import FEWEST_SEEDS, FLAT, Doubling, Read
-from multitrain.analysis.predictions import read_json
 from multitrain.analysis.runs import method_names, ranges, world_of, yes_no
 from multitrain.analysis.tables import epochs, processor_text
 from multitrain.analysis.verdicts import FEWEST_VIDEOS
+from multitrain.common.csv_files import write_csv
 from multitrain.config import Scale
-from multitrain.errors import UserError
 from multitrain.experiments import Experiments
-from multitrain.files import atomic
+from multitrain.records.run_record import RunRecord, has_record, read_record
 
 COLUMNS = (
     *("run", "method", "seed", "world", "trained", "datasets"),
@@ -22,6 +20,10 @@ COLUMNS = (
     *("processor", "precision", "code", "commit", "differs"),  # differs: the first setting that is not the design's
     *("scale", "synthetic"),
 )
+NEEDED = (  # fields of run.json
+    *("datasets", "steps", "code", "processor.model", "processor.instructions"),
+    *("settings.steps_of", "recipe.epochs", "recipe.batch"),
+)
 DEVIATIONS = ("kind", "what", "scale")
 Row = dict[str, str]
 
@@ -29,10 +31,7 @@ Row = dict[str, str]
 def write_records(rows: list[Row], deviations: list[Row], results: Path) -> None:
     """Write <results>/runs.csv and deviations.csv."""
     for name, columns, its in (("runs", COLUMNS, rows), ("deviations", DEVIATIONS, deviations)):
-        with atomic(results / f"{name}.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(its)
+        write_csv(results / f"{name}.csv", columns, its)
 
 
 def run_rows(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> list[Row]:
@@ -49,34 +48,32 @@ def _row(run: str, seed: int, method: str, scale: Scale, experiments: Experiment
     titles = ", ".join(scale.dataset(name).title for name in experiments.run(run).datasets)
     row = {"run": run, "method": method, "seed": str(seed), "world": world_of(scale, seed), "datasets": titles}
     row |= {"scale": scale.name, "trained": "no"}
-    path = folder / "run.json"
-    if not path.is_file():
+    if not has_record(folder):
         return row
-    said = read_json(path, "`multitrain train`")
-    try:
-        threads = 1 if said.get("device", "cpu") != "cpu" else said.get("threads", 1)
-        seconds = said.get("seconds")
-        row |= {
-            "clips": str(sum(int(its["clips"]) for its in said["datasets"].values())),
-            "epochs": epochs(said),
-            "steps": str(int(said["steps"])),
-            "skipped": str(int(said.get("skipped", 0))),
-            "hours": "" if seconds is None else f"{seconds * threads * said.get('processes', 1) / 3600:.4f}",
-            "device": "processor" if said.get("device", "cpu") == "cpu" else "accelerator",
-            "processor": processor_text(said["processor"]),
-            "precision": said.get("precision", ""),
-            "code": str(said["code"]),
-            "commit": said.get("commit") or "",
-            "synthetic": yes_no(bool(said["synthetic"])),
-        }
-        first = next(changed(said, run, scale, experiments), None)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: no complete record of a run ({error!r}): train the run again") from None
+    said = read_record(folder, *NEEDED)
+    device, seconds = said.get("device", "cpu"), said.get("seconds")
+    cores = said.get("threads", 1) if device == "cpu" else 1
+    row |= {
+        "clips": str(sum(its["clips"] for its in said["datasets"].values())),
+        "epochs": epochs(said),
+        "steps": str(said["steps"]),
+        "skipped": str(said.get("skipped", 0)),
+        "hours": "" if seconds is None else f"{seconds * cores * said.get('processes', 1) / 3600:.4f}",
+        "device": "processor" if device == "cpu" else "accelerator",
+        "processor": processor_text(said["processor"]),
+        "precision": said.get("precision", ""),
+        "code": said["code"],
+        "commit": said.get("commit") or "",
+        "synthetic": yes_no(said["synthetic"]),
+    }
+    first = next(changed(said, run, scale, experiments), None)
     differs = "" if first is None else f"{first[0]} is {short(first[2])}, and {short(first[1])} in the design"
     return row | {"trained": "yes", "differs": differs}
 
 
-def changed(record: dict, run: str, scale: Scale, experiments: Experiments) -> Iterator[tuple[str, object, object]]:
+def changed(
+    record: RunRecord, run: str, scale: Scale, experiments: Experiments
+) -> Iterator[tuple[str, object, object]]:
     """Key, value of the settings now and value of the record, of all in which a run's record differs from them."""
     settings = experiments.run(run)
     now = {

@@ -1,6 +1,5 @@
 """Do large projection weights name related classes? Precision of the raw and of the scaled weight, against chance."""
 
-import csv
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +14,7 @@ from multitrain.analysis.projections import Projection, read_projections
 from multitrain.analysis.ranking import PERMUTATIONS, Recovery, recover
 from multitrain.analysis.relations import WORLD
 from multitrain.analysis.runs import method_names, yes_no
+from multitrain.common.csv_files import write_csv
 from multitrain.config import Scale
 from multitrain.experiments import Experiments
 from multitrain.files import atomic
@@ -83,10 +83,7 @@ def _names(found: Projection) -> tuple[str, ...]:
 
 
 def _write(path: Path, columns: Sequence[str], rows: list[dict[str, str]]) -> None:
-    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(path, columns, rows)
 
 
 def _number(value: float | None) -> str:

@@ -1,12 +1,11 @@
-"""What a run is called, and what it recorded."""
+"""Names, seeds and worlds of runs, as tables show them."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from multitrain.analysis.predictions import read_json
 from multitrain.config import Scale
-from multitrain.errors import UserError
 from multitrain.experiments import Experiments
+from multitrain.records.run_record import has_record
 
 
 def method_names(experiments: Experiments, scale: Scale) -> dict[str, str]:
@@ -30,21 +29,12 @@ def method_names(experiments: Experiments, scale: Scale) -> dict[str, str]:
     return names
 
 
-def read_record(folder: Path) -> dict:
-    """A run's run.json, which says at least whether its data are `synthetic`."""
-    path = folder / "run.json"
-    record = read_json(path, "`multitrain train`")
-    if not isinstance(record, dict) or not isinstance(record.get("synthetic"), bool):
-        raise UserError(f"{path}: does not say whether its data are synthetic: `multitrain train` writes it anew")
-    return record
-
-
 def seeds_of(runs: Path, run: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
     """Those of the seeds that the run was trained with; where that is none, all, and who reads them names the file.
 
     A study that came together on several machines may have more seeds of one run than of another.
     """
-    return tuple(seed for seed in seeds if (runs / run / f"seed{seed}" / "run.json").is_file()) or seeds
+    return tuple(seed for seed in seeds if has_record(runs / run / f"seed{seed}")) or seeds
 
 
 def world_of(scale: Scale, seed: int) -> str:

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from multitrain.analysis.contrasts import estimate_over_worlds
-from multitrain.analysis.predictions import Predictions, read_predictions
-from multitrain.analysis.runs import method_names, read_record, seeds_of, world_of, yes_no
+from multitrain.analysis.runs import method_names, seeds_of, world_of, yes_no
+from multitrain.common.csv_files import write_frame
 from multitrain.config import Scale
 from multitrain.experiments import Experiments
-from multitrain.files import atomic
 from multitrain.ranks import top
+from multitrain.records.predictions import Predictions, read_predictions
+from multitrain.records.run_record import has_record, read_record
 
 
 def write_seeds(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> dict[str, int]:
@@ -24,7 +25,7 @@ def write_seeds(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
     rows: list[dict] = []
     for run in experiments.shown_runs():
         its = seeds_of(home, run, seeds)
-        if not (home / run / f"seed{its[0]}" / "run.json").is_file():
+        if not has_record(home / run / f"seed{its[0]}"):
             continue
         for dataset in experiments.run(run).datasets:
             found = [_found(home / run / f"seed{seed}", dataset) for seed in its]
@@ -40,8 +41,7 @@ def write_seeds(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
     table = pd.DataFrame(rows)
     if "top1_projected" not in table:
         table.insert(table.columns.get_loc("top1") + 1, "top1_projected", np.nan)
-    with atomic(results / "seeds.csv") as temporary:
-        table.to_csv(temporary, index=False, float_format="%.2f", lineterminator="\n")
+    write_frame(results / "seeds.csv", table, "%.2f")
     return table.groupby("dataset", sort=False)["videos"].min().to_dict()
 
 

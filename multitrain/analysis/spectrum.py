@@ -1,17 +1,19 @@
 """How many directions an embedding uses: the eigenvalues of its covariance. A collapsed one uses few."""
 
-import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from multitrain.analysis.runs import method_names, read_record, seeds_of, yes_no
-from multitrain.analysis.statistics import pooled, read_arrays, read_statistics
+from multitrain.analysis.runs import method_names, seeds_of, yes_no
+from multitrain.common.csv_files import write_csv
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
-from multitrain.files import atomic
+from multitrain.records.run_record import read_record
+from multitrain.records.statistics import Statistics, read_arrays, read_statistics
 
 COLUMNS = (
     *("run", "method", "seed", "space", "index", "eigenvalue", "share"),
@@ -68,10 +70,7 @@ def write_spectrum(
             said = {"run": run, "method": names[run], "seed": seed, "scale": scale.name}
             folder = results / "runs" / scale.name / run / f"seed{seed}"
             rows += [{**said, **row} for row in _run_rows(folder, experiments, run)]
-    with atomic(results / "spectrum.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(results / "spectrum.csv", COLUMNS, rows)
 
 
 def spectra(folder: Path, datasets: tuple[str, ...]) -> dict[str, tuple[int, Spectrum]]:
@@ -88,6 +87,31 @@ def spectra(folder: Path, datasets: tuple[str, ...]) -> dict[str, tuple[int, Spe
             views, _, covariance = pooled(statistics, of)
             found[space] = views, spectrum(covariance)
     return found
+
+
+def pooled(
+    statistics: Sequence[Statistics], of: Literal["features", "embedding"]
+) -> tuple[int, np.ndarray, np.ndarray]:
+    """Count, mean (D,) and unbiased covariance (D, D) of the views of several datasets together.
+
+    Exactly the moments of all their rows in one table, by the law of total covariance: the spread within datasets plus
+    that of their means.
+    """
+    if not statistics:
+        raise UserError("no statistics to pool: a run needs at least one dataset")
+    means = [getattr(each, f"{of}_mean") for each in statistics]
+    covariances = [getattr(each, f"{of}_covariance") for each in statistics]
+    if any(mean is None for mean in means):
+        raise UserError(f"no {of} in some of the statistics: the run has no expander, or its study was packed")
+    if len({mean.shape for mean in means}) > 1:
+        raise UserError(f"{of} of {sorted({len(mean) for mean in means})} dimensions: not of one run")
+    counts = np.array([each.views for each in statistics])
+    total = int(counts.sum())
+    mean = counts @ np.stack(means) / total  # (D,)
+    spread = np.zeros((len(mean), len(mean)))
+    for count, its_mean, covariance in zip(counts, means, covariances, strict=True):
+        spread += (count - 1) * covariance + count * np.outer(its_mean - mean, its_mean - mean)
+    return total, mean, spread / max(total - 1, 1)
 
 
 def _eigenvalues(path: Path) -> dict[str, tuple[int, Spectrum]]:

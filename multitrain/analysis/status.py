@@ -9,46 +9,24 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
-from multitrain.analysis.predictions import read_predictions
-from multitrain.analysis.runs import read_record
 from multitrain.codehash import code_hash
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Run
 from multitrain.locks import held
 from multitrain.ranks import top
+from multitrain.records.predictions import read_predictions
+from multitrain.records.run_record import NAME as RECORD
+from multitrain.records.run_record import RunRecord, read_record
+from multitrain.records.run_status import NAME as STATUS
+from multitrain.records.run_status import Status, parse_status
 
 SILENT_SECONDS = 600.0  # without a word for so long, or for so many steps, a training is taken for dead
 SILENT_STEPS = 5
 
 State = Literal["waiting", "running", "stopped", "preempted", "failed", "finished"]
-
-
-class Said(BaseModel):
-    """status.json, as the training writes it."""
-
-    state: Literal["running", "preempted", "failed", "finished"]
-    step: int = Field(ge=0)
-    steps: int | None = Field(ge=1)  # None where it could not begin
-    updated: AwareDatetime
-    starts: int = Field(ge=1)
-    host: str
-    pid: int = Field(ge=1, lt=2**31)
-    process_count: int = Field(1, ge=1)
-    resumed_at: int | None = None
-    seconds_left: float | None = None
-    clips_per_second: float | None = None
-    data_wait: float | None = None
-    memory_mb: float | None = None
-    message: str = ""
-
-    def silent(self, now: datetime) -> float:
-        """Seconds since its last word, 0 where that is too few to mean anything."""
-        seconds = (now - self.updated).total_seconds()
-        step = (self.seconds_left or 0) / max((self.steps or 0) - self.step, 1)
-        return seconds if seconds > max(SILENT_SECONDS, SILENT_STEPS * step) else 0.0
 
 
 @dataclass(frozen=True)
@@ -125,11 +103,11 @@ def run_status(folder: Path, name: str, run: Run, seed: int, now: datetime) -> R
     return replace(status, damaged=tuple(damaged))
 
 
-def _from_said(status: RunStatus, said: Said, now: datetime, owned: bool | None) -> RunStatus:
+def _from_said(status: RunStatus, said: Status, now: datetime, owned: bool | None) -> RunStatus:
     """What status.json says, and whether the process that says it is running still is: then it owns its folder."""
     state, note = said.state, " ".join(said.message.split())
     if said.state == "running":
-        here, silent = said.host == platform.node(), said.silent(now)
+        here, silent = said.host == platform.node(), _silent(said, now)
         if here and (owned is False or not _alive(said.pid)):
             state, note = "stopped", f"process {said.pid} is gone without a word"
         elif silent:
@@ -140,34 +118,45 @@ def _from_said(status: RunStatus, said: Said, now: datetime, owned: bool | None)
     return replace(status, state=state, note=note, processes=said.process_count, **known)
 
 
-def _finished(status: RunStatus, record: dict, folder: Path) -> RunStatus:
-    steps, seconds, starts = (_number(record, key) for key in ("steps", "seconds", "starts"))
+def _silent(said: Status, now: datetime) -> float:
+    """Seconds since a training's last word, 0 where that is too few to mean anything."""
+    seconds = (now - said.updated).total_seconds()
+    step = (said.seconds_left or 0) / max((said.steps or 0) - said.step, 1)
+    return seconds if seconds > max(SILENT_SECONDS, SILENT_STEPS * step) else 0.0
+
+
+def _finished(status: RunStatus, record: RunRecord, folder: Path) -> RunStatus:
+    steps, starts = record.get("steps"), record.get("starts")
     notes = [] if (folder / "model.pt").is_file() else ["without its model.pt"]
-    code = str(record.get("code", "")).split("+")[-1]  # what it ended with
+    code = record.get("code", "").split("+")[-1]  # what it ended with
     if other := code not in ("", code_hash()):
         notes.append(f"trained by other code ({code})")
-    known = {"starts": status.starts if starts is None else int(starts), "seconds": seconds, "seconds_left": None}
-    step = status.steps if steps is None else int(steps)
+    known = {
+        "starts": status.starts if starts is None else starts,
+        "seconds": record.get("seconds"),
+        "seconds_left": None,
+    }
+    step = status.steps if steps is None else steps
     return replace(status, state="finished", step=step, steps=step, note="; ".join(notes), other_code=other, **known)
 
 
-def _said(folder: Path, damaged: list[str]) -> Said | None:
+def _said(folder: Path, damaged: list[str]) -> Status | None:
     try:
-        return Said.model_validate_json((folder / "status.json").read_bytes())
+        return parse_status(folder)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValidationError):
-        damaged.append("status.json")
+        damaged.append(STATUS)
         return None
 
 
-def _record(folder: Path, damaged: list[str]) -> dict | None:
-    if not (folder / "run.json").exists():
+def _record(folder: Path, damaged: list[str]) -> RunRecord | None:
+    if not (folder / RECORD).exists():
         return None
     try:
         return read_record(folder)
     except (UserError, OSError):
-        damaged.append("run.json")
+        damaged.append(RECORD)
         return None
 
 
@@ -189,11 +178,6 @@ def _top1(folder: Path, run: Run, damaged: list[str]) -> dict[str, float]:
 def _accuracy(path: Path, modified: int, size: int) -> float:
     """Top-1 in per cent; a file that has not changed is read once, since at the paper's scale it is 100 MB."""
     return float(100 * top(1, read_predictions(path).rank).mean())
-
-
-def _number(record: dict, key: str) -> float | None:
-    value = record.get(key)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _alive(pid: int) -> bool:

@@ -9,10 +9,10 @@ from multitrain.analysis.measured import Doubling, Read, doublings, read_plateau
 from multitrain.analysis.records import deviations, run_rows, write_records
 from multitrain.analysis.runs import method_names, ranges
 from multitrain.analysis.seeds import write_seeds
+from multitrain.common.csv_files import write_frame
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
-from multitrain.files import atomic
 
 MEASURED = (  # columns of measured.csv; its kinds: trial, doubling, spread, note.plateau, note.spread
     *("kind", "run", "method", "dataset", "seed", "epochs_factor"),
@@ -33,8 +33,7 @@ def write_study(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
     write_curves(scale, experiments, seeds, results)
     names = method_names(experiments, scale)
     table = pd.DataFrame(_measured(plateau, spread, changes, names), columns=MEASURED[:-1]).assign(scale=scale.name)
-    with atomic(results / "measured.csv") as temporary:
-        table.to_csv(temporary, index=False, float_format="%.2f", lineterminator="\n")
+    write_frame(results / "measured.csv", table, "%.2f")
     write_records(rows, deviations(rows, videos, changes, plateau, scale), results)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from multitrain.analysis.strips import even, kind, write_strips
+from multitrain.common.csv_files import write_frame
 from multitrain.config import Scale
 from multitrain.data.manifest import REASONS, SPLITS, Manifest, Missing, read_manifest
 from multitrain.errors import UserError
-from multitrain.files import atomic
 
 BINS = 20  # at most, of the histogram of lengths
 WIDTHS = (0.25, 0.5, *(base * 10.0**power for power in range(5) for base in (1, 2, 5)))  # seconds; finer shows frames
@@ -28,9 +28,9 @@ def write_survey(dataset: str, scale: Scale, data: Path, results: Path, world: i
     if not len(manifest):
         raise UserError(f"{source / 'manifest.parquet'}: no clips: prepare the dataset again")
     clips = _clips(manifest)
-    _write(target / "classes.csv", classes(clips, manifest.classes))
-    _write(target / "durations.csv", durations(clips))
-    _write(target / "missing.csv", missing(read_missing(source / "missing.csv")))
+    write_frame(target / "classes.csv", classes(clips, manifest.classes))
+    write_frame(target / "durations.csv", durations(clips))
+    write_frame(target / "missing.csv", missing(read_missing(source / "missing.csv")))
     labels = even(len(manifest.classes), SHOWN)
     every = (
         "every class"
@@ -103,8 +103,3 @@ def _clips(manifest: Manifest) -> pd.DataFrame:
     """Label, split and seconds of every clip."""
     clips = manifest.table.select(["label", "split", "frames", "fps"]).to_pandas()
     return clips[["label", "split"]].assign(seconds=clips["frames"] / clips["fps"].astype(float))
-
-
-def _write(path: Path, table: pd.DataFrame) -> None:
-    with atomic(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")

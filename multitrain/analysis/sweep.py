@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from multitrain.analysis.contrasts import estimate
 from multitrain.analysis.metrics import SMOKE_TEST
+from multitrain.common.csv_files import write_frame
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.files import atomic
@@ -26,8 +27,7 @@ COLUMNS = (
 def write_sweep(scale: Scale, points: Points, results: Path) -> None:
     """Write when_it_helps.csv and .md; reads <results>/sweep/<point>/seed<k>.parquet of every point and seed."""
     table = pd.DataFrame(rows(scale, points, results / "sweep"), columns=COLUMNS)
-    with atomic(results / "when_it_helps.csv") as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n", float_format="%.2f")
+    write_frame(results / "when_it_helps.csv", table, "%.2f")
     with atomic(results / "when_it_helps.md") as temporary:
         temporary.write_text(_markdown(scale, points, table), encoding="utf-8")
 

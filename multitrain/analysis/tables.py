@@ -11,13 +11,15 @@ from multitrain.analysis.before import sections
 from multitrain.analysis.contrasts import estimate_over_worlds
 from multitrain.analysis.layout import PUBLISHED
 from multitrain.analysis.measured import read_plateau, read_spread
-from multitrain.analysis.predictions import Predictions, read_json, read_predictions
-from multitrain.analysis.runs import read_record, seeds_of, yes_no
+from multitrain.analysis.runs import seeds_of, yes_no
+from multitrain.common.json_files import read_json
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments, Row, Run, Table
 from multitrain.files import atomic
 from multitrain.ranks import top
+from multitrain.records.predictions import read_predictions, require_same_forms
+from multitrain.records.run_record import read_record
 
 COLUMNS = (
     "source",  # published: the paper's; release: the authors' own, of later; or ours
@@ -151,7 +153,7 @@ def _result(worlds: list[list[Path]], dataset: str, added: bool) -> dict[str, st
     records = [read_record(folder) for folder in folders]
     found = [[read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in its] for its in worlds]
     for its in found:
-        _require_same_clips(its)
+        require_same_forms(its)
     values = {
         "clips": str(sum(len(its[0].labels) for its in found)),
         "synthetic": yes_no(any(record["synthetic"] for record in records)),
@@ -212,11 +214,3 @@ def _accuracies(worlds: list[tuple[np.ndarray, np.ndarray]], suffix: str) -> dic
             numbers[f"top{k}_std"] = its.std
         values |= {key: f"{100 * number:.2f}" for key, number in numbers.items()}
     return values
-
-
-def _require_same_clips(found: list[Predictions]) -> None:
-    first = found[0]
-    for other in found[1:]:
-        same = np.array_equal(first.clip_ids, other.clip_ids) and np.array_equal(first.labels, other.labels)
-        if not same or (first.projected is None) != (other.projected is None):
-            raise UserError(f"{other.path}: not the clips of {first.path}: evaluate both seeds on the same manifest")

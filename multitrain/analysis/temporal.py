@@ -10,15 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from multitrain.analysis.contrasts import Estimate, estimate
-from multitrain.analysis.predictions import matrix
 from multitrain.analysis.relations import read_relations
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.files import regular
 from multitrain.ranks import ranks, top
+from multitrain.records.predictions import matrix, require_same_clips
 
 ABOUT = ("clip_id", "video_id", "label")
 AGAIN = "run `multitrain temporal` again"
+SAME = f"{AGAIN} for both"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def read_temporal(path: Path) -> Scored:
 
 def accuracy(seeds: Sequence[Scored], order: str) -> Accuracy:
     """Top-1 of a run, one file a seed, in one order of the frames."""
-    first = _same_clips(seeds)
+    require_same_clips(seeds, SAME)
+    first = seeds[0]
     right = np.stack([top(1, ranks(_scores(each, order), each.labels)) for each in seeds])  # (S, N)
     guess = np.bincount(first.labels).max() / len(first.labels)
     return Accuracy(estimate([right], [first.videos]), float(guess), len(first.labels), len(first.classes))
@@ -76,7 +78,8 @@ def related_accuracy(seeds: Sequence[Scored], related: np.ndarray, order: str = 
     is the best of the head's classes that are related to any: right where it is related to the clip's own. None where
     there are not two of these to choose from, or no such clip.
     """
-    first = _same_clips(seeds)
+    require_same_clips(seeds, SAME)
+    first = seeds[0]
     kept, choice = related.any(axis=1)[first.labels], related.any(axis=0)
     if choice.sum() < 2 or not kept.any():
         return None
@@ -118,12 +121,3 @@ def _scores(scored: Scored, order: str) -> np.ndarray:
     if order not in scored.scores:
         raise UserError(f"{scored.path}: no scores of {order} clips: {AGAIN}")
     return scored.scores[order]
-
-
-def _same_clips(seeds: Sequence[Scored]) -> Scored:
-    """The first of several seeds' files, which have to be of the same clips in the same order."""
-    first = seeds[0]
-    for other in seeds[1:]:
-        if not (np.array_equal(first.clip_ids, other.clip_ids) and np.array_equal(first.labels, other.labels)):
-            raise UserError(f"{other.path}: not the clips of {first.path}: run `multitrain temporal` again for both")
-    return first

@@ -14,6 +14,7 @@ from multitrain.analysis.strips import even
 from multitrain.analysis.temporal import Accuracy, accuracy, read_temporal, related_accuracy
 from multitrain.analysis.world_facts import Facts, dials, motions, read_facts, read_related
 from multitrain.bias import REASONS, Bias
+from multitrain.common.csv_files import write_frame
 from multitrain.config import Scale
 from multitrain.data.manifest import SPLITS
 from multitrain.errors import UserError
@@ -73,9 +74,7 @@ def write_card(
         if source != target
     }
     card = Cards(split, facts, relations, orders, related, runs)
-    with atomic(results / "world_card.csv") as temporary:
-        table = pd.DataFrame(rows(card, scale), columns=COLUMNS)
-        table.to_csv(temporary, index=False, lineterminator="\n", float_format="%.2f")
+    write_frame(results / "world_card.csv", pd.DataFrame(rows(card, scale), columns=COLUMNS), "%.2f")
     with atomic(results / "world_card.html") as temporary:
         temporary.write_text(page(card, scale, seeds), encoding="utf-8")
 

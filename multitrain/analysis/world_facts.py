@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.predictions import read_json
 from multitrain.analysis.relations import Relations, read_relations
 from multitrain.bias import Bias
+from multitrain.common.json_files import read_json
 from multitrain.config import Scale
 from multitrain.data.manifest import SPLITS, Manifest, read_manifest
 from multitrain.errors import UserError

@@ -4,7 +4,6 @@ A manifest is a Parquet file with a row a clip (`SCHEMA`) and, in its metadata, 
 (class i has label i). Beside it `missing.csv` lists every annotated clip that is not there, with its reason.
 """
 
-import csv
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
+from multitrain.common.csv_files import write_csv
 from multitrain.errors import UserError
 from multitrain.files import atomic, regular
 
@@ -123,9 +123,5 @@ def read_manifest(path: Path | str, columns: Iterable[str] | None = None) -> Man
 def write_missing(path: Path, missing: Iterable[Missing]) -> None:
     """Write missing.csv, sorted by clip, with its header also where nothing is missing."""
     names = list(Missing.__dataclass_fields__)
-    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows(
-            [getattr(clip, name) for name in names] for clip in sorted(missing, key=lambda m: (m.clip_id, m.reason))
-        )
+    clips = sorted(missing, key=lambda clip: (clip.clip_id, clip.reason))
+    write_csv(path, names, ([getattr(clip, name) for name in names] for clip in clips))

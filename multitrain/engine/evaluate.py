@@ -1,10 +1,7 @@
 """Evaluation by views: one row a clip, every clip of the split accounted for."""
 
-import json
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from einops import reduce
 
@@ -13,25 +10,15 @@ from multitrain.data.clips import ViewClips
 from multitrain.data.loader import view_batches
 from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpoint import load_network
+from multitrain.engine.moments import NetworkMoments
 from multitrain.engine.setup import Job
-from multitrain.engine.statistics import Statistics
 from multitrain.errors import UserError
-from multitrain.files import atomic
 from multitrain.model.network import Network, Output, normalise
 from multitrain.progress import progress
+from multitrain.records.predictions import write_predictions
+from multitrain.records.statistics import write_statistics
 
 VIEWS_AT_ONCE = 64  # in one forward pass
-
-SCHEMA = pa.schema(
-    [
-        pa.field("clip_id", pa.string(), nullable=False),
-        pa.field("label", pa.int32(), nullable=False),
-        pa.field("scores", pa.list_(pa.float32()), nullable=False),  # softmax of Y_k, mean over views
-        pa.field("scores_projected", pa.list_(pa.float32())),  # the same of Y'_k (Eq. 4); null without projections
-        pa.field("views", pa.int16(), nullable=False),
-        pa.field("video_id", pa.string(), nullable=False),  # the manifest's; clips cut from one video share it
-    ]
-)
 
 
 def view_scores(network: Network, output: Output, dataset: str, each: int) -> tuple[torch.Tensor, ...]:
@@ -61,11 +48,11 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
     clips = ViewClips([source], job.scale.model.frames, network.spec.size)
     manifest = read_manifest(source.folder / "manifest.parquet", ["clip_id", "video_id"]).split(split)
     videos = dict(zip(*(manifest.table[name].to_pylist() for name in ("clip_id", "video_id")), strict=True))
-    rows, statistics, title = [], Statistics(network, dataset), f"{job.name} on {dataset}"
+    rows, moments, title = [], NetworkMoments(network, dataset), f"{job.name} on {dataset}"
     with torch.inference_mode(), progress(title, "clip", len(clips)) as bar:
         for batch in view_batches(clips, max(VIEWS_AT_ONCE // each, 1), workers):
             output = network(normalise(batch.video.to(device), network.spec.model.normalisation))
-            statistics.add(output)
+            moments.add(output)
             scores = view_scores(network, output, dataset, each)
             for index, clip_id in enumerate(batch.clip_ids):
                 own, *projected = (form[index].tolist() for form in scores)
@@ -74,8 +61,5 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
             bar.update(len(batch.clip_ids))
     if len({row[0] for row in rows}) != len(source):
         raise UserError(f"{out}: {len(rows)} clips scored of {len(source)} in the manifest: prepare {dataset} again")
-    columns = [dict(zip(SCHEMA.names, row, strict=True)) for row in rows]
-    statistics.write(out.with_suffix(".npz"))
-    schema = SCHEMA.with_metadata({"classes": json.dumps(source.classes)})
-    with atomic(out) as temporary:
-        pq.write_table(pa.Table.from_pylist(columns, schema=schema), temporary)
+    write_statistics(out.with_suffix(".npz"), moments.statistics())
+    write_predictions(out, rows, source.classes)

@@ -13,10 +13,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from multitrain.common.json_files import write_json
 from multitrain.files import atomic
+from multitrain.records import history, run_record
 
 FOLDER = "finished"  # in the folder of a run
-FILES = ("history.jsonl", "run.json", "model.pt")
+FILES = (history.NAME, run_record.NAME, "model.pt")
 SEAL = "work.json"  # what was done and the digests of the files; written last
 
 
@@ -26,8 +28,7 @@ def seal(folder: Path, fingerprint: str, code: str, write: Callable[[Path], None
     (kept / SEAL).unlink(missing_ok=True)
     write(kept)
     said = {"fingerprint": fingerprint, "code": code, "sha256": {name: _digest(kept / name) for name in FILES}}
-    with atomic(kept / SEAL) as temporary:
-        temporary.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    write_json(kept / SEAL, said)
 
 
 def is_finished(folder: Path, fingerprint: str, code: str, say: Callable[[str], None]) -> bool:

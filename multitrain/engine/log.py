@@ -1,11 +1,10 @@
-"""What a training says while it goes on: its history, a line of progress, status.json and, on demand, TensorBoard.
+"""Logging of a training: its history, a line of progress, status.json and, on demand, TensorBoard.
 
-A history is a record of the numbers alone: a run that was killed and resumed has the same one as an undisturbed run,
-byte for byte. What depends on clocks and machines (clips a second, memory) goes to the other three.
+The history holds what is the same however often a training is resumed. What depends on clocks and machines (clips a
+second, memory) goes to the other three.
 """
 
 import importlib.util
-import json
 import math
 import os
 import platform
@@ -22,10 +21,12 @@ import torch
 
 from multitrain.engine.preemption import Preempted
 from multitrain.engine.setup import Job
+from multitrain.engine.tensorboard import Events
 from multitrain.errors import UserError
-from multitrain.files import atomic
 from multitrain.locks import Vanished
 from multitrain.progress import progress
+from multitrain.records.history import NAME, HistoryFile, Step
+from multitrain.records.run_status import read_status, write_status
 
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
 WRITE_SECONDS = 10.0  # between two writings of status.json
@@ -83,14 +84,14 @@ class Log:
         """
         self.main, self.done, self.steps, self.every = main, done, steps, every
         self.folder, self.title = job.folder, f"{job.name} seed {job.seed}"
-        self.history = job.folder / "resume" / "history.jsonl"
+        self.history = job.folder / "resume" / NAME
         self.tensorboard = tensorboard
         self.pace = Pace()
         self.record: dict = {}
         self.written = -math.inf
         if tensorboard and importlib.util.find_spec("tensorboard") is None:
             raise UserError("--tensorboard: the package tensorboard is not installed: `pip install tensorboard`")
-        before = _read_status(job.folder / "status.json") if main else {}
+        before = read_status(job.folder) if main else {}
         self.about = {
             "steps": steps,
             "started": _now(),
@@ -104,11 +105,9 @@ class Log:
     def __enter__(self) -> "Log":
         if not self.main:
             return self
-        self.history.parent.mkdir(parents=True, exist_ok=True)
-        _forget(self.history, self.done, self.done // self.every)
-        self.lines = self.history.open("a", buffering=1, encoding="utf-8")
+        self.lines = HistoryFile(self.history, self.done, self.done // self.every)
         self.bar = progress(self.title, "step", self.steps, self.done)
-        self.events = _events(self.folder / "tensorboard", self.done) if self.tensorboard else None
+        self.events = Events(self.folder / "tensorboard", self.done) if self.tensorboard else None
         if self.done:
             self.resumed(self.done)
         self._write("running")
@@ -123,7 +122,7 @@ class Log:
         """Note that this start goes on at `step`."""
         self.about["resumed_at"] = step
 
-    def step(self, record: dict, clips: int, step_seconds: float, wait_seconds: float) -> None:
+    def step(self, record: Step, clips: int, step_seconds: float, wait_seconds: float) -> None:
         """Take up a step: its line of the history, clips of all processes, seconds of computing and of waiting."""
         if not self.main:
             return
@@ -131,9 +130,9 @@ class Log:
         self.done, self.record = self.done + 1, record
         self.pace.add(clips, step_seconds, wait_seconds)
         if self.done % self.every == 0 or self.done == self.steps:
-            self.lines.write(json.dumps(record) + "\n")
+            self.lines.append(record)
             if self.events is not None:
-                _add_scalars(self.events, {**record, **self._numbers()}, self.done - 1)
+                self.events.add({**record, **self._numbers()}, self.done - 1)
         self.bar.set_postfix_str(_line(record, self._numbers()), refresh=False)
         self.bar.update()
         if time.monotonic() - self.written >= WRITE_SECONDS:
@@ -141,8 +140,7 @@ class Log:
 
     def keep(self) -> None:
         """Let the lines so far outlast a power cut: before the resume point that counts on them is written."""
-        self.lines.flush()
-        os.fsync(self.lines.fileno())
+        self.lines.sync()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -163,12 +161,8 @@ class Log:
             self._write("failed", str(error) or kind.__name__)
 
     def _require(self) -> None:
-        """Raise `Vanished` where the history has been removed, which this process alone would still see."""
-        try:
-            there = os.path.samestat(os.stat(self.history), os.fstat(self.lines.fileno()))
-        except FileNotFoundError:
-            there = False
-        if not there:
+        """Raise `Vanished` where the history has been removed."""
+        if not self.lines.is_there():
             raise Vanished(f"{self.history}: was removed while {self.title} was trained: stopped; start it again")
 
     def _numbers(self) -> dict:
@@ -177,7 +171,7 @@ class Log:
     def _write(self, state: str, message: str = "") -> None:
         self.written = time.monotonic()
         said = {"state": state, "step": self.done, **self.about, "updated": _now(), **self._numbers()}
-        _write_status(self.folder, {**said, "message": message, "terms": _finite(self.record)})
+        write_status(self.folder, {**said, "message": message, "terms": _finite(self.record)})
 
 
 @contextmanager
@@ -190,20 +184,11 @@ def beginning(folder: Path, main: bool = True) -> Iterator[None]:
         yield
     except Exception as error:
         if main:
-            before = _read_status(folder / "status.json")
+            before = read_status(folder)
             said = {"step": 0, "steps": None, **before, "state": "failed", "starts": _count(before) + 1}
             said |= {"updated": _now(), "host": platform.node(), "pid": os.getpid()}
-            _write_status(folder, {**said, "message": str(error) or type(error).__name__})
+            write_status(folder, {**said, "message": str(error) or type(error).__name__})
         raise
-
-
-def _write_status(folder: Path, said: dict) -> None:
-    """A disk that is full or gone stops no training for its status alone."""
-    try:
-        with atomic(folder / "status.json") as temporary:
-            temporary.write_text(json.dumps(said, indent=2, allow_nan=False) + "\n")
-    except OSError as reason:
-        sys.stderr.write(f"{folder / 'status.json'}: cannot be written: {reason}\n")
 
 
 def _now() -> str:
@@ -224,40 +209,9 @@ def _memory_mb() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_BYTES / 1e6, 1)
 
 
-def _read_status(path: Path) -> dict:
-    """What an earlier start said; nothing where it cannot be read, since it only counts starts."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _count(status: dict) -> int:
     starts = status.get("starts")
     return starts if isinstance(starts, int) and starts > 0 else 0
-
-
-def _forget(history: Path, done: int, lines: int) -> None:
-    """Drop the lines of steps that will be done again, and the one that was being written when the process died.
-
-    Of the `done` steps there were to be so many `lines`; where they are not, since the file is gone or damaged, it is
-    said.
-    """
-    text = history.read_text(encoding="utf-8", errors="replace") if history.exists() else ""
-    kept = [line for line in text.splitlines() if _step_of(line) < done]
-    if len(kept) < lines:
-        lost = f"{lines - len(kept)} of the {lines} lines of the steps before {done} are missing"
-        sys.stderr.write(f"{history}: {lost}, and will be in history.jsonl: remove {history.parent} to train anew\n")
-    with atomic(history) as temporary:
-        temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-
-
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf
 
 
 def _line(record: dict, numbers: dict) -> str:
@@ -268,19 +222,3 @@ def _line(record: dict, numbers: dict) -> str:
     parts.append(" ".join(f"{name} {value:.3f}" for name, value in terms.items()))
     parts.append("sigma " + " ".join(f"{name} {value:.3f}" for name, value in record["sigma"].items()))
     return ", ".join(parts)
-
-
-def _events(folder: Path, done: int):
-    """A writer of event files; what an earlier start wrote of steps from `done` on is hidden."""
-    from torch.utils.tensorboard import SummaryWriter  # only on demand: the package is optional
-
-    return SummaryWriter(str(folder), purge_step=done)
-
-
-def _add_scalars(events, values: dict, step: int) -> None:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            for key, number in value.items():
-                events.add_scalar(f"{name}/{key}", number, step)
-        elif name != "step" and value is not None:
-            events.add_scalar(name, value, step)

@@ -1,7 +1,6 @@
 """The training loop: one run, in any number of processes, resumable at any step."""
 
 import importlib.metadata
-import json
 import math
 import shutil
 import sys
@@ -29,6 +28,8 @@ from multitrain.files import atomic, sweep
 from multitrain.locks import Owner, owned
 from multitrain.model.card import Card, Origin, make_card
 from multitrain.processor import processor
+from multitrain.records import history
+from multitrain.records.run_record import RunRecord, write_record
 from multitrain.version import commit
 
 HISTORY_LINES = 4000  # about as many steps as this are written to history.jsonl
@@ -168,17 +169,16 @@ def _finish(training: Training, log: Log) -> None:
     """Keep what was trained, then show it, and only then give up the resume point."""
 
     def write(kept: Path) -> None:
-        with atomic(kept / "history.jsonl") as temporary:
+        with atomic(kept / history.NAME) as temporary:
             shutil.copyfile(log.history, temporary)
-        with atomic(kept / "run.json") as temporary:
-            temporary.write_text(json.dumps(_record(training, log), indent=2) + "\n")
+        write_record(kept, _record(training, log))
         save_network(kept / "model.pt", training.network, _card(training))
 
     seal(training.job.folder, training.fingerprint, training.codes[-1], write)
     place(training.job.folder)
 
 
-def _record(training: Training, log: Log) -> dict:
+def _record(training: Training, log: Log) -> RunRecord:
     """What run.json says."""
     job, machine = training.job, training.job.scale.machine
     return {

@@ -1,8 +1,8 @@
 """Whether packed studies are whole, and of the same settings, code and clips, so that they can be one."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import yaml
@@ -14,11 +14,22 @@ from multitrain.configfile import parse
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.packed.study import Key, Study
+from multitrain.records import predictions
+from multitrain.records.run_record import NAME, RunRecord, parse_record
 
 NAMED = 3  # missing records that a message names
 SHOWN = {"title", "letter"}  # of a dataset: what tables call it
 NUMERICAL = ("precision", "portable", "compile")  # of the machine: what changes numbers
 MAPPED = "multitrain"  # the run whose classes are mapped, of the first seed
+
+
+class Cell(NamedTuple):
+    """The clips that one run and seed was tested on."""
+
+    path: str
+    clip_ids: np.ndarray
+    videos: np.ndarray
+    labels: np.ndarray
 
 
 def settings(study: Study) -> tuple[Scale, Experiments]:
@@ -36,17 +47,11 @@ def settings(study: Study) -> tuple[Scale, Experiments]:
     return tuple(found)
 
 
-def _record(study: Study, run: str, seed: int) -> dict:
+def _record(study: Study, run: str, seed: int) -> RunRecord:
     """What run.json says of a run."""
-    try:
-        found = json.loads(study.texts[Key(run, seed, name="run.json")])
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise UserError(
-            f"{study.place(run, seed)}: run {run}, seed {seed}: run.json is no record of a run: train it again"
-        )
-    return found
+    return parse_record(
+        study.texts[Key(run, seed, name=NAME)], f"{study.place(run, seed)}: run {run}, seed {seed}: {NAME}"
+    )
 
 
 def require_same_settings(study: Study, scale: Scale, experiments: Experiments, where: Path) -> None:
@@ -93,16 +98,13 @@ def require_one_code(study: Study) -> None:
 def require_same_clips(study: Study) -> None:
     """Raise a UserError where runs of one world were not tested on the same clips of a dataset."""
     scale, _ = settings(study)
-    first: dict[tuple[str, int], Key] = {}
+    same: dict[tuple[str, int], list[Cell]] = {}
     for key, cell in sorted(study.answers.items()):
-        other = first.setdefault((key.dataset, scale.world_of(key.seed)), key)
-        columns = ("clip", "video", "label")
-        if any(not cell[name].equals(study.answers[other][name]) for name in columns):
-            where = study.place(key.run, key.seed)
-            raise UserError(
-                f"{where}: {key.dataset}: {key.run}, seed {key.seed}, was not tested on the clips of {other.run}, seed "
-                f"{other.seed}: they are of another world, or prepared in another way"
-            )
+        where = f"{study.place(key.run, key.seed)}: {key.dataset} of {key.run}, seed {key.seed}"
+        clips = (cell[name].to_numpy() for name in ("clip", "video", "label"))
+        same.setdefault((key.dataset, scale.world_of(key.seed)), []).append(Cell(where, *clips))
+    for cells in same.values():
+        predictions.require_same_clips(cells, "they are of another world, or prepared in another way")
 
 
 def missing(study: Study, experiments: Experiments) -> list[str]:

@@ -10,16 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from multitrain.analysis.class_map import class_means
-from multitrain.analysis.predictions import matrix, read_predictions
-from multitrain.analysis.runs import read_record
 from multitrain.analysis.spectrum import SPACES, spectra
-from multitrain.analysis.statistics import read_arrays, read_statistics
-from multitrain.analysis.training import thinned
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 from multitrain.packed.study import ANSWERS, Key, Study
 from multitrain.progress import progress
+from multitrain.records.history import NAME as HISTORY
+from multitrain.records.history import read_columns
+from multitrain.records.predictions import matrix, read_predictions
+from multitrain.records.run_record import NAME as RECORD
+from multitrain.records.run_record import has_record, read_record
+from multitrain.records.statistics import read_arrays, read_statistics
 
 DOCUMENTS = ("datasets.csv", "datasets.md", "leakage.csv")  # of the data, made from files that a study leaves at home
 SURVEYS = ("classes.csv", "durations.csv", "missing.csv")
@@ -46,7 +48,7 @@ def collect(
         (run, int(folder.name.removeprefix("seed")))
         for run in experiments.shown_runs()
         for folder in sorted((home / run).glob("seed*"))
-        if folder.name.removeprefix("seed").isdecimal() and (folder / "run.json").is_file()
+        if folder.name.removeprefix("seed").isdecimal() and has_record(folder)
     ]
     wanted = [(run, seed) for run, seed in there if seeds is None or seed in seeds]
     _collect_runs(study, wanted, experiments, scale)
@@ -87,9 +89,9 @@ def _collect_run(study: Study, folder: Path, run: str, seed: int, experiments: E
     """Take up what one run and seed left in its folder."""
     settings = experiments.run(run)
     read_record(folder)
-    _add_texts(study, [(Key(run, seed, name="run.json"), folder / "run.json")])
-    if (path := folder / "history.jsonl").is_file():
-        study.arrays |= {Key(run, seed, name=f"history.{name}"): its for name, its in history(path).items()}
+    _add_texts(study, [(Key(run, seed, name=RECORD), folder / RECORD)])
+    if (path := folder / HISTORY).is_file():
+        study.arrays |= {Key(run, seed, name=f"history.{name}"): its for name, its in read_columns(path).items()}
     statistics = {name: folder / "predictions" / f"{name}.npz" for name in settings.datasets}
     for dataset in settings.datasets:
         if (path := folder / "predictions" / f"{dataset}.parquet").is_file():
@@ -148,24 +150,3 @@ def _same_classes(study: Study, key: Key, classes: tuple[str, ...], path: Path) 
     text = study.texts.setdefault(key, json.dumps(classes, ensure_ascii=False))
     if not classes or tuple(json.loads(text)) != classes:
         raise UserError(f"{path}: its classes of {key.dataset} are not those of the other runs: evaluate the run again")
-
-
-def history(path: Path) -> dict[str, np.ndarray]:
-    """The columns of a history, thinned: `classification.k400` for what stands under classification."""
-    columns: dict[str, list] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        for line in thinned([json.loads(line) for line in lines]):
-            for name, value in line.items():
-                inner = (
-                    {f"{name}.{key}": its for key, its in value.items()} if isinstance(value, dict) else {name: value}
-                )
-                for key, its in inner.items():
-                    columns.setdefault(key, []).append(its)
-        found = {name: np.array(values) for name, values in columns.items()}
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{path}: not a history ({error}): train the run again") from None
-    count = {len(its) for its in found.values()}
-    if len(count) > 1 or any(its.dtype.kind not in "if" for its in found.values()):
-        raise UserError(f"{path}: its lines do not have the same numbers: train the run again")
-    return found

@@ -7,7 +7,7 @@ features.
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,12 +17,16 @@ import pyarrow.parquet as pq
 
 from multitrain.analysis.class_map import FORMAT
 from multitrain.analysis.spectrum import EIGENVALUES
-from multitrain.analysis.statistics import REDUCED
+from multitrain.common.json_files import write_json
 from multitrain.config import Scale
 from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.packed.study import Key, Study
 from multitrain.progress import progress
+from multitrain.records.history import NAME as HISTORY
+from multitrain.records.history import write_columns as write_history_columns
+from multitrain.records.predictions import write_columns
+from multitrain.records.statistics import REDUCED, write_arrays
 
 Classes = Callable[[str], list[str]]  # names of a dataset, in the world of a run
 MARK = "packed.json"  # in the folder of the runs: they are unpacked, and may be replaced
@@ -38,7 +42,7 @@ def unpack(study: Study, out: Path, scale: Scale) -> None:
     if runs.exists() and not (runs / MARK).is_file():
         raise UserError(f"{runs}: there are trained runs already: name another folder for what is rendered")
     shutil.rmtree(runs, ignore_errors=True)
-    _text(runs / MARK, json.dumps({"study": str(study.where), "seeds": study.seeds()}) + "\n")
+    write_json(runs / MARK, {"study": str(study.where), "seeds": study.seeds()}, indent=None)
     for key, text in study.texts.items():
         if path := _place(key, out, study.scale):
             _text(path, text)
@@ -74,10 +78,10 @@ def _unpack_run(study: Study, run: str, seed: int, folder: Path, classes: Classe
         key.name.removeprefix("history."): array for key, array in its.items() if key.name.startswith("history.")
     }
     if columns:
-        _text(folder / "history.jsonl", "".join(f"{json.dumps(line)}\n" for line in _lines(columns)))
+        write_history_columns(folder / HISTORY, columns)
     spaces = {key.name: array for key, array in its.items() if key.name.startswith(("eigenvalues.", "views."))}
     if spaces:
-        _arrays(folder / EIGENVALUES, spaces)
+        write_arrays(folder / EIGENVALUES, spaces)
     for dataset in sorted({key.dataset for key in its if key.dataset}):
         arrays = {key.name: array for key, array in its.items() if key.dataset == dataset}
         _unpack_arrays(arrays, dataset, folder, classes)
@@ -85,8 +89,7 @@ def _unpack_run(study: Study, run: str, seed: int, folder: Path, classes: Classe
         if (key.run, key.seed) == (run, seed):
             names = {"clip": "clip_id", "video": "video_id"}
             renamed = table.rename_columns([names.get(name, name) for name in table.column_names])
-            its_classes = json.dumps(classes(key.dataset))
-            _table(folder / "predictions" / f"{key.dataset}.parquet", renamed, classes=its_classes)
+            write_columns(folder / "predictions" / f"{key.dataset}.parquet", renamed, classes(key.dataset))
 
 
 def _unpack_arrays(arrays: dict[str, np.ndarray], dataset: str, folder: Path, of: Classes) -> None:
@@ -96,38 +99,17 @@ def _unpack_arrays(arrays: dict[str, np.ndarray], dataset: str, folder: Path, of
     if rest:
         heads = [name.removeprefix("logit_std.") for name in rest if name.startswith("logit_std.")]
         classes = {f"classes.{name}": np.array(of(name)) for name in heads}
-        _arrays(folder / "predictions" / f"{dataset}.npz", {**rest, **classes, REDUCED: np.array(1)})
+        write_arrays(folder / "predictions" / f"{dataset}.npz", {**rest, **classes, REDUCED: np.array(1)})
     if means:
         labels = means["class_mean.label"]
         columns = {"label": labels, "class": [of(dataset)[label] for label in labels]}
         columns |= {"clips": means["class_mean.clips"], "z": list(means["class_mean.z"])}
-        said = json.dumps({"format": FORMAT, "dataset": dataset})
-        _table(folder / "features" / f"{dataset}.parquet", pa.table(columns), multitrain=said)
+        table = pa.table(columns).replace_schema_metadata(
+            {"multitrain": json.dumps({"format": FORMAT, "dataset": dataset})}
+        )
+        with atomic(folder / "features" / f"{dataset}.parquet") as temporary:
+            pq.write_table(table, temporary)
 
 
 def _classes(study: Study, name: str, dataset: str) -> list[str]:
     return json.loads(study.texts.get(Key(dataset=dataset, name=name), "[]"))
-
-
-def _arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with atomic(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays)
-
-
-def _table(path: Path, table: pa.Table, **metadata: str) -> None:
-    with atomic(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary)
-
-
-def _lines(columns: dict[str, np.ndarray]) -> Iterator[dict]:
-    """The lines of a history again, nested as they were."""
-    lists = {name: array.tolist() for name, array in columns.items()}
-    for index in range(len(next(iter(lists.values())))):
-        line: dict = {}
-        for name, values in lists.items():
-            outer, _, inner = name.partition(".")
-            if inner:
-                line.setdefault(outer, {})[inner] = values[index]
-            else:
-                line[outer] = values[index]
-        yield line

@@ -3,11 +3,10 @@
 Of a fraction of a dataset `clips` counts its clips, and a further column those of the videos that were not drawn.
 """
 
-import csv
 from collections import Counter
 from pathlib import Path
 
-from multitrain.files import atomic
+from multitrain.common.csv_files import write_csv
 from multitrain.sources.publication import Publication
 
 NAME = "annotated.csv"
@@ -19,11 +18,8 @@ def write_annotated(path: Path, publication: Publication, left_out: Counter | No
     Where videos were `left_out` (clips by split), their clips are in a third column, `not_in_fraction`.
     """
     counts = Counter(clip.publisher_split for clip in (*publication.clips, *publication.missing))
-    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        if not left_out:
-            writer.writerow(["publisher_split", "clips"])
-            writer.writerows(sorted(counts.items()))
-            return
-        writer.writerow(["publisher_split", "clips", "not_in_fraction"])
-        writer.writerows([word, counts[word], left_out[word]] for word in sorted({*counts, *left_out}))
+    if not left_out:
+        write_csv(path, ("publisher_split", "clips"), sorted(counts.items()))
+        return
+    rows = ([word, counts[word], left_out[word]] for word in sorted({*counts, *left_out}))
+    write_csv(path, ("publisher_split", "clips", "not_in_fraction"), rows)

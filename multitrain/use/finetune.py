@@ -1,6 +1,5 @@
 """A trained backbone on one's own folder of videos: prepared, trained by the engine or on its features, and scored."""
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from multitrain.model.card import Card, Frames, Origin, assumed_card, make_card
 from multitrain.model.network import Network
 from multitrain.names import shown
 from multitrain.recipes import Recipe
+from multitrain.records.run_record import read_record
 from multitrain.sources import folder as sorted_folder
 from multitrain.sources.prepare import prepare
 from multitrain.sources.roles import require_prepared
@@ -170,7 +170,7 @@ def _complete(job: Tuning, start: Network, card: Card, choices: Choices) -> None
     path = job.folder / "model.pt"
     tuned = load_network(path)
     own = make_card({choices.name: job.scale.dataset(choices.name)})
-    record = json.loads((job.folder / "run.json").read_text())
+    record = read_record(job.folder, "steps", "code")
     origin = Origin(run=NAME, scale=NAME, seed=job.seed, steps=record["steps"], code=record["code"])
     if not (choices.freeze or choices.keep):
         save_network(path, tuned, own.model_copy(update={"origin": origin}))

@@ -1,6 +1,5 @@
 """What a fine-tuning came to: a short report of the clips that were held out."""
 
-import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -13,6 +12,7 @@ from multitrain.data.manifest import Manifest
 from multitrain.files import atomic
 from multitrain.markup import line, markdown
 from multitrain.ranks import answers, ranks, top
+from multitrain.records.run_record import read_record
 from multitrain.sources.folder import NO_VIDEO, OTHER_CLASS
 
 LEVEL = 1.959964  # standard deviations of a normal distribution that 95 % lie within
@@ -30,7 +30,7 @@ def wilson(right: int, count: int) -> tuple[float, float]:
 
 def write_report(out: Path, name: str, manifest: Manifest) -> str:
     """Write report.md into `out` and return its text."""
-    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    record = read_record(out, "settings", "steps", "seed")
     train, missing = manifest.split("train"), pd.read_csv(manifest.folder / "missing.csv", keep_default_na=False)
     scored = len(manifest.split("test"))
     lines = [f"# {len(manifest.classes)} classes, {len(train)} videos to train on, {scored} to score", ""]

@@ -6,7 +6,6 @@ neither a rate nor a number of epochs to choose.
 
 import hashlib
 import importlib.metadata
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,10 +23,12 @@ from multitrain.engine.checkpoint import ResumePoint, read_state, save_network
 from multitrain.engine.preemption import Preempted, StopRequest
 from multitrain.engine.setup import Job, build_network, init_record
 from multitrain.errors import UserError
-from multitrain.files import atomic
 from multitrain.model.network import Network, normalise
 from multitrain.model.storage import finite
 from multitrain.progress import progress
+from multitrain.records.history import NAME as HISTORY
+from multitrain.records.history import write_history
+from multitrain.records.run_record import RunRecord, write_record
 
 VIEWS = Views(temporal=2, spatial=1)  # of a training clip: two moments of it, where it is long enough
 SECONDS = 10.0  # between two savings, of features as of weights: a fine-tuning may be over in a minute
@@ -47,9 +48,8 @@ def train_head(job: Job, device: torch.device, workers: int = 0) -> None:
     labels = torch.tensor(source.columns["label"].to_pylist())
     decay = choose_decay(z, labels, lambda: build_network(job, {name: source.classes}).heads[name])
     history = fit(network.heads[name], z, labels, decay, STEPS)
-    with atomic(job.folder / "history.jsonl") as temporary:
-        temporary.write_text("".join(f"{json.dumps(line)}\n" for line in history))
-    record = {
+    write_history(job.folder / HISTORY, history)
+    record: RunRecord = {
         "run": job.name,
         "scale": job.scale.name,
         "seed": job.seed,
@@ -63,8 +63,7 @@ def train_head(job: Job, device: torch.device, workers: int = 0) -> None:
         "code": code_hash(),
         "versions": {package: importlib.metadata.version(package) for package in ("torch", "av")},
     }
-    with atomic(job.folder / "run.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n")
+    write_record(job.folder, record)
     save_network(job.folder / "model.pt", network)
 
 

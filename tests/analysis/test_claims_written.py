@@ -48,7 +48,7 @@ def test_methods_on_different_clips_are_not_compared(results):
     path = results.folder / "mit_baseline" / "seed0" / "predictions" / "mit.parquet"
     table = pq.read_table(path)
     pq.write_table(table.slice(0, 100), path)
-    with pytest.raises(UserError, match=r"mit.parquet: not the clips of .*mit.parquet: evaluate both runs"):
+    with pytest.raises(UserError, match=r"mit.parquet: not the clips of .*mit.parquet: evaluate both on"):
         write(results)
     others = table.set_column(0, "clip_id", pa.array([f"other{i}" for i in range(CLIPS)]))
     pq.write_table(others, path)
@@ -75,7 +75,7 @@ def test_seeds_that_differ_in_projections_are_not_joined(results):
     ("path", "content", "message"),
     [
         ("mit_baseline/seed0/run.json", None, r"run.json: no such file: `multitrain train` writes it"),
-        ("mit_baseline/seed0/run.json", "[]", r"run.json: not the record of a run: train it again"),
+        ("mit_baseline/seed0/run.json", "[]", r"run.json: not the record of a run .*: train the run again"),
         ("mit_baseline/seed0/run.json", '{"code": "a"}', r"run.json: not the record of a run"),
         ("mit_baseline/seed0/predictions/mit.parquet", None, r"mit.parquet: no such predictions"),
     ],

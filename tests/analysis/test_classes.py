@@ -133,5 +133,5 @@ def test_the_record_must_say_whether_the_data_are_synthetic(results):
     add(results, "k400_baseline", "11", "01")
     add(results, "multitrain", "11", "01")
     (results.folder / "multitrain" / "seed0" / "run.json").write_text("{}")
-    with pytest.raises(UserError, match=r"multitrain/seed0/run.json: does not say whether its data are synthetic"):
+    with pytest.raises(UserError, match=r"multitrain/seed0/run.json: not the record of a run .synthetic: "):
         write(results)

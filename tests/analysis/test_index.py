@@ -174,7 +174,7 @@ def test_what_is_not_there_is_named(scale, experiments, made, name):
         ("claims.csv", None, "claims.csv: no such file"),
         ("claims.csv", "claim,text\n", "claims.csv: no column 'section'"),
         ("table1.csv", "source\nours\n", "table1.csv: no column 'method'"),
-        ("runs/ci/vanilla/seed0/run.json", "{}", "run.json: no complete record"),
+        ("runs/ci/vanilla/seed0/run.json", "{}", "run.json: not the record of a run .synthetic: "),
         ("runs/ci/vanilla/seed0/run.json", "[", "run.json: not valid JSON"),
         ("runs/ci/flops.json", "[{}]", "flops.json: not the costs"),
         ("datasets/ci/mit/classes.csv", "class,train,val,test\na,x,1,1\n", "mit: a count is no number"),

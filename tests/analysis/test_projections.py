@@ -128,7 +128,7 @@ def test_what_a_run_lacks_is_one_message_and_leaves_no_table(results):
     with pytest.raises(UserError, match=r"multitrain/seed0/predictions/mit.npz: no such statistics"):
         write(results, "multitrain")
     (folder / "run.json").write_text(json.dumps({"synthetic": "perhaps"}))
-    with pytest.raises(UserError, match=r"run.json: does not say whether"):
+    with pytest.raises(UserError, match=r"run.json: not the record of a run .synthetic: "):
         write(results, "multitrain")
     assert not list(results.root.glob("*projections*"))
 

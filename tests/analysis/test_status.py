@@ -51,7 +51,7 @@ def finish(results, run: str, ranks: dict[str, list[int]], seed: int = 0, **reco
     folder = results.add(run, ranks, seed)
     known = {"steps": 120, "seconds": 754.0, "starts": 3, "code": code_hash()}
     about = json.loads((folder / "run.json").read_text()) | known | record
-    (folder / "run.json").write_text(json.dumps(about))
+    (folder / "run.json").write_text(json.dumps({key: value for key, value in about.items() if value is not None}))
     (folder / "model.pt").touch()
     return folder
 
@@ -233,12 +233,14 @@ def test_a_damaged_status_is_a_cell(results, content):
     assert "status.json" in printed(results, 80) and "status.json" in printed(results, 160)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"synthetic": 3}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"synthetic": 3}', b'{"synthetic": true, "steps": "many"}', b"\xff"]
+)
 def test_a_damaged_record_is_a_cell(results, content):
     folder = finish(results, "multitrain", {"k400": [0]})
     (folder / "run.json").write_bytes(content)
     assert of(results, "multitrain") == RunStatus("multitrain", 0, "waiting", damaged=("run.json",))
-    (folder / "run.json").write_text(json.dumps({"synthetic": True, "steps": "many", "seconds": None, "starts": []}))
+    (folder / "run.json").write_text(json.dumps({"synthetic": True}))
     found = of(results, "multitrain")
     assert (found.state, found.steps, found.seconds, found.starts) == ("finished", None, None, None)
 

@@ -11,10 +11,11 @@ import pytest
 
 from multitrain.analysis import terminal
 from multitrain.analysis.latex import escape
-from multitrain.analysis.runs import ranges, read_record
+from multitrain.analysis.runs import ranges
 from multitrain.analysis.tables import COLUMNS, epochs, processor_text, published_rows, rounded, write_table
 from multitrain.configfile import load_scale
 from multitrain.errors import UserError
+from multitrain.records.run_record import read_record
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
 PAPER_ROWS, RELEASE_ROWS = 40, 3

@@ -7,9 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from multitrain.analysis.runs import method_names
-from multitrain.analysis.training import MOST, thinned, write_training
+from multitrain.analysis.training import write_training
 from multitrain.errors import UserError
 from multitrain.experiments import Row
+from multitrain.records.history import MOST, thinned
 
 PAIRS = {"multitrain": ("k400", "mit"), "multitrain_k700": ("k700", "mit"), "vanilla": ("k400", "mit")}
 
@@ -136,7 +137,7 @@ def test_missing_and_empty_histories_are_named(joint):
 
 def test_a_record_without_clips_is_named(joint):
     (joint.folder / "vanilla" / "seed0" / "run.json").write_text('{"synthetic": true, "datasets": {"k400": {}}}')
-    with pytest.raises(UserError, match=r"vanilla/seed0/run.json: no number of clips"):
+    with pytest.raises(UserError, match=r"vanilla/seed0/run.json: not the record of a run .datasets.k400.clips: "):
         write(joint)
 
 

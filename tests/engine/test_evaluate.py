@@ -12,7 +12,7 @@ from multitrain.data.clips import Source, ViewClips, view_indices
 from multitrain.data.loader import view_batches
 from multitrain.engine.checkpoint import load_network
 from multitrain.engine.evaluate import evaluate, view_scores
-from multitrain.engine.statistics import Moments
+from multitrain.engine.moments import Moments
 from multitrain.engine.train import train
 from multitrain.errors import UserError
 from multitrain.model.network import Output, normalise

@@ -17,6 +17,7 @@ from multitrain.engine.preemption import Preempted
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.errors import UserError
+from multitrain.records import run_status as run_status_file
 
 
 class Killed(BaseException):
@@ -198,14 +199,10 @@ def test_the_status_is_not_written_at_every_step(job, monkeypatch):
 
 
 def test_a_status_that_cannot_be_written_stops_nothing(job, monkeypatch, capsys):
-    original = module.atomic
+    def full(*said, **how):
+        raise OSError(28, "No space left on device")
 
-    def full(path):
-        if path.name == "status.json":
-            raise OSError(28, "No space left on device")
-        return original(path)
-
-    monkeypatch.setattr(module, "atomic", full)
+    monkeypatch.setattr(run_status_file, "write_json", full)
     with Log(job, 4, 0, 1) as log:
         work(log, 0, 4)
     assert history(job) == undisturbed(job, 4, 1)

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import yaml
 
 from multitrain.analysis.class_map import FORMAT
-from multitrain.analysis.training import MOST
 from multitrain.cli import packed_commands
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.experiments import Experiments, Row, Run
+from multitrain.records.history import MOST
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"

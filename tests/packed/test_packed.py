@@ -10,10 +10,10 @@ import pytest
 
 from multitrain.analysis.index import links
 from multitrain.analysis.outputs import ANALYSES, FIGURES
-from multitrain.analysis.training import MOST
 from multitrain.cli import packed_commands, result_commands
 from multitrain.packed.study import read_study
 from multitrain.packed.unpack import unpack
+from multitrain.records.history import MOST
 from tests.packed.made import CLIPS, CONFIG, PUBLISHED, SCALE, SHIPPED, make, pack
 
 READERS = ["projections", "classes", "spectrum", "training", "class_means", "study"]  # quick

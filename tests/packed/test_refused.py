@@ -122,7 +122,7 @@ def test_runs_tested_on_other_clips_are_refused(folders, config, tmp_path):
     table = pq.read_table(path)
     pq.write_table(table.set_column(5, "video_id", pa.array(["other"] * len(table))), path)
     with pytest.raises(
-        UserError, match=r"mit: multitrain, seed 1, was not tested on the clips of mit_baseline, seed 0: "
+        UserError, match=r"mit of multitrain, seed 1: not the clips of .*: mit of mit_baseline, seed 0: "
     ):
         pack(folders, config, tmp_path / "out.parquet")
 
@@ -190,7 +190,7 @@ def test_nothing_is_unpacked_outside_the_folder(packed, tmp_path, key):
 @pytest.mark.parametrize(
     ("key", "text", "told"),
     [
-        (Key("multitrain", 0, name="run.json"), "[1]", r"run multitrain, seed 0: run.json is no record of a run"),
+        (Key("multitrain", 0, name="run.json"), "[1]", r"run multitrain, seed 0: run.json: not the record of a run"),
         (Key(name="config/experiments.yaml"), "a: [", r"config/experiments.yaml: not valid YAML"),
         (Key(name="config/experiments.yaml"), "runs: 3", r"config/experiments.yaml: runs: "),
         (Key(name="config/scales/ci.yaml"), None, r"lacks config/scales/ci.yaml: pack the study again"),

@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from multitrain.analysis.contrasts import estimate_over_worlds
-from multitrain.analysis.predictions import read_predictions
 from multitrain.cli import result_commands
 from multitrain.configfile import load_scale
 from multitrain.errors import UserError
 from multitrain.packed.study import read_study
 from multitrain.packed.unpack import unpack
 from multitrain.ranks import top
+from multitrain.records.predictions import read_predictions
 from tests.packed import made
 from tests.packed.made import CONFIG, PUBLISHED, pack, settings
 from tests.packed.test_packed import READERS, analysed

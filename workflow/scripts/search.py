@@ -26,8 +26,7 @@ import pyarrow.parquet as pq
 import torch
 
 from multitrain.analysis.measured import COLUMNS, PLATEAU
-from multitrain.analysis.spectrum import spectrum
-from multitrain.analysis.statistics import pooled, read_statistics
+from multitrain.analysis.spectrum import pooled, spectrum
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.engine.evaluate import evaluate
 from multitrain.engine.setup import Job
@@ -38,6 +37,7 @@ from multitrain.files import atomic
 from multitrain.locks import owned
 from multitrain.ranks import ranks, top
 from multitrain.recipes import Recipe
+from multitrain.records.statistics import read_statistics
 
 JOINT, SINGLE = ["rate=1e-3,2e-3,4e-3,8e-3"], ["rate=5e-4,1e-3,2e-3,4e-3"]
 GRIDS = {  # the first stage of docs/reference/design.md: as many trainings for every row

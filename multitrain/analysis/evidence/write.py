@@ -1,6 +1,5 @@
 """evidence.csv: an answer for each claim that other records than accuracies answer."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +9,9 @@ from multitrain.analysis.evidence.records import Records
 from multitrain.analysis.runs import yes_no
 from multitrain.answered import Answered
 from multitrain.claims import Claims
+from multitrain.common.csv_files import write_csv
 from multitrain.config import Scale
 from multitrain.experiments import Experiments
-from multitrain.files import atomic
 
 KINDS: dict[str, Callable[[Answered, Records], Answer]] = {
     "test_cost": costs.test_cost,
@@ -35,10 +34,7 @@ def write_evidence(
     """Write <results>/evidence.csv: a row a claim and part of `answered` in claims.yaml."""
     records = Records(scale, experiments, claims, seeds, results, published)
     rows = [row for name, claim in claims.answered.items() for row in _rows(name, claim, records)]
-    with atomic(results / FILE) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(results / FILE, COLUMNS, rows)
 
 
 def _rows(name: str, claim: Answered, records: Records) -> list[dict[str, str]]:

@@ -1,18 +1,16 @@
-"""What a network says of many clips together: moments of its features and logits, and its projections.
+"""Mean and covariance of a network's features and logits over many clips, batch by batch.
 
 A clip's scores say nothing about the embedding's spectrum or a logit's scale, and the features of all clips would be
 gigabytes at the paper's scale; means and covariances are enough, and those of several datasets can be pooled.
 """
-
-from pathlib import Path
 
 import numpy as np
 import torch
 from einops import einsum
 from torch import Tensor
 
-from multitrain.files import atomic
 from multitrain.model.network import Network, Output
+from multitrain.records.statistics import Statistics
 
 
 class Moments:
@@ -43,7 +41,7 @@ class Moments:
         return (spread / max(self.count - 1, 1)).cpu().numpy()
 
 
-class Statistics:
+class NetworkMoments:
     """Moments over every view of the clips of one dataset k, and the projections into k."""
 
     def __init__(self, network: Network, dataset: str):
@@ -59,27 +57,19 @@ class Statistics:
         for name, logits in output.logits.items():
             self.logits[name].add(logits)
 
-    def write(self, path: Path) -> None:
-        """Write an .npz of plain arrays; C_k classes, D features, d dimensions of the embedding.
-
-        views (): how many were seen; features_mean (D,), features_covariance (D, D): z; embedding_mean (d,) and
-        embedding_covariance (d, d): z', where there is an expander; logit_std.SOURCE (C_source,): of every head's Y
-        on these views; projection.SOURCE (C_k, C_source): W of Eq. 4, where there are projections; classes.SOURCE
-        (C_source,): class names of every head.
-        """
-        found = {
-            "views": np.int64(self.features.count),
-            "features_mean": self.features.mean(),
-            "features_covariance": self.features.covariance(),
-        }
-        if self.network.spec.expander:
-            found["embedding_mean"] = self.embedding.mean()
-            found["embedding_covariance"] = self.embedding.covariance()
-        for name, moments in self.logits.items():
-            found[f"logit_std.{name}"] = np.sqrt(np.diagonal(moments.covariance()).clip(0))
-            found[f"classes.{name}"] = np.array(self.network.spec.classes[name])
-        for (source, target), weight in self.network.projections.weights().items():
-            if target == self.dataset:
-                found[f"projection.{source}"] = weight.detach().cpu().numpy()
-        with atomic(path) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **found)
+    def statistics(self) -> Statistics:
+        """Of all views so far; a logit's standard deviation is that of every head's Y on these views."""
+        embedding = self.embedding if self.network.spec.expander else None
+        weights = self.network.projections.weights().items()
+        return Statistics(
+            views=self.features.count,
+            features_mean=self.features.mean(),
+            features_covariance=self.features.covariance(),
+            embedding_mean=embedding and embedding.mean(),
+            embedding_covariance=embedding and embedding.covariance(),
+            logit_std={name: np.sqrt(np.diagonal(its.covariance()).clip(0)) for name, its in self.logits.items()},
+            projections={
+                source: weight.detach().cpu().numpy() for (source, target), weight in weights if target == self.dataset
+            },
+            classes={name: tuple(self.network.spec.classes[name]) for name in self.logits},
+        )

@@ -1,15 +1,21 @@
-"""Moments and projections that evaluation leaves beside the predictions, and moments of several datasets together."""
+"""Statistics of a run on the clips of one split (predictions/<dataset>.npz): moments, scales of logits, projections.
+
+Arrays of the file, for C_k classes, D features, d dimensions of the embedding: views (); features_mean (D,) and
+features_covariance (D, D); embedding_mean (d,) and embedding_covariance (d, d), where there is an expander;
+logit_std.SOURCE (C_source,) and classes.SOURCE (C_source,) of every head; projection.SOURCE (C_k, C_source), where
+there are projections into k.
+"""
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from multitrain.errors import UserError
+from multitrain.files import atomic
 
 REQUIRED = ("views", "features_mean", "features_covariance")
 REDUCED = "reduced"  # in the statistics of a packed study: without moments, of which its runs have the eigenvalues
@@ -19,7 +25,7 @@ DAMAGED = (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, z
 
 @dataclass(frozen=True)
 class Statistics:
-    """What one run says of the test clips of one dataset k; C_k classes, D features, d dimensions of the embedding."""
+    """Of one run, on the views of clips of one dataset k."""
 
     views: int  # how many views of clips the moments are over
     features_mean: np.ndarray | None  # (D,), of z; None in a packed study, as all moments
@@ -29,6 +35,16 @@ class Statistics:
     logit_std: dict[str, np.ndarray]  # source -> (C_source,), of every head's logits on the clips of k
     projections: dict[str, np.ndarray]  # source -> (C_k, C_source), W of Eq. 4 into k
     classes: dict[str, tuple[str, ...]]  # source -> class names, of every head
+
+
+def write_statistics(path: Path, found: Statistics) -> None:
+    """Write the arrays of an .npz file, without those that are None."""
+    moments = ("features_mean", "features_covariance", "embedding_mean", "embedding_covariance")
+    arrays = {"views": np.int64(found.views), **{name: getattr(found, name) for name in moments}}
+    for name, deviations in found.logit_std.items():
+        arrays |= {f"logit_std.{name}": deviations, f"classes.{name}": np.array(found.classes[name])}
+    arrays |= {f"projection.{name}": weight for name, weight in found.projections.items()}
+    write_arrays(path, {name: array for name, array in arrays.items() if array is not None})
 
 
 def read_statistics(path: Path) -> Statistics:
@@ -55,29 +71,10 @@ def read_statistics(path: Path) -> Statistics:
     return found
 
 
-def pooled(
-    statistics: Sequence[Statistics], of: Literal["features", "embedding"]
-) -> tuple[int, np.ndarray, np.ndarray]:
-    """Count, mean (D,) and unbiased covariance (D, D) of the views of several datasets together.
-
-    Exactly the moments of all their rows in one table, by the law of total covariance: the spread within datasets plus
-    that of their means.
-    """
-    if not statistics:
-        raise UserError("no statistics to pool: a run needs at least one dataset")
-    means = [getattr(each, f"{of}_mean") for each in statistics]
-    covariances = [getattr(each, f"{of}_covariance") for each in statistics]
-    if any(mean is None for mean in means):
-        raise UserError(f"no {of} in some of the statistics: the run has no expander, or its study was packed")
-    if len({mean.shape for mean in means}) > 1:
-        raise UserError(f"{of} of {sorted({len(mean) for mean in means})} dimensions: not of one run")
-    counts = np.array([each.views for each in statistics])
-    total = int(counts.sum())
-    mean = counts @ np.stack(means) / total  # (D,)
-    spread = np.zeros((len(mean), len(mean)))
-    for count, its_mean, covariance in zip(counts, means, covariances, strict=True):
-        spread += (count - 1) * covariance + count * np.outer(its_mean - mean, its_mean - mean)
-    return total, mean, spread / max(total - 1, 1)
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an .npz file."""
+    with atomic(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

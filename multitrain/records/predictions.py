@@ -1,8 +1,13 @@
-"""What runs leave behind for analysis: predictions, a record and the scale's costs."""
+"""Predictions of a run on the clips of one split (predictions/<dataset>.parquet): a row a clip.
+
+A packed study keeps the rank of a clip's own class in place of its scores; both forms are read alike.
+"""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +15,42 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from multitrain.errors import UserError
+from multitrain.files import atomic
 from multitrain.ranks import ranks
 
+SCHEMA = pa.schema(
+    [
+        pa.field("clip_id", pa.string(), nullable=False),
+        pa.field("label", pa.int32(), nullable=False),
+        pa.field("scores", pa.list_(pa.float32()), nullable=False),  # softmax of Y_k, mean over views
+        pa.field("scores_projected", pa.list_(pa.float32())),  # the same of Y'_k (Eq. 4); null without projections
+        pa.field("views", pa.int16(), nullable=False),
+        pa.field("video_id", pa.string(), nullable=False),  # the manifest's; clips cut from one video share it
+    ]
+)
 TAKEN = ("clip_id", "video_id", "label")
 FORMS = {"scores": "rank", "scores_projected": "rank_projected"}  # by Y_k and by Y'_k; a packed study has ranks alone
+SAME_MANIFEST = "evaluate both on the same manifest"
+
+
+class Tested(Protocol):
+    """Results of one or more seeds of a run on N clips."""
+
+    @property
+    def path(self) -> Path | str: ...
+    @property
+    def clip_ids(self) -> np.ndarray: ...  # (N,)
+    @property
+    def videos(self) -> np.ndarray: ...  # (N,), the video that each clip is cut from
+    @property
+    def labels(self) -> np.ndarray: ...  # (N,)
+
+
+class TestedForms(Tested, Protocol):
+    """Such results by Y_k and, where the run has an added projection, by Y'_k."""
+
+    @property
+    def projected(self) -> np.ndarray | None: ...
 
 
 @dataclass(frozen=True)
@@ -27,6 +64,44 @@ class Predictions:
     rank: np.ndarray  # (N,), of the own class by Y_k, the dataset's own head; 0 for the best
     projected: np.ndarray | None  # (N,), the same by Eq. 4's sum, Y'_k; None where the run has no added projection
     classes: tuple[str, ...] = ()  # names by label; empty where the file has none
+
+
+def write_predictions(path: Path, rows: Iterable[Sequence[object]], classes: Sequence[str]) -> None:
+    """Write rows of the columns of SCHEMA; the class names by label go into the file's metadata."""
+    columns = [dict(zip(SCHEMA.names, row, strict=True)) for row in rows]
+    write_columns(path, pa.Table.from_pylist(columns, schema=SCHEMA), classes)
+
+
+def write_columns(path: Path, table: pa.Table, classes: Sequence[str]) -> None:
+    """Write columns as they are, those of SCHEMA or the ranks of a packed study."""
+    with atomic(path) as temporary:
+        pq.write_table(table.replace_schema_metadata({"classes": json.dumps(classes)}), temporary)
+
+
+def require_same_clips(results: Sequence[Tested], cure: str = SAME_MANIFEST) -> None:
+    """Check that results are of the same clips in the same order, as a paired comparison takes them.
+
+    Raises:
+        UserError: two are not; it names both.
+    """
+    for other in results[1:]:
+        first = results[0]
+        pairs = ((getattr(each, name) for each in (first, other)) for name in ("clip_ids", "videos", "labels"))
+        if not all(np.array_equal(*pair) for pair in pairs):
+            raise UserError(f"{other.path}: not the clips of {first.path}: {cure}")
+
+
+def require_same_forms(results: Sequence[TestedForms]) -> None:
+    """Check that results are of the same clips, and all or none of them by Y'_k as well.
+
+    Raises:
+        UserError: two are not; it names both.
+    """
+    require_same_clips(results)
+    for other in results[1:]:
+        first = results[0]
+        if (first.projected is None) != (other.projected is None):
+            raise UserError(f"{other.path}: unlike {first.path} as to projections: train and evaluate both again")
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -92,16 +167,6 @@ def _classes(path: Path, table: pa.Table) -> tuple[str, ...]:
     ):
         raise UserError(f"{path}: its class names are not {scored} texts: evaluate the run again")
     return tuple(names)
-
-
-def read_json(path: Path, what: str) -> object:
-    """The content of a JSON file that another command wrote, or a UserError."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file: {what} writes it") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}): {what} writes it anew") from None
 
 
 def matrix(path: Path, column: pa.ChunkedArray) -> np.ndarray:

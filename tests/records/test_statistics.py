@@ -1,14 +1,12 @@
-"""Reading what evaluation leaves, and pooling moments: against the moments of all rows in one table."""
+"""Statistics of an evaluation: read as they are, or refused with the file and what is wrong with it."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from multitrain.analysis.statistics import Statistics, pooled, read_statistics
 from multitrain.errors import UserError
+from multitrain.records.statistics import read_statistics
 
 CLASSES = {"mit": ["bending", "clapping"], "k400": ["a", "b", "c"]}
 
@@ -33,11 +31,6 @@ def arrays(**changes: object) -> dict[str, object]:
 def write(folder: Path, **changes: object) -> Path:
     np.savez(folder / "mit.npz", **arrays(**changes))
     return folder / "mit.npz"
-
-
-def moments(rows: np.ndarray) -> Statistics:
-    covariance = np.cov(rows, rowvar=False) if len(rows) > 1 else np.zeros(2 * rows.shape[1:])
-    return Statistics(len(rows), rows.mean(0), covariance.reshape(2 * rows.shape[1:]), None, None, {}, {}, {})
 
 
 def test_everything_in_the_file_is_read_as_it_is(tmp_path):
@@ -105,37 +98,3 @@ def test_a_missing_or_damaged_file_is_one_message(tmp_path):
     path.write_bytes((tmp_path / "plain.npy").read_bytes())
     with pytest.raises(UserError, match="not a readable statistics file"):
         read_statistics(path)
-
-
-@settings(max_examples=50)
-@given(
-    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4).filter(lambda sizes: sum(sizes) > 1),
-    dimensions=st.integers(1, 4),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_pooled_moments_are_those_of_all_rows_in_one_table(sizes, dimensions, seed):
-    rng = np.random.default_rng(seed)
-    parts = [rng.normal(rng.normal(0, 5), rng.uniform(0.1, 3), size=(size, dimensions)) for size in sizes]
-    rows = np.concatenate(parts)
-    count, mean, covariance = pooled([moments(part) for part in parts], "features")
-    assert count == len(rows)
-    np.testing.assert_allclose(mean, rows.mean(0), atol=1e-12)
-    np.testing.assert_allclose(covariance, np.cov(rows, rowvar=False).reshape(covariance.shape), atol=1e-10)
-
-
-def test_the_embedding_is_pooled_by_its_own_moments(tmp_path):
-    found = read_statistics(write(tmp_path))
-    count, mean, covariance = pooled([found, found], "embedding")
-    assert count == 8
-    assert mean.tolist() == [0, 0]
-    np.testing.assert_allclose(covariance, np.eye(2) * 6 / 7)  # 2 x (4 - 1) over 8 - 1
-
-
-def test_what_cannot_be_pooled_says_why():
-    one = moments(np.random.default_rng(0).normal(size=(5, 3)))
-    with pytest.raises(UserError, match="no expander"):
-        pooled([one], "embedding")
-    with pytest.raises(UserError, match="not of one run"):
-        pooled([one, moments(np.zeros((4, 2)))], "features")
-    with pytest.raises(UserError, match="no statistics"):
-        pooled([], "features")

@@ -1,0 +1,25 @@
+"""TensorBoard event files of a training; the package is optional and imported on demand."""
+
+from pathlib import Path
+
+
+class Events:
+    """A writer of scalars by step."""
+
+    def __init__(self, folder: Path, done: int):
+        """What an earlier start wrote of steps from `done` on is hidden."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer = SummaryWriter(str(folder), purge_step=done)
+
+    def add(self, values: dict, step: int) -> None:
+        """Numbers by name, or by two names; without None and the step itself."""
+        for name, value in values.items():
+            if isinstance(value, dict):
+                for key, number in value.items():
+                    self.writer.add_scalar(f"{name}/{key}", number, step)
+            elif name != "step" and value is not None:
+                self.writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self.writer.close()

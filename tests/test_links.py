@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 NAMED = re.compile(r"(?<![\w/.-])docs/[\w./-]*\w")
+CODE = re.compile(r"(?<![\w/.-])(?:multitrain|workflow|dev|tests|slurm)/[\w./*-]*\w")
 BUILT = ("docs/example/notebooks/",)  # pages as nbconvert wrote them
 
 
@@ -61,3 +62,12 @@ def test_the_index_has_every_page():
     linked = {(ROOT / "docs" / link.partition("#")[0]).resolve() for link in LINK.findall(index)}
     pages = {path for path in MARKDOWN if path.is_relative_to(ROOT / "docs") and path.parent.name != "example"}
     assert sorted(pages - linked - {ROOT / "docs/index.md"}) == []
+
+
+def test_every_path_into_the_code_that_a_page_names_exists():
+    missing = set()
+    for page in MARKDOWN:
+        for found in CODE.findall(page.read_text(encoding="utf-8")):
+            if not (ROOT / found).exists() and not any(ROOT.glob(found)):
+                missing.add(f"{page.relative_to(ROOT).as_posix()}: {found}")
+    assert sorted(missing) == []

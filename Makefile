@@ -86,10 +86,11 @@ test-slow: $(READY) ## Run the tests that take longer
 test-all: test test-slow ## Run all tests
 
 .PHONY: lint
-lint: $(READY) ## Check style
+lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
 
 .PHONY: bench
 bench: $(READY) ## Measure training steps: against the plain model, its memory, and Vanilla's
@@ -135,5 +136,5 @@ check-lock: $(UV) ## See that every package of the lock has a wheel, for each Py
 
 .PHONY: clean
 clean: ## Remove the environment and caches; data and results stay
-	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

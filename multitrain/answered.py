@@ -1,6 +1,6 @@
 """Claims that other records than accuracies answer, as settings (config/claims.yaml, `answered`)."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -48,7 +48,7 @@ class Answered(Settings):
     bound: float | None = Field(None, gt=0, description="what decides; its meaning hangs on the kind")
 
     @model_validator(mode="after")
-    def _fitting(self):
+    def _fitting(self) -> Self:
         if (self.kind in AGAINST) != bool(self.right):
             raise ValueError(f"kind {self.kind} {'needs' if self.kind in AGAINST else 'takes no'} right")
         if self.left == self.right:

@@ -3,7 +3,7 @@
 A scale's file changes single values: `world: { bias: { mit: { noise: 0.1 } } }`.
 """
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -45,7 +45,7 @@ class Bias(Settings):
     crf: Annotated[int, Field(ge=0, le=51)] = Field(20, description="quality of the published file, lower is better")
 
     @model_validator(mode="after")
-    def _ordered(self):
+    def _ordered(self) -> Self:
         for name in ("seconds", "elevation", "zoom", "tempo", "reach", "light"):
             low, high = getattr(self, name)
             if low > high:

@@ -7,7 +7,7 @@ follows.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -36,10 +36,13 @@ class Side:
 
     def value(self, number: Callable[[str, str], float | None]) -> float | None:
         """The sum for `number(method, dataset)`; None where one of the numbers is."""
-        values = [number(term.method, term.dataset) for term in self.terms]
-        if None in values:
-            return None
-        return sum(term.weight * value for term, value in zip(self.terms, values, strict=True)) + self.points
+        total = 0.0
+        for term in self.terms:
+            value = number(term.method, term.dataset)
+            if value is None:
+                return None
+            total += term.weight * value
+        return total + self.points
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class Claim(Settings):
     plus: float = Field(0.0, description="percentage points added to the right accuracy")
 
     @model_validator(mode="after")
-    def _fitting(self):
+    def _fitting(self) -> Self:
         named = self.datasets + self.than_on
         if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
             raise ValueError(f"dataset {twice[0]} is named twice")
@@ -166,7 +169,7 @@ class Claims(Settings):
     not_tested: tuple[Untested, ...] = Field((), description="claims that our runs cannot decide")
 
     @model_validator(mode="after")
-    def _facts(self):
+    def _facts(self) -> Self:
         for name, claim in self.claims.items():
             other = claim.same_fact_as
             if other is None:
@@ -178,7 +181,7 @@ class Claims(Settings):
         return self
 
     @model_validator(mode="after")
-    def _few_primary(self):
+    def _few_primary(self) -> Self:
         primary = [name for name, claim in self.claims.items() if claim.primary]
         if len(primary) > MOST_PRIMARY:
             raise ValueError(

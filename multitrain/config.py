@@ -6,16 +6,17 @@ shown, the same at every scale, is in multitrain/experiments.py.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from multitrain.bias import BIASES, KINDS, Bias
-from multitrain.errors import UserError, meant
+from multitrain.bias import KINDS
+from multitrain.errors import UserError
 from multitrain.recipes import Machine, Recipe
 from multitrain.settings import Count, Folder, Fraction, Name, Positive, Seeds, Settings
+from multitrain.synthetic import Published, World
 
 NOT_DECIDING = {"title", "letter", "raw", "download", "limits"}  # keys of a dataset
 
@@ -34,7 +35,7 @@ class Transcode(Settings):
     preset: str = Field("veryfast", description="x264 preset")
 
     @model_validator(mode="after")
-    def _aligned(self):
+    def _aligned(self) -> Self:
         if self.keyint % self.stride:
             raise ValueError(f"keyint {self.keyint} is no multiple of stride {self.stride}")
         return self
@@ -108,7 +109,7 @@ class Dataset(Settings):
         return 1 if self.prepared else self.transcode.stride
 
     @model_validator(mode="after")
-    def _layout(self):
+    def _layout(self) -> Self:
         if self.sampling.kind == "dense" and self.sampling.stride % self.grid:
             raise ValueError(f"sampling.stride {self.sampling.stride} is no multiple of transcode.stride {self.grid}")
         if (self.reader == "list") != (self.classes_file is not None):
@@ -116,54 +117,6 @@ class Dataset(Settings):
         if self.prepared and self.reader != "list":
             raise ValueError("prepared is for reader list: other publishers' files have to be transcoded")
         return self
-
-
-class Published(Settings):
-    """How many videos a synthetic publisher ships in each of its splits."""
-
-    train: Count = Field(description="training videos")
-    validation: Count = Field(description="videos of the validation split, which is scored")
-
-
-class World(Settings):
-    """The synthetic world that stands in for the publishers."""
-
-    seed: int = Field(0, description="same seed, same frames")
-    height: Count = Field(96, description="pixels of a published video")
-    width: Count = Field(96, description="pixels of a published video")
-    fps: Positive = Field(12.0, description="rate of a published video")
-    videos: dict[Name, Published] = Field(description="videos a dataset; its clips for untrimmed ones are more")
-    run_seeds: Count | None = Field(
-        None,
-        description="training seeds that share a world; 5: seeds 0 to 4 have world 0, seeds 5 to 9 world 1, made from "
-        "the next world seed; null: one world for all",
-    )
-    bias: dict[Name, dict[str, Any]] = Field({}, description="values of multitrain/bias.py that a dataset has instead")
-
-    @model_validator(mode="after")
-    def _made(self):
-        for name in {**self.videos, **self.bias}:
-            if name not in KINDS:
-                raise ValueError(f"no synthetic dataset {name!r}; there are {', '.join(KINDS)}")
-            try:
-                bias = self.bias_of(name)
-            except ValidationError as error:
-                first = error.errors()[0]
-                place, said = ".".join(map(str, ("bias", name, *first["loc"]))), first["msg"]
-                if first["type"] == "extra_forbidden":
-                    said = f"no such key: {meant(str(first['loc'][0]), Bias.model_fields)}"
-                raise ValueError(f"{place}: {said.removeprefix('Value error, ')}") from None
-            if bias.relatives > (classes := KINDS[name].classes):
-                raise ValueError(f"bias.{name}.relatives: {bias.relatives} is more than its {classes} classes")
-        return self
-
-    def bias_of(self, dataset: str) -> Bias:
-        """What varies in a dataset of this world."""
-        return Bias.model_validate(BIASES[dataset].model_dump() | self.bias.get(dataset, {}))
-
-    def number(self, world: int) -> "World":
-        """The world of that number, whose classes, nuisances and videos come from a seed of its own."""
-        return self.model_copy(update={"seed": self.seed + world})
 
 
 class Model(Settings):
@@ -198,7 +151,7 @@ class Scale(Settings):
     smoke_test: bool = Field(False, description="every table says that no number of this scale means anything")
 
     @model_validator(mode="after")
-    def _complete(self):
+    def _complete(self) -> Self:
         if set(self.sizes) != {"base", "large"}:
             raise ValueError(f"sizes needs both base and large, and has {', '.join(self.sizes) or 'none'}")
         for name, recipe in self.recipes.items():
@@ -208,19 +161,23 @@ class Scale(Settings):
                     f"recipes.{name}: a batch of {recipe.batch} is no even number of videos for each of "
                     f"{self.machine.processes} processes times {parts} parts"
                 )
+        if self.world:
+            self._check_videos(self.world.videos)
+        return self
+
+    def _check_videos(self, videos: Mapping[str, Published]) -> None:
+        """Raises a ValueError where the world's videos are too few, or not of the datasets that are made."""
         made = {name for name, dataset in self.datasets.items() if dataset.raw is None}
-        for name in sorted(made & set(self.world.videos)) if self.world else ():
-            if (count := self.world.videos[name].train) < (classes := KINDS[name].classes):
+        for name in sorted(made & set(videos)):
+            if (count := videos[name].train) < (classes := KINDS[name].classes):
                 raise ValueError(
                     f"world.videos.{name}.train: {count} videos leave some of {classes} classes without one: "
                     f"{classes} or more are needed"
                 )
-        if self.world and not made <= set(self.world.videos) <= set(self.datasets):
+        if not made <= set(videos) <= set(self.datasets):
             raise ValueError(
-                f"world.videos lists {sorted(self.world.videos)}, datasets without raw files are {sorted(made)}: "
-                "they must agree"
+                f"world.videos lists {sorted(videos)}, datasets without raw files are {sorted(made)}: they must agree"
             )
-        return self
 
     @property
     def several_worlds(self) -> bool:
@@ -229,7 +186,7 @@ class Scale(Settings):
 
     def world_of(self, seed: int) -> int:
         """The number of the world in which runs of a training seed are trained and tested; 0 where there is one."""
-        return seed // self.world.run_seeds if self.several_worlds else 0
+        return seed // self.world.run_seeds if self.world and self.world.run_seeds else 0
 
     def worlds(self, seeds: Iterable[int]) -> tuple[int, ...]:
         """The worlds of some training seeds, each once, in the order of the seeds."""
@@ -264,6 +221,8 @@ class Scale(Settings):
     def most_training_clips(self, name: str) -> int:
         """At most so many training clips of a synthetic dataset; a class keeps a video where others are held out."""
         dataset = self.dataset(name)
+        if self.world is None:
+            raise ValueError(f"{name} is no synthetic dataset")
         used = dataset.fraction * self.world.videos[name].train
         videos = int((1 - dataset.holdout) * used) + KINDS[name].classes
         return videos * (MOST_SEGMENTS if dataset.reader == "activitynet" else 1)

@@ -1,6 +1,6 @@
 """What is run and which rows a table has (config/experiments.yaml), the same at every scale."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -54,13 +54,13 @@ class Experiments(Settings):
     projections: ProjectionTable
 
     @model_validator(mode="after")
-    def _references(self):
+    def _references(self) -> Self:
         for name, run in self.runs.items():
             self._check_run(name, run)
         for name, table in self.tables.items():
             for place, row in enumerate(table.rows):
-                for run in row.runs:
-                    self._require(run, f"tables.{name}.rows.{place}.runs")
+                for shown in row.runs:
+                    self._require(shown, f"tables.{name}.rows.{place}.runs")
         for name in self.projections.runs:
             self._require(name, "projections.runs")
             if self.runs[name].projection == "none":

@@ -92,6 +92,9 @@ def _other() -> str:
 
 def _numpy_above() -> bool:
     """Whether numpy uses kernels above AVX2."""
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+    from numpy._core._multiarray_umath import (  # type: ignore[import-not-found]  # private: there is no public one
+        __cpu_dispatch__,
+        __cpu_features__,
+    )
 
     return any(__cpu_features__[name] for name in __cpu_dispatch__ if "V4" in name or "512" in name)

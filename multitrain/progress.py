@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from tqdm import tqdm
 
 UNHEARD = (errno.EPIPE, errno.EIO)  # who read a pipe, or the terminal, has gone
@@ -15,7 +16,7 @@ UNHEARD = (errno.EPIPE, errno.EIO)  # who read a pipe, or the terminal, has gone
 class _Unheard(io.FileIO):
     """A file whose reader may go: from then on what is written is dropped."""
 
-    def write(self, data) -> int:
+    def write(self, data: "ReadableBuffer") -> int:
         try:
             return super().write(data)
         except OSError as error:
@@ -26,8 +27,9 @@ class _Unheard(io.FileIO):
 
 def outlive_readers() -> None:
     """Let no work end because nobody reads its progress any more, as when Snakemake and its `tee` were killed."""
-    if sys.stderr and sys.stderr is sys.__stderr__:
-        raw, encoding = _Unheard(sys.stderr.fileno(), "w", closefd=False), sys.stderr.encoding
+    stream = sys.__stderr__
+    if stream and sys.stderr is stream:
+        raw, encoding = _Unheard(stream.fileno(), "w", closefd=False), stream.encoding
         sys.stderr = io.TextIOWrapper(raw, encoding, "backslashreplace", line_buffering=True, write_through=True)
 
 

@@ -1,6 +1,6 @@
 """How a run is trained: optimiser, schedule, augmentation, the losses' open constants, and the machine it runs on."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,7 +28,7 @@ class Mixing(Settings):
     )
 
     @model_validator(mode="after")
-    def _something(self):
+    def _something(self) -> Self:
         if not self.mixup and not self.cutmix:
             raise ValueError("mixing needs mixup or cutmix: leave the whole entry out to mix nothing")
         return self

@@ -89,6 +89,19 @@ def test_every_package_is_locked_within_its_bounds(project, needed, locked, syst
     assert bool(nvidia) == (system != "macOS")  # where the index has torch with CUDA alone
 
 
+def test_what_is_no_module_is_in_the_wheel_too():
+    """Templates and py.typed, which tells type checkers that the package has types of its own."""
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    found = {path for package, patterns in packed.items() for each in patterns for path in folder(package).glob(each)}
+    files = {path for path in (ROOT / "multitrain").rglob("*") if path.is_file()}
+    assert (ROOT / "multitrain/py.typed") in files
+    assert not {path for path in files - found if path.suffix not in (".py", ".pyc")}
+
+
+def folder(package: str) -> Path:
+    return ROOT.joinpath(*package.split("."))
+
+
 def test_the_lock_holds_names_versions_and_hashes_and_no_address(locked):
     for pin, hashes in locked:
         assert re.fullmatch(r"==[0-9][0-9a-z.]*", str(pin.specifier)), pin

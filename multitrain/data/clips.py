@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -66,7 +67,7 @@ class Source:
         self.settings, self.folder, self.classes = settings, Path(manifest.folder), manifest.classes
         self.left_out = left_out  # clips of the split that are not among these
         self.columns = manifest.table.select(COLUMNS)
-        self._mapped = None  # file of the columns, from the first pickling on
+        self._mapped: tempfile._TemporaryFileWrapper | None = None  # file of the columns, from the first pickling on
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -81,7 +82,7 @@ class Source:
         columns = pa.ipc.open_file(pa.memory_map(state["columns"])).read_all()
         self.__dict__.update(state, columns=columns)
 
-    def value(self, column: str, row: int):
+    def value(self, column: str, row: int) -> Any:
         """One cell, taken from the Arrow column: no Python list of clips is ever made."""
         return self.columns[column][row].as_py()
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, cast
 
 import av
 import numpy as np
@@ -47,7 +48,7 @@ def read_frames(path: Path, indices: Sequence[int] | np.ndarray, fps: float, str
     return np.stack([frames[index] for index in wanted.tolist()])
 
 
-def _decode(path: Path, wanted: set[int], fps: float, skip: str) -> dict[int, np.ndarray]:
+def _decode(path: Path, wanted: set[int], fps: float, skip: Literal["NONREF", "DEFAULT"]) -> dict[int, np.ndarray]:
     """The wanted frames that come out of the decoder, by index."""
     first, last = min(wanted), max(wanted)
     frames: dict[int, np.ndarray] = {}
@@ -55,8 +56,8 @@ def _decode(path: Path, wanted: set[int], fps: float, skip: str) -> dict[int, np
         container = av.open(str(path))
     with container:
         with decoding(Damaged):
-            stream = container.streams.best("video")
-            if stream is None or stream.codec_context is None:
+            stream = cast(av.VideoStream | None, container.streams.best("video"))
+            if stream is None or stream.codec_context is None or stream.time_base is None:
                 raise Damaged("no pictures in it")
             context = stream.codec_context
             context.thread_type, context.thread_count = "NONE", 1

@@ -67,7 +67,7 @@ class MixingSampler(Sampler):
         return (self.last - self.first) * len(self.positions)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order, of_epoch = None, None
+        order, of_epoch = np.empty(0, int), -1
         for step in range(self.first, self.last):
             epoch, within = divmod(step, self.steps_per_epoch)
             if epoch != of_epoch:
@@ -96,7 +96,7 @@ def train_batches(
     """
     sampler = MixingSampler(len(clips), batch, clips.seed, first, last, share)
     rows = [torch.from_numpy(_rows(positions, clips.recipe.repeats)) for positions in sampler.positions]
-    batches = _batches(_loader(clips, workers, batch_sampler=sampler))
+    batches = _batches(_loader(clips, workers, sampler=sampler))
     return (replace(found, rows=rows[i % share.parts]) for i, found in enumerate(batches))
 
 
@@ -107,18 +107,21 @@ def _rows(positions: np.ndarray, repeats: int) -> np.ndarray:
 
 def view_batches(clips: ViewClips, batch: int, workers: int = 0) -> Iterator[Batch]:
     """Every clip once, in order; `batch` clips, each with all its views."""
-    return _batches(_loader(clips, workers, batch_size=batch))
+    return _batches(_loader(clips, workers, batch))
 
 
-def _loader(clips: TrainClips | ViewClips, workers: int, **how: object) -> DataLoader:
+def _loader(
+    clips: TrainClips | ViewClips, workers: int, batch: int = 1, sampler: MixingSampler | None = None
+) -> DataLoader:
     return DataLoader(
         clips,
+        batch_size=batch,
+        batch_sampler=sampler,
         collate_fn=collate,
         num_workers=workers,
         timeout=TIMEOUT if workers else 0,
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_undisturbed,
-        **how,
     )
 
 
@@ -137,7 +140,8 @@ def _batches(loader: DataLoader) -> Iterator[Batch]:
     finally:
         workers = getattr(batches, "_workers", ())
         if workers:
-            batches._shutdown_workers()  # otherwise at some later garbage collection
+            # By itself that comes at some later garbage collection.
+            batches._shutdown_workers()  # type: ignore[attr-defined]  # only an iterator that has workers has it
         for worker in workers:
             if worker.is_alive():
                 worker.kill()

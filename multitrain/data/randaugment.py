@@ -77,8 +77,8 @@ class Operation:
             top, left, height, width = box or (0, 0, image.height, image.width)
             a, b, c, d, e, f = OF_PLACES[self.name](self.magnitude, image.width, image.height)
             matrix = (a, b, c + a * left + b * top, d, e, f + d * left + e * top)
-            how = {"resample": Image.Resampling.BICUBIC, "fillcolor": GREY}
-            return image.transform((width, height), Image.Transform.AFFINE, matrix, **how)
+            size, bicubic = (width, height), Image.Resampling.BICUBIC
+            return image.transform(size, Image.Transform.AFFINE, matrix, bicubic, fillcolor=GREY)
         image = (OF_PIXELS | OF_FRAMES)[self.name](image, self.magnitude)
         return crop(image, box) if box else image
 

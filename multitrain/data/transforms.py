@@ -56,10 +56,11 @@ def augment(frames: Tensor, size: int, recipe: Recipe, flip: bool, rng: np.rando
     In the order of the release: RandAugment on whole frames, random resized crop or square, where `flip` mirrored half
     the time, random erasing; each the same in all frames.
     """
+    height, width = frames.shape[-2:]
     if recipe.crop_square:
-        box = random_square(*frames.shape[-2:], recipe.crop_square, rng)
+        box = random_square(height, width, recipe.crop_square, rng)
     else:
-        box = random_box(*frames.shape[-2:], recipe.crop_area, recipe.crop_aspect, rng)
+        box = random_box(height, width, recipe.crop_area, recipe.crop_aspect, rng)
     top, left, height, width = box
     if recipe.randaugment:
         frames = apply_operations(frames, draw_operations(recipe.randaugment, rng), box)
@@ -76,7 +77,8 @@ def erase(frames: Tensor, rng: np.random.Generator) -> Tensor:
     The noise is N(0, 1) in the network's input as in the release, but these are pixels before normalisation: rounded,
     and cut off at black and white, 2.0 and 2.4 deviations from the mean.
     """
-    top, left, height, width = random_box(*frames.shape[-2:], ERASED_AREA, ERASED_ASPECT, rng)
+    height, width = frames.shape[-2:]
+    top, left, height, width = random_box(height, width, ERASED_AREA, ERASED_ASPECT, rng)
     noise = rng.standard_normal((*frames.shape[:2], height, width), dtype=np.float32)
     pixels = ((noise * STD + MEAN) * 255).round().clip(0, 255).astype(np.uint8)
     frames = frames.clone()

@@ -83,9 +83,9 @@ class Team:
         try:
             done = work()
         except BaseException as error:
-            store.set(name, pickle.dumps(error))
+            store.set(name, pickle.dumps(error))  # type: ignore[arg-type]  # takes bytes, whatever its stub says
             raise
-        store.set(name, pickle.dumps(None))
+        store.set(name, pickle.dumps(None))  # type: ignore[arg-type]  # as above
         return done
 
     @contextmanager

@@ -16,14 +16,14 @@ from multitrain.records.statistics import Statistics
 class Moments:
     """Mean and unbiased covariance of rows that come in batches, in float64 about the first batch's mean."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.count = 0
-        self.shift = self.sums = self.products = None
+        self.shift = self.sums = self.products = torch.empty(0)
 
     def add(self, rows: Tensor) -> None:
         """Take up rows (B, D)."""
         rows = rows.double()
-        if self.shift is None:
+        if not self.count:
             self.shift = rows.mean(0)  # (D,); near the mean, so that no digits cancel below
             self.sums, self.products = torch.zeros_like(self.shift), self.shift.new_zeros(2 * self.shift.shape)
         rows = rows - self.shift

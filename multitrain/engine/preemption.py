@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import islice
 from types import FrameType, TracebackType
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: a scheduler may start it again
 EXIT_INTERRUPTED = 130  # a shell's own for SIGINT: a person has stopped it, nobody is to start it again
@@ -33,17 +33,17 @@ class _Interrupted(BaseException):
 class _Listener(ABC):
     """A context in which `_note` answers the signals, in the process and thread that entered it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.number: int | None = None  # of the signal that came first
         self.came = 0.0  # when it did
         self.process = os.getpid()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         main = threading.current_thread() is threading.main_thread()  # Python allows handlers there alone
         # a shell has its background jobs ignore Ctrl-C, which is then meant for another one
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         heard = [number for number in SIGNALS if main and not (ignored and number == signal.SIGINT)]
-        self.before = {number: signal.signal(number, self._note) for number in heard}
+        self.before: dict[int, Any] = {number: signal.signal(number, self._note) for number in heard}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -85,12 +85,16 @@ class StopRequest(_Listener):
     Of Ctrl-C a second one ends it at once, by a KeyboardInterrupt.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.waiting = False
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         super().__exit__(kind, error, trace)
+        if self.number is None:
+            return
         outer = getattr(self.before.get(self.number), "__self__", None)
         if kind is None and isinstance(outer, Ending):  # it came too late for this work, but not for what follows
             outer._note(self.number, None)
@@ -131,7 +135,9 @@ class Ending(_Listener):
         Preempted: at its end, where a signal has ended it.
     """
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         super().__exit__(kind, error, trace)
         if isinstance(error, _Interrupted):
             raise Preempted(f"asked to stop by {self.signal}: start it again to go on", self.status) from None

@@ -1,7 +1,7 @@
 """Checks of a resume point against the training that is to take it up, before any of it is loaded."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -75,7 +75,7 @@ def _optimiser(state: dict, training: Training) -> None:
                 raise ValueError(f"{where}: step is {moments[key].item():g}, where {updates} were done")
 
 
-def _scaler(found: object, expected: dict) -> None:
+def _scaler(found: dict, expected: dict) -> None:
     _keys("scaler", found, set(expected))
     for key, like in expected.items():
         if key == "scale":
@@ -87,7 +87,7 @@ def _scaler(found: object, expected: dict) -> None:
             raise ValueError(f"scaler: {key} is {_short(found[key])} and not {like}")
 
 
-def _keys(where: str, found: object, wanted: set, optional: set = frozenset()) -> None:
+def _keys(where: str, found: object, wanted: set, optional: Collection[str] = ()) -> None:
     what = f"{where}: " if where else ""
     if not isinstance(found, Mapping):
         raise ValueError(f"{where} is {_short(found)}, no dict")

@@ -172,11 +172,13 @@ def _released(path: Path) -> tuple[Spec, dict[str, Tensor]]:
 
 def init_record(job: Job) -> str | dict[str, str] | None:
     """What run.json says of the initial weights: the run they are from, or the file given in its place."""
-    if job.run.init not in job.pretrained:
-        return job.run.init
-    with job.init.open("rb") as stream:
+    name = job.run.init
+    if name is None or name not in job.pretrained:
+        return name
+    path = job.pretrained[name]
+    with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"run": job.run.init, "file": str(job.init), "sha256": digest}
+    return {"run": name, "file": str(path), "sha256": digest}
 
 
 def build_objective(job: Job) -> Objective:

@@ -74,7 +74,7 @@ class Statistics:
 
     variance: Tensor
     covariance: Tensor
-    pulls: tuple[Tensor | None, ...]  # a part each: their gradient by Z' (b, d); None where they do not count
+    pulls: tuple[Tensor, ...]  # a part each: their gradient by Z' (b, d); empty where they do not count
 
 
 class Backward:
@@ -135,10 +135,9 @@ class Backward:
                 embedding, loss = (self.shared or self.chunk)(batch, draw)
                 embeddings.append(embedding.detach())
                 losses.append(loss.detach())
-                if len(group) == 1:
-                    statistics = self._statistics(embeddings)
                 total = self._classification(loss) / parts
                 if self.objective.informative:
+                    statistics = statistics or self._statistics(embeddings)  # of the group's only part
                     # times the processes, over which the gradient's mean is taken: each adds its own rows alone
                     total = total + (embedding * statistics.pulls[index]).sum() * (self.team.count / groups)
                 self.scale(total).backward()
@@ -157,7 +156,7 @@ class Backward:
         with torch.enable_grad():
             variance, covariance = self.objective.informative_terms(whole)
             if not self.objective.informative:
-                return Statistics(variance, covariance, (None,) * len(parts))
+                return Statistics(variance, covariance, ())
             losses = own.new_zeros(len(self.objective.datasets))
             (pull,) = torch.autograd.grad(self.objective.combine(losses, variance, covariance).total, whole)
         mine = pull.split(len(own))[self.team.rank]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
@@ -77,7 +78,7 @@ def train(
                 ready = time.monotonic()
                 if owner:
                     owner.require()
-                if team.any(batches is None):
+                if team.any(batches is None) or batches is None:
                     _stop(training, resume, log, stop)
                 record = _step(training, resume, batches)
                 now = time.monotonic()
@@ -118,15 +119,19 @@ def _owning(job: Job, team: Team, wait: bool) -> Iterator[Owner | None]:
 def _taken(training: Training) -> bool:
     """Whether the same work had been finished before, and is there again now."""
     folder = training.job.folder
-    if not is_finished(folder, training.fingerprint, code_hash(), lambda line: sys.stderr.write(f"{line}\n")):
+    if not is_finished(folder, training.fingerprint, code_hash(), _warn):
         return False
     place(folder)
     again = f"to train it anew, remove {folder / FOLDER} first"
-    sys.stderr.write(f"{training.job.name}: this very training was finished before; its files are taken: {again}\n")
+    _warn(f"{training.job.name}: this very training was finished before; its files are taken: {again}")
     return True
 
 
-def _stop(training: Training, resume: ResumePoint, log: Log, stop: StopRequest) -> None:
+def _warn(message: str) -> None:
+    sys.stderr.write(f"{message}\n")
+
+
+def _stop(training: Training, resume: ResumePoint, log: Log, stop: StopRequest) -> NoReturn:
     """Write a resume point and end; the other processes wait for the main one, since the first to end ends all."""
     if training.team.main:
         log.keep()
@@ -149,7 +154,7 @@ def _take_up(training: Training, resume: ResumePoint) -> None:
 
     def say(message: str) -> None:
         if team.main:
-            sys.stderr.write(f"{message}\n")
+            _warn(message)
 
     if team.main:
         sweep(training.job.folder)

@@ -119,9 +119,9 @@ class Objective(nn.Module):
         if self.projection == "none":
             return
         pairs = [(i, k) for k in self.datasets for i in self.datasets if i != k]
-        if absent := [pair for pair in pairs if pair not in weights]:
+        if lacking := [pair for pair in pairs if pair not in weights]:
             raise ValueError(
-                f"no projection weights of {absent[0]}: projection={self.projection!r} needs those of every ordered "
+                f"no projection weights of {lacking[0]}: projection={self.projection!r} needs those of every ordered "
                 "pair of datasets, as `Projections(classes).weights()` gives them; or choose projection='none'"
             )
 
@@ -149,9 +149,9 @@ class Objective(nn.Module):
             allowed = f"0 .. {last}" if lowest == 0 else f"0 .. {last}, or -1 for a label that does not count"
             raise ValueError(f"dataset index {wrong[0]} of the batch: there are {allowed}")
         counts = torch.tensor([logits[name].shape[1] for name in self.datasets])
-        wrong = (dataset >= 0) & ((label < 0) | (label >= counts[dataset]))
-        if wrong.any():
-            row = int(wrong.nonzero()[0])
+        beyond = (dataset >= 0) & ((label < 0) | (label >= counts[dataset]))
+        if beyond.any():
+            row = int(beyond.nonzero()[0])
             k = int(dataset[row])
             raise ValueError(f"label {label[row]} of {self.datasets[k]}: its classes are 0 .. {counts[k] - 1}")
 

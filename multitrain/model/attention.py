@@ -48,10 +48,12 @@ class PoolingAttention(nn.Module):
         c, pools = self.proj.in_features, [self.pool_q, self.pool_k, self.pool_v]
         if self.q_stride == self.kv_stride:
             (qkv,) = linear_of_norm(self.qkv, norm, x, (3 * c,))
-            return self._pool(qkv, pools, self.q_stride).chunk(3, dim=-1)
+            query, key, value = self._pool(qkv, pools, self.q_stride).chunk(3, dim=-1)
+            return query, key, value
         query, key_value = linear_of_norm(self.qkv, norm, x, (c, 2 * c))
         query = self._pool(query, pools[:1], self.q_stride)
-        return query, *self._pool(key_value, pools[1:], self.kv_stride).chunk(2, dim=-1)
+        key, value = self._pool(key_value, pools[1:], self.kv_stride).chunk(2, dim=-1)
+        return query, key, value
 
     def forward(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
         query, key, value = self._pooled(x, norm)

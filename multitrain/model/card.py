@@ -48,7 +48,9 @@ class Card(Settings):
     @classmethod
     def _of_each_head(cls, value: object) -> object:
         """Files of before 2026-11-26 say once, of the whole network, whether its videos were rendered."""
-        origin = value.get("origin") if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            return value
+        origin = value.get("origin")
         if not (isinstance(origin, dict) and "synthetic" in origin and isinstance(value.get("datasets"), dict)):
             return value
         said = origin["synthetic"]
@@ -83,10 +85,14 @@ BOUNDS = {
 
 def frames_of(dataset: Dataset) -> Frames:
     """What the clips of a prepared dataset are, and how they are sampled."""
-    fps, short_side = dataset.transcode.fps, dataset.transcode.short_side
-    if dataset.prepared:
-        fps, short_side = None, None
-    return Frames(sampling=dataset.sampling, views=dataset.views, fps=fps, grid=dataset.grid, short_side=short_side)
+    written = None if dataset.prepared else dataset.transcode
+    return Frames(
+        sampling=dataset.sampling,
+        views=dataset.views,
+        fps=written and written.fps,
+        grid=dataset.grid,
+        short_side=written and written.short_side,
+    )
 
 
 def make_card(datasets: Mapping[str, Dataset], origin: Origin | None = None, synthetic: Collection[str] = ()) -> Card:

@@ -1,5 +1,7 @@
 """Depthwise 3x3x3 convolution with faster gradients on processors."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,14 +14,14 @@ class _Depthwise(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(x, kernel)
         ctx.stride = stride
         return F.conv3d(x, kernel, stride=(1, stride, stride), padding=1, groups=len(kernel))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         (x, kernel), stride = ctx.saved_tensors, ctx.stride
         by_x = by_kernel = None
         if ctx.needs_input_grad[0]:
@@ -30,8 +32,8 @@ class _Depthwise(torch.autograd.Function):
             by_x = F.conv3d(spread, kernel.flip(2, 3, 4), padding=1, groups=len(kernel))
         if ctx.needs_input_grad[1]:
             # in half precision the library's own gradient by the kernel is off by a fifth, and at times not a number
-            full = [values.float() if values.itemsize < 4 else values for values in (gradient, x)]
-            by_kernel = _by_kernel(*full, stride).to(kernel.dtype)
+            gradient, x = (values.float() if values.itemsize < 4 else values for values in (gradient, x))
+            by_kernel = _by_kernel(gradient, x, stride).to(kernel.dtype)
         return by_x, by_kernel, None
 
 
@@ -43,7 +45,7 @@ def _by_kernel(gradient: Tensor, x: Tensor, stride: int) -> Tensor:
     """
     gradient, x = (values.permute(0, 2, 3, 4, 1) for values in (gradient, x))  # (B, T, H, W, C)
     slices = (gradient[:, 1:], x[:, :-1]), (gradient, x), (gradient[:, :-1], x[:, 1:])
-    return torch.stack([_of_frames(*(part.flatten(0, 1) for part in pair), stride) for pair in slices], 2)
+    return torch.stack([_of_frames(out.flatten(0, 1), into.flatten(0, 1), stride) for out, into in slices], 2)
 
 
 def _of_frames(gradient: Tensor, x: Tensor, stride: int) -> Tensor:

@@ -6,7 +6,7 @@ Nothing in it is executed, and no memory is taken for weights before names and s
 import json
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import torch
 from pydantic import ValidationError
@@ -77,7 +77,11 @@ def write_folder(folder: Path | str, network: Network) -> None:
             raise UserError(f"{folder / name}: cannot be written: {error.strerror or error}") from None
 
 
-def load_folder(folder: Path | str, kind: type[Kind] = Network, cure: str = CURE) -> Kind:
+@overload
+def load_folder(folder: Path | str) -> Network: ...
+@overload
+def load_folder(folder: Path | str, kind: type[Kind], cure: str = CURE) -> Kind: ...
+def load_folder(folder: Path | str, kind: type[Network] = Network, cure: str = CURE) -> Network:
     """A network in evaluation mode from such a folder; `cure` is what errors advise.
 
     Raises:

@@ -1,6 +1,7 @@
 """What sits on the features: a head a dataset, directed projections between datasets, and the expander."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -52,9 +53,8 @@ class Projections(nn.Module):
 
     def weights(self) -> dict[tuple[str, str], Tensor]:
         """(source, target) -> W (C_target, C_source)."""
-        return {
-            (source, target): layer.weight for target, sources in self.into.items() for source, layer in sources.items()
-        }
+        into = cast(Mapping[str, Mapping[str, nn.Linear]], self.into)
+        return {(source, target): layer.weight for target, sources in into.items() for source, layer in sources.items()}
 
     def forward(self, logits: Mapping[str, Tensor]) -> dict[tuple[str, str], Tensor]:
         """(source, target) -> W Y_source (B, C_target), for all clips."""

@@ -6,6 +6,7 @@ only: on accelerators autocast and the compiler decide what is kept.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,14 +30,14 @@ def _by_weights(gradient: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 
 class _LinearOfGelu(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         y = F.gelu(x)
         ctx.save_for_backward(x, weight, _kept(y, weight))
         return F.linear(y, weight, bias)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, weight, y = ctx.saved_tensors
         by_weight, by_bias = _by_weights(gradient, F.gelu(x) if y is None else y)
         by_x = gradient @ weight
@@ -46,7 +47,7 @@ class _LinearOfGelu(torch.autograd.Function):
 class _LinearOfNorm(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx,
+        ctx: Any,
         x: Tensor,
         scale: Tensor,
         shift: Tensor,
@@ -62,7 +63,7 @@ class _LinearOfNorm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, mean, deviation, scale, shift, weight, y = ctx.saved_tensors
         if y is None:
             y = F.layer_norm(x, scale.shape, scale, shift, ctx.epsilon)

@@ -1,6 +1,8 @@
 """The backbone: MViTv2 with learned, separable absolute positions (paper, Section 3.1)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -52,13 +54,9 @@ class MViT(nn.Module):
             raise UserError(f"model: size {size} below {step}, or {model.channels} channels for {model.heads} heads")
         self.size, self.frames = size, model.frames
         self.grid = (model.frames // model.patch_stride[0], size // model.patch_stride[1])  # (T', side)
-        self.patch = nn.Conv3d(
-            3,
-            model.channels,
-            model.patch_kernel,
-            model.patch_stride,
-            padding=tuple(k // 2 for k in model.patch_kernel),
-        )
+        t, h, w = model.patch_kernel
+        padding = (t // 2, h // 2, w // 2)
+        self.patch = nn.Conv3d(3, model.channels, model.patch_kernel, model.patch_stride, padding)
         self.position_space = nn.Parameter(torch.empty(self.grid[1] ** 2, model.channels))
         self.position_time = nn.Parameter(torch.empty(self.grid[0], model.channels))
         self.blocks = nn.ModuleList(
@@ -86,7 +84,7 @@ class MViT(nn.Module):
         space = rearrange(self.position_space, "(h w) c -> h w c", h=self.grid[1])
         x = x + space + self.position_time[:, None, None]
         x = x.contiguous()  # (B, T', side, side, C): from here on channels-last
-        for block in self.blocks:
+        for block in cast(Iterable[Block], self.blocks):
             kept = block.draw_kept(x)
             if self.checkpointing and torch.is_grad_enabled():
                 x = checkpoint(block, x, kept, use_reentrant=False, preserve_rng_state=False)

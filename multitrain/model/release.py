@@ -130,6 +130,8 @@ def _infer_spec(state: dict[str, Tensor], settings: dict, path: Path) -> Spec:
 def _own(ours: object, path: Path) -> tuple[Spec, Card | None]:
     """Specification and card of a file that was exported from here."""
     try:
+        if not isinstance(ours, dict):
+            raise TypeError
         spec, card = Spec.model_validate_json(ours["spec"]), ours["card"]
         return spec, None if card is None else fitting(Card.model_validate_json(card), spec.classes)
     except (KeyError, TypeError, ValueError):
@@ -199,9 +201,14 @@ def _settings(spec: Spec) -> dict:
     starts = [sum(model.depths[: stage + 1]) for stage in range(len(model.depths) - 1)]
     several = len(spec.classes) != 1
     counts = [len(names) for names in spec.classes.values()]
-    data = {"NUM_FRAMES": model.frames, "TRAIN_CROP_SIZE": spec.size, "TEST_CROP_SIZE": spec.size}
+    data: dict[str, object] = {"NUM_FRAMES": model.frames, "TRAIN_CROP_SIZE": spec.size, "TEST_CROP_SIZE": spec.size}
     data |= {"INPUT_CHANNEL_NUM": [3], "MEAN": [MEAN] * 3, "STD": [STD] * 3}
-    heads = {"ARCH": "mvit", "MODEL_NAME": "MViT", "USE_MULTI_HEAD": several, "MULTI_USE_MLP": model.head_hidden > 0}
+    heads: dict[str, object] = {
+        "ARCH": "mvit",
+        "MODEL_NAME": "MViT",
+        "USE_MULTI_HEAD": several,
+        "MULTI_USE_MLP": model.head_hidden > 0,
+    }
     if several:
         heads |= {"MULTI_DATASETS": list(spec.classes), "MULTI_NUM_CLASSES": counts}
         heads |= {"MULTI_ADD_CROSS_PROJ": spec.projections}

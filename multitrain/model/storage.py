@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -78,10 +77,10 @@ def checksum(content: object) -> str:
     return digest.hexdigest()
 
 
-def _pieces(value: object) -> Iterator[bytes | np.ndarray]:
+def _pieces(value: object) -> Iterator[bytes | memoryview]:
     if isinstance(value, Tensor):
         yield f"{value.dtype} {tuple(value.shape)};".encode()
-        yield value.detach().cpu().reshape(-1).view(torch.uint8).numpy()
+        yield value.detach().cpu().reshape(-1).view(torch.uint8).numpy().data
     elif isinstance(value, Mapping | list | tuple):
         its = [part for pair in value.items() for part in pair] if isinstance(value, Mapping) else value
         yield f"{'dict' if isinstance(value, Mapping) else 'list'} {len(value)};".encode()

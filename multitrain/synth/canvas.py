@@ -91,13 +91,15 @@ def _capsules(ends: np.ndarray, radii: np.ndarray) -> np.ndarray:
     return outline.reshape(*outline.shape[:2], -1)
 
 
-def _shapes(parts: list[Part], camera: Camera, centre: np.ndarray, height: int, width: int):
+def _shapes(
+    parts: list[Part], camera: Camera, centre: np.ndarray, height: int, width: int
+) -> tuple[list[list[list[float]]], np.ndarray, np.ndarray]:
     """Every shape's outlines [T][K] in pixels, depths (T, K) and colours (T, K, 3); first capsules, then polygons."""
     size = SUPERSAMPLE * height
     origin = SUPERSAMPLE * np.array([width, height]) / 2 + size * np.asarray(camera.shift)  # (2,)
     origin = (origin + size * camera.shake)[:, None]  # (T, 1, 2)
 
-    def project(points):
+    def project(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         seen = camera.view(points, centre)  # (T, V, 3)
         pixels = size * camera.scale * DISTANCE / (DISTANCE - seen[..., 2]).clip(1.0)  # (T, V) a metre
         return origin + seen[..., :2] * pixels[..., None] * (1, -1), pixels, seen[..., 2]

@@ -32,7 +32,8 @@ def swing(phase: np.ndarray) -> np.ndarray:
 
 def course(phase: np.ndarray, *knots: tuple[float, float]) -> np.ndarray:
     """Piecewise linear over a cycle, from (phase, value) knots."""
-    return np.interp(phase % 1, *zip(*knots, strict=True))
+    places, values = zip(*knots, strict=True)
+    return np.interp(phase % 1, places, values)
 
 
 def crouch(pose: Pose, depth: np.ndarray) -> None:

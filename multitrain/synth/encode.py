@@ -2,6 +2,7 @@
 
 import io
 from fractions import Fraction
+from typing import cast
 
 import av
 import numpy as np
@@ -19,7 +20,9 @@ def encode(frames: np.ndarray, fps: float, suffix: str, crf: int = 20) -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format=FORMATS[suffix], options={"fflags": "+bitexact"}) as container:
         options = CODECS[codec] | {"crf": str(crf)}
-        stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream = cast(
+            av.VideoStream, container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
+        )
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1  # also makes the result independent of the machine

@@ -32,7 +32,7 @@ class Pose:
     def standing(cls, frames: int) -> "Pose":
         """At ease, for motions to change."""
 
-        def limbs(flex, spread):
+        def limbs(flex: float, spread: float) -> np.ndarray:
             return np.tile([flex, spread], (frames, 2, 1))
 
         return cls(
@@ -48,7 +48,7 @@ class Pose:
     def blend(self, other: "Pose", weight: np.ndarray) -> "Pose":
         """This pose where weight (T,) is 0, the other where it is 1."""
 
-        def mix(a, b):
+        def mix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
             w = weight.reshape(-1, *[1] * (a.ndim - 1))
             return (1 - w) * a + w * b
 
@@ -113,7 +113,7 @@ def joints(pose: Pose, body: Body, hanging: bool) -> np.ndarray:
 def parts(points: np.ndarray, body: Body) -> list[Part]:
     """What is drawn of a figure whose joints are (T, 15, 3)."""
 
-    def chain(radius, colour, *ids):
+    def chain(radius: float, colour: Colour, *ids: int) -> Part:
         return Part(points[:, list(ids)], radius * body.girth, colour)
 
     chest = points[:, [NECK, PELVIS]] + np.array([[0, -0.08, 0], [0, 0.05, 0]])

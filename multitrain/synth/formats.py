@@ -24,24 +24,24 @@ def kinetics(folder: Path, release: Release) -> None:
     """Annotations as CSV, videos in tar parts with a list of the parts, and replacements for corrupted files."""
     prefix = {"k400": "k400", "k700": "k700_2020"}[release.dataset]
     licence = prefix == "k400"  # only these annotations say whether a video is in the creative commons
-    replacements = []
+    replacements: list[tuple[str, bytes]] = []
     for split, short in (("train", "train"), ("validation", "val")):
         videos = release.split(split)
         starts = dict(
             zip(videos, release.generator("start", split).integers(0, 300, len(videos)).tolist(), strict=True)
         )
-        rows = [["label", "youtube_id", "time_start", "time_end", "split", *["is_cc"] * licence]]
+        rows: list[list[object]] = [["label", "youtube_id", "time_start", "time_end", "split", *["is_cc"] * licence]]
         rows += [[release.name(v), v.id, s, s + 10, short, *[0] * licence] for v, s in starts.items()]
         write(folder / f"annotations/{short}.csv", _csv(rows))
         size = min(PART, -(-len(videos) // (2 if split == "train" else 1)))
-        names = []
+        names: list[str] = []
         for first in range(0, len(videos), size):
             names.append(f"{short}/part_{len(names)}.tar.gz")
             with tar_gz_at(folder / names[-1]) as add:
                 for made in islice(release.films, len(videos[first : first + size])):
                     start = starts[made.video]
                     member = f"{made.video.id}_{start:06d}_{start + 10:06d}.mp4"
-                    if made.video.trouble == "replaced":
+                    if made.video.trouble == "replaced" and made.data is not None:
                         replacements.append((member, made.data))
                         made = replace(made, data=b"")
                     if made.data is not None:
@@ -133,7 +133,7 @@ def mit(folder: Path, release: Release) -> None:
     """One zip file with a folder a class, lists of votes and the categories with their indices."""
     lists = {"train": ("training", "trainingSet.csv"), "validation": ("validation", "validationSet.csv")}
     with zip_at(folder / "Moments_in_Time_Raw.zip") as add:
-        rows = {split: [] for split in lists}
+        rows: dict[str, list[list[object]]] = {split: [] for split in lists}
         for made in release.films:
             video, name = made.video, release.name(made.video)
             rng = release.generator("votes", video.split, video.index)

@@ -51,9 +51,14 @@ class Placed:
     reach: float  # radians
 
 
-def _at(x, y, z=0.0) -> np.ndarray:
+def _at(x: np.ndarray | float, y: np.ndarray | float, z: np.ndarray | float = 0.0) -> np.ndarray:
     """Points (T, 3) from coordinates that are numbers or (T,)."""
     return np.stack(np.broadcast_arrays(x, y, z), axis=-1).astype(float)
+
+
+def _darker(colour: Colour, factor: float) -> Colour:
+    red, green, blue = colour
+    return int(factor * red), int(factor * green), int(factor * blue)
 
 
 def _polygon(
@@ -90,7 +95,7 @@ def lift(p: np.ndarray, thing: Thing) -> Placed:
     rest = -0.5
     held = _held(thing, _at(0.0, rest + 1.2 * thing.span * p), thing.angle)
     top = rest - 1.3 * thing.size
-    table = _polygon(SQUARE * (4, 2), _at(0 * p, top - 2, -0.3), 0.0, tuple(c // 2 for c in thing.other), -0.5)
+    table = _polygon(SQUARE * (4, 2), _at(0 * p, top - 2, -0.3), 0.0, _darker(thing.other, 0.5), -0.5)
     return Placed([table, *held.parts], held.grip, held.reach)
 
 
@@ -123,7 +128,7 @@ def cover(p: np.ndarray, thing: Thing) -> Placed:
     away = 1.5 * thing.span * (1 - p)
     centre = _at(away * np.cos(thing.grip), -0.1 + away * np.sin(thing.grip))
     bowl = _polygon(CIRCLE * 1.45 * thing.size, centre, 0.0, thing.other, 0.4)
-    rim = _polygon(CIRCLE * 1.1 * thing.size, centre, 0.0, tuple(int(0.8 * c) for c in thing.other), 0.45)
+    rim = _polygon(CIRCLE * 1.1 * thing.size, centre, 0.0, _darker(thing.other, 0.8), 0.45)
     reach = centre + 1.3 * thing.size * np.array([np.cos(thing.grip), np.sin(thing.grip), 0])
     return Placed([*_thing(thing, _at(0 * p, -0.1), thing.angle), bowl, rim], reach, thing.grip)
 

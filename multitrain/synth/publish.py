@@ -92,7 +92,7 @@ def _relations(dataset: str, world: World) -> str:
 
 
 def _summary(folder: Path, release: Release, reader: str) -> dict:
-    def good(split):
+    def good(split: str) -> int:
         return sum(video.trouble not in LOST for video in release.split(split))
 
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (MARKER, NAME))

@@ -2,7 +2,7 @@
 
 import functools
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -127,18 +127,20 @@ def _special(reader: str, dataset: str, listed: list[Video], good: int) -> None:
 def film(about: DatasetSpec, world: World, video: Video) -> Film:
     """Render and encode one video, and damage it if its trouble says so."""
     rng = generator(world.seed, about.name, video.split, video.index)
-    size, segments = Size(world.height, world.width, world.fps), []
+    size = Size(world.height, world.width, world.fps)
+    segments: list[tuple[float, float]] = []
     if about.reader == "activitynet":
         frames, segments = render.untrimmed(about, video.shown, rng, size, to_the_end=video.trouble == "overrun")
     else:
         frames = render.clip(about, video.shown, rng, size)
-    data = encode(frames, world.fps, video.suffix, about.bias.crf)
+    whole = encode(frames, world.fps, video.suffix, about.bias.crf)
+    data: bytes | None = whole
     if video.trouble == "absent":
         data = None
     elif video.trouble == "empty":
         data = b""
     elif video.trouble == "broken":
-        data = data[:32] + rng.bytes(len(data))
+        data = whole[:32] + rng.bytes(len(whole))
     return Film(video, data, len(frames) / world.fps, segments)
 
 
@@ -148,7 +150,7 @@ def films(
     """The videos' films in order, made by `jobs` processes; the number of processes changes nothing in them."""
     make = functools.partial(film, spec(dataset, world), world)
 
-    def counted(made):
+    def counted(made: Iterable[Film]) -> Iterator[Film]:
         for done, one in enumerate(made, 1):
             if progress:
                 progress(done, len(videos))

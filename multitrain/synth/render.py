@@ -63,9 +63,9 @@ def take(about: DatasetSpec, label: int, rng: np.random.Generator) -> Take:
     return Take(
         motion=variant.motion,
         traits=traits,
-        rate=motion.rate * rng.uniform(*bias.tempo) * PACE.get(traits.get("pace"), 1.0),
+        rate=motion.rate * rng.uniform(*bias.tempo) * PACE.get(traits.get("pace", ""), 1.0),
         start=rng.random(),
-        reach=rng.uniform(*bias.reach) * REACH.get(traits.get("reach"), 1.0),
+        reach=rng.uniform(*bias.reach) * REACH.get(traits.get("reach", ""), 1.0),
         lead=int(rng.integers(2)),
         rests=tuple(rng.uniform(0, bias.hold, 2)),
     )
@@ -75,13 +75,15 @@ def _habit(pose: Pose, rng: np.random.Generator, spread: float) -> Pose:
     """The pose with a constant offset of every angle: everybody moves a little differently."""
     part = {"root": 0.0, "turn": 0.5}
 
-    def offset(name, angles):
+    def offset(name: str, angles: np.ndarray) -> np.ndarray:
         return angles + part.get(name, 1.0) * spread * rng.normal(size=angles.shape[1:])
 
     return Pose(**{field.name: offset(field.name, getattr(pose, field.name)) for field in fields(pose)})
 
 
-def _figure(drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias, kit: scene.Usual, active: np.ndarray):
+def _figure(
+    drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias, kit: scene.Usual, active: np.ndarray
+) -> tuple[list[canvas.Part], np.ndarray, float]:
     """Parts, centre and best yaw of a figure that moves; where active (T,) is 0 it stands idle."""
     motion = MOTIONS[drawn.motion]
     pose = motion.pose(cue)
@@ -96,7 +98,7 @@ def _figure(drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias, kit: sc
     return parts, centre, motion.yaw * rng.choice((-1, 1))
 
 
-def _object(drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias):
+def _object(drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias) -> tuple[list[canvas.Part], np.ndarray, float]:
     """Parts, centre and best yaw of an object, in a hand or alone."""
     motion = OBJECTS[drawn.motion]
     something = scene.thing(rng, bias, motion.kinds)
@@ -116,7 +118,9 @@ def _active(frames: int, spans: list[tuple[int, int]], rng: np.random.Generator,
     return (1 - outside / (BLEND + 1)).clip(0, 1)
 
 
-def _film(about: DatasetSpec, label: int, frames: int, spans, rng: np.random.Generator, size: Size) -> np.ndarray:
+def _film(
+    about: DatasetSpec, label: int, frames: int, spans: list[tuple[int, int]], rng: np.random.Generator, size: Size
+) -> np.ndarray:
     """Frames of one take of a class, seen in `spans` (first frame, count) alone."""
     bias, drawn = about.bias, take(about, label, rng)
     cue, active = drawn.cue(frames, size.fps), _active(frames, spans, rng, bias.idle)

@@ -31,7 +31,8 @@ class Usual:
 def _bright(rng: np.random.Generator) -> Colour:
     """Any bright colour."""
     colour = rng.uniform(70, 255, 3)
-    return tuple(int(c) for c in colour * 235 / colour.max())
+    red, green, blue = (colour * 235 / colour.max()).tolist()
+    return int(red), int(green), int(blue)
 
 
 @cache
@@ -49,7 +50,8 @@ def usual_place(seed: int, motion: str) -> int:
 
 def _colour(rng: np.random.Generator, usual: Colour, variation: float) -> Colour:
     """A bright colour; `usual` when there is no variation."""
-    return tuple(int(c) for c in (1 - variation) * np.array(usual) + variation * np.array(_bright(rng)))
+    red, green, blue = ((1 - variation) * np.array(usual) + variation * np.array(_bright(rng))).tolist()
+    return int(red), int(green), int(blue)
 
 
 def setting(rng: np.random.Generator, bias: Bias, seed: int, motion: str) -> Usual:
@@ -136,7 +138,9 @@ def _thrown(hand: np.ndarray, points: np.ndarray, cue: Cue) -> np.ndarray:
     return np.where(flown > 0, flight, hand)
 
 
-def people(pose: Pose, body_: Body, cue: Cue, shown: str | None, colour: Colour, hanging: bool):
+def people(
+    pose: Pose, body_: Body, cue: Cue, shown: str | None, colour: Colour, hanging: bool
+) -> tuple[list[Part], np.ndarray]:
     """Parts of a figure and its prop, and the point (3,) on which the camera is centred."""
     points = figure.joints(pose, body_, hanging)
     centre = (points.min(1) + points.max(1)).mean(0) / 2

@@ -108,13 +108,22 @@ class Job:
         return kept
 
 
-def make_job(scale: Scale, experiments: Experiments, name: str, seed: int, data: Path, results: Path, **how) -> Job:
+def make_job(
+    scale: Scale,
+    experiments: Experiments,
+    name: str,
+    seed: int,
+    data: Path,
+    results: Path,
+    exclude_leaks: bool = True,
+    pretrained: Mapping[str, Path] | None = None,
+) -> Job:
     """A job as the command line asks for it.
 
     Raises:
         UserError: no such run, or a pretrained file for a run that it does not start from.
     """
-    job = Job(scale, experiments, name, seed, data, results, **how)
+    job = Job(scale, experiments, name, seed, data, results, exclude_leaks, pretrained or {})
     init = job.run.init
     if unused := [run for run in job.pretrained if run != init]:
         starts = f"from {init}" if init else "from random weights"

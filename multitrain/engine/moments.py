@@ -65,8 +65,8 @@ class NetworkMoments:
             views=self.features.count,
             features_mean=self.features.mean(),
             features_covariance=self.features.covariance(),
-            embedding_mean=embedding and embedding.mean(),
-            embedding_covariance=embedding and embedding.covariance(),
+            embedding_mean=embedding.mean() if embedding else None,
+            embedding_covariance=embedding.covariance() if embedding else None,
             logit_std={name: np.sqrt(np.diagonal(its.covariance()).clip(0)) for name, its in self.logits.items()},
             projections={
                 source: weight.detach().cpu().numpy() for (source, target), weight in weights if target == self.dataset

@@ -30,6 +30,7 @@ from multitrain.locks import Owner, owned
 from multitrain.model.card import Card, Origin, make_card
 from multitrain.processor import processor
 from multitrain.records import history
+from multitrain.records.history import Step
 from multitrain.records.run_record import RunRecord, write_record
 from multitrain.version import commit
 
@@ -93,7 +94,7 @@ def train(
             team.wait()
 
 
-def _step(training: Training, resume: ResumePoint, batches: Sequence[Batch]) -> dict:
+def _step(training: Training, resume: ResumePoint, batches: Sequence[Batch]) -> Step:
     """One step; an error of it, which all processes have, says whether there is something to go on from."""
     try:
         return training.step(batches)

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 
@@ -17,6 +18,7 @@ from multitrain.engine.setup import Job, build_network, build_objective, init_re
 from multitrain.engine.step import Backward, Draw
 from multitrain.errors import UserError
 from multitrain.losses.objective import Terms
+from multitrain.records.history import Step
 from multitrain.seeding import derive
 
 NAMED_CLIPS = 64  # as many are named by an error
@@ -48,7 +50,7 @@ class Training:
         self.seconds = 0.0  # spent in steps, over all restarts
         self.codes = [code_hash()]  # of all restarts: one, unless the code was changed in between
 
-    def step(self, batches: Sequence[Batch]) -> dict:
+    def step(self, batches: Sequence[Batch]) -> Step:
         """One step on this process's micro-batches; its line of the history: terms, rate, norm before clipping.
 
         Raises:
@@ -76,7 +78,7 @@ class Training:
         self._update()
         self.done += 1
         record |= {"sigma": self.objective.sigma(), "gradient_norm": norm if math.isfinite(norm) else None}
-        return record | ({"skipped": self.skipped} if self.scaler.is_enabled() else {})
+        return cast(Step, record | ({"skipped": self.skipped} if self.scaler.is_enabled() else {}))
 
     def _update(self) -> None:
         """The optimiser's step; the scaler leaves it out where the gradient has overflowed, and lowers its scale."""

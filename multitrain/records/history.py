@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import NotRequired, TypedDict, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from multitrain.files import atomic
 T = TypeVar("T")
 NAME = "history.jsonl"
 TERMS = ("epoch", "rate", "total", "variance", "covariance", "gradient_norm")  # numbers that every line holds
+NORM = "gradient_norm"  # null in a line, NaN here: not finite, of a step in half precision that was left out
 BY_DATASET = ("classification", "sigma")
 MOST = 500  # steps of a run that are shown and kept: a figure has no more room, and a packed study hundreds of runs
 
@@ -35,7 +36,8 @@ class Step(TypedDict):
     covariance: float
     classification: dict[str, float]  # L_k by dataset
     sigma: dict[str, float]
-    gradient_norm: float
+    gradient_norm: float | None  # None: not finite, of a step in half precision that was left out
+    skipped: NotRequired[int]  # in half precision: steps that were left out so far
 
 
 class HistoryFile:
@@ -131,7 +133,8 @@ def _step(place: str, line: str, datasets: tuple[str, ...]) -> dict:
     """One line, flat; a missing, superfluous or non-numeric value is an error at `place`."""
     try:
         values = json.loads(line)
-        step = {"step": values["step"], **{key: float(values[key]) for key in TERMS}}
+        step = {"step": values["step"], **{key: float(values[key]) for key in TERMS if key != NORM}}
+        step[NORM] = math.nan if values[NORM] is None else float(values[NORM])
         if isinstance(step["step"], bool) or not isinstance(step["step"], int):
             raise TypeError("step is not a whole number")
         for kind in BY_DATASET:
@@ -150,7 +153,7 @@ def _flat(line: dict) -> Iterator[tuple[str, object]]:
         if isinstance(value, dict):
             yield from ((f"{name}.{key}", inner) for key, inner in value.items())
         else:
-            yield name, value
+            yield name, math.nan if name == NORM and value is None else value
 
 
 def _nested(columns: dict[str, np.ndarray]) -> Iterator[dict]:
@@ -161,7 +164,7 @@ def _nested(columns: dict[str, np.ndarray]) -> Iterator[dict]:
             if inner:
                 line.setdefault(outer, {})[inner] = value
             else:
-                line[outer] = value
+                line[outer] = None if name == NORM and math.isnan(value) else value
         yield line
 
 

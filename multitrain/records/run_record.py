@@ -5,7 +5,7 @@ A head fitted to features (`multitrain finetune --freeze`) leaves some fields ou
 
 import json
 from pathlib import Path
-from typing import Any, Required
+from typing import Any, Required, cast
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # typing has what pydantic needs from Python 3.12 on
@@ -91,14 +91,14 @@ def parse_record(text: str, place: str, *needs: str) -> RunRecord:
 def _checked(content: object, place: str, needs: tuple[str, ...]) -> RunRecord:
     """The very content, checked: numbers stay as they are written."""
     try:
-        ADAPTER.validate_python(content, strict=True)
+        ADAPTER.validate_python(content, strict=True)  # which may give other values than are written
         wrong = next((f"no {name}" for name in needs if not _has(content, *name.split("."))), "")
     except ValidationError as error:
         first = error.errors()[0]
         wrong = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
     if wrong:
         raise UserError(f"{place}: not the record of a run ({wrong}): train the run again")
-    return content
+    return cast(RunRecord, content)
 
 
 def _has(content: object, first: str, *rest: str) -> bool:

@@ -74,7 +74,7 @@ def read_statistics(path: Path) -> Statistics:
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an .npz file."""
     with atomic(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays)
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's stub takes any key for `allow_pickle`
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

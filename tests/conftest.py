@@ -32,7 +32,7 @@ hypothesis.settings.load_profile("untimed")
 @pytest.fixture(scope="session", autouse=True)
 def fork_server() -> None:
     """Worker processes are forked from a server that has torch already: else each imports it, for two seconds."""
-    forkserver.set_forkserver_preload(["multitrain.sources.apart", "multitrain.use.features"])
+    forkserver.set_forkserver_preload(["multitrain.common.process_pool", "multitrain.use.features"])
     forkserver.ensure_running()
 
 

@@ -1,9 +1,7 @@
 """`multitrain data ...` as people type it: before, amid and after a preparation, and when clips are damaged."""
 
 import csv
-import os
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,6 @@ from multitrain.cli import data_commands
 from multitrain.config import Limits
 from multitrain.data.manifest import read_manifest
 from multitrain.errors import UserError
-from multitrain.sources.apart import Process, each
 from multitrain.sources.asis import probe
 from multitrain.sources.check import Expected, chosen, trouble_of
 from multitrain.sources.status import usage
@@ -173,53 +170,6 @@ def test_a_sample_is_seeded_and_within_the_clips(data):
     assert len(set(first.tolist())) == 20 and (np.diff(first) > 0).all() and first.max() < len(manifest)
     assert (chosen(manifest, None, 0) == np.arange(len(manifest))).all()
     assert (chosen(manifest, 10**9, 0) == np.arange(len(manifest))).all()
-
-
-def behave(item: str) -> str:
-    """What an item asks for: to hang, which a file of that name then tells, to die, or its own name."""
-    if item.startswith("/"):
-        Path(item).touch()
-        time.sleep(10_000)
-    if item == "die":
-        os._exit(3)
-    if item == "raise":
-        raise UserError("told")
-    return item
-
-
-@pytest.mark.parametrize("jobs", [1, 3])
-def test_what_hangs_or_kills_costs_itself_only(tmp_path, monkeypatch, jobs):
-    """An item has its time until it hangs: seconds would be few for a busy machine and many for a test."""
-    hang, ask = str(tmp_path / "hangs"), Process.ask
-
-    def noted(self, item, count=1):
-        self.item = item
-        return ask(self, item, count)
-
-    def answers(self):
-        while not self._pipe.poll(0.01):
-            if self.item == hang and Path(hang).exists():
-                return False
-        return True
-
-    monkeypatch.setattr(Process, "ask", noted)
-    monkeypatch.setattr(Process, "_answers", answers)
-    items = ["a", "die", "b", hang, "c", "die", *"defgh"]
-    found = list(each(behave, items, jobs, 4.0))
-    assert [item for item, _ in found] == items
-    assert all(result == item for item, result in found if len(item) == 1)
-    told = {item: result for item, result in found if len(item) > 1}
-    assert "died" in told["die"] and "not done after 4 s" in told[hang]
-
-
-def test_an_item_has_as_long_as_it_is_given():
-    """The clock itself, of something that never ends."""
-    assert list(each(time.sleep, [10_000], 1, 0.01)) == [(10_000, "not done after 0.01 s, its decoder was ended")]
-
-
-def test_an_error_of_the_work_is_raised():
-    with pytest.raises(UserError, match="told"):
-        list(each(behave, ["a", "raise", "b"], 2, 60.0))
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from multitrain.common.process_pool import process_map
 from multitrain.config import Limits
 from multitrain.names import as_text
-from multitrain.sources.apart import each
 from multitrain.sources.publication import Member, Publication
 from multitrain.sources.refused import STILL, Refused, TooShort, Undecodable
 from multitrain.sources.store import Record
@@ -50,7 +50,7 @@ class AsIs:
                 elif member.key in clips:
                     members.append(member)
         files = (member.content for member in members)
-        found = each(partial(probe, limits=self.limits), files, jobs, self.limits.seconds)
+        found = process_map(partial(probe, limits=self.limits), files, jobs, self.limits.seconds)
         for number, (member, (path, result)) in enumerate(zip(members, found, strict=True), 1):
             clip_id = clips[member.key]
             self._paths[clip_id] = path

@@ -11,12 +11,12 @@ from pathlib import Path
 import av
 import numpy as np
 
+from multitrain.common.process_pool import process_map
 from multitrain.config import Limits
 from multitrain.data.damage import decoding, items
 from multitrain.data.manifest import Manifest
 from multitrain.names import as_path
 from multitrain.seeding import generator
-from multitrain.sources.apart import each
 from multitrain.sources.refused import Undecodable
 from multitrain.sources.video import OPENING
 
@@ -60,7 +60,7 @@ def check(manifest: Manifest, rows: np.ndarray, jobs: int, limits: Limits) -> It
             path, frames, fps, width, height = (columns[name][row].as_py() for name in names[1:])
             yield Expected(manifest.folder / as_path(path), frames, fps, width, height)
 
-    for row, (each_one, trouble) in zip(rows, each(trouble_of, expected(), jobs, limits.seconds), strict=True):
+    for row, (each_one, trouble) in zip(rows, process_map(trouble_of, expected(), jobs, limits.seconds), strict=True):
         yield Checked(columns["clip_id"][row].as_py(), each_one.path, trouble)
 
 

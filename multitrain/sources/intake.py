@@ -12,7 +12,7 @@ from multitrain.sources.archives import CHUNK, intact
 from multitrain.sources.download import Archives
 from multitrain.sources.publication import Annotated, Batch, Member, Publication
 from multitrain.sources.store import Record, Store
-from multitrain.sources.workers import DEFAULT, Piece, Task, Workers
+from multitrain.sources.workers import DEFAULT, Piece, Task, TranscodePool
 
 IN_MEMORY = 16 << 20  # bytes; a larger video goes to a worker as a file
 
@@ -46,7 +46,7 @@ class Intake:
 
     def run(self, jobs: int, progress: Callable[[int, int], None] | None = None) -> None:
         """Fill `records`. Progress is told as (clips settled, clips in all); what was not found settles last."""
-        with Workers(jobs, self.limits) as workers, Archives(self.publication.download or Download()) as archives:
+        with TranscodePool(jobs, self.limits) as pool, Archives(self.publication.download or Download()) as archives:
             self._expect(archives)
             stamp = self._first_stamp()
             for batch in self.publication.batches:
@@ -60,7 +60,7 @@ class Intake:
                     stamp = next_stamp(stamp, batch)
                     if batch.proved:
                         self._prove(batch)
-                    self._read(batch, workers, progress)
+                    self._read(batch, pool, progress)
                     self.store.stamp(batch.name, stamp)
         if progress:
             progress(len(self.publication.clips), len(self.publication.clips))
@@ -94,8 +94,8 @@ class Intake:
             for _ in batch.members():
                 bar.update()
 
-    def _read(self, batch: Batch, workers: Workers, progress: Callable[[int, int], None] | None) -> None:
-        for task, records in workers.run(self._tasks(batch)):
+    def _read(self, batch: Batch, pool: TranscodePool, progress: Callable[[int, int], None] | None) -> None:
+        for task, records in pool.transcode(self._tasks(batch)):
             self._settle(records)
             if isinstance(task.content, Path) and task.content.parent == self.store.incoming:
                 task.content.unlink()

@@ -1,24 +1,22 @@
-"""Transcoding in processes of its own: what kills or hangs a decoder costs one video, never the preparation.
+"""Transcoding in a process pool: what kills or hangs a decoder costs one video, never the preparation.
 
 The results do not depend on how many processes there are.
 """
 
 import io
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from multitrain.common.process_pool import ProcessPool
 from multitrain.config import Limits, Transcode
 from multitrain.errors import UserError
-from multitrain.sources.apart import Pool
 from multitrain.sources.refused import Beyond, Refused
 from multitrain.sources.store import Record
 from multitrain.sources.transcode import transcode
 from multitrain.sources.video import DEFAULT
 
-WAITING = 2  # tasks a process, running or queued: bounds the memory that waiting videos take
 CONFUSION = (ArithmeticError, ValueError)  # how Python code around a decoder meets absurd numbers
 
 
@@ -76,50 +74,17 @@ def _make(task: Task, piece: Piece, limits: Limits) -> Record:
     return Record(piece.clip_id, task.batch, piece.source, clip.frames, clip.fps, clip.width, clip.height, size)
 
 
-class Workers:
-    """`jobs` processes that make tasks, started with the first task. Use it in a `with` block."""
+class TranscodePool(ProcessPool[Task, Record]):
+    """A process pool that makes the clips of videos. The limit of time is for each clip, not for a video's clips."""
 
     def __init__(self, jobs: int, limits: Limits = DEFAULT):
-        self.jobs = jobs
-        self._pool = Pool(partial(make, limits=limits), jobs, limits.seconds)
+        super().__init__(partial(make, limits=limits), jobs, limits.seconds)
 
-    def __enter__(self) -> "Workers":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._pool.__exit__(*error)
-
-    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, list[Record]]]:
-        """Each task with its records, in the order in which they get done.
-
-        Where the tasks break off with an error, those that came before it are done first.
-        """
-        pending: dict[Future, Task] = {}
-        remaining, broken = iter(tasks), None
-        while broken is None:
-            try:
-                task = next(remaining)
-            except StopIteration:
-                break
-            except UserError as error:
-                broken = error
-                break
-            pending[self._pool.submit(task, len(task.pieces))] = task
-            if len(pending) >= WAITING * self.jobs:
-                yield from _collect(pending)
-        while pending:
-            yield from _collect(pending)
-        if broken is not None:
-            raise broken
-
-
-def _collect(pending: dict[Future, Task]) -> Iterator[tuple[Task, list[Record]]]:
-    """A record of each clip. The limit of time is for each: many clips of a long video may take long together."""
-    done, _ = wait(pending, return_when=FIRST_COMPLETED)
-    for future in done:
-        task = pending.pop(future)
-        records, ended = future.result()
-        if ended is not None:
-            detail = f"{task.where}: {ended.detail}"
-            records = records + task.refused("undecodable", detail, len(records), ended.limited)
-        yield task, records
+    def transcode(self, videos: Iterable[Task]) -> Iterator[tuple[Task, list[Record]]]:
+        """Each video with a record of each of its clips, as they finish."""
+        for task in self.map(videos, ordered=False):
+            video, records, ended = task.item, task.results, task.ended
+            if ended is not None:
+                detail = f"{video.where}: {ended.detail}"
+                records = records + video.refused("undecodable", detail, len(records), ended.limited)
+            yield video, records

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from multitrain.common.process_pool import process_map
 from multitrain.data.manifest import read_manifest
 from multitrain.errors import UserError
 from multitrain.files import atomic, regular
 from multitrain.model.card import Frames
 from multitrain.names import as_path, shown
-from multitrain.sources.apart import each
 from multitrain.use.answers import Failure
 from multitrain.use.frames import read_views
 from multitrain.use.inputs import videos
@@ -151,7 +151,7 @@ def _looked_at(
     count, size = recogniser.size
     decode = partial(_decode, frames=frames, count=count, size=size)
     paths = [str(collection.folder / as_path(clip.path)) for clip in collection.clips]
-    for clip, (path, found) in zip(collection.clips, each(decode, paths, jobs, seconds), strict=True):
+    for clip, (path, found) in zip(collection.clips, process_map(decode, paths, jobs, seconds), strict=True):
         if isinstance(found, str):
             yield Failure(path, found.removeprefix(f"{path}: "))
             continue

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from multitrain.common.process_pool import process_map
 from multitrain.config import Limits, Views
 from multitrain.errors import UserError
 from multitrain.model.card import Card, Frames, assumed_card
 from multitrain.model.network import Network, Output, normalise
-from multitrain.sources.apart import each
 from multitrain.use.answers import Answer, Failure, Window
 from multitrain.use.frames import look, read_windows
 from multitrain.use.inputs import local
@@ -107,7 +107,7 @@ class Recogniser:
         """
         with tempfile.TemporaryDirectory(prefix="multitrain-") as folder:  # here, for a process can be ended
             decode = partial(decode_all, plan=tuple(plan), count=self.size[0], size=self.size[1], folder=folder)
-            for path, found in each(decode, map(str, paths), jobs, seconds):
+            for path, found in process_map(decode, map(str, paths), jobs, seconds):
                 if isinstance(found, str):
                     yield Failure(path, found.removeprefix(f"{path}: "))
                 else:

@@ -16,13 +16,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import torch
 
+from multitrain.common.process_pool import process_map
 from multitrain.config import Transcode
 from multitrain.configfile import load_scale
 from multitrain.data.decode import read_frames
 from multitrain.errors import UserError
 from multitrain.model.card import Frames, make_card
 from multitrain.model.network import Network, Spec
-from multitrain.sources.apart import each
 from multitrain.sources.check import Expected, trouble_of
 from multitrain.sources.prepare import prepare
 from multitrain.sources.publication import safe_id
@@ -103,7 +103,7 @@ def readers(paths: list[Path], folder: Path, jobs: int) -> Iterator[tuple[str, d
     works = {"predict": partial(decoded, plan=tuple(ours.plan())), "timeline": timeline, "training": loader}
     works["check"] = checked
     for name, work in works.items():
-        found = each(partial(caught, work), [str(path) for path in paths], jobs, SECONDS)
+        found = process_map(partial(caught, work), [str(path) for path in paths], jobs, SECONDS)
         yield name, {Path(path).name: outcome(said) if said else ("answered", "") for path, said in found}
     answers = ours.answers(paths, ours.plan(), jobs, SECONDS)
     yield (

@@ -2,11 +2,12 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from multitrain.common import process_pool
 from multitrain.config import Limits
-from multitrain.sources import apart, workers
+from multitrain.sources import workers
 from multitrain.sources.store import Record
 
 VICTIM = "train000001_000417_000427"
@@ -42,10 +43,6 @@ def _sleep(task: workers.Task) -> None:
     time.sleep(10_000)
 
 
-def answers(worker: apart.Process, folder: Path) -> bool:
-    """Wait as long as the process is awake: in a test no clock decides that it hangs."""
-    asleep = folder / f"asleep-{worker._process.pid}"
-    while not worker._pipe.poll(0.01):
-        if asleep.exists():
-            return False
-    return True
+def awake(folder: Path) -> Callable[[process_pool._Worker], float]:
+    """Instead of the time that a worker has left: endless until its process has fallen asleep."""
+    return lambda worker: 0.0 if (folder / f"asleep-{worker.process.pid}").exists() else 0.01

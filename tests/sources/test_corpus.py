@@ -15,7 +15,7 @@ from multitrain.errors import UserError
 from multitrain.sources.archives import LARGEST_TEXT, open_zip, tar_members, zip_members, zip_text
 from multitrain.sources.prepare import prepare
 from multitrain.sources.store import Record
-from multitrain.sources.workers import Piece, Task, Workers
+from multitrain.sources.workers import Piece, Task, TranscodePool
 from tests.sources import corpus
 from tests.sources.coded import read_all
 from tests.sources.corpus_archives import member, pax, tars, zips
@@ -35,8 +35,8 @@ def test_every_video_ends_as_a_clip_or_with_a_reason(given, tmp_path):
     for index, (name, (content, _)) in enumerate(VIDEOS.items()):
         source = content if given == "as bytes" else put(tmp_path / f"in/{index}.mp4", content)
         tasks.append(Task(name, name, source, (Piece(name, "", places[name], None, None),), TRANSCODE))
-    with Workers(2, Limits(seconds=600)) as workers:
-        done = [(task.batch, records) for task, records in workers.run(tasks)]
+    with TranscodePool(2, Limits(seconds=600)) as pool:
+        done = [(task.batch, records) for task, records in pool.transcode(tasks)]
     assert sorted(name for name, _ in done) == sorted(VIDEOS)
     records = {name: record for name, (record,) in done}
     wrong = {name: why for name, record in records.items() if (why := fault(name, record, places[name], tmp_path))}

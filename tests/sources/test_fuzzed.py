@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from multitrain.sources.apart import each
+from multitrain.common.process_pool import process_map
 from tests.fuzz import videos as fuzz
 from tests.sources.fuzzed import FORMATS, KINDS, fuzzed
 
@@ -42,7 +42,7 @@ def test_every_container_comes_in_every_kind_of_damage():
 
 def test_predict_answers_or_refuses_each(paths, ours):
     work = partial(fuzz.decoded, plan=tuple(ours.plan()))
-    found = each(partial(fuzz.caught, work), map(str, paths), 1, fuzz.SECONDS)
+    found = process_map(partial(fuzz.caught, work), map(str, paths), 1, fuzz.SECONDS)
     said = [words for _, words in found]
     ended = {path.name: fuzz.outcome(its) if its else ("answered", "") for path, its in zip(paths, said, strict=True)}
     accounted(ended)
@@ -50,7 +50,7 @@ def test_predict_answers_or_refuses_each(paths, ours):
 
 
 def test_training_and_check_answer_or_refuse_each(paths):
-    found = each(fuzz.trained_and_checked, map(str, paths), 1, fuzz.SECONDS)
+    found = process_map(fuzz.trained_and_checked, map(str, paths), 1, fuzz.SECONDS)
     for path, said in found:
         assert isinstance(said, list), (path, said)
         assert all(not one.startswith("Traceback") for one in said), (path, said)

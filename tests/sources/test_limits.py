@@ -1,20 +1,20 @@
 """A decoder that hangs or dies costs its own video; what is larger or longer than the limits is refused."""
 
 import io
-from functools import partialmethod
 from pathlib import Path
 
 import pytest
 
+from multitrain.common import process_pool
 from multitrain.config import Limits
 from multitrain.errors import UserError
-from multitrain.sources import apart, workers
+from multitrain.sources import workers
 from multitrain.sources.prepare import prepare
 from multitrain.sources.refused import Undecodable
 from multitrain.sources.store import Record, Store
 from multitrain.sources.transcode import WIDEST, transcode
 from multitrain.sources.video import DEFAULT, Video
-from multitrain.sources.workers import Piece, Task, Workers
+from multitrain.sources.workers import Piece, Task, TranscodePool
 from tests.sources import deadly
 from tests.sources.forged import encode, grown, shaped
 from tests.sources.raw import TRANSCODE, dataset, kinetics
@@ -29,8 +29,8 @@ def task(name: str, folder: Path, content: bytes = TINY, count: int = 1) -> Task
 
 def outcome(jobs: int, tasks: list[Task], limits: Limits = DEFAULT) -> dict[str, str]:
     """Reason or empty, by clip; each clip has one record."""
-    with Workers(jobs, limits) as running:
-        records = [record for _, made in running.run(tasks) for record in made]
+    with TranscodePool(jobs, limits) as running:
+        records = [record for _, made in running.transcode(tasks) for record in made]
     assert sorted(r.clip for r in records) == sorted(p.clip_id for t in tasks for p in t.pieces)
     return {record.clip: record.detail if record.reason else "" for record in records}
 
@@ -40,7 +40,7 @@ def out(tmp_path, monkeypatch) -> Path:
     """Where the clips go; a process is said to be late when it has fallen asleep."""
     folder = tmp_path / "out"
     folder.mkdir()
-    monkeypatch.setattr(apart.Process, "_answers", partialmethod(deadly.answers, folder))
+    monkeypatch.setattr(process_pool._Worker, "remaining", deadly.awake(folder))
     return folder
 
 
@@ -68,7 +68,7 @@ def test_a_preparation_lists_what_hung(tmp_path, monkeypatch):
     raw, folder = kinetics(tmp_path / "raw", TINY), tmp_path / "out"
     monkeypatch.setattr(workers, "make", deadly.hang)
     place = Store(folder, TRANSCODE).path(deadly.VICTIM).parent
-    monkeypatch.setattr(apart.Process, "_answers", partialmethod(deadly.answers, place))
+    monkeypatch.setattr(process_pool._Worker, "remaining", deadly.awake(place))
     assert len(prepare("k400", dataset("kinetics"), raw, folder)) == 4
     (line,) = (folder / "missing.csv").read_text().splitlines()[1:]
     assert line.startswith(f"{deadly.VICTIM},") and "undecodable" in line and "ended" in line
@@ -79,9 +79,9 @@ def test_a_preparation_lists_what_hung(tmp_path, monkeypatch):
 def test_what_a_limit_refused_is_tried_again_under_another(out):
     limits = Limits(pixels=100)
     store = Store(out, TRANSCODE, limits)
-    with Workers(1, limits) as running:
+    with TranscodePool(1, limits) as running:
         for number, content in enumerate([TINY, b"no video"]):
-            for _, records in running.run([task(f"clip{number}", out, content)]):
+            for _, records in running.transcode([task(f"clip{number}", out, content)]):
                 store.add(records)
     store.add([Record("other", "another batch", "", reason="undecodable")])
     store.stamp("batch", "stamp")
@@ -104,8 +104,8 @@ def test_an_endless_limit_is_one_too(tmp_path):
 
 def test_what_cannot_be_written_is_no_fault_of_the_video(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with Workers(1) as running, pytest.raises(UserError, match="file: a clip could not be written: "):
-        list(running.run([task("a", tmp_path / "file")]))  # a file where the folder should be
+    with TranscodePool(1) as running, pytest.raises(UserError, match="file: a clip could not be written: "):
+        list(running.transcode([task("a", tmp_path / "file")]))  # a file where the folder should be
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -116,20 +116,18 @@ def test_tasks_before_an_error_are_made(tmp_path, jobs):
         raise UserError("the archive breaks off")
 
     made = []
-    with Workers(jobs) as running, pytest.raises(UserError, match="breaks off"):
-        for _, records in running.run(tasks()):
+    with TranscodePool(jobs) as running, pytest.raises(UserError, match="breaks off"):
+        for _, records in running.transcode(tasks()):
             made += records
     assert sorted(record.clip for record in made) == ["a", "b"]
 
 
 def test_leaving_early_ends_the_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "make", deadly.hang)
-    with Workers(2) as running:
-        next(running.run([task(deadly.VICTIM, tmp_path), *(task(name, tmp_path) for name in "abc")]))
-        processes = [worker._process for worker in running._pool.processes]
-    for process in filter(None, processes):
-        process.join()  # for ever, were it still asleep
-    assert any(processes)
+    with TranscodePool(2) as running:
+        next(running.transcode([task(deadly.VICTIM, tmp_path), *(task(name, tmp_path) for name in "abc")]))
+        processes = [worker.process for worker in running._workers]
+    assert processes and not any(process.is_alive() for process in processes)
 
 
 def test_absurd_numbers_are_the_fault_of_the_video(tmp_path, monkeypatch):

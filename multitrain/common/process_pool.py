@@ -1,0 +1,214 @@
+"""Process pool with a time limit: an item that hangs or kills its process costs itself only.
+
+A call into libav that hangs can only be ended together with its process. So one job is a process of its own too: it
+costs a second at the start and a copy of each item through a pipe. The pool has no threads: each worker has a pipe of
+its own, and the generator that yields the results waits for all of them at once.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from time import monotonic
+from typing import Generic, TypeVar
+
+from multitrain.errors import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+AHEAD = {True: 4, False: 2}  # items a process that are read and not yielded, in order or not: bounds the memory
+STARTING = 120  # seconds that a process may take to start on a busy machine
+LONGEST = 1e6  # seconds: no wait is longer, for the operating system counts them in few bits
+PRELOAD = [__name__, "multitrain.sources.transcode"]  # imported once, by the server that workers are forked from
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Why an item ended its process."""
+
+    detail: str
+    limited: bool  # it took longer than it may
+
+
+@dataclass
+class Task(Generic[Item, Result]):
+    """One item with its results; with `ended`, those made until the item ended its process."""
+
+    item: Item
+    results: list[Result] = field(default_factory=list)
+    ended: Ended | None = None
+    begun: bool = False
+    done: bool = False
+
+
+class ProcessPool(Generic[Item, Result]):
+    """At most `jobs` worker processes, started when they are needed. Use it in a `with` block.
+
+    `function` belongs to a module; it returns the result of an item, or is a generator of its results. Each result may
+    take `seconds`.
+    """
+
+    def __init__(self, function: Callable[[Item], Result | Iterator[Result]], jobs: int, seconds: float):
+        self.jobs = jobs
+        self._function, self._seconds = function, seconds
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> "ProcessPool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.kill()
+
+    def map(self, items: Iterable[Item], ordered: bool = True) -> Iterator[Task[Item, Result]]:
+        """Each item's finished task, in the items' order or as they finish.
+
+        Raises what `function` raises at once, and what `items` raise after the items before.
+        """
+        source, broken = iter(items), None
+        pending: deque[Task] = deque()  # read and not yielded, oldest first
+        while source is not None or pending:
+            room = source is not None and len(pending) < AHEAD[ordered] * self.jobs
+            if room:
+                try:
+                    pending.append(Task(next(source)))
+                except StopIteration:
+                    source = None
+                except Exception as error:
+                    source, broken = None, error
+            self._receive(wait=not room)
+            self._assign(pending)
+            if ordered:
+                while pending and pending[0].done:
+                    yield pending.popleft()
+            else:
+                done, pending = [t for t in pending if t.done], deque(t for t in pending if not t.done)
+                yield from done
+        if broken is not None:
+            raise broken
+
+    def _assign(self, pending: Iterable[Task]) -> None:
+        """Give tasks to idle workers, and to new ones up to `jobs`."""
+        for task in (task for task in pending if not task.begun):
+            worker = next((worker for worker in self._workers if worker.task is None), None)
+            if worker is None:
+                if len(self._workers) >= self.jobs:
+                    return
+                worker = _Worker(self._function, self._seconds)
+                self._workers.append(worker)
+            worker.begin(task)
+
+    def _receive(self, wait: bool) -> None:
+        """Take one message of each worker that has sent one; end workers that are late."""
+        busy = [worker for worker in self._workers if worker.task is not None]
+        timeout = min((worker.remaining() for worker in busy), default=0) if wait else 0
+        ready = connection.wait([worker.pipe for worker in busy], max(timeout, 0)) if busy else []
+        for worker in busy:
+            if worker.pipe in ready:
+                worker.receive()
+            elif worker.remaining() <= 0 and not worker.pipe.poll():
+                worker.end(Ended(f"not done after {self._seconds:g} s, its decoder was ended", True))
+        self._workers = [worker for worker in self._workers if worker.alive]
+
+
+class _Worker:
+    """A worker process with its pipe and its task."""
+
+    def __init__(self, function: Callable, seconds: float):
+        self.task: Task | None = None
+        self.alive, self._started, self._seconds = True, False, min(seconds, LONGEST)
+        # Forked from a server that has one thread and the imports done: fast, and safe whatever threads run here.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOAD)
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=_serve, args=(other, function), daemon=True)
+        try:
+            self.process.start()
+        except (EOFError, OSError):
+            raise _not_started() from None
+        finally:
+            other.close()
+        self._deadline = monotonic() + STARTING
+
+    def begin(self, task: Task) -> None:
+        """Send the item, or keep it until the process has started."""
+        task.begun, self.task = True, task
+        if self._started:
+            self._deadline = monotonic() + self._seconds
+            with suppress(ConnectionError):  # it has died, as its pipe will tell
+                self.pipe.send(task.item)
+
+    def remaining(self) -> float:
+        """Seconds until the next message is late."""
+        return self._deadline - monotonic()
+
+    def receive(self) -> None:
+        """Take one message."""
+        try:
+            kind, value = self.pipe.recv()
+        except (EOFError, ConnectionError):
+            self.end(Ended("the process that decoded it died (damaged, or not enough memory)", False))
+            return
+        self._deadline = monotonic() + self._seconds
+        if kind == "started":
+            self._started = True
+            self.begin(self.task)
+        elif kind == "result":
+            self.task.results.append(value)
+        elif kind == "done":
+            self.task.done, self.task = True, None
+        else:
+            raise value
+
+    def end(self, why: Ended) -> None:
+        """End the process for its task's fault."""
+        self.kill()
+        if not self._started:
+            raise _not_started()
+        self.task.ended, self.task.done = why, True
+
+    def kill(self) -> None:
+        """End the process, whatever it is doing; files are there whole or not at all."""
+        self.alive = False
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def _not_started() -> UserError:
+    return UserError("worker processes cannot be started: see their errors above, and free memory")
+
+
+def _serve(pipe: connection.Connection, function: Callable) -> None:
+    """The loop of a worker process: receive an item, send its results or the exception that it raised."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    pipe.send(("started", None))
+    while True:
+        item = pipe.recv()
+        try:
+            found = function(item)
+            for result in found if isinstance(found, Iterator) else [found]:
+                pipe.send(("result", result))
+            pipe.send(("done", None))
+        except Exception as error:
+            pipe.send(("error", error))
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def process_map(
+    function: Callable[[Item], Result], items: Iterable[Item], jobs: int, seconds: float
+) -> Iterator[tuple[Item, Result | str]]:
+    """Each item with its result, in the items' order; a text says why there is none."""
+    with ProcessPool(function, jobs, seconds) as pool:
+        for task in pool.map(items):
+            yield task.item, task.results[0] if task.results else task.ended.detail

@@ -1,0 +1,118 @@
+"""The process pool: what hangs, dies or raises costs its own item, and nothing of it stays behind."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from multitrain.common import process_pool
+from multitrain.common.process_pool import AHEAD, ProcessPool, process_map
+from multitrain.errors import UserError
+
+
+class Deadly:
+    """An item that kills the process which receives it, as the kernel does where memory runs out."""
+
+    def __reduce__(self):
+        return os._exit, (9,)
+
+
+def behave(item: str) -> str:
+    """What an item asks for: to hang, which a file of that name then tells, to die, or its own name."""
+    if item.startswith("/"):
+        Path(item).touch()
+        time.sleep(10_000)
+    if item == "die":
+        os._exit(3)
+    if item == "raise":
+        raise UserError("told")
+    return item
+
+
+def several(item: str) -> Iterator[str]:
+    """A result for each letter; a capital kills the process, and a full stop does after the last result."""
+    for letter in item:
+        if letter == ".":
+            time.sleep(0)
+            os._exit(3)
+        yield behave("die" if letter.isupper() else letter)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_what_hangs_or_kills_costs_itself_only(tmp_path, monkeypatch, jobs):
+    """An item has its time until it hangs: seconds would be few for a busy machine and many for a test."""
+    hang = str(tmp_path / "hangs")
+
+    def remaining(worker) -> float:
+        return 0.0 if worker.task.item == hang and Path(hang).exists() else 0.01
+
+    monkeypatch.setattr(process_pool._Worker, "remaining", remaining)
+    items = ["a", "die", "b", hang, "c", Deadly(), Deadly(), "die", *"defgh"]
+    found = list(process_map(behave, items, jobs, 4.0))
+    assert [item for item, _ in found] == items
+    told = [result for item, result in found if item not in list("abcdefgh")]
+    assert [result for item, result in found if item in list("abcdefgh")] == list("abcdefgh")
+    assert ["not done after 4 s" in words for words in told] == [False, True, False, False, False]
+    assert all("died" in words for words in told if "not done" not in words)
+
+
+def test_an_item_has_as_long_as_it_is_given():
+    """The clock itself, of something that never ends."""
+    ((_, told),) = process_map(time.sleep, [10_000], 1, 0.01)
+    assert told == "not done after 0.01 s, its decoder was ended"
+
+
+def test_an_error_of_the_function_is_raised():
+    with pytest.raises(UserError, match="told"):
+        list(process_map(behave, ["a", "raise", "b"], 2, 60.0))
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_results_before_a_death_count(ordered):
+    with ProcessPool(several, 2, 60.0) as pool:
+        tasks = {task.item: task for task in pool.map(["abc", "abX", "", "X", "ab."], ordered)}
+    assert {item: "".join(task.results) for item, task in tasks.items()} == {
+        "abc": "abc",
+        "abX": "ab",
+        "": "",
+        "X": "",
+        "ab.": "ab",
+    }
+    assert {item for item, task in tasks.items() if task.ended} == {"abX", "X", "ab."}
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_items_before_an_error_of_their_source_are_done(ordered):
+    def items():
+        yield from "ab"
+        raise UserError("the archive breaks off")
+
+    done = []
+    with ProcessPool(behave, 2, 60.0) as pool, pytest.raises(UserError, match="breaks off"):
+        for task in pool.map(items(), ordered):
+            done += task.results
+    assert sorted(done) == ["a", "b"]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_few_items_are_read_ahead(ordered):
+    read, most = [], 0
+    with ProcessPool(behave, 2, 60.0) as pool:
+        for number, _ in enumerate(pool.map((read.append(i) or str(i) for i in range(40)), ordered)):
+            most = max(most, len(read) - number)
+    assert len(read) == 40 and most <= AHEAD[ordered] * 2
+
+
+def test_leaving_ends_the_processes(tmp_path):
+    with ProcessPool(behave, 2, 600.0) as pool:
+        next(pool.map(["a", str(tmp_path / "hangs"), "b"]))
+        processes = [worker.process for worker in pool._workers]
+    assert processes and not any(process.is_alive() for process in processes)
+
+
+def test_a_process_that_cannot_start_is_an_error(monkeypatch):
+    monkeypatch.setattr(process_pool, "_serve", len)  # ends at once
+    with pytest.raises(UserError, match="worker processes cannot be started"):
+        list(process_map(behave, ["a"], 1, 60.0))

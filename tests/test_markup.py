@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from multitrain.analysis.latex import escape, literal
-from multitrain.analysis.markdown import grid
+from multitrain.analysis.render.latex import escape, literal
+from multitrain.analysis.render.markdown import document
+from multitrain.analysis.render.sheet import Grid
 from multitrain.markup import Marked, line, markdown
 
 ODD = ["a|b", "<b>x</b>", "a & b", "&lt;", "`code`", "**bold**", "_x_ y_z", "[a](b)", "[Something] falls", "a\nb"]
@@ -32,7 +33,7 @@ def shown(page: str) -> list[list[str]]:
 @given(st.lists(TEXT | st.sampled_from(ODD), min_size=1, max_size=4))
 def test_a_cell_shows_what_it_holds(names):
     seen = [" ".join(name.split()) for name in names]
-    page = "\n".join(grid(["name", "n"], [[name, "1"] for name in names]))
+    page = document([Grid(["name", "n"], [[name, "1"] for name in names])])
     assert shown(page) == [["name", "n"], *([name, "1"] for name in seen)]
 
 

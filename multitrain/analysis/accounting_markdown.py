@@ -3,7 +3,9 @@
 import pandas as pd
 import pyarrow as pa
 
-from multitrain.analysis.markdown import grid
+from multitrain.analysis.render.cells import NONE, count
+from multitrain.analysis.render.markdown import Block, bullets, document
+from multitrain.analysis.render.sheet import Grid
 from multitrain.config import Scale
 from multitrain.data.manifest import REASONS
 from multitrain.markup import markdown
@@ -21,24 +23,27 @@ LEAKED = """\
 A run is named where it, or a run that its initial weights come from, is trained on the one dataset and it is tested on
 the other; leakage.csv lists their videos. With `exclude_leaks` (config/config.yaml) training leaves these training
 clips out; the tested clips stay the publisher's."""
+NO_ABSENT = "None: every class has a clip in every split."
 
 
 def page(scale: Scale, table: pd.DataFrame, pairs: pa.Table, of_runs: pa.Table) -> str:
     """Markdown of datasets.csv's rows, of the leaks between any two datasets, and of those that concern runs."""
-    sections = [
-        ["# Datasets: every clip accounted for"],
-        [f"Scale `{scale.name}`.{_world(scale, table)}"],
-        _counts(scale, table),
-        [COUNTED],
-        *_fractions(scale, table),
-        ["## Missing, by reason"],
-        _reasons(scale, table),
-        ["## Classes without a clip"],
-        _absent(scale, table),
-        ["## Videos in the training split of one dataset and in a tested split of another"],
-        *_leaks(scale, pairs, of_runs),
-    ]
-    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+    rows = [{**row, "title": _title(scale, row)} for row in table.to_dict("records")]
+    return document(
+        [
+            "# Datasets: every clip accounted for",
+            f"Scale `{scale.name}`.{_world(scale, table)}",
+            _counts(rows),
+            COUNTED,
+            *_fractions(scale, rows),
+            "## Missing, by reason",
+            _reasons(rows),
+            "## Classes without a clip",
+            bullets(map(_absent, (row for row in rows if row["classes_without_clips"]))) or NO_ABSENT,
+            "## Videos in the training split of one dataset and in a tested split of another",
+            *_leaks(scale, pairs, of_runs),
+        ]
+    )
 
 
 def _world(scale: Scale, table: pd.DataFrame) -> str:
@@ -49,67 +54,54 @@ def _world(scale: Scale, table: pd.DataFrame) -> str:
     return f" Synthetic: {which}; not comparable with the paper's counts."
 
 
-def _counts(scale: Scale, table: pd.DataFrame) -> list[str]:
-    head = ["Dataset", "Split", "Paper", "Annotated", "Prepared", "Missing"]
-    return grid(
-        head,
-        [
-            [
-                _title(scale, row._asdict()),
-                row.publisher_split,
-                "-" if pd.isna(row.published) else f"{int(row.published):,}",
-                f"{row.annotated:,}",
-                f"{row.prepared:,}",
-                f"{row.annotated - row.prepared:,}",
-            ]
-            for row in table.itertuples()
-        ],
-    )
-
-
 def _title(scale: Scale, row: dict) -> str:
     """A dataset's name, and of several worlds which one its row is about."""
     title = scale.datasets[row["dataset"]].title
     return f"{title}, world {row['world']}" if "world" in row else title
 
 
-def _fractions(scale: Scale, table: pd.DataFrame) -> list[list[str]]:
+def _counts(rows: list[dict]) -> Grid:
+    return Grid(
+        ["Dataset", "Split", "Paper", "Annotated", "Prepared", "Missing"],
+        [
+            [
+                *(row["title"], row["publisher_split"], count(row["published"])),
+                *map(count, (row["annotated"], row["prepared"], row["annotated"] - row["prepared"])),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _fractions(scale: Scale, rows: list[dict]) -> list[Block]:
     """What is said of datasets of which a part is used."""
-    if "not_in_fraction" not in table:
-        return []
-    lines = [
-        f"- {_title(scale, row._asdict())}, {row.publisher_split}: {row.not_in_fraction:,} clips are not in the "
-        f"fraction {scale.datasets[row.dataset].fraction:g}"
-        for row in table.loc[table["not_in_fraction"] > 0].itertuples()
+    found = [
+        f"{row['title']}, {row['publisher_split']}: {count(row['not_in_fraction'])} clips are not in the fraction"
+        f" {scale.datasets[row['dataset']].fraction:g}"
+        for row in rows
+        if row.get("not_in_fraction")
     ]
-    return [[FRACTION], lines]
+    return [FRACTION, bullets(found)] if found else []
 
 
-def _reasons(scale: Scale, table: pd.DataFrame) -> list[str]:
+def _reasons(rows: list[dict]) -> Grid:
     keys = [reason.replace(" ", "_") for reason in REASONS]
-    rows = [
-        [_title(scale, row), row["publisher_split"], *(f"{row[key]:,}" for key in keys)]
-        for row in table.to_dict("records")
-    ]
-    return grid(["Dataset", "Split", *REASONS], rows)
+    lines = [[row["title"], row["publisher_split"], *(count(row[key]) for key in keys)] for row in rows]
+    return Grid(["Dataset", "Split", *REASONS], lines)
 
 
-def _absent(scale: Scale, table: pd.DataFrame) -> list[str]:
-    lines = []
-    for row in table.loc[table["classes_without_clips"] > 0].itertuples():
-        names = row.without_clips.split("; ")
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        title = markdown(_title(scale, row._asdict()))
-        lines.append(
-            f"- {title}, {row.publisher_split}: {row.classes_without_clips} of {row.classes}: "
-            f"{'; '.join(map(markdown, names[:NAMED]))}{more}"
-        )
-    return lines or ["None: every class has a clip in every split."]
+def _absent(row: dict) -> str:
+    names = row["without_clips"].split("; ")
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (
+        f"{markdown(row['title'])}, {row['publisher_split']}: {row['classes_without_clips']} of {row['classes']}: "
+        f"{'; '.join(map(markdown, names[:NAMED]))}{more}"
+    )
 
 
-def _leaks(scale: Scale, pairs: pa.Table, of_runs: pa.Table) -> list[list[str]]:
+def _leaks(scale: Scale, pairs: pa.Table, of_runs: pa.Table) -> list[Block]:
     if not pairs.num_rows:
-        return [["None."]]
+        return ["None."]
     keys = ["train_dataset", "test_dataset", "test_split"]
     sums = [("video_id", "count"), ("train_clips", "sum"), ("test_clips", "sum")]
     counted = pairs.group_by(keys).aggregate(sums).sort_by([(key, "ascending") for key in keys])
@@ -118,7 +110,7 @@ def _leaks(scale: Scale, pairs: pa.Table, of_runs: pa.Table) -> list[list[str]]:
     for row in counted.to_pylist():
         concerned = sorted(each["run"] for each in runs if all(each[key] == row[key] for key in keys))
         titles = [scale.datasets[row[key]].title for key in keys[:2]]
-        numbers = [f"{row[key]:,}" for key in ("video_id_count", "train_clips_sum", "test_clips_sum")]
-        rows.append([*titles, row["test_split"], *numbers, ", ".join(concerned) or "-"])
+        numbers = [count(row[key]) for key in ("video_id_count", "train_clips_sum", "test_clips_sum")]
+        rows.append([*titles, row["test_split"], *numbers, ", ".join(concerned) or NONE])
     head = ["Trained on", "Tested on", "Split", "Videos", "Training clips", "Tested clips", "Runs"]
-    return [grid(head, rows), [LEAKED]]
+    return [Grid(head, rows), LEAKED]

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 
 from multitrain.analysis.evidence.text import section
 from multitrain.analysis.layout import setting
-from multitrain.analysis.markdown import grid
 from multitrain.analysis.metrics import LEVEL
+from multitrain.analysis.render.cells import chance, difference, p_value, signed
+from multitrain.analysis.render.markdown import Block, bullets, document
+from multitrain.analysis.render.sheet import Grid
+from multitrain.analysis.render.table_files import Row, Rows
 from multitrain.analysis.verdicts import ERROR, FEWEST_TELLING, FEWEST_VIDEOS, HOPELESS, ONE_SEED, OPEN, VERDICTS
 from multitrain.claims import Claims
 from multitrain.config import Scale
 
-Rows = list[dict[str, str]]
 HEAD = (
     *("Section", "Claim", "Paper", "Ours, Yₖ", "p", "adjusted", "Verdict, Yₖ", "P(holds) if the paper is right"),
     *("Ours, Y′ₖ", "Verdict, Y′ₖ"),
@@ -19,7 +21,7 @@ HEAD = (
 CANNOT = "cannot be shown here even if the paper is right"
 
 
-def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evidence: Rows) -> str:
+def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evidence: list[dict[str, str]]) -> str:
     """The rows of claims.csv, and those of evidence.csv, as text."""
     grouped = [[row for row in rows if row["claim"] == name] for name in claims.claims]
     facts = [each for its in grouped if not its[0]["same_fact_as"] for each in _with_same(its, grouped)]
@@ -29,23 +31,20 @@ def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evide
         "Other claims of the paper": [its for its in facts if _heading(its, facts) == ("paper", "no")],
         "Not in the paper": [its for its in facts if its[0]["stated_by"] == "us"],
     }
-    lines = ["# The paper's claims, decided by our runs", "", _world(scale, seeds, rows), "", *_counts(papers)]
-    lines += [f"- {text}." for text in _missing(rows)]
+    counted = [*_counts(papers), *(f"{text}." for text in _missing(rows))]
+    blocks: list[Block] = ["# The paper's claims, decided by our runs", _world(scale, seeds, rows), bullets(counted)]
     numbers = {its[0]["claim"]: n for n, its in enumerate((its for its in facts if its[0]["quote"]), start=1)}
     for title, parts in titles.items():
         if parts:
-            table = [line for its in parts for line in _lines(its, numbers.get(its[0]["claim"]))]
-            lines += ["", f"## {title}", "", *grid(list(HEAD), table)]
+            lines = [line for its in parts for line in _lines(its, numbers.get(its[0]["claim"]))]
             quoted = [its[0] for its in parts if its[0]["quote"]]
-            lines += [""] * bool(quoted)
-            lines += [f"{numbers[row['claim']]}. {row['section']}: “{row['quote']}”" for row in quoted]
-    lines += ["", "## What the numbers mean", "", *(f"- {note}" for note in _notes(claims, scale, seeds, rows))]
-    if answered := section(evidence):
-        lines += ["", *answered]
+            quotes = (f"{numbers[row['claim']]}. {row['section']}: “{row['quote']}”" for row in quoted)
+            blocks += [f"## {title}", Grid(HEAD, lines), "\n".join(quotes)]
+    blocks += ["## What the numbers mean", bullets(_notes(claims, scale, seeds, rows)), *section(evidence)]
     if claims.not_tested:
-        lines += ["", "## Claims of the paper that these runs cannot decide", ""]
-        lines += [f"- {each.section}: “{each.quote}” {each.text} {each.reason}" for each in claims.not_tested]
-    return "\n".join(lines) + "\n"
+        said = (f"{each.section}: “{each.quote}” {each.text} {each.reason}" for each in claims.not_tested)
+        blocks += ["## Claims of the paper that these runs cannot decide", bullets(said)]
+    return document(blocks)
 
 
 def _with_same(its: Rows, grouped: list[Rows]) -> list[Rows]:
@@ -62,7 +61,7 @@ def _heading(its: Rows, facts: list[Rows]) -> tuple[str, str]:
 
 def _world(scale: Scale, seeds: Sequence[int], rows: Rows) -> str:
     synthetic = any(row.get("synthetic") == "yes" for row in rows)
-    ours = f"Ours: {setting(scale, synthetic, [str(seed) for seed in seeds])}."
+    ours = f"Ours: {setting(scale, synthetic, seeds)}."
     if synthetic:
         return (
             f"{ours} The paper's figures are of the real datasets: what can be"
@@ -78,7 +77,7 @@ def _counts(grouped: list[Rows]) -> list[str]:
     for name, key in (("Yₖ", "claim_verdict"), ("Y′ₖ", "claim_verdict_projected")):
         found = Counter(its[0][key] for its in grouped if key in its[0])
         counts = ", ".join(f"{verdict}: {found[verdict]}" for verdict in VERDICTS if found[verdict])
-        lines.append(f"- {found.total()} claims by {name}{counts and ': '}{counts}.")
+        lines.append(f"{found.total()} claims by {name}{counts and ': '}{counts}.")
     return lines
 
 
@@ -99,44 +98,25 @@ def _lines(its: Rows, quote: int | None) -> list[list[str]]:
     return [[*each, *_numbers(row, row["scope"] == "claim")] for each, row in zip(heads, its, strict=True)]
 
 
-def _numbers(row: dict[str, str], whole: bool) -> list[str]:
+def _numbers(row: Row, whole: bool) -> list[str]:
     """A row's cells; the verdict of a claim is that of all its rows."""
     key = "claim_verdict" if whole else "verdict"
-    chance = row.get("holds_if_paper_right")
     verdict = row[key]
-    if verdict == OPEN and whole and hopeless(row):
+    if verdict == OPEN and whole and row.get("holds_if_paper_right", 1) < HOPELESS:
         verdict += f"; {CANNOT}"
     return [
-        _signed(row.get("paper_difference")),
+        signed(row.get("paper_difference")),
         _difference(row, ""),
-        *(p_text(row.get(name)) for name in ("p_value", "p_adjusted")),
+        *(p_value(row.get(name)) for name in ("p_value", "p_adjusted")),
         verdict,
-        f"{float(chance):.0%}" if chance else "-",
+        chance(row.get("holds_if_paper_right")),
         _difference(row, "_projected"),
         row.get(f"{key}_projected", "-"),
     ]
 
 
-def hopeless(row: dict[str, str]) -> bool:
-    """Whether a claim would seldom hold here if the paper's own difference were true here."""
-    chance = row.get("holds_if_paper_right")
-    return bool(chance) and float(chance) < HOPELESS
-
-
-def _difference(row: dict[str, str], form: str) -> str:
-    if f"difference{form}" not in row:
-        return "-"
-    value, low, high = (_signed(row.get(f"{name}{form}")) for name in ("difference", "low", "high"))
-    return f"{value} [{low}, {high}]" if f"low{form}" in row else f"{value} [-]"
-
-
-def _signed(text: str | None) -> str:
-    return f"{round(float(text), 1) + 0.0:+.1f}" if text else "-"  # never -0.0
-
-
-def p_text(text: str | None) -> str:
-    """A p value with three decimals."""
-    return "-" if not text else "<0.001" if float(text) < 0.001 else f"{float(text):.3f}"
+def _difference(row: Row, form: str) -> str:
+    return difference(*(row.get(f"{name}{form}") for name in ("difference", "low", "high")))
 
 
 def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> list[str]:
@@ -145,9 +125,7 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
         name: f"{clips} of {videos} videos"
         for row in rows
         if row.get("clips")
-        for name, clips, videos in zip(
-            row["datasets"].split(), row["clips"].split(), row["videos"].split(), strict=True
-        )
+        for name, clips, videos in zip(row["datasets"].split(), row["clips"], row["videos"], strict=True)
     }
     codes = sorted({code for row in rows for code in row.get("code", "").split()})
     said = [

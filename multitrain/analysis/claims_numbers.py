@@ -8,6 +8,7 @@ import numpy as np
 
 from multitrain.analysis.answers import Answers, read_answers
 from multitrain.analysis.contrasts import Estimate, World, estimate_over_worlds
+from multitrain.analysis.render.table_files import Rows
 from multitrain.analysis.runs import ranges
 from multitrain.analysis.tables import published_rows
 from multitrain.claims import Claims, Part
@@ -57,7 +58,7 @@ class Numbers:
     runs: Path  # <results>/runs/<scale>
     published: Path
     _answers: dict[tuple[str, str, int], Answers] = field(default_factory=dict)  # by run, dataset and world
-    _rows: dict[Path, list[dict[str, str]]] = field(default_factory=dict)
+    _rows: dict[Path, Rows] = field(default_factory=dict)
 
     def run(self, table: str, method: str, dataset: str) -> str:
         return self.experiments.run_of(self.experiments.tables[table], method, dataset)
@@ -130,8 +131,4 @@ class Numbers:
         its = [each for each in self._rows[path] if each["method"] == row.method]
         if not its:
             raise UserError(f"{path}: no method {row.method!r}: paper.{table} in claims.yaml names it for {method!r}")
-        text = next((each.get("top1") for each in its if each["dataset"] == dataset), None)
-        try:
-            return float(text) if text else None
-        except ValueError:
-            raise UserError(f"{path}: {row.method}, {dataset}: top1 is {text!r}: it takes a number") from None
+        return next((each.get("top1") for each in its if each["dataset"] == dataset), None)

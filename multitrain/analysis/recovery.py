@@ -1,6 +1,5 @@
 """Do large projection weights name related classes? Precision of the raw and of the scaled weight, against chance."""
 
-from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -8,42 +7,25 @@ import numpy as np
 
 from multitrain.analysis.contrasts import estimate
 from multitrain.analysis.layout import setting
-from multitrain.analysis.markdown import grid
 from multitrain.analysis.metrics import LEVEL
 from multitrain.analysis.projections import Projection, read_projections
 from multitrain.analysis.ranking import PERMUTATIONS, Recovery, recover
 from multitrain.analysis.relations import WORLD
+from multitrain.analysis.render import markdown
+from multitrain.analysis.render.cells import NONE, share, signed
+from multitrain.analysis.render.columns import RECOVERY, RECOVERY_SUMMARY
+from multitrain.analysis.render.sheet import Grid
+from multitrain.analysis.render.table_files import Row, Rows, settled, write_rows, write_text
 from multitrain.analysis.runs import method_names, yes_no
-from multitrain.common.csv_files import write_csv
 from multitrain.config import Scale
 from multitrain.experiments import Experiments
-from multitrain.files import atomic
 
 ALL = "all"  # in the place of a run's name: each ordered pair's mean over the runs that have it
 FORMS = ("weight", "scaled")
 SIGNIFICANT = 0.05
 FEWEST = 6  # pairs for a verdict: with five, even all on one side have p = 0.06 in a two-sided sign test
 
-COLUMNS = (
-    *("run", "method", "scale", "synthetic", "seed", "source", "target"),
-    "form",  # weight or scaled
-    "pairs",  # of classes
-    "related",  # of them
-    "chance",  # related / pairs
-    *("precision_at_5", "average_precision", "chance_average_precision", "p_value", "permutations"),
-    "relation_from",
-)
-SUMMARY = (
-    "run",  # or ALL
-    *("scale", "synthetic", "seeds", "form"),
-    "ordered_pairs",  # of datasets, with a related class pair; the means are over these
-    *("precision_at_5", "average_precision", "chance", "chance_average_precision"),
-    "ahead",  # ordered pairs where this form's average precision is the higher one
-    "tests",  # ordered pairs times seeds (and runs)
-    "significant",  # of the tests, those with p <= SIGNIFICANT
-    *("difference", "difference_low", "difference_high"),  # average precision, scaled - weight
-    "verdict",  # scaled, weight or undecided
-)
+NUMBERS = [name for name, column in RECOVERY.items() if column.is_number]  # of a Recovery
 
 Found = list[tuple[Projection, dict[str, Recovery]]]  # a projection and its recovery by form
 
@@ -64,57 +46,42 @@ def write_recovery(
     if len(grouped) > 1:
         summaries[ALL] = _summary(found, scale)
     names = method_names(experiments, scale)
-    _write(results / "projection_recovery.csv", COLUMNS, [row for each in found for row in _rows(*each, scale, names)])
+    write_rows(
+        results / "projection_recovery.csv", (row for each in found for row in _rows(*each, scale, names)), RECOVERY
+    )
     rows = [{**summary[form], "run": run} for run, summary in summaries.items() for form in FORMS if summary]
-    _write(results / "projection_recovery_summary.csv", SUMMARY, rows)
-    text = ["# What the projections recover", "", *(f"- {note}" for note in _notes(found[0][0].relation_from))]
+    write_rows(results / "projection_recovery_summary.csv", rows, RECOVERY_SUMMARY)
+    blocks: list[markdown.Block] = [
+        "# What the projections recover",
+        markdown.bullets(_notes(found[0][0].relation_from)),
+    ]
     for run, summary in summaries.items():
         its = grouped.get(run, found)
         title = f"{names.get(run, run)} (`{run}`)" if run in grouped else "All these runs together"
-        text += ["", f"## {title}: {setting(scale, its[0][0].synthetic, _seeds(its))}", ""]
-        text += [*grid(_head(), _lines(its, scale)), ""] if run in grouped else []
-        text += _sentences(summary, its, scale)
-    with atomic(results / "projection_recovery.md") as temporary:
-        temporary.write_text("\n".join(text) + "\n", encoding="utf-8")
+        blocks.append(f"## {title}: {setting(scale, its[0][0].synthetic, _seeds(its))}")
+        blocks += [Grid(_head(), _lines(its, scale))] if run in grouped else []
+        blocks.append(markdown.bullets(_sentences(summary, its, scale)))
+    write_text(results / "projection_recovery.md", markdown.document(blocks))
 
 
 def _names(found: Projection) -> tuple[str, ...]:
     return found.run, found.source, found.target
 
 
-def _write(path: Path, columns: Sequence[str], rows: list[dict[str, str]]) -> None:
-    write_csv(path, columns, rows)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
-def _rows(
-    found: Projection, recovered: dict[str, Recovery], scale: Scale, names: dict[str, str]
-) -> list[dict[str, str]]:
+def _rows(found: Projection, recovered: dict[str, Recovery], scale: Scale, names: dict[str, str]) -> Rows:
     """One row a form of a projection."""
+    said = {
+        "run": found.run,
+        "method": names.get(found.run, found.run),
+        "scale": scale.name,
+        "synthetic": yes_no(found.synthetic),
+        "seed": str(found.seed),
+        "source": found.source,
+        "target": found.target,
+        "relation_from": found.relation_from,
+    }
     return [
-        {
-            "run": found.run,
-            "method": names.get(found.run, found.run),
-            "scale": scale.name,
-            "synthetic": yes_no(found.synthetic),
-            "seed": str(found.seed),
-            "source": found.source,
-            "target": found.target,
-            "form": form,
-            "pairs": str(each.pairs),
-            "related": str(each.related),
-            "chance": _number(each.chance),
-            "precision_at_5": _number(each.precision_at_5),
-            "average_precision": _number(each.average_precision),
-            "chance_average_precision": _number(each.chance_average_precision),
-            "p_value": _number(each.p_value),
-            "permutations": str(each.permutations),
-            "relation_from": found.relation_from,
-        }
-        for form, each in recovered.items()
+        {**said, "form": form, **{name: getattr(each, name) for name in NUMBERS}} for form, each in recovered.items()
     ]
 
 
@@ -135,12 +102,12 @@ def _related(seeds: list[dict[str, Recovery]]) -> bool:
     return any(recovered["weight"].related for recovered in seeds)
 
 
-def _seeds(found: Found) -> list[str]:
+def _seeds(found: Found) -> list[int]:
     """Those of any of the runs, in order."""
-    return [str(seed) for seed in sorted({projection.seed for projection, _ in found})]
+    return sorted({projection.seed for projection, _ in found})
 
 
-def _summary(found: Found, scale: Scale) -> dict[str, dict[str, str]]:
+def _summary(found: Found, scale: Scale) -> dict[str, Row]:
     """A row of the summary by form: means over seeds and runs, then over ordered pairs; empty without related ones."""
     pairs = [its for its in _by_pair(found).values() if _related(its)]
     if not pairs:
@@ -152,33 +119,30 @@ def _summary(found: Found, scale: Scale) -> dict[str, dict[str, str]]:
     shared = {
         "scale": scale.name,
         "synthetic": yes_no(found[0][0].synthetic),
-        "seeds": " ".join(_seeds(found)),
-        "ordered_pairs": str(len(pairs)),
-        "tests": str(sum(bool(each["weight"].related) for its in pairs for each in its)),
-        "difference": _number(difference.mean()),
-        "difference_low": _number(low),
-        "difference_high": _number(high),
+        "seeds": _seeds(found),
+        "ordered_pairs": len(pairs),
+        "tests": sum(bool(each["weight"].related) for its in pairs for each in its),
+        "difference": difference.mean(),
+        "difference_low": low,
+        "difference_high": high,
         "verdict": ("scaled" if low > 0 else "weight") if clear else "undecided",
     }
     means = ("precision_at_5", "average_precision", "chance", "chance_average_precision")
-    return {
-        form: {
+    rows = [
+        {
             **shared,
             "form": form,
-            **{name: _number(np.mean([_mean(its, form, name) for its in pairs])) for name in means},
-            "ahead": str(int((difference * sign > 0).sum())),
-            "significant": str(sum(_p(each[form]) <= SIGNIFICANT for its in pairs for each in its)),
+            **{name: np.mean([_mean(its, form, name) for its in pairs]) for name in means},
+            "ahead": int((difference * sign > 0).sum()),
+            "significant": sum(_p(each[form]) <= SIGNIFICANT for its in pairs for each in its),
         }
         for form, sign in (("weight", -1), ("scaled", 1))
-    }
+    ]
+    return {row["form"]: row for row in settled(rows, RECOVERY_SUMMARY)}
 
 
 def _p(recovery: Recovery) -> float:
     return 1.0 if recovery.p_value is None else recovery.p_value
-
-
-def _percent(value: str | float) -> str:
-    return f"{100 * float(value):.1f}"
 
 
 def _head() -> list[str]:
@@ -195,26 +159,26 @@ def _lines(found: Found, scale: Scale) -> list[list[str]]:
         counts = dict.fromkeys(f"{each['weight'].related} of {each['weight'].pairs}" for each in its)  # by world
         line = [f"{scale.dataset(source).title} → {scale.dataset(target).title}", " / ".join(counts)]
         if not first.related:
-            lines.append([*line, *["-"] * 8])
+            lines.append([*line, *[NONE] * 8])
             continue
         for what, chance in (("precision_at_5", "chance"), ("average_precision", "chance_average_precision")):
-            line += [_percent(_mean(its, "weight", chance)), *(_percent(_mean(its, form, what)) for form in FORMS)]
+            line += [share(_mean(its, "weight", chance)), *(share(_mean(its, form, what)) for form in FORMS)]
         lines.append([*line, *(", ".join(f"{each[form].p_value:.4f}" for each in its) for form in FORMS)])
     return lines
 
 
-def _sentences(summary: dict[str, dict[str, str]], found: Found, scale: Scale) -> list[str]:
+def _sentences(summary: dict[str, Row], found: Found, scale: Scale) -> list[str]:
     """What the figures of a run, or of all, say."""
     without = [
         f"{scale.dataset(source).title} → {scale.dataset(target).title}"
         for (source, target), its in _by_pair(found).items()
         if not _related(its)
     ]
-    said = [f"- No related classes, so nothing to recover: {', '.join(without)}."] if without else []
+    said = [f"No related classes, so nothing to recover: {', '.join(without)}."] if without else []
     if not summary:
         return said
     weight, scaled = summary["weight"], summary["scaled"]
-    count = int(weight["ordered_pairs"])
+    count = weight["ordered_pairs"]
     verdict = {"scaled": "the scaled weight recovers more", "weight": "the raw weight recovers more"}
     why = (
         "the interval holds 0 or has no width"
@@ -223,17 +187,17 @@ def _sentences(summary: dict[str, dict[str, str]], found: Found, scale: Scale) -
     )
     return [
         *said,
-        f"- Mean over {count} ordered pairs of datasets: average precision {_percent(weight['average_precision'])}% by"
-        f" the raw weight, {_percent(scaled['average_precision'])}% by the scaled one,"
-        f" {_percent(weight['chance_average_precision'])}% by chance; precision of the first five"
-        f" {_percent(weight['precision_at_5'])}%, {_percent(scaled['precision_at_5'])}% and"
-        f" {_percent(weight['chance'])}%.",
-        f"- Better than chance, p ≤ {SIGNIFICANT}: {weight['significant']} of {weight['tests']} tests by the raw"
-        f" weight, {scaled['significant']} by the scaled one; {SIGNIFICANT * int(weight['tests']):.1f} are expected of"
+        f"Mean over {count} ordered pairs of datasets: average precision {share(weight['average_precision'])}% by"
+        f" the raw weight, {share(scaled['average_precision'])}% by the scaled one,"
+        f" {share(weight['chance_average_precision'])}% by chance; precision of the first five"
+        f" {share(weight['precision_at_5'])}%, {share(scaled['precision_at_5'])}% and"
+        f" {share(weight['chance'])}%.",
+        f"Better than chance, p ≤ {SIGNIFICANT}: {weight['significant']} of {weight['tests']} tests by the raw"
+        f" weight, {scaled['significant']} by the scaled one; {SIGNIFICANT * weight['tests']:.1f} are expected of"
         " weights that know nothing.",
-        f"- Ordered pairs in which its average precision is the higher one: raw weight {weight['ahead']}, scaled weight"
-        f" {scaled['ahead']}. Scaled - raw {100 * float(weight['difference']):+.1f} points"
-        f" [{100 * float(weight['difference_low']):+.1f}, {100 * float(weight['difference_high']):+.1f}]: "
+        f"Ordered pairs in which its average precision is the higher one: raw weight {weight['ahead']}, scaled weight"
+        f" {scaled['ahead']}. Scaled - raw {signed(100 * weight['difference'])} points"
+        f" [{signed(100 * weight['difference_low'])}, {signed(100 * weight['difference_high'])}]: "
         + verdict.get(weight["verdict"], f"undecided ({why})")
         + ".",
     ]

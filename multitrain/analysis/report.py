@@ -8,6 +8,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from multitrain.analysis import page
+from multitrain.analysis.render.cells import unique
 from multitrain.analysis.runs import ranges
 from multitrain.analysis.sentences import listed, upper, weak
 
@@ -55,9 +56,10 @@ def datasets(root: Path) -> Styler:
     for name, title in names.items():
         its = rows[(rows["source"] == "ours") & (rows["dataset"] == name)]
         if len(its):
-            classes, trained, tested = (_each(its[key]) for key in ("classes", "train_clips", "clips"))
+            classes, trained = (_each(its[key]) for key in ("classes", "train_clips"))
             chance = " / ".join(f"{100 / int(each):.1f}" for each in classes.split(" / "))
             line = {"Dataset": title, "Classes": classes, "Top-1 of a guess, %": chance, "Training clips": trained}
+            tested = unique(map("{:.0f}".format, its["clips"]))
             lines.append({**line, "Test clips": tested, "Test videos": videos.get(name, "-")})
     return page.frame(pd.DataFrame(lines), "datasets", "A cell with several numbers: runs differ in it.")
 

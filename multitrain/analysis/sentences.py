@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from multitrain.analysis import page
-from multitrain.analysis.claims_markdown import p_text
 from multitrain.analysis.evidence.text import ours
+from multitrain.analysis.render.cells import chance, is_there, p_value, signed
 from multitrain.analysis.verdicts import AIM, EQUIVALENT, FAILS, HOLDS, HOPELESS, MIXED, NOT_RUN, ONE_SEED, OPEN, POWER
 
 SAID = {
@@ -53,29 +53,32 @@ def sentence(row: pd.Series) -> str:
     verdict = row["claim_verdict"]
     whose = "" if row["stated_by"] == "paper" else " (ours, not in the paper)"
     text = f"<b>{escape(SAID.get(verdict, verdict))}</b>: {escape(row['text'].rstrip('.'))}{whose}"
-    if not row["difference"]:
+    if not is_there(row["difference"]):
         return f"{text}: {escape(row['missing'])}."
-    low, high = points(row["low"]), points(row["high"])
-    interval = f"95% interval {low} to {high}" if row["low"] else "no interval, as no answer differs"
+    low, high = signed(row["low"]), signed(row["high"])
+    interval = f"95% interval {low} to {high}" if is_there(row["low"]) else "no interval, as no answer differs"
     if verdict == ONE_SEED:
         sure = "of videos alone"
     else:
-        sure = f"adjusted p {p_text(row['p_adjusted'])}" if row["p_adjusted"] else "too few videos for a test"
-    worlds = ", ".join(map(points, row.get("by_world", "").split()))
+        sure = (
+            f"adjusted p {p_value(row['p_adjusted'])}" if is_there(row["p_adjusted"]) else "too few videos for a test"
+        )
+    worlds = ", ".join(map(signed, map(float, row.get("by_world", "").split())))
     apart = f"; by world {worlds}" * bool(worlds)
-    return f"{text}: our difference is {points(row['difference'])} points ({interval}; {sure}{apart}){_power(row)}."
+    return f"{text}: our difference is {signed(row['difference'])} points ({interval}; {sure}{apart}){_power(row)}."
 
 
 def _power(row: pd.Series) -> str:
     """What the rule would have said if the paper's own number were the truth here."""
-    if not row["paper_difference"]:
+    if not is_there(row["paper_difference"]):
         return "; the paper prints no number for it"
-    paper = points(row["paper_difference"])
-    if not row["holds_if_paper_right"]:
+    paper, found = signed(row["paper_difference"]), row["holds_if_paper_right"]
+    if not is_there(found):
         return f"; the paper's is {paper}, and how often the rule would find that is not known from these runs"
-    chance = float(row["holds_if_paper_right"])
-    text = f"; were the paper's {paper} the truth here, the rule would say <i>holds</i> with probability {chance:.0%}"
-    hopeless = row["claim_verdict"] == OPEN and chance < HOPELESS
+    text = (
+        f"; were the paper's {paper} the truth here, the rule would say <i>holds</i> with probability {chance(found)}"
+    )
+    hopeless = row["claim_verdict"] == OPEN and found < HOPELESS
     return text + ", so that it cannot be shown here even if the paper is right" * hopeless
 
 
@@ -93,13 +96,9 @@ def answered(root: Path) -> str:
 def weak(root: Path) -> list[str]:
     """Primary claims for which the study has less power than the design aims at."""
     its = page.read(root / "claims.csv", ["claim", "scope", "primary", "text", "holds_if_aimed"])
-    its = its[(its["scope"] == "claim") & (its["primary"] == "yes") & (its["holds_if_aimed"] != "")]
+    its = its[(its["scope"] == "claim") & (its["primary"] == "yes") & (its["holds_if_aimed"] < POWER)]
     aim = f"in a primary contrast {AIM:g} points are to be found with probability {POWER:.0%}, and would be with"
-    parts = [
-        f"{float(row['holds_if_aimed']):.0%} ({escape(row['text'].rstrip('.'))})"
-        for _, row in its.iterrows()
-        if float(row["holds_if_aimed"]) < POWER
-    ]
+    parts = [f"{chance(row['holds_if_aimed'])} ({escape(row['text'].rstrip('.'))})" for _, row in its.iterrows()]
     return [f"<b>Power</b>: {aim} {'; '.join(parts)}."] if parts else []
 
 
@@ -109,7 +108,3 @@ def _claims(root: Path) -> pd.DataFrame:
 
 def upper(text: str) -> str:
     return escape(text[:1].upper() + text[1:])
-
-
-def points(text: str) -> str:
-    return f"{round(float(text), 1) + 0.0:+.1f}" if text else "-"  # never -0.0

@@ -1,36 +1,24 @@
 """Table 4: the class pairs that projections relate most, the paper's as they stand, then ours."""
 
-import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.latex import escape, literal
 from multitrain.analysis.layout import setting
-from multitrain.analysis.markdown import grid
 from multitrain.analysis.projections import Projection, read_projections
 from multitrain.analysis.relations import WORLD
+from multitrain.analysis.render import latex, markdown
+from multitrain.analysis.render.columns import TABLE4
+from multitrain.analysis.render.sheet import Cell, Section, Sheet, Styled
+from multitrain.analysis.render.table_files import Rows, read_published, settled, write_rows, write_text
 from multitrain.analysis.runs import method_names, ranges, yes_no
 from multitrain.config import Scale
-from multitrain.errors import UserError
 from multitrain.experiments import Experiments
-from multitrain.files import atomic
-from multitrain.markup import Marked, markdown
 
 TOP = 5
 PUBLISHED = ("source", "target", "rank", "source_class", "target_class")
-COLUMNS = (
-    "origin",  # published or ours
-    *("run", "scale", "synthetic", "seed"),
-    *PUBLISHED,
-    *("weight", "scaled", "related", "relation_from"),
-)
-HEAD = ["Cross-dataset pair", f"Top-{TOP} action pairs"]
-
-Rows = list[dict[str, str]]
-Sections = list[tuple[str, Rows]]  # heading and rows
 
 
 def write_table4(
@@ -47,32 +35,22 @@ def write_table4(
     first = {each.run: each.seed for each in reversed(every)}
     found = [each for each in every if each.seed == first[each.run]]
     paper = published_rows(published / table.published)
-    rows = paper + [row for each in found for row in _largest(each, scale)]
+    ours = settled((row for each in found for row in _largest(each, scale)), TABLE4)
     names = method_names(experiments, scale)
-    sections = [("Published, as the paper prints them", paper)]
-    sections += [
-        (_title(scale, names.get(run, run), its), [row for row in rows if row.get("run") == run])
-        for run, its in groupby(found, key=lambda each: each.run)
-    ]
-    notes = _notes(found, names, seeds)
-    for suffix, render in (("md", _markdown), ("tex", _latex)):
-        with atomic(results / f"table4.{suffix}") as temporary:
-            temporary.write_text(render(table.title, scale, sections, notes), encoding="utf-8")
-    with atomic(results / "table4.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    sections = [Section("Published, as the paper prints them", _lines(paper, scale))]
+    for run, its in groupby(found, key=lambda each: each.run):
+        rows = [row for row in ours if row["run"] == run]
+        sections.append(Section(_title(scale, names.get(run, run), its), _lines(rows, scale)))
+    head = ["Cross-dataset pair", f"Top-{TOP} action pairs"]
+    sheet = Sheet(table.title, head, sections, _notes(found, names, seeds), r"lp{0.75\linewidth}")
+    write_text(results / "table4.md", markdown.page(sheet))
+    write_text(results / "table4.tex", latex.table(sheet))
+    write_rows(results / "table4.csv", paper + ours, TABLE4)
 
 
 def published_rows(path: Path) -> Rows:
-    """The paper's pairs; every value stays the text it is, in its order."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such published table")
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        if tuple(reader.fieldnames or ()) != PUBLISHED:
-            raise UserError(f"{path}: columns {reader.fieldnames}, not {', '.join(PUBLISHED)}")
-        return [{"origin": "published", **row} for row in reader]
+    """The paper's pairs, in their order."""
+    return [{"origin": "published", **row} for row in read_published(path, TABLE4, PUBLISHED)]
 
 
 def _largest(found: Projection, scale: Scale) -> Rows:
@@ -89,11 +67,11 @@ def _largest(found: Projection, scale: Scale) -> Rows:
                 "seed": str(found.seed),
                 "source": found.source,
                 "target": found.target,
-                "rank": str(rank),
+                "rank": rank,
                 "source_class": found.source_classes[source],
                 "target_class": found.target_classes[target],
-                "weight": f"{found.weight[target, source]:.4f}",
-                "scaled": f"{found.scaled[target, source]:.4f}",
+                "weight": found.weight[target, source],
+                "scaled": found.scaled[target, source],
                 "related": yes_no(found.related[target, source]),
                 "relation_from": found.relation_from,
             }
@@ -103,7 +81,7 @@ def _largest(found: Projection, scale: Scale) -> Rows:
 
 def _title(scale: Scale, name: str, found: Iterable[Projection]) -> str:
     first = next(iter(found))
-    world = setting(scale, first.synthetic, [str(first.seed)])
+    world = setting(scale, first.synthetic, [first.seed])
     return f"Ours, {name}: {world}" + ("; not comparable with the published pairs" if first.synthetic else "")
 
 
@@ -138,38 +116,14 @@ def _order(weight: np.ndarray) -> np.ndarray:
     return np.argsort(-weight, axis=None, kind="stable")[:TOP]
 
 
-def _lines(rows: Rows, scale: Scale, plain: Callable[[str], str], bold: Callable[[str], str]) -> list[list[str]]:
-    """A line a pair of datasets: its name, and its class pairs, set by `bold` where related and else by `plain`."""
+def _lines(rows: Rows, scale: Scale) -> list[list[Cell]]:
+    """A line a pair of datasets: its name, and its class pairs, bold where related."""
     lines = []
-    for (source, target), its in groupby(rows, key=lambda row: (row["source"], row["target"])):
-        cells = []
+    for pair, its in groupby(rows, key=lambda row: (row["source"], row["target"])):
+        pieces = []
         for row in its:
-            number = f" ({float(row['weight']):.2f})" if "weight" in row else ""
-            mark = bold if row.get("related") == "yes" else plain
-            cells.append(mark(f"{row['source_class']} → {row['target_class']}{number}"))
-        lines.append([plain(f"{scale.dataset(source).title} → {scale.dataset(target).title}"), "; ".join(cells)])
+            number = f" ({row['weight']:.2f})" if "weight" in row else ""
+            text = f"{row['source_class']} → {row['target_class']}{number}"
+            pieces.append(Styled(text, "bold") if row.get("related") == "yes" else text)
+        lines.append([" → ".join(scale.dataset(name).title for name in pair), tuple(pieces)])
     return lines
-
-
-def _markdown(title: str, scale: Scale, sections: Sections, notes: list[str]) -> str:
-    text = [f"# {title}"]
-    for heading, rows in sections:
-        lines = _lines(rows, scale, markdown, lambda cell: f"**{markdown(cell)}**")
-        text += ["", f"## {heading}", "", *grid(HEAD, [list(map(Marked, line)) for line in lines])]
-    return "\n".join([*text, "", *(f"- {note}" for note in notes)]) + "\n"
-
-
-def _latex(title: str, scale: Scale, sections: Sections, notes: list[str]) -> str:
-    text = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{escape(' '.join([f'{title}.', *notes]))}}}",
-        r"\begin{tabular}{lp{0.75\linewidth}}",
-        r"\toprule",
-        rf"{' & '.join(map(escape, HEAD))} \\",
-    ]
-    for heading, rows in sections:
-        text += [r"\midrule", rf"\multicolumn{{2}}{{l}}{{{escape(heading)}}} \\"]
-        lines = _lines(rows, scale, literal, lambda cell: rf"\textbf{{{literal(cell)}}}")
-        text += [rf"{' & '.join(line)} \\" for line in lines]
-    return "\n".join([*text, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from multitrain.analysis.layout import Rows, our_rows_of, setting
+from multitrain.analysis.layout import our_rows_of, setting
+from multitrain.analysis.render.cells import percent
+from multitrain.analysis.render.table_files import Rows
 from multitrain.config import Scale
 from multitrain.experiments import Table
 
@@ -13,13 +15,12 @@ def render(path: Path, table: Table, scale: Scale, rows: Rows) -> str:
     lines = [["top-1, %", *(scale.dataset(name).title for name in table.datasets)]]
     for method in dict.fromkeys(row["method"] for row in ours):
         for key, mark in (("top1", ""), ("top1_projected", ", Y'_k")):
-            found = {row["dataset"]: row[key] for row in ours if row["method"] == method and row.get(key)}
+            found = {row["dataset"]: row[key] for row in ours if row["method"] == method and key in row}
             if found:
-                cells = (f"{float(found[name]):.1f}" if name in found else "-" for name in table.datasets)
-                lines.append([method + mark, *cells])
+                lines.append([method + mark, *(percent(found.get(name)) for name in table.datasets)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     synthetic = any(row["synthetic"] == "yes" for row in ours)
-    said = setting(scale, synthetic, ours[0]["seeds"].split() if ours else []).replace("`", "")
+    said = setting(scale, synthetic, ours[0]["seeds"] if ours else []).replace("`", "")
     return "\n".join(
         [
             "",

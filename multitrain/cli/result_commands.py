@@ -89,12 +89,13 @@ def show(
     results: ResultsFolder = Path("results"),
 ) -> None:
     """Print the top-1 of a table that was written."""
-    from multitrain.analysis import page, terminal
-    from multitrain.analysis.tables import COLUMNS
+    from multitrain.analysis import terminal
+    from multitrain.analysis.render.columns import TABLE
+    from multitrain.analysis.render.table_files import read_rows
 
     loaded = load_scale(scale, config)
     table = load_experiments(config, loaded).table(name)
-    rows = page.read(results / f"{name}.csv", COLUMNS).to_dict("records")
+    rows = read_rows(results / f"{name}.csv", TABLE)
     typer.echo(terminal.render(results / name, table, loaded, rows))
 
 

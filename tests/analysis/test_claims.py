@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
-from multitrain.analysis.claims import COLUMNS
+from multitrain.analysis.render.columns import CLAIMS
 from multitrain.claims import Claim, Claims
 from tests.analysis.claimed import CLIPS, ON_MIT, add, add_run, first, last, numbers, write
 
@@ -153,7 +153,7 @@ def test_without_projections_on_either_side_there_is_no_projected_verdict(result
     add_run(results, "vanilla", {"mit": first(100)})
     add_run(results, "mit_baseline", {"mit": first(140)})
     (row,), text = write(results, table="table3", left="Vanilla")
-    assert {row[name] for name in COLUMNS if name.endswith("_projected")} == {""}
+    assert {row[name] for name in CLAIMS if name.endswith("_projected")} == {""}
     assert re.search(r"\| does not hold +\| \d+% +\| - +\| - +\|", text)
     assert "0 claims by Y′ₖ" in text
 

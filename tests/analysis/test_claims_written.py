@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from multitrain.analysis.answers import read_answers
-from multitrain.analysis.claims import COLUMNS, write_claims
+from multitrain.analysis.claims import write_claims
 from multitrain.analysis.evidence import found as evidence
+from multitrain.analysis.render.columns import CLAIMS
 from multitrain.analysis.verdicts import VERDICTS
 from multitrain.claims import Claim, Claims
 from multitrain.configfile import load_claims
@@ -94,7 +95,7 @@ def test_a_bad_input_is_one_message_and_leaves_no_file(results, path: str, conte
     ("old", "new", "message"),
     [
         ("Ours-baseline", "Our baseline", r"table1.csv: no method 'Ours-baseline': paper.table1 in claims.yaml names"),
-        ("38.6,67.5", "n/a,67.5", r"table1.csv: Ours-baseline, mit: top1 is 'n/a': it takes a number"),
+        ("38.6,67.5", "n/a,67.5", r"table1.csv: line 24: top1 is 'n/a': it takes a number"),
     ],
 )
 def test_a_published_table_that_lacks_a_number_is_named(results, tmp_path, old: str, new: str, message: str):
@@ -139,7 +140,7 @@ def shipped(results) -> Claims:
 
 def test_shipped_claims_are_written_whole(results, shipped: Claims):
     rows, text = write(results, claims=shipped)
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == tuple(CLAIMS)
     assert list(dict.fromkeys(row["claim"] for row in rows)) == list(shipped.claims)
     for row in rows:
         assert row["part"]

@@ -12,7 +12,7 @@ import pytest
 from multitrain.analysis import page
 from multitrain.analysis.figures import FIGURES
 from multitrain.analysis.index import KINDS, NOTEBOOKS, links, record, write_index
-from multitrain.analysis.tables import COLUMNS
+from multitrain.analysis.render.columns import TABLE
 from multitrain.errors import UserError
 
 NASTY = 'A <script>alert("x")</script> & co'
@@ -48,12 +48,12 @@ def made(scale, experiments, tmp_path) -> Path:
     cost = {"size": "base", "pixels": 40, "frames": 4, "gflops": 0.1234}
     (tmp_path / "runs" / scale.name / "flops.json").write_text(json.dumps([cost]))
     for name, table in experiments.tables.items():
-        top = {key: "75.00" for key in COLUMNS if re.match(r"top[15]", key) and not key.endswith("_std")}
-        top |= {key: "12.34" for key in COLUMNS if "_projected" in key}
+        top = {key: "75.00" for key in TABLE if re.match(r"top[15]", key) and not key.endswith("_std")}
+        top |= {key: "12.34" for key in TABLE if "_projected" in key}
         about = {"scale": scale.name, "synthetic": "yes", "seeds": "0 1", "clips": "4", "gflops": "0.1"}
         rows = [{"source": "published", "method": "Theirs", "dataset": d, "top1": "81.9"} for d in table.datasets]
         rows += [{"source": "ours", "method": NASTY, "dataset": d, **top, **about} for d in table.datasets]
-        write(tmp_path / f"{name}.csv", rows, COLUMNS)
+        write(tmp_path / f"{name}.csv", rows, TABLE)
     claims = [
         {
             "claim": f"c{i}",

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from multitrain.analysis import page
-from multitrain.analysis.tables import COLUMNS
+from multitrain.analysis.render.columns import TABLE
 from multitrain.errors import UserError
 
 NAMES = {"k400": "K400", "mit": "MiT"}
@@ -12,7 +12,7 @@ OURS = {"source": "ours", "training_data": "(e)", "scale": "mini", "synthetic": 
 
 
 def table(folder, *rows):
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "table1.csv", index=False)
+    pd.DataFrame(rows, columns=list(TABLE)).to_csv(folder / "table1.csv", index=False)
     return folder
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from multitrain.analysis import recovery
 from multitrain.analysis.ranking import Recovery
-from multitrain.analysis.recovery import COLUMNS, SUMMARY, write_recovery
+from multitrain.analysis.recovery import write_recovery
 from multitrain.analysis.relations import read_relations
+from multitrain.analysis.render.columns import RECOVERY, RECOVERY_SUMMARY
 from multitrain.errors import UserError
 from tests.analysis.planted import CLASSES, plant, relation_files, write
 
@@ -41,8 +42,8 @@ def test_one_row_an_ordered_pair_seed_and_form(results, tmp_path, related):
         plant(results, "multitrain", related, seed=seed)
         plant(results, "wo_actnet", related, seed=seed)
     rows, summary, _ = recover(results, tmp_path, "multitrain", "wo_actnet", seeds=(0, 1))
-    assert tuple(rows[0]) == COLUMNS
-    assert tuple(summary[0]) == SUMMARY
+    assert tuple(rows[0]) == tuple(RECOVERY)
+    assert tuple(summary[0]) == tuple(RECOVERY_SUMMARY)
     assert len(rows) == 2 * 2 * (12 + 6)  # forms, seeds, ordered pairs
     assert len({tuple(row[key] for key in ("run", "seed", "source", "target", "form")) for row in rows}) == len(rows)
     assert [(row["run"], row["form"]) for row in summary] == [

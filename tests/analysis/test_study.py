@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -216,8 +217,8 @@ class Text(HTMLParser):
 
 
 def claim(**changed: object) -> pd.Series:
-    row = {"text": "A <b> claim.", "stated_by": "paper", "claim_verdict": "holds", "difference": "4.00", "low": "1.00"}
-    row |= {"high": "7.00", "p_adjusted": "0.01", "holds_if_paper_right": "0.125", "paper_difference": "1.50"}
+    row = {"text": "A <b> claim.", "stated_by": "paper", "claim_verdict": "holds", "difference": 4.0, "low": 1.0}
+    row |= {"high": 7.0, "p_adjusted": 0.01, "holds_if_paper_right": 0.125, "paper_difference": 1.5}
     return pd.Series(row | {"missing": ""} | changed)
 
 
@@ -234,15 +235,15 @@ def claim(**changed: object) -> pd.Series:
             "with probability 12%, so that it cannot be shown here even if the paper is right.",
         ),
         (
-            {"claim_verdict": "one seed: no verdict", "p_adjusted": "", "holds_if_paper_right": ""},
+            {"claim_verdict": "one seed: no verdict", "p_adjusted": math.nan, "holds_if_paper_right": math.nan},
             "No verdict from one seed: A <b> claim: our difference is +4.0 points (95% interval +1.0 to +7.0; of videos"
             " alone); the paper's is +1.5, and how often the rule would find that is not known from these runs.",
         ),
         ({"by_world": "5.00 3.00"}, "+1.0 to +7.0; adjusted p 0.010; by world +5.0, +3.0); were"),
-        ({"low": "", "high": ""}, "(no interval, as no answer differs; adjusted p 0.010)"),
-        ({"paper_difference": "", "stated_by": "us"}, "(ours, not in the paper): our difference is"),
+        ({"low": math.nan, "high": math.nan}, "(no interval, as no answer differs; adjusted p 0.010)"),
+        ({"paper_difference": math.nan, "stated_by": "us"}, "(ours, not in the paper): our difference is"),
         (
-            {"difference": "", "claim_verdict": "not run", "missing": "Vanilla: not run"},
+            {"difference": math.nan, "claim_verdict": "not run", "missing": "Vanilla: not run"},
             "Not run: A <b> claim: Vanilla: not run.",
         ),
     ],

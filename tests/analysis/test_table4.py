@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multitrain.analysis.table4 import COLUMNS, write_table4
+from multitrain.analysis.render.columns import TABLE4
+from multitrain.analysis.table4 import write_table4
 from multitrain.errors import UserError
 from tests.analysis.planted import CLASSES, plant, ramp, relation_files, write
 
@@ -28,13 +29,13 @@ def table(results, tmp_path, *seeds: int, weight=ramp) -> tuple[list[dict], str]
 
 def test_published_rows_are_the_papers_text_in_its_order(results, tmp_path):
     rows, markdown = table(results, tmp_path)
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == tuple(TABLE4)
     with (PUBLISHED / "table4.csv").open(newline="") as stream:
         paper = list(csv.DictReader(stream))
     assert len(paper) == PAPER_ROWS
     assert [{key: row[key] for key in paper[0]} for row in rows[:PAPER_ROWS]] == paper
     assert {row["origin"] for row in rows[:PAPER_ROWS]} == {"published"}
-    empty = {key: "" for key in COLUMNS if key not in {"origin", *paper[0]}}
+    empty = {key: "" for key in TABLE4 if key not in {"origin", *paper[0]}}
     assert all({key: row[key] for key in empty} == empty for row in rows[:PAPER_ROWS])
     published = markdown.split("## Ours")[0]
     assert "| MiT → K400         | gambling → bookbinding; autographing → eating ice cream; tearing" in published
@@ -114,5 +115,5 @@ def test_a_published_file_that_is_not_table_4_is_an_error(results, tmp_path):
     with pytest.raises(UserError, match=r"table4.csv: no such published table"):
         write_table4(results.scale, results.experiments, (0,), results.root, tmp_path)
     (tmp_path / "table4.csv").write_text("source,target\nk400,mit\n")
-    with pytest.raises(UserError, match=r"table4.csv: columns \['source', 'target'\], not source, target, rank"):
+    with pytest.raises(UserError, match=r"table4.csv: columns \['source', 'target'\] are not those"):
         write_table4(results.scale, results.experiments, (0,), results.root, tmp_path)

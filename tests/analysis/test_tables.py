@@ -10,9 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from multitrain.analysis import terminal
-from multitrain.analysis.latex import escape
+from multitrain.analysis.render.columns import TABLE, gflops_text
+from multitrain.analysis.render.latex import escape
+from multitrain.analysis.render.table_files import read_rows
 from multitrain.analysis.runs import ranges
-from multitrain.analysis.tables import COLUMNS, epochs, processor_text, published_rows, rounded, write_table
+from multitrain.analysis.tables import epochs, processor_text, published_rows, write_table
 from multitrain.configfile import load_scale
 from multitrain.errors import UserError
 from multitrain.records.run_record import read_record
@@ -76,7 +78,7 @@ def test_a_row_of_an_unknown_source_is_named(results, tmp_path):
 def test_our_rows_come_after_one_a_method_and_dataset(results):
     results.add_table1()
     rows, _ = write(results)
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == tuple(TABLE)
     ours = rows[PRINTED:]
     methods = ["Baseline", "MultiTrain", "MultiTrain (large)"]
     assert [(row["method"], row["dataset"]) for row in ours] == [(m, d) for m in methods for d in DATASETS]
@@ -169,7 +171,8 @@ def test_a_record_of_another_version_is_refused(results):
 
 def test_on_a_terminal_a_table_is_narrow_and_has_its_path(results):
     results.add_table1()
-    rows, _ = write(results)
+    write(results)
+    rows = read_rows(results.root / "table1.csv", TABLE)
     text = terminal.render(Path("out/table1"), results.experiments.table("table1"), results.scale, rows)
     assert max(map(len, text.splitlines()[:-1])) <= 80 and "out/table1.md" in text
     assert re.search(r"^MultiTrain +75\.0 +75\.0 +75\.0 +75\.0$", text, re.M)
@@ -200,7 +203,7 @@ def test_rows_of_different_code_are_said_to_be(results):
 
 
 def test_gflops_read_as_in_the_paper():
-    assert [rounded(value) for value in (223.8, 613.8, 0.12345, 12.345, 99.96)] == [
+    assert [gflops_text(value) for value in (223.8, 613.8, 0.12345, 12.345, 99.96)] == [
         "224",
         "614",
         "0.123",

@@ -2,15 +2,17 @@
 
 from itertools import groupby
 
-from multitrain.analysis.markdown import grid
+from multitrain.analysis.render.cells import NONE
+from multitrain.analysis.render.markdown import Block, bullets
+from multitrain.analysis.render.sheet import Grid
 
 Rows = list[dict[str, str]]
 HEAD = ("Section", "Tested", "Paper", "Ours", "Verdict")
 SHOWN = 6  # numbers of ours in a cell: of many seeds the rest is in evidence.csv
 
 
-def section(rows: Rows) -> list[str]:
-    """Lines for the rows of evidence.csv, a line of the table a claim; none without rows."""
+def section(rows: Rows) -> list[Block]:
+    """Blocks for the rows of evidence.csv, a line of the table a claim; none without rows."""
     if not rows:
         return []
     grouped = [list(its) for _, its in groupby(rows, key=lambda row: row["claim"])]
@@ -23,10 +25,9 @@ def section(rows: Rows) -> list[str]:
         "Against methods of others the figures of the paper's own tables are shown; ours are compared with them on real"
         " datasets alone.",
     ]
-    table = grid(list(HEAD), [_line(its, number) for number, its in enumerate(grouped, start=1)])
-    quotes = [f"{number}. “{its[0]['quote']}”" for number, its in enumerate(grouped, start=1)]
-    lines = ["## Answered by other records", "", *table, "", "The paper's words:", "", *quotes, ""]
-    return lines + [f"- {note}" for note in (*said, *notes)]
+    table = Grid(HEAD, [_line(its, number) for number, its in enumerate(grouped, start=1)])
+    quotes = "\n".join(f"{number}. “{its[0]['quote']}”" for number, its in enumerate(grouped, start=1))
+    return ["## Answered by other records", table, "The paper's words:", quotes, bullets([*said, *notes])]
 
 
 def ours(its: Rows) -> list[str]:
@@ -38,5 +39,5 @@ def ours(its: Rows) -> list[str]:
 def _line(its: Rows, number: int) -> list[str]:
     first = its[0]
     tested = f"{first['text']} ({number})"
-    numbers = "; ".join(ours(its)) or "-"
-    return [first["section"].partition(":")[0], tested, first["paper"] or "-", numbers, first["claim_verdict"]]
+    numbers = "; ".join(ours(its)) or NONE
+    return [first["section"].partition(":")[0], tested, first["paper"] or NONE, numbers, first["claim_verdict"]]

@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from multitrain.analysis.render.table_files import load, with_numbers
 from multitrain.errors import UserError
 
 
@@ -21,27 +22,12 @@ def read(
     """
     path = Path(results) / name
     cure = f"`snakemake {path}` makes it"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file: {cure}")
-    try:
-        if path.suffix == ".parquet":
-            frame = pd.read_parquet(path, filters=None if run is None else [("run", "==", run)])
-        else:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise UserError(f"{path}: not a readable table ({' '.join(str(error).split())}): {cure}") from None
+    frame = load(path, cure, None if run is None else [("run", "==", run)])
     if missing := [column for column in (*text, *numbers) if column not in frame]:
         raise UserError(f"{path}: no column {', '.join(missing)}: {cure}")
     if frame.empty:
         raise UserError(f"{path}: no rows: {cure}")
-    for column in numbers:
-        values = frame[column].replace("", None)
-        found = pd.to_numeric(values, errors="coerce")
-        if (wrong := found.isna() & values.notna()).any():
-            row = int(wrong.to_numpy().argmax())
-            raise UserError(f"{path}: row {row + 1}: {column} is {values.iloc[row]!r}, not a number: {cure}")
-        frame[column] = found.astype(float)
-    return frame
+    return with_numbers(frame, numbers, path, cure)
 
 
 def runs_of(results: Path, name: str) -> list[str]:

@@ -1,0 +1,140 @@
+"""Columns of the CSV files in the results folder, in order: what a cell holds, and how it is printed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+class Printed(float):
+    """A number and its text in a CSV file."""
+
+    text: str
+
+    def __new__(cls, text: str) -> "Printed":
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the cells of a column are: the text of a value, and the value of a text that is not empty."""
+
+    write: Callable[[object], str] = str
+    read: Callable[[str], object] = str
+
+    @property
+    def is_number(self) -> bool:
+        return self.read in (int, Printed)
+
+    def settled(self, value: object) -> object:
+        """A number with the digits that are printed, so that every form of a table rounds the same number."""
+        return Printed(self.write(value)) if self.read is Printed and not isinstance(value, Printed) else value
+
+    def text(self, value: object) -> str:
+        return str(value) if isinstance(value, str | Printed) else self.write(value)
+
+
+def gflops_text(gflops: float) -> str:
+    """As the paper prints them: whole from 100 on, else three significant digits."""
+    return f"{gflops:.0f}" if gflops >= 100 else f"{gflops:.3g}"
+
+
+def _number(spec: str) -> Column:
+    return Column(f"{{:{spec}}}".format, Printed)
+
+
+TEXT = Column()
+COUNT = Column(str, int)
+GFLOPS = Column(gflops_text, Printed)
+POINTS = _number("z.2f")  # percent, or points of accuracy; never -0.00
+SHARE = _number(".4g")  # a probability
+WEIGHT = _number(".4f")
+LIST = Column(lambda values: " ".join(map(str, values)), lambda text: tuple(map(int, text.split())))  # of whole numbers
+EACH = Column(lambda values: " / ".join(map(str, values)), lambda text: tuple(text.split(" / ")))  # where runs differ
+LIST_OF_POINTS = Column(
+    lambda values: " ".join(map(POINTS.write, values)), lambda text: tuple(map(float, text.split()))
+)
+
+Columns = Mapping[str, Column]
+
+
+def _all(kind: Column, names: str) -> dict[str, Column]:
+    return dict.fromkeys(names.split(), kind)
+
+
+TABLE: Columns = {  # of Tables 1 to 3
+    "source": TEXT,  # published: the paper's; release: the authors' own, of later; or ours
+    **_all(TEXT, "method training_data"),
+    "gflops": GFLOPS,
+    "dataset": TEXT,
+    **_all(POINTS, "top1 top5 top1_low top1_high top5_low top5_high"),  # of Y_k, in percent
+    **_all(POINTS, "top1_projected top1_projected_low top1_projected_high"),  # of Y'_k
+    **_all(POINTS, "top5_projected top5_projected_low top5_projected_high"),
+    "clips": COUNT,
+    **_all(EACH, "classes train_clips"),  # of the dataset, as the run trained on it
+    **_all(EACH, "epochs steps batch rate"),  # of the run; the rate is the peak
+    **_all(TEXT, "scale synthetic"),
+    "seeds": LIST,
+    **_all(POINTS, "top1_std top5_std"),  # over seeds
+    **_all(TEXT, "code processor"),
+    "settings": TEXT,  # hash of what decides the scale's numbers
+    "rank_in_paper": TEXT,
+}
+TABLE4: Columns = {
+    "origin": TEXT,  # published or ours
+    **_all(TEXT, "run scale synthetic seed source target"),
+    "rank": COUNT,
+    **_all(TEXT, "source_class target_class"),
+    **_all(WEIGHT, "weight scaled"),
+    **_all(TEXT, "related relation_from"),
+}
+CLAIMS: Columns = {
+    **_all(TEXT, "claim section quote stated_by primary same_fact_as text scope part label datasets"),
+    **_all(POINTS, "paper_left paper_right paper_difference"),
+    **_all(POINTS, "ours_left ours_right difference low high standard_error seeds_error difference_std"),  # of Y_k
+    **_all(SHARE, "p_value p_adjusted p_equivalent"),
+    "verdict": TEXT,
+    **_all(SHARE, "holds_if_paper_right holds_if_aimed"),
+    **_all(POINTS, "left_projected right_projected difference_projected low_projected high_projected"),
+    **_all(SHARE, "p_value_projected p_adjusted_projected p_equivalent_projected"),
+    "verdict_projected": TEXT,
+    "holds_if_paper_right_projected": SHARE,
+    **_all(LIST_OF_POINTS, "by_world by_world_projected"),  # the difference in each of several worlds
+    **_all(TEXT, "claim_verdict claim_verdict_projected"),
+    "margin": _number("g"),
+    **_all(LIST, "clips videos seeds"),
+    **_all(TEXT, "missing scale synthetic code"),
+}
+RECOVERY: Columns = {
+    **_all(TEXT, "run method scale synthetic seed source target"),
+    "form": TEXT,  # weight or scaled
+    "pairs": COUNT,  # of classes
+    "related": COUNT,  # of them
+    "chance": WEIGHT,  # related / pairs
+    **_all(WEIGHT, "precision_at_5 average_precision chance_average_precision p_value"),
+    "permutations": COUNT,
+    "relation_from": TEXT,
+}
+RECOVERY_SUMMARY: Columns = {
+    "run": TEXT,  # or ALL
+    **_all(TEXT, "scale synthetic"),
+    "seeds": LIST,
+    "form": TEXT,
+    "ordered_pairs": COUNT,  # of datasets, with a related class pair; the means are over these
+    **_all(WEIGHT, "precision_at_5 average_precision chance chance_average_precision"),
+    "ahead": COUNT,  # ordered pairs where this form's average precision is the higher one
+    "tests": COUNT,  # ordered pairs times seeds (and runs)
+    "significant": COUNT,  # of the tests, those with p <= 0.05
+    **_all(WEIGHT, "difference difference_low difference_high"),  # average precision, scaled - weight
+    "verdict": TEXT,  # scaled, weight or undecided
+}
+FILES: Mapping[str, Columns] = {
+    **dict.fromkeys(("table1.csv", "table2.csv", "table3.csv"), TABLE),
+    "table4.csv": TABLE4,
+    "claims.csv": CLAIMS,
+    "projection_recovery.csv": RECOVERY,
+    "projection_recovery_summary.csv": RECOVERY_SUMMARY,
+}

@@ -28,15 +28,9 @@ HEADS = {
     "layers": "# package: the packages of multitrain it imports, anywhere. Written by `make architecture`.",
     "flow": "# rule: the rules whose output it takes. Written by `make architecture`.",
 }
-STAGES = {  # of the flow, by the file that has the rule
-    "world": "#dbe9f6",
-    "data": "#dbe9f6",
-    "train": "#fde3c8",
-    "evaluate": "#fde3c8",
-    "analysis": "#dff0d8",
-    "figures": "#e8dff5",
-    "notebooks": "#e8dff5",
-}
+BLUE, ORANGE, GREEN, VIOLET = "#dbe9f6", "#fde3c8", "#dff0d8", "#e8dff5"
+STAGES = {"world": BLUE, "data": BLUE, "train": ORANGE, "evaluate": ORANGE}  # by the file that has the rule
+LAST = {"index", "all"}  # rules that take everything
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -106,7 +100,6 @@ def flow() -> tuple[nx.DiGraph, dict[str, str]]:
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
         for name in re.findall(r"^ *(?:rule|checkpoint) (\w+):", path.read_text(encoding="utf-8"), re.M):
             stages[_collected(name)] = path.stem
-    stages["figures"] = "figures"
     return graph, stages
 
 
@@ -133,8 +126,9 @@ def main() -> None:
         else:
             graph, stages = flow()
             (OUT / "flow.txt").write_text(text(name, graph), encoding="utf-8")
-            graph.remove_nodes_from(["index", "all"])  # of everything
-            colours = {node: STAGES.get(stages.get(node, ""), "#eeeeee") for node in graph}
+            ends = {node for node in graph if set(graph.successors(node)) <= LAST}
+            graph.remove_nodes_from(LAST)
+            colours = {node: VIOLET if node in ends else STAGES.get(stages.get(node, ""), GREEN) for node in graph}
             graphs.draw(graph, OUT / "flow.png", colours=colours)
         (OUT / f"{name}.txt").write_text(text(name, graph), encoding="utf-8")
 

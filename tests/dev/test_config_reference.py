@@ -14,7 +14,7 @@ def test_the_page_is_in_step_with_the_settings():
 
 
 def test_every_key_has_a_meaning():
-    rows = re.findall(r"^\| (\w+) \| .* \| (.*) \|$", PAGE, re.M)
+    rows = re.findall(r"^\| (\w+) \| .* \| (.*) \|$", reference.page(), re.M)
     assert len(rows) > 150
     assert [key for key, meaning in rows if not meaning] == []
 

@@ -1,8 +1,8 @@
-"""Listed videos that are used as they are, without transcoding: what training needs of them is looked up in each file.
+"""Videos of a path-label list that are used without transcoding: frames, rate and size are read from each file.
 
-Frames are later chosen by time, frame i at i / fps seconds (data/decode.py): a file whose frames do not stand there,
-or that would be shown turned, is listed as missing. That is told from the times in the file and its first frame; that
-all of it decodes, `multitrain data check --all` tells.
+Training chooses frames by time, frame i at i / fps seconds (data/decode.py). A file with other times, or one that is
+stored turned, is listed as missing. The check reads the times in the file and its first frame;
+`multitrain data check --all` decodes all of it.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ CURE = "take it in with prepared: false"
 
 
 class AsIs:
-    """The counterpart of an `Intake` for files that stay where they lie: the same records, no clip is written."""
+    """Records of files that stay in place. The interface is that of `Intake`; no clip is written."""
 
     def __init__(self, publication: Publication, folder: Path, limits: Limits):
         self.publication, self.folder, self.limits = publication, folder, limits
@@ -40,7 +40,7 @@ class AsIs:
         return _path(self._paths[clip_id], self.folder)
 
     def run(self, jobs: int, progress: Callable[[int, int], None] | None = None) -> None:
-        """Fill `records`. Progress is told as (clips settled, clips in all)."""
+        """Fill `records`. `progress` gets (clips done, clips in all)."""
         clips = {clip.key: clip.clip_id for clip in self.publication.clips}
         members: list[Member] = []
         for batch in self.publication.batches:

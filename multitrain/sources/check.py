@@ -1,7 +1,7 @@
-"""Whether prepared clips decode and are what the manifest says of them.
+"""Integrity check of prepared clips: each decodes and is as the manifest describes it.
 
-A damaged file is told by what its decoder meets: of single changed bytes it notices half, for in the others the stream
-is as valid as before and shows something else.
+Damage shows as an error of the decoder. It notices half of the files with one changed byte; in the others the stream
+is valid and shows another picture.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ SLACK = 0.25  # of a frame's duration, as data/decode.py takes it
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found of one clip; no trouble: it decodes and is as the manifest says."""
+    """Result for one clip; an empty `trouble` means that it is intact."""
 
     clip_id: str
     path: Path
@@ -44,7 +44,7 @@ class Expected:
 
 
 def chosen(manifest: Manifest, sample: int | None, seed: int) -> np.ndarray:
-    """Rows to look at, rising: a seeded sample of that many clips; of None, or of more than there are, all."""
+    """Rows to check, rising: a seeded sample of that many clips; all where it is None or more than there are."""
     if sample is None or sample >= len(manifest):
         return np.arange(len(manifest))
     return np.sort(generator(seed, "check").choice(len(manifest), sample, replace=False))

@@ -1,4 +1,4 @@
-"""What a publisher offers for download: small files at once, archives one after another while others are read.
+"""Downloads of a dataset: annotation files and lists at once, archives in the background while others are read.
 
 An archive is fetched as NAME.part, read through to its last byte, and only then renamed: what is not whole is never
 counted. Beside it NAME.json notes where it came from. That stays when the archive is deleted, so that a later run

@@ -1,4 +1,4 @@
-"""One's own videos, sorted by hand: FOLDER/class/video.mp4, or FOLDER/train/class/... beside val/ or test/.
+"""Class folders: FOLDER/class/video.mp4, or FOLDER/train/class/... beside val/ or test/.
 
 The names of the folders are the classes, in their order by name. Files that are not named as videos take no part.
 `test`, or `val` where there is no `test`, is scored, as of the other publishers. Where the folder is not divided,
@@ -21,8 +21,7 @@ from multitrain.files import special
 from multitrain.names import as_text, shown
 from multitrain.sources.formats import named_as_video
 from multitrain.sources.holdout import held_out
-from multitrain.sources.listed import AT_YOUTUBE
-from multitrain.sources.publication import Annotated, Batch, Member, Publication, safe_id
+from multitrain.sources.publication import Annotated, Batch, Member, Publication, safe_id, youtube_video
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 TESTED = 0.25  # of each class, where the folder has no val and no test
@@ -63,11 +62,8 @@ def divided(raw: Path) -> bool:
 def members(raw: Path, clips: Iterable[Annotated]) -> Iterator[Member]:
     """The videos' files."""
     for clip in clips:
-        path = raw / clip.key
-        if kind := special(path):
-            yield Member(clip.key, shown(clip.key), 0, None, f"it is {kind}, not a regular file")
-        elif path.is_file():
-            yield Member(clip.key, shown(clip.key), path.stat().st_size, path)
+        if member := Member.of_file(clip.key, raw / clip.key):
+            yield member
 
 
 def _splits(raw: Path) -> dict[str, Path]:
@@ -112,8 +108,7 @@ def _of_class(raw: Path, folder: Path, split: str, ours: str) -> tuple[list[Anno
     for path in _files(folder):
         key = path.relative_to(raw).as_posix()
         clip_id = safe_id(key)
-        match = AT_YOUTUBE.fullmatch(PurePosixPath(key).stem)
-        video = f"v_{next(filter(None, match.groups()))}" if match else clip_id
+        video = youtube_video(PurePosixPath(key).stem) or clip_id
         clip = Annotated(clip_id, video, ours, split, label, None, None, key)
         if why := _no_file(path):
             lost.append(clip.missing("not found", f"{shown(key)} {why}"))

@@ -9,12 +9,12 @@ import re
 import ssl
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from urllib.parse import urljoin
 
 import requests
@@ -194,16 +194,16 @@ class Downloader:
                 os.fsync(stream.fileno())
 
 
-def _blocks(response: requests.Response):
+def _blocks(response: requests.Response) -> Iterator[bytes]:
     """The body in blocks as they come; a connection that brings next to nothing for STALL seconds has failed."""
-    since, count = time.monotonic(), 0
+    since, count = monotonic(), 0
     while block := response.raw.read1(CHUNK, decode_content=False):
         count += len(block)
         yield block
-        if (passed := time.monotonic() - since) >= STALL:
+        if (passed := monotonic() - since) >= STALL:
             if count < SLOWEST * passed:
                 raise _Failed(f"less than {SLOWEST} bytes a second for {STALL} s")
-            since, count = time.monotonic(), 0
+            since, count = monotonic(), 0
 
 
 def _checked(part: Path, check: Callable[[Path], None]) -> None:

@@ -1,4 +1,4 @@
-"""From a publication's batches to a record a clip, doing only what an earlier run has not done."""
+"""Incremental transcoding of a publication: a record of each clip, made where no earlier run has made it."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -18,12 +18,12 @@ IN_MEMORY = 16 << 20  # bytes; a larger video goes to a worker as a file
 
 
 def digest(*parts: object) -> str:
-    """A short name of a sequence of values."""
+    """A short hash of a sequence of values."""
     return hashlib.blake2b(as_bytes("\x1f".join(map(str, parts))), digest_size=16).hexdigest()
 
 
 def next_stamp(stamp: str, batch: Batch) -> str:
-    """What a batch was read under. It chains: another video in an earlier batch changes what this one has to give."""
+    """The hash under which a batch counts as read. It chains: a batch depends on the videos of the earlier ones."""
     return digest(stamp, batch.name, *(batch.state() or ()))
 
 
@@ -45,7 +45,7 @@ class Intake:
         return self.store.relative(clip_id)
 
     def run(self, jobs: int, progress: Callable[[int, int], None] | None = None) -> None:
-        """Fill `records`. Progress is told as (clips settled, clips in all); what was not found settles last."""
+        """Fill `records`. `progress` gets (clips done, clips in all); clips without a video count last."""
         with TranscodePool(jobs, self.limits) as pool, Archives(self.publication.download or Download()) as archives:
             self._expect(archives)
             stamp = self._first_stamp()

@@ -1,4 +1,4 @@
-"""Lists of videos as PySlowFast and codebases after it use them: {train,val,test}.csv of `path label`.
+"""Path-label lists, as of PySlowFast and codebases after it: {train,val,test}.csv of `path label`.
 
 Between path and label stands white space or a comma, as most lines of the file have it; a path may hold either. A
 label is the index of a class in the file of class names. Further numbers are refused, since they may be labels or, in
@@ -12,17 +12,18 @@ Paths are relative to the raw folder or to its folder videos.
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from multitrain.config import Dataset
 from multitrain.data.manifest import Missing
 from multitrain.errors import UserError
-from multitrain.files import read_bytes, regular, special
+from multitrain.files import read_bytes, regular
 from multitrain.names import as_path, shown
 from multitrain.sources.annotations import decoded, first_of
 from multitrain.sources.archives import unsafe
 from multitrain.sources.class_names import class_names, unquoted
-from multitrain.sources.publication import Annotated, Batch, Member, Publication, distinct, safe_id
+from multitrain.sources.publication import Annotated, Batch, Member, Publication, distinct, safe_id, youtube_video
 
 SPLITS = ("test", "val", "train")  # the first that lists a clip keeps it
 LABEL = r'"?(?P<label>-?\d+(?:[\s,]+-?\d+)*)"?'
@@ -32,7 +33,6 @@ HEADER = re.compile(r"\W*\w*(?:path|file|video|name)\w*\W+\w*label\w*\W*", re.IG
 FRAMES = {2: "`folder frames label`", 3: "`folder offset frames label`"}  # by how many numbers every line has
 FORM = "`path label` a line, with the index of a class as label"
 NONE = "-1"  # how lists write that there is no label
-AT_YOUTUBE = re.compile(r"([\w-]{11})_\d{6}_\d{6}|v_([\w-]{11})(?:_.*)?|yt-([\w-]{11})_\d+", re.ASCII)
 LONGEST = 4096  # characters of a line
 Row = tuple[str, str]  # path as listed, label
 
@@ -72,21 +72,18 @@ def _there(raw: Path, split: str) -> bool:
 def members(raw: Path, clips: list[Annotated]) -> Iterator[Member]:
     """The listed files that are there, and as refused those whose names lead elsewhere."""
     for clip in clips:
-        refused = unsafe(clip.key, 0)
-        if refused:
+        if refused := unsafe(clip.key, 0):
             yield Member(clip.key, shown(clip.key), 0, None, refused)
-            continue
-        for path in (raw / "videos" / as_path(clip.key), raw / as_path(clip.key)):
-            try:
-                kind = special(path)
-            except (OSError, ValueError):  # a name that no file can have
-                continue
-            if kind:
-                yield Member(clip.key, shown(clip.key), 0, None, f"it is {kind}, not a regular file")
-                break
-            if path.is_file():
-                yield Member(clip.key, shown(clip.key), path.stat().st_size, path)
-                break
+        elif member := _member(raw, clip.key):
+            yield member
+
+
+def _member(raw: Path, key: str) -> Member | None:
+    for path in (raw / "videos" / as_path(key), raw / as_path(key)):
+        with suppress(OSError, ValueError):  # a name that no file can have
+            if member := Member.of_file(key, path):
+                return member
+    return None
 
 
 def _rows(path: Path, classes: int, several: bool = False) -> Iterator[Row]:
@@ -157,10 +154,9 @@ def _name(path: str) -> str:
 
 
 def _video(path: str) -> str:
-    """The source video: v_{id} where the file's name tells the id at YouTube, else the name without suffix."""
+    """The source video: v_{id} where the file's name has the id at YouTube, else the name without suffix."""
     stem = PurePosixPath(path).stem
-    match = AT_YOUTUBE.fullmatch(stem)
-    return f"v_{next(filter(None, match.groups()))}" if match else safe_id(stem)
+    return youtube_video(stem) or safe_id(stem)
 
 
 def _classes(raw: Path, dataset: Dataset) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A publisher's files -> prepared clips, manifest.parquet and missing.csv."""
+"""Dataset preparation: a publisher's files -> prepared clips, manifest.parquet and missing.csv."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

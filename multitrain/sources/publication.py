@@ -1,4 +1,4 @@
-"""What a reader hands over: the classes, the annotated clips, and the batches of files that hold their videos."""
+"""The result of a reader: classes, annotated clips, and the batches of files that hold their videos."""
 
 import hashlib
 import json
@@ -10,9 +10,11 @@ from typing import BinaryIO
 
 from multitrain.config import Download
 from multitrain.data.manifest import Missing
-from multitrain.names import as_bytes, as_text
+from multitrain.files import special
+from multitrain.names import as_bytes, as_text, shown
 
 PLAIN = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,199}")
+AT_YOUTUBE = re.compile(r"([\w-]{11})_\d{6}_\d{6}|v_([\w-]{11})(?:_.*)?|yt-([\w-]{11})_\d+", re.ASCII)
 OURS = {"train": "train", "training": "train", "val": "test", "validate": "test", "validation": "test"}
 
 
@@ -39,11 +41,18 @@ class Member:
     """One video of a batch: a file, or a part of an archive that must be read before the next member is asked for."""
 
     key: str
-    where: str  # archive and member, for people
+    where: str  # archive and member, for messages
     size: int  # bytes
     content: Path | Callable[[], BinaryIO] | None  # None where `refused` says why it is not touched
     refused: str = ""
     absent: str = ""  # why there is no such video, where that is known
+
+    @classmethod
+    def of_file(cls, key: str, path: Path) -> "Member | None":
+        """The member for a file on disk, refused where it is a pipe, device or the like; None for no file."""
+        if kind := special(path):
+            return cls(key, shown(key), 0, None, f"it is {kind}, not a regular file")
+        return cls(key, shown(key), path.stat().st_size, path) if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,12 @@ class Publication:
     batches: tuple[Batch, ...]  # the first that has a video wins
     cut: bool = False  # clips are parts of their videos; else start and end are only recorded
     download: Download | None = None  # how remote batches are fetched
+
+
+def youtube_video(stem: str) -> str | None:
+    """The video v_{id} where a file's name without suffix has the id at YouTube."""
+    match = AT_YOUTUBE.fullmatch(stem)
+    return f"v_{next(filter(None, match.groups()))}" if match else None
 
 
 def safe_id(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Why no clip is made of a video."""
+"""Errors for videos of which no clip can be made, with the reason in missing.csv."""
 
 STILL = "a still of one frame: an action needs two at least"
 

@@ -1,4 +1,4 @@
-"""How far the preparation of a dataset is, from what lies on the disk: before, in the middle of, and after it."""
+"""Preparation status of a dataset, read from its folders at any stage."""
 
 import json
 import os
@@ -27,7 +27,7 @@ class Status:
 
 
 def status(dataset: Dataset, raw: Path, folder: Path) -> Status:
-    """Look at a dataset's raw folder and at its folder of prepared clips; nothing is read that is not there."""
+    """The status from a dataset's raw folder and its folder of prepared clips, which may both be absent."""
     raw_files, raw_bytes = usage(raw)
     inside = raw_bytes if raw.resolve().is_relative_to(folder.resolve()) else 0
     absent = "to fetch" if dataset.download else "absent"

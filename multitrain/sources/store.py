@@ -1,4 +1,4 @@
-"""The folder of prepared clips and its journal, so that an interrupted preparation goes on where it stopped.
+"""Prepared clips on disk, with a journal from which an interrupted preparation is resumed.
 
 videos/settings.json   how the clips were made; when it differs everything is made again
 videos/limits.json     what a video was allowed to cost; when it differs, what a limit refused is tried again
@@ -22,7 +22,7 @@ VERSION = 1  # of what transcoding does; raising it makes every clip again
 
 @dataclass(frozen=True)
 class Record:
-    """What became of one clip: a file of `bytes` bytes, or a reason of the manifest's REASONS."""
+    """The result for one clip: a file of `bytes` bytes, or one of the manifest's REASONS."""
 
     clip: str
     batch: str

@@ -1,4 +1,4 @@
-"""A part of a source video -> a prepared clip: short side fixed, constant rate, laid out for the sampler's stride.
+"""Transcoding of a part of a video to a clip: short side fixed, constant rate, laid out for the sampler's stride.
 
 Reading every `stride`-th frame of a prepared clip costs only those frames: between two of them stand B-frames that
 nothing refers to, and a decoder may drop those unread. Only the last frame before a keyframe breaks the pattern: as

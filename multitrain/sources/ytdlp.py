@@ -1,8 +1,8 @@
-"""Videos from their own addresses, by yt-dlp, each into the folder whole or not at all.
+"""Downloads of single videos with yt-dlp, each an atomic write into the folder.
 
-What is gone for good is written to unavailable.csv and not asked for again; delete a line, or the file, to have it
-tried once more. What looks like trouble of the network is not written there, and ends the run when it does not stop:
-else one evening without a network would make every video count as gone.
+A video that is gone for good is noted in unavailable.csv and not tried again, until its line or the file is deleted.
+An error of the network is not noted, and ends the run when it lasts: else one evening without a network would mark
+every video as gone.
 """
 
 import csv

@@ -35,7 +35,6 @@ def several(item: str) -> Iterator[str]:
     """A result for each letter; a capital kills the process, and a full stop does after the last result."""
     for letter in item:
         if letter == ".":
-            time.sleep(0)
             os._exit(3)
         yield behave("die" if letter.isupper() else letter)
 
@@ -62,6 +61,10 @@ def test_an_item_has_as_long_as_it_is_given():
     """The clock itself, of something that never ends."""
     ((_, told),) = process_map(time.sleep, [10_000], 1, 0.01)
     assert told == "not done after 0.01 s, its decoder was ended"
+
+
+def test_an_endless_limit_is_one_too():
+    assert list(process_map(behave, ["a"], 1, 1e300)) == [("a", "a")]
 
 
 def test_an_error_of_the_function_is_raised():

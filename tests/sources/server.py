@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -43,7 +44,7 @@ class Server:
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     always: dict[str, Fault] = field(default_factory=dict)
     requests: list[tuple[str, int]] = field(default_factory=list)  # path, first byte asked for
-    conditions: list[str] = field(default_factory=list)  # If-Range of each request
+    headers: list[Message] = field(default_factory=list)  # of each request
     seen: Callable[[str], None] = lambda path: None  # called at each request
 
     def __enter__(self) -> "Server":
@@ -82,7 +83,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             asked = self.headers.get("Range", "")
             first = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
             server.requests.append((path, first))
-            server.conditions.append(self.headers.get("If-Range", ""))
+            server.headers.append(self.headers)
             server.seen(path)
             fault = server.fault(path)
             if fault.wait is not None:
@@ -95,7 +96,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 return self._send(fault.status or 404, fault.body or b"<Error>no such key</Error>", 0, fault)
             content = file.read_bytes() if fault.body is None else fault.body
             tag = fault.tag or f'"{hashlib.md5(content).hexdigest()}"'
-            changed = server.conditions[-1] not in ("", tag) and not fault.ignores_if_range
+            changed = self.headers.get("If-Range", tag) != tag and not fault.ignores_if_range
             if not asked or changed or fault.whole or fault.body is not None:
                 return self._send(200, content, 0, fault, [("ETag", tag)])
             if first >= len(content):

@@ -64,16 +64,17 @@ def test_every_video_may_hang_and_what_was_made_before_stays(out, monkeypatch):
     assert all("ended" in detail for detail in found.values() if detail) and len(found) == 9
 
 
-def test_a_preparation_lists_what_hung(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("work", "words"), [(deadly.hang, "ended"), (deadly.make, "died")])
+def test_a_preparation_lists_what_hung_or_died(tmp_path, monkeypatch, work, words):
     raw, folder = kinetics(tmp_path / "raw", TINY), tmp_path / "out"
-    monkeypatch.setattr(workers, "make", deadly.hang)
+    monkeypatch.setattr(workers, "make", work)
     place = Store(folder, TRANSCODE).path(deadly.VICTIM).parent
     monkeypatch.setattr(process_pool._Worker, "remaining", deadly.awake(place))
-    assert len(prepare("k400", dataset("kinetics"), raw, folder)) == 4
+    assert len(prepare("k400", dataset("kinetics"), raw, folder, jobs=2)) == 4
     (line,) = (folder / "missing.csv").read_text().splitlines()[1:]
-    assert line.startswith(f"{deadly.VICTIM},") and "undecodable" in line and "ended" in line
+    assert line.startswith(f"{deadly.VICTIM},") and "undecodable" in line and words in line
     assert not list(folder.rglob(".partial-*")) + list(folder.rglob("asleep-*"))
-    assert Store(folder, TRANSCODE).record(deadly.VICTIM).limited
+    assert Store(folder, TRANSCODE).record(deadly.VICTIM).limited == (words == "ended")
 
 
 def test_what_a_limit_refused_is_tried_again_under_another(out):
@@ -93,41 +94,10 @@ def test_what_a_limit_refused_is_tried_again_under_another(out):
         assert wider.record("clip1") and wider.of_batch("another batch", "stamp")
 
 
-def test_the_clock_ends_a_process_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "make", deadly.hang)
-    assert "not done after 0.2 s" in outcome(1, [task(deadly.VICTIM, tmp_path)], Limits(seconds=0.2))[deadly.VICTIM]
-
-
-def test_an_endless_limit_is_one_too(tmp_path):
-    assert outcome(1, [task("a", tmp_path)], Limits(seconds=1e300)) == {"a": ""}
-
-
 def test_what_cannot_be_written_is_no_fault_of_the_video(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with TranscodePool(1) as running, pytest.raises(UserError, match="file: a clip could not be written: "):
         list(running.transcode([task("a", tmp_path / "file")]))  # a file where the folder should be
-
-
-@pytest.mark.parametrize("jobs", [1, 3])
-def test_tasks_before_an_error_are_made(tmp_path, jobs):
-    def tasks():
-        yield task("a", tmp_path)
-        yield task("b", tmp_path)
-        raise UserError("the archive breaks off")
-
-    made = []
-    with TranscodePool(jobs) as running, pytest.raises(UserError, match="breaks off"):
-        for _, records in running.transcode(tasks()):
-            made += records
-    assert sorted(record.clip for record in made) == ["a", "b"]
-
-
-def test_leaving_early_ends_the_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "make", deadly.hang)
-    with TranscodePool(2) as running:
-        next(running.transcode([task(deadly.VICTIM, tmp_path), *(task(name, tmp_path) for name in "abc")]))
-        processes = [worker.process for worker in running._workers]
-    assert processes and not any(process.is_alive() for process in processes)
 
 
 def test_absurd_numbers_are_the_fault_of_the_video(tmp_path, monkeypatch):

@@ -161,17 +161,6 @@ def test_processes_change_nothing_but_speed(raw, video, tmp_path, reader, monkey
     assert one == two
 
 
-def test_a_video_that_kills_its_process_costs_only_itself(raw, video, tmp_path, monkeypatch):
-    from tests.sources import deadly
-
-    kinetics(raw, video)
-    monkeypatch.setattr("multitrain.sources.workers.make", deadly.make)
-    manifest = prepare("k400", options("kinetics"), raw, tmp_path / "out", jobs=2)
-    assert len(manifest) == 4
-    (line,) = (tmp_path / "out/missing.csv").read_text().splitlines()[1:]
-    assert line.startswith(f"{deadly.VICTIM},") and "undecodable" in line and "died" in line
-
-
 @pytest.mark.parametrize("reader", READERS)
 def test_every_listed_clip_is_in_the_manifest_or_missing(raw, video, tmp_path, reader):
     """One video of each kind of trouble; the account of each of the publisher's splits closes."""

@@ -120,17 +120,15 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     only = parser.parse_args().name
     for name in [only] if only else ["layers", "flow"]:
-        if name == "layers":
-            graph = layers()
-            graphs.draw(graph, OUT / "layers.png", down=True)
-        else:
-            graph, stages = flow()
-            (OUT / "flow.txt").write_text(text(name, graph), encoding="utf-8")
-            ends = {node for node in graph if set(graph.successors(node)) <= LAST}
-            graph.remove_nodes_from(LAST)
-            colours = {node: VIOLET if node in ends else STAGES.get(stages.get(node, ""), GREEN) for node in graph}
-            graphs.draw(graph, OUT / "flow.png", colours=colours)
+        graph, stages = flow() if name == "flow" else (layers(), {})
         (OUT / f"{name}.txt").write_text(text(name, graph), encoding="utf-8")
+        if name == "layers":
+            graphs.draw(graph, OUT / "layers.png", down=True)
+            continue
+        ends = {node for node in graph if set(graph.successors(node)) <= LAST}
+        graph.remove_nodes_from(LAST)
+        colours = {node: VIOLET if node in ends else STAGES.get(stages.get(node, ""), GREEN) for node in graph}
+        graphs.draw(graph, OUT / "flow.png", colours=colours)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ print(multitrain.predict(network, "video.mp4").top(5))
 
 from pathlib import Path
 
+__all__ = ["load", "predict", "save"]
+
 # Torch and all that stands on it is imported inside the functions, so that `import multitrain` is quick.
 
 

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from multitrain.settings import Name, Settings
 
+__all__ = ["STATED", "Answered"]
+
 Kind = Literal[
     "test_cost",
     "training_cost",

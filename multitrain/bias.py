@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from multitrain.settings import Count, Fraction, Positive, Settings, Share
 
+__all__ = ["BIASES", "KINDS", "REASONS", "Bias"]
+
 Range = tuple[float, float]
 Tint = tuple[Positive, Positive, Positive]
 

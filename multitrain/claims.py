@@ -15,6 +15,8 @@ from multitrain.answered import Answered
 from multitrain.errors import meant
 from multitrain.settings import Name, Positive, Settings
 
+__all__ = ["Claim", "Claims", "Part"]
+
 MOST_PRIMARY = 8  # claims: more would leave each with little chance to hold
 
 

@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+__all__ = ["code_hash"]
+
 ROOT = Path(__file__).parent
 NUMERICAL = ("seeding.py", "data/**/*.py", "model/**/*.py", "losses/**/*.py", "engine/**/*.py")
 COMPUTES_NOTHING = {  # of these: messages, files about a model, signals, and what decides whether work is taken up

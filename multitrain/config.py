@@ -18,6 +18,20 @@ from multitrain.recipes import Machine, Recipe
 from multitrain.settings import Count, Folder, Fraction, Name, Positive, Seeds, Settings
 from multitrain.synthetic import Published, World
 
+__all__ = [
+    "Dataset",
+    "Download",
+    "Limits",
+    "Model",
+    "Project",
+    "Published",
+    "Sampling",
+    "Scale",
+    "Transcode",
+    "Views",
+    "World",
+]
+
 NOT_DECIDING = {"title", "letter", "raw", "download", "limits"}  # keys of a dataset
 
 

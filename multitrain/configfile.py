@@ -16,6 +16,8 @@ from multitrain.explain import explain
 from multitrain.files import read_bytes
 from multitrain.settings import Settings
 
+__all__ = ["load_claims", "load_experiments", "load_scale", "parse", "read_yaml", "scale_path"]
+
 S = TypeVar("S", bound=Settings)
 
 

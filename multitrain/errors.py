@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+__all__ = ["UserError", "meant"]
+
 
 class UserError(Exception):
     """Something from outside is wrong: the message names the file, the place and the cure.

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from multitrain.errors import UserError, meant
 from multitrain.settings import Name, Settings
 
+__all__ = ["Experiments", "ProjectionTable", "Row", "Run", "Table"]
+
 
 class Run(Settings):
     """One training run; the loss switches default to Vanilla."""

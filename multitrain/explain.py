@@ -14,6 +14,8 @@ from multitrain.config import Project, Scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 
+__all__ = ["explain"]
+
 FILES: dict[type[BaseModel], str] = {  # where else a key can belong
     Project: "config.yaml",
     Scale: "scales/SCALE.yaml",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from multitrain.errors import UserError
 
+__all__ = ["LARGEST_TEXT", "atomic", "read_bytes", "regular", "require_writable", "special", "sweep"]
+
 LARGEST_TEXT = 1 << 28  # bytes of a list, of annotations or of settings
 SPECIAL = (
     (stat.S_ISDIR, "a folder"),

@@ -22,6 +22,8 @@ from pathlib import Path
 
 from multitrain.errors import UserError
 
+__all__ = ["NAME", "Owner", "Vanished", "held", "owned"]
+
 NAME = ".lock"
 GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}

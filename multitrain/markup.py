@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+__all__ = ["Marked", "cells", "line", "markdown"]
+
 # What begins emphasis, code, a cell, a tag, an entity or a link. An underscore within a word, a lone & or [ is none.
 SPECIAL = re.compile(r"[\\`*|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|<|\[(?=[^\]]*\][\[(:])")
 ENTITIES = {"<": "&lt;", "&": "&amp;"}

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+__all__ = ["as_bytes", "as_path", "as_text", "one_line", "shown"]
+
 
 def as_text(name: Path | str) -> str:
     """A name as the text that its bytes are in UTF-8, whatever the locale takes them for.

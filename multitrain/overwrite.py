@@ -6,6 +6,8 @@ from pathlib import Path
 
 from multitrain.errors import UserError
 
+__all__ = ["require_own"]
+
 
 def require_own(files: Iterable[Path], scale: str, results: Path) -> None:
     """Raise a UserError where one of the files has another scale's rows."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from multitrain.errors import UserError
 from multitrain.recipes import Machine
 
+__all__ = ["kernels", "require", "use", "wanted"]
+
 KERNELS = {
     "ATEN_CPU_CAPABILITY": "avx2",  # torch's own kernels, with sleef
     "ONEDNN_MAX_CPU_ISA": "AVX2",  # convolutions

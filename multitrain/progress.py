@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
     from tqdm import tqdm
 
+__all__ = ["outlive_readers", "progress", "progress_callback"]
+
 UNHEARD = (errno.EPIPE, errno.EIO)  # who read a pipe, or the terminal, has gone
 
 

@@ -4,6 +4,8 @@ import numpy as np
 
 from multitrain.errors import UserError
 
+__all__ = ["answers", "ranks", "top"]
+
 
 def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Rank of each clip's own class among its scores (N, K), 0 for the best; returns (N,).

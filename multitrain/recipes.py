@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from multitrain.settings import Count, Fraction, Positive, Settings, Share
 
+__all__ = ["Machine", "Mixing", "RandAugment", "Recipe"]
+
 
 class RandAugment(Settings):
     """RandAugment with operations whose effect grows with the magnitude, the same for all frames of a clip."""

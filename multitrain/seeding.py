@@ -4,6 +4,8 @@ import hashlib
 
 import numpy as np
 
+__all__ = ["derive", "generator"]
+
 
 def derive(seed: int, *names: str | int) -> int:
     """A 63-bit seed for one named purpose, e.g. `derive(seed, "clip", epoch, index)`.

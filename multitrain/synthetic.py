@@ -8,6 +8,8 @@ from multitrain.bias import BIASES, KINDS, Bias
 from multitrain.errors import meant
 from multitrain.settings import Count, Name, Positive, Settings
 
+__all__ = ["Published", "World"]
+
 
 class Published(Settings):
     """How many videos a synthetic publisher ships in each of its splits."""

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
+__all__ = ["FrameCache"]
+
 Read = Callable[[np.ndarray], Tensor]  # frame indices (T,) -> frames (T, 3, H, W)
 
 

@@ -24,6 +24,8 @@ from multitrain.names import as_path
 from multitrain.recipes import Recipe
 from multitrain.seeding import generator
 
+__all__ = ["COLUMNS", "Batch", "Source", "TrainClips", "ViewClips", "collate", "view_indices"]
+
 COLUMNS = ("clip_id", "path", "label", "frames", "fps")  # of the manifest, kept in memory
 
 

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from av.error import FFmpegError
 
+__all__ = ["decoding", "items", "words"]
+
 Item = TypeVar("Item")
 
 

@@ -12,6 +12,8 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from multitrain.data.damage import decoding, items
 from multitrain.errors import UserError
 
+__all__ = ["read_frames", "to_rgb"]
+
 SLACK = 0.25  # of a frame's duration; a time farther from i / fps is no frame of a constant-rate file
 # The tables of a conversion cost more than converting a frame: kept, one a thread.
 _kept = threading.local()

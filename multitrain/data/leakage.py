@@ -14,6 +14,8 @@ from multitrain.config import Scale
 from multitrain.data.manifest import Manifest
 from multitrain.experiments import Experiments
 
+__all__ = ["guarded", "leaks", "leaks_of_runs", "trained_on", "without_leaks"]
+
 YOUTUBE = {  # by reader: what of a video's id is its id at YouTube
     "kinetics": r"^(?P<id>.{11})",
     "activitynet": r"^(?P<id>.{11})",

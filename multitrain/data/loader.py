@@ -13,6 +13,8 @@ from multitrain.data.clips import Batch, TrainClips, ViewClips, collate
 from multitrain.errors import UserError
 from multitrain.seeding import generator
 
+__all__ = ["Share", "train_batches", "view_batches", "worker_errors"]
+
 TIMEOUT = 1800.0  # seconds for one micro-batch: ends a run whose disk no longer answers, not one that decodes slowly
 
 

@@ -17,6 +17,8 @@ from multitrain.common.csv_files import write_csv
 from multitrain.errors import UserError
 from multitrain.files import atomic, regular
 
+__all__ = ["REASONS", "SPLITS", "Manifest", "Missing", "read_manifest", "write_manifest", "write_missing"]
+
 SPLITS = ("train", "val", "test")
 
 SCHEMA = pa.schema(

@@ -9,6 +9,8 @@ from torch import Tensor
 from multitrain.recipes import Mixing
 from multitrain.seeding import generator
 
+__all__ = ["Mix", "draw_mix", "mix_videos"]
+
 
 @dataclass(frozen=True)
 class Mix:

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from multitrain.recipes import RandAugment
 
+__all__ = ["apply_operations", "draw_operations"]
+
 Box = tuple[int, int, int, int]  # top, left, height, width in pixels
 GREY = (128, 128, 128)
 LARGEST = 10.0  # magnitude

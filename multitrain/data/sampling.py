@@ -6,6 +6,8 @@ stride that the file was laid out for, so that the frames between need not be de
 
 import numpy as np
 
+__all__ = ["dense", "random_start", "segments", "view_starts"]
+
 
 def span(count: int, stride: int) -> int:
     """Frames from the first to the last of a dense clip, both included."""

@@ -10,6 +10,8 @@ from torch import Tensor
 from multitrain.data.randaugment import apply_operations, draw_operations
 from multitrain.recipes import Recipe
 
+__all__ = ["as_frames", "augment", "view_crops"]
+
 MEAN, STD = 0.45, 0.225  # of pixels in 0..1, with which the network normalises them
 ERASED_AREA, ERASED_ASPECT = (0.02, 1 / 3), (0.3, 1 / 0.3)
 

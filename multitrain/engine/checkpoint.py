@@ -17,6 +17,8 @@ from multitrain.model.card import Card, fitting
 from multitrain.model.network import Network, Spec
 from multitrain.model.storage import checksum, read_plain, require_numbers, write_plain
 
+__all__ = ["CHECKSUM", "ResumePoint", "load_network", "read_state", "read_weights", "save_network"]
+
 FORMAT = "multitrain-1"
 CHECKSUM = "checksum"  # key of a resume point
 ABSENT = "train the run, or import a checkpoint, first"

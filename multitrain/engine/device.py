@@ -6,6 +6,8 @@ from multitrain.engine.distributed import claim_accelerator
 from multitrain.engine.heap import keep_freed
 from multitrain.errors import UserError
 
+__all__ = ["select_device"]
+
 
 def select_device(name: str, threads: int, own: bool = False, portable: bool = False) -> torch.device:
     """The device of that name; where `own`, each of several processes on a node has an accelerator to itself.

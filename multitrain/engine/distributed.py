@@ -14,6 +14,8 @@ from torch import Tensor
 
 from multitrain.errors import UserError
 
+__all__ = ["ALONE", "Team", "claim_accelerator", "joined"]
+
 T = TypeVar("T")
 FOR_EVER = timedelta(days=3650)  # a collective gives up after half an hour
 _GONE = ("gloo", "NCCL", "TCPStore", "Connection")  # what an error says where another process no longer answers

@@ -18,6 +18,8 @@ from multitrain.progress import progress
 from multitrain.records.predictions import write_predictions
 from multitrain.records.statistics import write_statistics
 
+__all__ = ["VIEWS_AT_ONCE", "evaluate", "view_scores"]
+
 VIEWS_AT_ONCE = 64  # in one forward pass
 
 

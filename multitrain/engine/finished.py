@@ -17,6 +17,8 @@ from multitrain.common.json_files import write_json
 from multitrain.files import atomic
 from multitrain.records import history, run_record
 
+__all__ = ["FOLDER", "is_finished", "place", "seal"]
+
 FOLDER = "finished"  # in the folder of a run
 FILES = (history.NAME, run_record.NAME, "model.pt")
 SEAL = "work.json"  # what was done and the digests of the files; written last

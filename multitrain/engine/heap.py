@@ -7,6 +7,8 @@ asks for it again within the same step; the system then clears every page, a ten
 import ctypes
 import os
 
+__all__ = ["keep_freed"]
+
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # as glibc's malloc.h numbers them
 LARGEST = 32 << 20  # bytes; larger blocks are the system's in any case: no higher threshold is taken
 NEVER = (1 << 31) - 1

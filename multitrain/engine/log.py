@@ -28,6 +28,8 @@ from multitrain.progress import progress
 from multitrain.records.history import NAME, HistoryFile, Step
 from multitrain.records.run_status import read_status, write_status
 
+__all__ = ["Log", "beginning"]
+
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
 WRITE_SECONDS = 10.0  # between two writings of status.json
 MEMORY_SECONDS = 30.0  # how far back the pace looks

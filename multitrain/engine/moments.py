@@ -12,6 +12,8 @@ from torch import Tensor
 from multitrain.model.network import Network, Output
 from multitrain.records.statistics import Statistics
 
+__all__ = ["NetworkMoments"]
+
 
 class Moments:
     """Mean and unbiased covariance of rows that come in batches, in float64 about the first batch's mean."""

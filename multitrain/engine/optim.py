@@ -8,6 +8,8 @@ from multitrain.losses.objective import Objective
 from multitrain.model.network import Network
 from multitrain.recipes import Recipe
 
+__all__ = ["clip_gradients", "make_optimiser", "rate_factor", "set_rate"]
+
 
 def rate_factor(step: int, total: int, warmup: int, start: float, end: float) -> float:
     """Learning rate at a step as a part of the peak: linear from `start` to 1, then half a cosine down to `end`."""

@@ -10,6 +10,8 @@ from itertools import islice
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
+__all__ = ["Ending", "Preempted", "StopRequest"]
+
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: a scheduler may start it again
 EXIT_INTERRUPTED = 130  # a shell's own for SIGINT: a person has stopped it, nobody is to start it again
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)

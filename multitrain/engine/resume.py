@@ -10,6 +10,8 @@ from multitrain.engine.checkpoint import CHECKSUM
 from multitrain.engine.training import Training
 from multitrain.model.storage import finite
 
+__all__ = ["check_state"]
+
 MOMENTS = {torch.optim.AdamW: ("exp_avg", "exp_avg_sq"), torch.optim.SGD: ("momentum_buffer",)}  # by weight
 SQUARES = "exp_avg_sq"  # a mean of squares: never below 0
 

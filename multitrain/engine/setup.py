@@ -21,6 +21,8 @@ from multitrain.model.release import import_release
 from multitrain.recipes import Recipe
 from multitrain.seeding import derive
 
+__all__ = ["Job", "build_network", "build_objective", "init_record", "make_job", "schedule"]
+
 SAME_FUNCTION = ("patch_stride", "kv_stride", "normalisation")  # what the shapes of weights do not tell
 
 

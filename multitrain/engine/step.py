@@ -23,6 +23,8 @@ from multitrain.model.network import Network, normalise
 from multitrain.model.noise import noise_rows
 from multitrain.recipes import Recipe
 
+__all__ = ["Backward", "Draw"]
+
 PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 

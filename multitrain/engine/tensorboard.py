@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+__all__ = ["Events"]
+
 
 class Events:
     """A writer of scalars by step."""

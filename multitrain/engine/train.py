@@ -34,6 +34,8 @@ from multitrain.records.history import Step
 from multitrain.records.run_record import RunRecord, write_record
 from multitrain.version import commit
 
+__all__ = ["train"]
+
 HISTORY_LINES = 4000  # about as many steps as this are written to history.jsonl
 CHECKPOINT_SECONDS, CHECKPOINT_SECONDS_GPU = 60.0, 600.0  # between two resume points; a large model's are slow to write
 

@@ -21,6 +21,8 @@ from multitrain.losses.objective import Terms
 from multitrain.records.history import Step
 from multitrain.seeding import derive
 
+__all__ = ["Training"]
+
 NAMED_CLIPS = 64  # as many are named by an error
 
 

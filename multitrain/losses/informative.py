@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+__all__ = ["covariance", "variance"]
+
 
 def _centred(z: Tensor) -> Tensor:
     if len(z) < 2:

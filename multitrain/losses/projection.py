@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
+__all__ = ["MODES", "projection_loss"]
+
 MODES = ("add", "separate", "none")
 
 

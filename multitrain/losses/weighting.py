@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+__all__ = ["uncertainty"]
+
 
 def uncertainty(losses: Tensor, log_sigma: Tensor) -> Tensor:
     """sum over k of L_k / (2 sigma_k^2) + log sigma_k, from L (K,) and log sigma (K,).

@@ -13,6 +13,8 @@ from multitrain.model.depthwise import depthwise
 from multitrain.model.lean import linear_of_gelu, linear_of_norm
 from multitrain.model.noise import Dropout, kept_clips
 
+__all__ = ["Block", "Mlp"]
+
 
 def drop_path(x: Tensor, kept: Tensor | None, rate: float) -> Tensor:
     """Stochastic depth: zero the branch x (B, ...) of clips not kept (B, 1, ...), scale the others to keep the mean."""

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 from multitrain.config import Dataset, Sampling, Views
 from multitrain.settings import Count, Name, Positive, Settings
 
+__all__ = ["Card", "Frames", "Origin", "assumed_card", "fitting", "make_card"]
+
 
 class Frames(Settings):
     """Which pixels of a video a head sees; heads with the same one share a forward pass."""

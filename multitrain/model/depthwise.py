@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+__all__ = ["depthwise"]
+
 
 class _Depthwise(torch.autograd.Function):
     """The gradient by the input is itself a depthwise convolution: of the output's gradient, spread over the stride,

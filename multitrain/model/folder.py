@@ -22,6 +22,8 @@ from multitrain.model.readme import readme
 from multitrain.model.storage import require_numbers
 from multitrain.settings import Settings
 
+__all__ = ["CONFIG", "README", "WEIGHTS", "load_folder", "refuse_others", "save_folder", "write_folder"]
+
 WEIGHTS, CONFIG, README = "model.safetensors", "config.json", "README.md"
 FORMAT = "multitrain-1"
 LARGEST_CONFIG = 1 << 24  # bytes; a thousand classes are some tens of thousands

@@ -10,6 +10,8 @@ from multitrain.model.attention import Mlp
 from multitrain.model.mvit import init_linear
 from multitrain.model.noise import Dropout
 
+__all__ = ["Projections", "add_projected", "make_head"]
+
 
 class LinearHead(nn.Linear):
     """Dropout, then one linear layer: the head of the release's models of a single dataset."""

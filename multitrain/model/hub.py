@@ -8,6 +8,8 @@ from multitrain.errors import UserError
 from multitrain.model.folder import CONFIG, README, WEIGHTS, load_folder, refuse_others, write_folder
 from multitrain.model.network import Network, Spec
 
+__all__ = ["HubNetwork", "load_hub"]
+
 try:
     import huggingface_hub
 except ImportError:

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+__all__ = ["linear_of_gelu", "linear_of_norm"]
+
 KEPT = 2**21  # numbers that a narrow layer reads and that are kept: 8 MB
 NARROW = 2**16  # weights of a layer whose product costs little more than what it reads
 

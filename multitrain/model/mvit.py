@@ -14,6 +14,8 @@ from multitrain.config import Model
 from multitrain.errors import UserError
 from multitrain.model.attention import Block
 
+__all__ = ["MViT", "init_linear", "resize_positions"]
+
 
 @dataclass(frozen=True)
 class BlockLayout:

@@ -12,6 +12,8 @@ from multitrain.model.heads import Projections, add_projected, make_head
 from multitrain.model.mvit import MViT, init_linear, resize_positions
 from multitrain.settings import Count, Name, Settings
 
+__all__ = ["Network", "Output", "Spec", "normalise"]
+
 
 class Spec(Settings):
     """All that is needed to build a network; stored with its weights."""

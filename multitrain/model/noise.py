@@ -11,6 +11,8 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor, nn
 
+__all__ = ["Dropout", "kept_clips", "noise_rows"]
+
 _AT_HAND: ContextVar[tuple[int, Tensor] | None] = ContextVar("clips at hand", default=None)
 
 

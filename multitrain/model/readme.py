@@ -4,6 +4,8 @@ from multitrain.markup import Marked, line, markdown
 from multitrain.model.card import Card, Frames, assumed_card
 from multitrain.model.network import Network
 
+__all__ = ["describe", "readme"]
+
 LISTED = 12  # classes of a dataset that are named
 
 

@@ -18,6 +18,8 @@ from multitrain.model.card import Card, fitting
 from multitrain.model.network import Network, Spec
 from multitrain.model.storage import read_plain, require_numbers, write_plain
 
+__all__ = ["export_release", "import_release"]
+
 FORMAT = "multitrain-1"  # of model files, which are no checkpoints of the release
 OURS = "multitrain"  # the key of our specification and card, each as JSON
 MEAN, STD = 0.45, 0.225  # of every colour: what the release's configurations normalise with

@@ -12,6 +12,8 @@ from torch import Tensor
 from multitrain.errors import UserError
 from multitrain.files import atomic, regular
 
+__all__ = ["checksum", "finite", "read_plain", "require_numbers", "write_plain"]
+
 KINDS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # of numbers that a weight can be stored as
 LARGEST = torch.finfo(torch.float32).max
 

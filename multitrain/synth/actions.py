@@ -5,6 +5,8 @@ import numpy as np
 from multitrain.synth.cue import Cue, course, crouch, hump, swing
 from multitrain.synth.figure import Pose
 
+__all__ = ["clap", "dribble", "golf", "hula", "kick", "pirouette", "punch", "run", "throw", "topple", "tremble", "wave"]
+
 
 def run(cue: Cue) -> Pose:
     pose = Pose.standing(len(cue.phase))

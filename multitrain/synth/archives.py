@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 from multitrain.files import atomic
 
+__all__ = ["dump", "tar_gz", "tar_gz_at", "write", "zip_at"]
+
 Add = Callable[[str, bytes], None]
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that zip knows

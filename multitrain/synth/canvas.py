@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+__all__ = ["Camera", "Colour", "Part", "Place", "developed", "draw"]
+
 Colour = tuple[int, int, int]
 
 SUPERSAMPLE = 2

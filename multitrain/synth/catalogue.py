@@ -1,5 +1,7 @@
 """What motions are called by Kinetics and ActivityNet, Moments in Time, and Something-Something."""
 
+__all__ = ["GERUNDS", "OBJECT_GERUNDS", "TEMPLATES", "VERBS"]
+
 GERUNDS = {  # of figures; a whole motion, or one value of one of its traits after a comma
     "bow": "bowing",
     "cartwheel": "cartwheeling",

@@ -10,6 +10,8 @@ from itertools import product
 from multitrain.synth.motions import MOTIONS
 from multitrain.synth.objects import OBJECTS
 
+__all__ = ["TRAITS", "Action", "Variant", "action"]
+
 TRAITS: dict[str, tuple[str, str]] = {
     "pace": ("slow", "fast"),
     "reach": ("small", "large"),

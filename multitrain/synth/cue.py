@@ -6,6 +6,8 @@ import numpy as np
 
 from multitrain.synth.figure import Pose
 
+__all__ = ["Cue", "course", "crouch", "hump", "swing"]
+
 
 @dataclass(frozen=True)
 class Cue:

@@ -16,6 +16,8 @@ from multitrain.synth.classes import TRAITS, Action, Variant, action
 from multitrain.synth.motions import MOTIONS
 from multitrain.synth.objects import OBJECTS
 
+__all__ = ["draw"]
+
 SPLIT = 6  # of K700's classes, how many of K400's are halved
 RELATED_WAYS = ("same motion", "coarser", "finer")  # of a class of ActivityNet to K400's
 CHANCES = (0.5, 0.3, 0.2)

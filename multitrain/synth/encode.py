@@ -7,6 +7,8 @@ from typing import cast
 import av
 import numpy as np
 
+__all__ = ["encode"]
+
 FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".webm": "webm"}
 CODECS = {
     "libx264": {"preset": "ultrafast"},  # slower presets look ahead, and then bytes differ between runs

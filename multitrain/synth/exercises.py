@@ -5,6 +5,21 @@ import numpy as np
 from multitrain.synth.cue import Cue, course, crouch, hump, swing
 from multitrain.synth.figure import Pose
 
+__all__ = [
+    "cartwheel",
+    "crawl",
+    "deadlift",
+    "hang_swing",
+    "leap",
+    "lunge",
+    "pull_up",
+    "push_up",
+    "raise_front",
+    "sit_up",
+    "squat",
+    "star_jump",
+]
+
 
 def star_jump(cue: Cue) -> Pose:
     pose, u = Pose.standing(len(cue.phase)), cue.reach * hump(cue.phase)

@@ -6,6 +6,8 @@ import numpy as np
 
 from multitrain.synth.canvas import Colour, Part
 
+__all__ = ["HIP", "PELVIS", "SHOULDER", "WRIST", "Body", "Pose", "joints", "parts"]
+
 # Joints in the order of `joints`; paired ones hold the figure's left (x > 0), then its right.
 PELVIS, NECK, HEAD = 0, 1, 2
 SHOULDER, ELBOW, WRIST, HIP, KNEE, ANKLE = ((i, i + 1) for i in range(3, 15, 2))

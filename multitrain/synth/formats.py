@@ -10,6 +10,8 @@ from pathlib import Path
 from multitrain.synth.archives import dump, tar_gz, tar_gz_at, write, zip_at
 from multitrain.synth.release import Film, Release, Video, video_id
 
+__all__ = ["FORMATS"]
+
 PART = 256  # videos in a part of an archive
 NOUNS = ("a cup", "a box", "a pen", "a bottle", "a ball", "a lid", "a book", "a spoon", "a remote", "a wallet")
 

@@ -9,6 +9,8 @@ from multitrain.synth import actions, exercises, routines
 from multitrain.synth.cue import Cue
 from multitrain.synth.figure import Pose
 
+__all__ = ["MOTIONS"]
+
 SIDE, FRONT, OBLIQUE = np.pi / 2, 0.0, 0.7  # camera yaw in radians from which a motion is seen best
 
 

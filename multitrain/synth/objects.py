@@ -11,6 +11,8 @@ import numpy as np
 
 from multitrain.synth.canvas import Colour, Part
 
+__all__ = ["OBJECTS", "Thing", "hand"]
+
 CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 16, False)), np.sin(np.linspace(0, 2 * np.pi, 16, False))], axis=1)
 SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float)
 OUTLINES: dict[str, tuple[np.ndarray, np.ndarray]] = {  # body and the mark on it, in units of the object's size

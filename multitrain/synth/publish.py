@@ -15,6 +15,8 @@ from multitrain.synth.formats import FORMATS
 from multitrain.synth.release import LOST, Release, films, plan
 from multitrain.synth.world import Relation, relations, spec
 
+__all__ = ["publish"]
+
 MARKER = "SYNTHETIC.txt"
 NOTICE = "Made by multitrain, no real footage. All of this folder is replaced when the dataset is published again.\n"
 SUMMARY = "published.json"

@@ -15,6 +15,8 @@ from multitrain.synth.encode import encode
 from multitrain.synth.render import Size
 from multitrain.synth.world import DatasetSpec, spec
 
+__all__ = ["LOST", "Film", "Release", "Video", "films", "plan", "video_id"]
+
 LOST = ("absent", "empty", "broken")  # listed, but the file is missing, has no bytes, or cannot be decoded
 BASE64 = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
 

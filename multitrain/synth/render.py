@@ -13,6 +13,8 @@ from multitrain.synth.motions import MOTIONS
 from multitrain.synth.objects import OBJECTS
 from multitrain.synth.world import DatasetSpec
 
+__all__ = ["Size", "clip", "untrimmed"]
+
 PACE = {"slow": 0.65, "fast": 1.35}  # factors on the tempo
 REACH = {"small": 0.6, "large": 1.0}  # factors on the amplitude
 GAP_SECONDS = (0.9, 1.6)  # of an untrimmed video, before, between and after its segments

@@ -5,6 +5,24 @@ import numpy as np
 from multitrain.synth.cue import Cue, crouch, hump, swing
 from multitrain.synth.figure import Pose
 
+__all__ = [
+    "bow",
+    "climb",
+    "dig",
+    "drum",
+    "front_crawl",
+    "hop",
+    "march",
+    "pedal",
+    "row",
+    "saw",
+    "side_bend",
+    "skate",
+    "stir",
+    "twist",
+    "windmill",
+]
+
 
 def _both(cue: Cue) -> np.ndarray:
     """Phases (T, 2) of limbs that take turns."""

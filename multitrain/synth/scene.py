@@ -13,6 +13,8 @@ from multitrain.synth.cue import Cue
 from multitrain.synth.figure import HIP, PELVIS, SHOULDER, WRIST, Body, Pose
 from multitrain.synth.objects import Thing
 
+__all__ = ["Usual", "body", "camera", "people", "setting", "thing"]
+
 PLACES = 12  # of a world: each motion has a usual one, so that some motions share it
 OWN = 0.75  # weight of a place's texture in a video that is filmed there
 FURNITURE = 4  # boxes of a place

@@ -9,6 +9,8 @@ from multitrain.errors import UserError
 from multitrain.synth.classes import Action
 from multitrain.synth.draw import draw
 
+__all__ = ["DatasetSpec", "Relation", "relations", "spec", "specs"]
+
 
 @dataclass(frozen=True)
 class DatasetSpec:

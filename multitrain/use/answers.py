@@ -8,6 +8,8 @@ import numpy as np
 from multitrain.errors import UserError
 from multitrain.model.network import Network
 
+__all__ = ["Answer", "Best", "Failure", "Window", "best", "related"]
+
 Best = list[tuple[str, float]]  # classes with their probabilities, the likeliest first
 
 

@@ -24,6 +24,8 @@ from multitrain.sources.refused import STILL, Beyond, NoFile, Refused, TooShort,
 from multitrain.sources.transcode import squared
 from multitrain.sources.video import DEFAULT, TOLERANCE, Video, rotation
 
+__all__ = ["Film", "look", "read_views", "read_windows", "readable"]
+
 FAR = Fraction(5)  # seconds between two wanted frames that are rather sought than decoded
 MOST_PARTS = 100_000  # of one video
 

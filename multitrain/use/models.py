@@ -10,6 +10,8 @@ from multitrain.model.folder import CONFIG, WEIGHTS, load_folder
 from multitrain.model.network import Network
 from multitrain.model.release import import_release
 
+__all__ = ["load"]
+
 HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # owner/name
 
 

@@ -21,6 +21,8 @@ from multitrain.use.answers import Answer, Failure, Window
 from multitrain.use.frames import look, read_windows
 from multitrain.use.inputs import local
 
+__all__ = ["SECONDS", "Recogniser"]
+
 Plan = Mapping[Frames, tuple[str, ...]]  # datasets whose heads look at the same frames
 AT_ONCE = 4  # parts of a long video: more gains little, and progress is seldom told where a part takes seconds
 SECONDS = Limits().seconds  # that decoding one video may take in a process of its own

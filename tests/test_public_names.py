@@ -1,0 +1,84 @@
+"""`__all__` of a module lists what others import from it: the names that exist, and no others are taken."""
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted((ROOT / "multitrain").rglob("*.py"))
+}
+SOURCES = [path for folder in ("multitrain", "workflow", "dev") for path in sorted((ROOT / folder).rglob("*.py"))]
+PUBLIC = ("losses", "model", "data", "synth", "engine")  # packages whose every module has one
+LIBRARY = ROOT / "docs/guides/library.md"
+
+
+def listed(tree: ast.Module) -> set[str] | None:
+    """The names in a module's `__all__`; None where it has none."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
+            return set(ast.literal_eval(node.value))
+    return None
+
+
+def taken(tree: ast.Module) -> set[tuple[str, str]]:
+    """(module, name) of what a source takes from our modules, by `from module import name` or as `module.name`."""
+    found, modules = set(), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "multitrain":
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                if whole in MODULES:
+                    modules[alias.asname or alias.name] = whole
+                else:
+                    found.add((node.module, alias.name))
+    attributes = (
+        node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    )
+    return found | {(modules[node.value.id], node.attr) for node in attributes if node.value.id in modules}
+
+
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+LISTED = {name: listed(TREES[path]) for name, path in MODULES.items()}
+
+
+def page() -> ast.Module:
+    """The Python of the page on library use."""
+    return ast.parse("".join(re.findall(r"^```python\n(.*?)^```$", LIBRARY.read_text(encoding="utf-8"), re.M | re.S)))
+
+
+@pytest.mark.parametrize("name", [name for name, names in LISTED.items() if names is not None and "hub" not in name])
+def test_every_listed_name_exists(name: str):
+    module = importlib.import_module(name)
+    assert not {each for each in LISTED[name] or () if not hasattr(module, each)}
+
+
+def test_what_a_module_takes_from_another_is_listed_there():
+    for path, tree in TREES.items():
+        for module, name in taken(tree):
+            names = LISTED.get(module)
+            assert names is None or name in names or MODULES[module] == path, f"{path}: {name} of {module}"
+
+
+def test_what_the_page_on_library_use_imports_is_listed():
+    wanted = taken(page())
+    assert ("multitrain.losses.objective", "Objective") in wanted
+    used = {
+        node.attr
+        for node in ast.walk(page())
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "multitrain"
+    }
+    assert used == {"load", "predict", "save"} == LISTED["multitrain"]
+    assert not {(module, name) for module, name in wanted if name not in (LISTED[module] or ())}
+
+
+def test_the_modules_of_the_method_list_their_names():
+    assert not [
+        name
+        for name, path in MODULES.items()
+        if name.split(".")[1:2] and name.split(".")[1] in PUBLIC and path.stem != "__init__" and LISTED[name] is None
+    ]

@@ -10,7 +10,6 @@ from multitrain.losses.informative import covariance, variance
 from multitrain.losses.projection import MODES, projection_loss
 from multitrain.losses.weighting import uncertainty
 
-
 __all__ = ["Objective", "Terms", "partner_of"]
 
 WEIGHTINGS = ("uncertainty", "fixed")

@@ -4,14 +4,13 @@
 copy of a table of several seeds. Both say of which settings they are; one of other settings is not used.
 """
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from multitrain.common.csv_files import read_csv
 from multitrain.config import Scale
 from multitrain.errors import UserError
-from multitrain.files import regular
 
 PLATEAU = "plateau.csv"
 COLUMNS = ("settings", "run", "seed", "epochs_factor", "dataset", "top1")  # of plateau.csv
@@ -111,17 +110,8 @@ def doublings(trials: tuple[Trial, ...]) -> list[Doubling]:
 def _read(path: Path, scale: Scale, needs: tuple[str, ...], row_of: Callable[[Mapping], object]) -> Read:
     if not path.exists():
         return Read(path, (), ABSENT)
-    try:
-        with regular(path).open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            lacking = [name for name in needs if name not in (reader.fieldnames or ())]
-            if lacking:
-                raise UserError(f"{path}: no column {lacking[0]!r}: it takes {', '.join(needs)}")
-            lines = [(reader.line_num, row) for row in reader]
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise UserError(f"{path}: not a readable table ({error}): restore the file, or remove it") from None
     rows, own = [], scale.fingerprint
-    for number, row in lines:
+    for number, row in read_csv(path, needs, "restore the file, or remove it"):
         try:
             if row["settings"] not in ("", None, own):
                 return Read(path, (), f"of other settings ({row['settings']}; here {own}), so not used")

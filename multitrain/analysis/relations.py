@@ -1,6 +1,5 @@
 """Which classes of two datasets mean the same or a part of each other: the answer projections are held against."""
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from multitrain.common.csv_files import read_csv
 from multitrain.errors import UserError
-from multitrain.files import regular
 
 WORLD, SAME_NAME = "world", "same name"
 COLUMNS = ("source_dataset", "source_class", "target_dataset", "target_class")
@@ -78,17 +77,8 @@ def read_relations(paths: tuple[Path, ...], classes: Classes) -> Relations:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with regular(path).open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            if not set(COLUMNS) <= set(reader.fieldnames or ()):
-                raise UserError(f"{path}: lacks columns {', '.join(COLUMNS)}: `multitrain synth` writes it")
-            rows = list(reader)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file: `multitrain synth` writes it") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not readable ({error}): `multitrain synth` writes it anew") from None
-    for line, row in enumerate(rows, start=2):
+    rows = read_csv(path, COLUMNS, "`multitrain synth` writes it")
+    for line, row in rows:
         if any(not row[column] for column in COLUMNS):
             raise UserError(f"{path}: line {line}: a field is empty: `multitrain synth` writes the file anew")
-    return rows
+    return [row for _, row in rows]

@@ -1,11 +1,12 @@
-"""CSV writer: UTF-8, a header line, `\n` at line ends, atomic."""
+"""CSV files with a header: atomic writing in UTF-8 with `\n` at line ends, and reading with named errors."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multitrain.files import atomic
+from multitrain.errors import UserError
+from multitrain.files import atomic, regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,3 +36,21 @@ def write_frame(path: Path | str, frame: "pd.DataFrame", float_format: str | Non
     """Write a data frame without its index; `float_format` is a format of a number, e.g. "%.2f"."""
     with atomic(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", float_format=float_format)
+
+
+def read_csv(path: Path, columns: Sequence[str], cure: str) -> list[tuple[int, dict[str, str]]]:
+    """Rows with the line that each ends at, of a table with at least these columns.
+
+    Raises:
+        UserError: it is not there, lacks a column or cannot be read; the message ends with the cure.
+    """
+    try:
+        with regular(path).open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            if lacking := [name for name in columns if name not in (reader.fieldnames or ())]:
+                raise UserError(f"{path}: no column {lacking[0]!r}: it takes {', '.join(columns)}: {cure}")
+            return [(reader.line_num, row) for row in reader]
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file: {cure}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a readable table ({error}): {cure}") from None

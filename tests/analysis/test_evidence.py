@@ -254,7 +254,7 @@ def test_rows_are_written_and_read(results):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "no such file"), ("a,b\n", "not the columns"), (b"\xff\xfe", "not readable")]
+    ("content", "said"), [(None, "no such file"), ("a,b\n", "no column"), (b"\xff\xfe", "not a readable table")]
 )
 def test_evidence_that_is_missing_or_damaged_is_named(results, content, said: str):
     path = results.root / "evidence.csv"

@@ -70,8 +70,8 @@ def test_a_dataset_whose_file_was_not_given_is_found_out(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a,b\n1,2\n", "lacks columns source_dataset"),
-        ("", "lacks columns"),
+        ("a,b\n1,2\n", "no column 'source_dataset'"),
+        ("", "no column 'source_dataset'"),
         ("source_dataset,source_class,target_dataset,target_class\nk400,clapping,mit\n", "line 2: a field is empty"),
         ("source_dataset,source_class,target_dataset,target_class\nk400,clap,mit,clapping\n", "line 2: k400 has no"),
         ("source_dataset,source_class,target_dataset,target_class\nk400,clapping,mit,clap\n", "line 2: mit has no"),
@@ -89,5 +89,5 @@ def test_missing_and_binary_files_are_one_message(tmp_path):
     with pytest.raises(UserError, match=r"relations.csv: no such file: `multitrain synth` writes it"):
         read_relations((path,), CLASSES)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match=r"relations.csv: not readable"):
+    with pytest.raises(UserError, match=r"relations.csv: not a readable table"):
         read_relations((path,), CLASSES)

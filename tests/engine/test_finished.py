@@ -10,12 +10,12 @@ import torch
 
 from multitrain.engine import train as train_module
 from multitrain.engine import training as training_module
-from multitrain.engine.checkpoint import ResumePoint
 from multitrain.engine.finished import FILES, FOLDER, SEAL
 from multitrain.engine.train import train
 from multitrain.engine.training import Training
 from multitrain.errors import UserError
 from multitrain.locks import Vanished
+from tests.engine.stopping import stopped_at
 from tests.engine.team import in_processes
 from tests.holder import holding
 
@@ -134,16 +134,8 @@ def test_a_folder_removed_while_it_trains_ends_it_with_a_line(job, monkeypatch, 
 
 
 def test_a_history_lost_between_two_starts_is_said(job, monkeypatch, capsys):
-    run, step = job("k400_baseline"), Training.step
-
-    def step_or_die(self, batches):
-        if self.done == 3:
-            raise Killed
-        return step(self, batches)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Training, "step", step_or_die)
-        patch.setattr(ResumePoint, "due", lambda self: True)
+    run = job("k400_baseline")
+    with stopped_at(monkeypatch, 3, Killed, keep=True):
         train(run, CPU, checkpoint_seconds=0)
     (run.folder / "resume" / "history.jsonl").unlink()
     train(run, CPU)

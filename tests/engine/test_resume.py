@@ -20,6 +20,7 @@ from multitrain.engine.training import Training
 from multitrain.errors import UserError
 from multitrain.model.storage import checksum, read_plain, write_plain
 from multitrain.recipes import Machine
+from tests.engine.stopping import stopped_at
 
 CPU = torch.device("cpu")
 MATRIX = "backbone.position_space"
@@ -315,16 +316,8 @@ def test_a_training_falls_back_and_ends_with_the_same_bytes(job, tmp_path, capsy
     """Its newest resume point is readable and wrong; what a killed writer left beside it is gone as well."""
     undisturbed, run = (job("k400_baseline", results=tmp_path / where) for where in ("undisturbed", "damaged"))
     train(undisturbed, CPU)
-    step, resume = Training.step, run.folder / "resume"
-
-    def stopped(self, batches):
-        if self.done == 3:
-            raise KeyboardInterrupt
-        return step(self, batches)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Training, "step", stopped)
-        patch.setattr(ResumePoint, "due", lambda self: True)
+    resume = run.folder / "resume"
+    with stopped_at(monkeypatch, 3, KeyboardInterrupt, keep=True):
         train(run, CPU)
     state = {key: value for key, value in read_state(resume / "checkpoint.pt").items() if key != CHECKSUM}
     state["done"] = 10**9
@@ -341,15 +334,8 @@ def test_a_training_falls_back_and_ends_with_the_same_bytes(job, tmp_path, capsy
 
 
 def test_processes_that_read_different_content_do_not_go_on(job, monkeypatch):
-    run, step = job("k400_baseline"), Training.step
-
-    def stopped(self, batches):
-        if self.done == 1:
-            raise KeyboardInterrupt
-        return step(self, batches)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Training, "step", stopped)
+    run = job("k400_baseline")
+    with stopped_at(monkeypatch, 1, KeyboardInterrupt):
         train(run, CPU, checkpoint_seconds=0)
     monkeypatch.setattr(Team, "all_of", lambda team, thing: [thing, "what another process has"])
     with pytest.raises(UserError, match=r"checkpoint\.pt: processes read different content"):

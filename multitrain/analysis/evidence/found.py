@@ -1,11 +1,10 @@
 """What a record says of a claim: numbers with a verdict each, and one verdict of all."""
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from multitrain.errors import UserError
+from multitrain.common.csv_files import read_csv
 
 FILE = "evidence.csv"
 COLUMNS = (
@@ -59,13 +58,4 @@ def read_evidence(results: Path) -> list[dict[str, str]]:
         UserError: it is missing, or not what `write_evidence` writes.
     """
     path = results / FILE
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise UserError(f"{path}: not the columns of evidence: `snakemake {path}` makes it anew")
-            return list(reader)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file: `snakemake {path}` makes it") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not readable ({error}): `snakemake {path}` makes it anew") from None
+    return [row for _, row in read_csv(path, COLUMNS, f"`snakemake {path}` makes it")]

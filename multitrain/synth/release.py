@@ -1,14 +1,14 @@
 """What a publisher ships: which videos with which labels, and the few that real publishers' files lack or damage."""
 
 import functools
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from multitrain.common.process_pool import LONGEST, process_map
 from multitrain.config import World
+from multitrain.errors import UserError
 from multitrain.seeding import generator
 from multitrain.synth import render
 from multitrain.synth.encode import encode
@@ -161,6 +161,13 @@ def films(
     if jobs == 1:
         yield from counted(map(make, videos))
     else:
-        # Not forked: the caller may have loaded libraries that hold threads.
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-            yield from counted(pool.map(make, videos, chunksize=8))
+        yield from counted(_drawn(dataset, process_map(make, videos, jobs, LONGEST)))
+
+
+def _drawn(dataset: str, made: Iterable[tuple[Video, Film | str]]) -> Iterator[Film]:
+    for video, result in made:
+        if isinstance(result, str):
+            raise UserError(
+                f"{dataset}: video {video.id} could not be drawn: its process ended: free memory, start again"
+            )
+        yield result

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -11,6 +12,7 @@ import pytest
 from multitrain.config import World
 from multitrain.errors import UserError
 from multitrain.synth import publish as module
+from multitrain.synth import release
 from multitrain.synth.publish import MARKER, publish
 from multitrain.synth.release import film
 from multitrain.synth.world import relations
@@ -46,6 +48,17 @@ def test_the_seed_decides_every_byte_whatever_the_processes(published, tmp_path)
     publish("mit", world(seed=1), tmp_path / "other", "mit")
     archive = "Moments_in_Time_Raw.zip"
     assert digests(tmp_path / "other")[archive] != digests(published["mit"])[archive]
+
+
+def die(*_: object) -> None:
+    os._exit(3)
+
+
+def test_a_process_that_dies_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(release, "film", die)
+    with pytest.raises(UserError, match=r"^mit: video \S+ could not be drawn: its process ended: free memory"):
+        publish("mit", world(), tmp_path / "raw", "mit", jobs=2)
+    assert not (tmp_path / "raw" / module.SUMMARY).exists()
 
 
 def planned(count, validation=5, **values):

@@ -100,10 +100,6 @@ bench: $(READY) ## Measure training steps: against the plain model, its memory, 
 bench-data: $(READY) ## Measure transcoding, decoding, and loading a large manifest
 	$(BIN)/python -m tests.bench.data
 
-.PHONY: schemas
-schemas: $(READY) ## Write workflow/schemas from multitrain/config.py
-	$(BIN)/python -m multitrain.schemas workflow/schemas
-
 .PHONY: config-reference
 config-reference: $(READY) ## Write config/README.md, every key of the configuration, from the settings' classes
 	$(BIN)/python dev/config_reference.py

@@ -15,11 +15,9 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
-include: "workflow/rules/analysis.smk"
-include: "workflow/rules/figures.smk"
 include: "workflow/rules/world.smk"
+include: "workflow/rules/analysis.smk"
 include: "workflow/rules/sweep.smk"
-include: "workflow/rules/notebooks.smk"
 
 
 onstart:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from multitrain.analysis.outputs import FIGURES, figure_module
+from multitrain.analysis.outputs import FIGURES
 
 PACKAGE = Path(__file__).parent
 
@@ -31,7 +31,7 @@ def notebook_code(path: Path | str, *modules: str, command: str = "") -> list[st
     source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     tree = ast.parse(source, str(path))
     named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    drawn = [figure_module(name) for name in sorted(named & set(FIGURES))]
+    drawn = [FIGURES[name].module for name in sorted(named & set(FIGURES))]
     return code(*sorted(_imported(ast.walk(tree), "")), *drawn, *modules, command=command)
 
 

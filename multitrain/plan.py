@@ -4,14 +4,11 @@ Plain functions of the settings, kept out of the Snakefile because they can be t
 Snakefile replaces the one Snakemake itself uses.
 """
 
-import json
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-
-from pydantic import BaseModel
 
 from multitrain.answered import STATED
 from multitrain.claims import Claims
@@ -20,7 +17,7 @@ from multitrain.configfile import load_claims, load_experiments, load_scale, par
 from multitrain.data.leakage import guarded, trained_on
 from multitrain.errors import UserError
 from multitrain.excluded import excluded
-from multitrain.experiments import Experiments, Run
+from multitrain.experiments import Experiments
 from multitrain.sweep import Points, load_points
 
 TURN = 1000  # of a seed before the next: more than the most urgent of its jobs
@@ -73,42 +70,10 @@ class Plan:
             words += [f"--{name}", getattr(self.project, name)]
         return shlex.join(words)
 
-    # What each job depends on, as text: when it changes, Snakemake runs the job again.
-
     @property
     def worlds(self) -> tuple[int, ...]:
         """The worlds of all seeds."""
         return self.scale.worlds(self.project.seeds)
-
-    def synth_settings(self, dataset: str, number: int = 0) -> str:
-        world = self.scale.world.number(number).model_dump(mode="json", exclude={"videos", "run_seeds"})
-        return _text(world=world, videos=self.scale.world.videos[dataset], reader=self.scale.datasets[dataset].reader)
-
-    def prepare_settings(self, dataset: str) -> str:
-        part = self.scale.datasets[dataset]
-        return _text(
-            dataset=_only(
-                part, "reader", "raw", "fraction", "holdout", "clip_seconds", "transcode", "classes_file", "prepared"
-            )
-        )
-
-    def train_settings(self, name: str, seed: int | str) -> str:
-        """Another title or other test views of a dataset change no training; nor does another run."""
-        run = self.experiments.runs[name]
-        left_out = self._excluded(name, self.scale.world_of(int(seed)))
-        return _text(
-            **({"excluded": left_out} if left_out else {}),
-            run=run,
-            recipe=self.scale.recipes[run.recipe],
-            model=self.scale.model,
-            pixels=self.scale.sizes[run.size],
-            datasets={dataset: _only(self.scale.datasets[dataset], "sampling", "flip") for dataset in run.datasets},
-            paced=self._pace(run),
-            exclude_leaks=self.project.exclude_leaks,
-            precision=self.scale.machine.precision,
-            **({"portable": True} if self.scale.machine.portable else {}),
-            pretrained=self.pretrained(name),
-        )
 
     def pretrained(self, name: str) -> str | None:
         """The file whose backbone a run starts from in place of its `init` run's."""
@@ -126,7 +91,7 @@ class Plan:
     def compared_datasets(self, name: str) -> list[str]:
         """Datasets whose test videos a training, or one that its weights come from, leaves out.
 
-        They are prepared before it, and are no inputs: what is left out is in `train_settings`.
+        They are prepared before it, and are no inputs: what is left out is in its settings (`planning.depends`).
         """
         chain = dict.fromkeys(run for run, _ in trained_on(self.experiments, name))
         others = [other for run in chain for reader in self._read_by(run) for other in self._guarded(*reader)]
@@ -149,7 +114,7 @@ class Plan:
             (run, dataset) for run in filter(None, (name, paced)) for dataset in self.experiments.runs[run].datasets
         ]
 
-    def _excluded(self, name: str, world: int) -> dict[str, str]:
+    def excluded(self, name: str, world: int) -> dict[str, str]:
         """What is left out of the clips of each run and dataset, where anything is."""
         data = Path(self.project.data)
         found = {
@@ -163,61 +128,6 @@ class Plan:
         """The datasets whose tested videos are left out of a run's training clips of `dataset`."""
         return guarded(self.scale, self.experiments, run, dataset) if self.project.exclude_leaks else ()
 
-    def _pace(self, run: Run) -> dict | None:
-        """What the number of steps depends on, where it is another run's."""
-        if run.steps_of is None:
-            return None
-        paced = self.experiments.runs[run.steps_of]
-        return {"datasets": paced.datasets, **_only(self.scale.recipes[paced.recipe], "epochs", "batch")}
-
-    def evaluate_settings(self, dataset: str) -> str:
-        return _text(dataset=_only(self.scale.datasets[dataset], "sampling", "views"))
-
-    def flops_settings(self) -> str:
-        return _text(model=self.scale.model, sizes=self.scale.sizes)
-
-    def table_settings(self, table: str) -> str:
-        runs = {name: self.experiments.runs[name] for name in self.experiments.shown_runs(table)}
-        return _text(
-            **self._smoke(),
-            remark=self.scale.remark,
-            table=self.experiments.tables[table],
-            scale=self.scale.name,
-            fingerprint=self.scale.fingerprint,
-            seeds=self.project.seeds,
-            runs={name: _only(run, "datasets", "size", "init") for name, run in runs.items()},
-            labels=self._labels(),
-        )
-
-    def analysis_settings(self) -> str:
-        """What every analysis of several runs depends on beside their files."""
-        return _text(
-            **self._smoke(),
-            runs={name: run.model_dump(mode="json") for name, run in self.experiments.runs.items()},
-            rows={name: _only(table, "datasets", "rows") for name, table in self.experiments.tables.items()},
-            scale=self.scale.name,
-            seeds=self.project.seeds,
-            labels=self._labels(),
-        )
-
-    def evidence_settings(self) -> str:
-        return _text(
-            shown=self.analysis_settings(),
-            answered={name: each.model_dump(mode="json") for name, each in self.claims.answered.items()},
-            paper={
-                table: {method: row.model_dump(mode="json") for method, row in its.items()}
-                for table, its in self.claims.paper.items()
-            },
-        )
-
-    def networks_settings(self) -> str:
-        return _text(
-            shown={name: self.experiments.shown_runs(name) for name in self.experiments.tables},
-            model=self.scale.model,
-            checkpointing=self.scale.machine.checkpointing,
-            seeds=self.project.seeds,
-        )
-
     def published_files(self) -> list[str]:
         """Files of resources/published that claims are held against."""
         return [*(table.published for table in self.experiments.tables.values()), STATED]
@@ -226,51 +136,6 @@ class Plan:
         """Files of what was measured of the scale before, where there are any."""
         folder = Path("resources/measured") / self.scale.name
         return sorted(map(str, folder.glob("*.csv")))
-
-    def record_settings(self) -> str:
-        """What was run is held against every setting that decides numbers."""
-        held = {name: its.model_dump(mode="json") for name, its in self.scale.recipes.items()}
-        return _text(fingerprint=self.scale.fingerprint, recipes=held, shown=self.analysis_settings())
-
-    def claims_settings(self) -> str:
-        return _text(shown=self.analysis_settings(), claims=self.claims)
-
-    def table4_settings(self) -> str:
-        return _text(shown=self.analysis_settings(), table=self.experiments.projections)
-
-    def index_settings(self) -> str:
-        titles = {name: table.title for name, table in self.experiments.tables.items()}
-        return _text(shown=self.analysis_settings(), titles=titles, table4=self.experiments.projections.title)
-
-    def study_settings(self) -> str:
-        """All of them: their files are packed."""
-        return _text(scale=self.scale, experiments=self.experiments, claims=self.claims, seeds=self.project.seeds)
-
-    def accounting_settings(self) -> str:
-        return _text(
-            datasets={
-                name: _only(part, "title", "reader", "raw", "fraction") for name, part in self.scale.datasets.items()
-            },
-            runs={name: _only(run, "datasets", "init") for name, run in self.experiments.runs.items()},
-            scale=self.scale.name,
-        )
-
-    def survey_settings(self, dataset: str) -> str:
-        part = self.scale.datasets[dataset]
-        return _text(dataset=_only(part, "title", "sampling", "views", "transcode"), frames=self.scale.model.frames)
-
-    def card_settings(self) -> str:
-        world = self.scale.world.model_dump(mode="json", exclude={"run_seeds"})
-        return _text(shown=self.analysis_settings(), world=world, surveys=self.overview_settings())
-
-    def overview_settings(self) -> str:
-        return _text(datasets={name: self.survey_settings(name) for name in self.scale.datasets})
-
-    def _smoke(self) -> dict:
-        return {"smoke_test": True} if self.scale.smoke_test else {}
-
-    def _labels(self) -> dict:
-        return {name: _only(part, "title", "letter") for name, part in self.scale.datasets.items()}
 
     def points(self) -> Points:
         """The points of the sweep round this scale; none where the scale has no synthetic world to vary."""
@@ -362,13 +227,3 @@ class Plan:
         work = self.scale.recipes[paced.recipe].epochs * len(paced.datasets) * self.scale.sizes[run.size] ** 2
         following = [other for other, its in self.experiments.runs.items() if its.init == name]
         return work + max(map(self._chain, following), default=0)
-
-
-def _only(part: BaseModel, *keys: str) -> dict:
-    values = part.model_dump(mode="json")
-    return {key: values[key] for key in keys}
-
-
-def _text(**parts: object) -> str:
-    plain = {key: part.model_dump(mode="json") if isinstance(part, BaseModel) else part for key, part in parts.items()}
-    return json.dumps(plain, sort_keys=True)

@@ -12,6 +12,7 @@ from multitrain.data.manifest import write_manifest
 from multitrain.engine.setup import Job
 from multitrain.experiments import Run
 from multitrain.plan import Plan
+from multitrain.planning.depends import DEPENDS, settings
 from tests.test_config import CONFIG
 
 
@@ -31,15 +32,17 @@ def with_dataset(plan: Plan, name: str, **updates) -> Plan:
     return changed(plan, datasets={**plan.scale.datasets, name: dataset})
 
 
+def trained(plan: Plan, run: str, seed: int = 0) -> str:
+    return settings(plan, "train", {"run": run, "seed": str(seed)})
+
+
 def jobs(plan: Plan) -> dict[tuple[str, str], str]:
     """The settings of every job of the plan."""
-    found = {("table", name): plan.table_settings(name) for name in plan.experiments.tables}
-    found |= {("train", name): plan.train_settings(name, 0) for name in plan.experiments.runs}
-    for name in plan.scale.datasets:
-        found["synth", name] = plan.synth_settings(name)
-        found["prepare", name] = plan.prepare_settings(name)
-        found["evaluate", name] = plan.evaluate_settings(name)
-    return found | {("flops", ""): plan.flops_settings()}
+    found = {("table", name): settings(plan, "table", {"table": name}) for name in plan.experiments.tables}
+    found |= {("train", name): trained(plan, name) for name in plan.experiments.runs}
+    for rule in ("synth", "prepare", "evaluate"):
+        found |= {(rule, name): settings(plan, rule, {"dataset": name}) for name in plan.scale.datasets}
+    return found | {("flops", ""): settings(plan, "flops", {})}
 
 
 TABLES = {("table", f"table{n}") for n in (1, 2, 3)}  # which name the settings of their scale
@@ -126,11 +129,75 @@ def test_a_table_shows_each_run_once_and_only_its_datasets(plan: Plan):
     assert "vanilla" not in plan.experiments.shown_runs("table1")
 
 
-def test_what_is_said_of_smoke_tests_makes_tables_anew():
-    ci = Plan.load({"scale": "ci"}, str(CONFIG))
-    other = changed(ci, smoke_test=False)
-    assert ci.table_settings("table1") != other.table_settings("table1")
-    assert ci.analysis_settings() != other.analysis_settings()
+SEVERAL = {"class_means", "projections", "recovery", "classes", "spectrum", "training", "table4", "evidence", "claims"}
+SEVERAL |= {"study_records", "index", "card"}  # made from several runs
+SCALE = {"table", "study_records", "study"}  # which name all settings of the scale that decide numbers
+JOB = {"dataset": "mit", "run": "mit_longer", "seed": "0", "table": "table1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rules"),
+    [
+        ("scale.datasets.mit.title", "M", SEVERAL | {"table", "study", "accounting", "survey", "overview", "related"}),
+        ("scale.datasets.mit.letter", "X", SEVERAL | {"table", "study"}),
+        ("scale.datasets.mit.flip", False, SCALE | {"train"}),
+        (
+            "scale.datasets.mit.views.temporal",
+            3,
+            SCALE | {"evaluate", "temporal", "survey", "overview", "related", "card"},
+        ),
+        (
+            "scale.datasets.mit.transcode.crf",
+            30,
+            SCALE | {"prepare", "survey", "overview", "related", "card"},
+        ),
+        ("scale.datasets.mit.fraction", 0.5, SCALE | {"prepare", "accounting"}),
+        ("scale.datasets.mit.holdout", 0.1, SCALE | {"prepare"}),
+        ("scale.world.videos.mit.train", 7, SCALE | {"synth", "card"}),
+        ("scale.world.seed", 7, SCALE | {"synth", "card"}),
+        ("scale.recipes.joint.epochs", 1, SCALE | {"train"}),  # whose steps mit_longer takes
+        ("scale.recipes.joint.rate", 1, SCALE),
+        ("scale.recipes.baseline.rate", 1, SCALE | {"train"}),
+        (
+            "scale.model.frames",
+            4,
+            SCALE | {"train", "flops", "networks", "survey", "overview", "related", "card"},
+        ),
+        ("scale.sizes.base", 32, SCALE | {"train", "flops"}),
+        ("scale.machine.precision", "bfloat16", SCALE | {"train"}),
+        ("scale.machine.portable", True, {"train", "study"}),
+        ("scale.machine.checkpointing", ("base",), {"networks", "study"}),
+        ("scale.machine.workers", 7, {"study"}),
+        ("scale.remark", "so", {"table", "study"}),
+        ("scale.smoke_test", True, SEVERAL | {"table", "study"}),
+        ("project.seeds", (0, 1), SEVERAL | {"table", "study", "networks"}),
+        ("project.exclude_leaks", False, {"train"}),
+        ("project.data", "elsewhere", set()),
+        ("experiments.tables.table1.title", "A", {"table", "index", "study"}),
+        ("experiments.tables.table2.title", "A", {"index", "study"}),
+        ("experiments.projections.title", "A", {"table4", "index", "study"}),
+        ("experiments.runs.mit_longer.informative", True, SEVERAL | {"train", "study"}),
+        ("experiments.runs.mit_longer.init", None, SEVERAL | {"train", "study", "accounting"}),
+        ("experiments.runs.mit_baseline.size", "large", SEVERAL | {"table", "study"}),
+        ("claims.claims", {}, {"claims", "study"}),
+        ("claims.paper", {}, {"claims", "evidence", "study"}),
+        ("claims.answered", {}, {"claims", "evidence", "study"}),
+    ],
+)
+def test_a_rule_runs_again_for_the_fields_it_depends_on_and_for_no_other(plan: Plan, path: str, value, rules: set[str]):
+    other = with_field(plan, path.split("."), value)
+    assert {rule for rule in DEPENDS if settings(plan, rule, JOB) != settings(other, rule, JOB)} == rules
+
+
+def with_field(part, path: list[str], value):
+    """A copy of settings in which one field has another value."""
+    if not path:
+        return value
+    name, *rest = path
+    if isinstance(part, dict):
+        return {**part, name: with_field(part[name], rest, value)}
+    inner = with_field(getattr(part, name), rest, value)
+    return replace(part, **{name: inner}) if isinstance(part, Plan) else part.model_copy(update={name: inner})
 
 
 def test_options_are_quoted_for_the_shell():
@@ -145,7 +212,7 @@ def test_a_training_waits_for_the_test_sets_that_its_videos_may_be_in():
     assert set(plan.compared_datasets("ssv2_baseline")) == {"mit", "actnet"}  # through the run it starts from
     kept = Plan.load({"scale": "paper", "exclude_leaks": False}, str(CONFIG))
     assert kept.compared_datasets("k400_baseline") == []
-    assert plan.train_settings("k400_baseline", 0) != kept.train_settings("k400_baseline", 0)
+    assert trained(plan, "k400_baseline", 0) != trained(kept, "k400_baseline", 0)
     assert Plan.load({}, str(CONFIG)).compared_datasets("k400_baseline") == []  # synthetic: nothing to leak
 
 
@@ -163,8 +230,8 @@ A, B, C = "AAAAAAAAAAA", "BBBBBBBBBBB", "CCCCCCCCCCC"
 
 
 @pytest.fixture
-def settings(tmp_path: Path):
-    """settings(extra): each run's settings at scale paper, where `extra` adds runs to the experiments."""
+def training(tmp_path: Path):
+    """training(extra): each run's settings at scale paper, where `extra` adds runs to the experiments."""
     manifest(tmp_path, "k400", {A: "train", B: "train", C: "train"})
     manifest(tmp_path, "actnet", {A: "test", "a": "train"})
 
@@ -172,7 +239,7 @@ def settings(tmp_path: Path):
         plan = Plan.load({"scale": "paper", "data": str(tmp_path)}, str(CONFIG))
         runs = {**plan.experiments.runs, **{name: Run.model_validate(run) for name, run in extra.items()}}
         plan = replace(plan, experiments=plan.experiments.model_copy(update={"runs": runs}))
-        return {name: plan.train_settings(name, 0) for name in runs}
+        return {name: trained(plan, name, 0) for name in runs}
 
     return make
 
@@ -195,25 +262,25 @@ def changes(one: dict[str, str], other: dict[str, str]) -> set[str]:
         ({B: "val"}, {"k400_baseline"}),
     ],
 )
-def test_another_run_trains_again_only_what_then_leaves_out_other_clips(settings, tmp_path, videos, changed):
-    alone = settings()
+def test_another_run_trains_again_only_what_then_leaves_out_other_clips(training, tmp_path, videos, changed):
+    alone = training()
     if videos:
         manifest(tmp_path, "k700", videos)
-    assert settings() == alone
-    assert changes(alone, settings(tuned=TUNED)) == changed
+    assert training() == alone
+    assert changes(alone, training(tuned=TUNED)) == changed
 
 
-def test_a_manifest_that_was_made_again_counts_as_it_is_now(settings, tmp_path: Path):
-    before = settings()
+def test_a_manifest_that_was_made_again_counts_as_it_is_now(training, tmp_path: Path):
+    before = training()
     manifest(tmp_path, "actnet", {A: "test", "a": "train", "b": "test"})
-    assert settings() == before
+    assert training() == before
     manifest(tmp_path, "actnet", {B: "test", "a": "train"})
-    users = changes(before, settings())
+    users = changes(before, training())
     assert "k400_baseline" in users and users <= K400 | {"mit_longer", "ssv2_longer", "actnet_longer"}
 
 
-def test_what_the_plan_says_is_left_out_is_what_a_training_leaves_out(settings, tmp_path: Path):
-    said = json.loads(settings()["k400_baseline"])["excluded"]
+def test_what_the_plan_says_is_left_out_is_what_a_training_leaves_out(training, tmp_path: Path):
+    said = json.loads(training()["k400_baseline"])["excluded"]
     assert said["k400_baseline k400"].startswith("1 clips, ")
     scale = load_scale("paper", CONFIG)
     job = Job(scale, load_experiments(CONFIG, scale), "k400_baseline", 0, tmp_path, tmp_path)
@@ -221,21 +288,21 @@ def test_what_the_plan_says_is_left_out_is_what_a_training_leaves_out(settings, 
     assert job.source("k400", "train").left_out == 1
 
 
-def test_a_damaged_manifest_does_not_stop_the_plan(settings, tmp_path: Path):
+def test_a_damaged_manifest_does_not_stop_the_plan(training, tmp_path: Path):
     (tmp_path / "paper/actnet/manifest.parquet").write_bytes(b"PAR1")
-    assert "excluded" not in json.loads(settings()["k400_baseline"])
+    assert json.loads(training()["k400_baseline"])["excluded"] == {}
 
 
 def test_worlds_are_told_to_what_makes_clips_and_to_nothing_else():
     """A scale with one world is told what it always was: its jobs do not run again."""
     desk, mini = (Plan.load({"scale": name, "seeds": [0, 5]}, str(CONFIG)) for name in ("desk", "mini"))
     assert (desk.worlds, mini.worlds) == ((0, 1), (0,))
-    first, second = (json.loads(desk.synth_settings("mit", world)) for world in (0, 1))
+    first, second = (json.loads(settings(desk, "synth", {"dataset": "mit", "world": world})) for world in ("0", "1"))
     assert second["world"]["seed"] == first["world"]["seed"] + 1 and "run_seeds" not in first["world"]
     assert first | {"world": 0} == second | {"world": 0}
     assert desk.options("data", world=1).endswith("--world 1 --data data")
     assert "--world" not in mini.options("data", world=0) + desk.options("data", "results")
-    assert desk.train_settings("multitrain", 0) == desk.train_settings("multitrain", 5)
+    assert trained(desk, "multitrain", 0) == trained(desk, "multitrain", 5)
     assert {cell["seed"] for cell in desk.card_cells()} == {0}
 
 

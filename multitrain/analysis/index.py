@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from multitrain.analysis import page
 from multitrain.analysis.metrics import SMOKE_TEST
-from multitrain.analysis.outputs import REPORT, notebook_page
+from multitrain.analysis.outputs import FIGURES, NOTEBOOKS, REPORT, notebook_page
 from multitrain.analysis.runs import seeds_of
 from multitrain.common.json_files import read_json
 from multitrain.config import Scale
@@ -21,15 +21,6 @@ from multitrain.records.run_record import RunRecord, read_record
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-NOTEBOOKS = {  # results/notebooks/NAME.html and .ipynb
-    "table1": "Table 1: accuracy, claims, classes and cost",
-    "table2": "Table 2: the set with K700",
-    "table3": "Table 3: ablations, claims, and whether anything collapses",
-    "table4": "Table 4: what the projections learn",
-    "training": "Training: losses, weights of the datasets, gradients",
-    "features": "Features: classes of all datasets in one space",
-    "datasets": "Datasets: classes, lengths, what is missing, pictures",
-}
 KINDS = ("csv", "md", "tex")  # of a table
 CLAIM = ("claim", "section", "stated_by", "same_fact_as", "text", "claim_verdict", "claim_verdict_projected")
 
@@ -80,8 +71,8 @@ def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
         table4=experiments.projections.title,
         kinds=KINDS,
         report=notebook_page(REPORT),
-        figures=page.CAPTIONS,
-        notebooks=NOTEBOOKS,
+        figures={name: each.caption for name, each in FIGURES.items()},
+        notebooks={name: each.title for name, each in NOTEBOOKS.items()},
         datasets=[_dataset(name, scale, results) for name in scale.datasets],
         records=records,
         card=(results / "world_card.html").exists(),

@@ -21,7 +21,6 @@ from multitrain.analysis.render.table_files import read_rows
 from multitrain.errors import UserError
 
 __all__ = [
-    "CAPTIONS",
     "accuracy",
     "claims",
     "draw",
@@ -35,21 +34,6 @@ __all__ = [
     "world",
 ]
 
-CAPTIONS = {  # of the figures, which are for those who do not see them too
-    "forest": "Our difference for every claim of the paper, with its interval, against the margin of equivalence.",
-    "spread": "Top-1 of every training by method and dataset: how much seeds differ.",
-    "plateau": "Training loss of every method over its schedule, and val of longer schedules where it was measured.",
-    "accuracy": "Top-1 of every method of Tables 1 and 3 with its interval; Yₖ filled, Y′ₖ hollow.",
-    "accuracy_k700": "Top-1 of every method of Table 2, K700 in the place of K400; Yₖ filled, Y′ₖ hollow.",
-    "per_class": "What MultiTrain gains over the baseline in each class of Table 1's datasets, with intervals.",
-    "per_class_k700": "What MultiTrain gains over the baseline in each class of Table 2's datasets, with intervals.",
-    "training": "The terms of the loss, the learned σ of each dataset, the gradient and the rate over training steps.",
-    "spectrum": "Eigenvalues of the features' covariance: does the embedding collapse without the informative loss?",
-    "projections": "The learned projections between all pairs of datasets; related classes are outlined.",
-    "projection_graph": "The class pairs of the largest weights: the paper's Table 4 as a picture.",
-    "recovery": "How well the projections' weights find the related classes, against chance.",
-    "cost": "Top-1 against the cost of one clip; the paper's published methods in grey.",
-}
 DPI = 130
 PUBLISHED = "color: #4a5159; background-color: #f1f3f5"
 VERDICTS = {"holds": "color: #0a6640; font-weight: 600", "does not hold": "color: #a3260b; font-weight: 600"}
@@ -136,7 +120,7 @@ def draw(results: Path, name: str) -> None:
     """Draw one of FIGURES from the results and show it below a notebook's cell, in parts that fit on a page each."""
     with rc_context(style.RC):
         for figure in FIGURES[name].parts(results):
-            picture(figure, CAPTIONS[name], narrow=bool(figure.get_figwidth() < style.WIDTH))
+            picture(figure, FIGURES[name].output.caption, narrow=bool(figure.get_figwidth() < style.WIDTH))
 
 
 def picture(figure: Figure, alt: str, narrow: bool = False) -> None:

@@ -108,7 +108,7 @@ def _render(scale: str, seeds: tuple[int, ...], smoke_test: bool, folders: dict[
     out = folders["results"]
     tables = [*load_experiments(folders["config"]).tables, "table4"]
     common = {"scale": scale, "seed": list(seeds), **folders}
-    pages = [name for name in NOTEBOOKS if name == REPORT or (notebooks and name not in PICTURES)]
+    pages = [REPORT, *(name for name in NOTEBOOKS if notebooks and name not in PICTURES)]
     steps = [(commands.analyse, {"name": name, "data": out / "data", **common}) for name in ANALYSES]
     steps += [(commands.table, {"name": name, **common}) for name in tables]
     drawn = {"results": out, "smoke_test": smoke_test}

@@ -7,13 +7,16 @@ import pytest
 from docutils.core import publish_parts
 from jinja2 import Environment, StrictUndefined
 
+from multitrain.analysis.outputs import OUTPUTS
+
 FOLDER = Path(__file__).parents[2] / "workflow" / "report"
 
 
-def rendered(path: Path, **wildcards: str) -> str:
+def rendered(path: Path, rule: str = "", **wildcards: str) -> str:
     """The caption as reStructuredText; what it asks for and is not there is an error."""
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)  # as snakemake.report
-    known = SimpleNamespace(wildcards=SimpleNamespace(**wildcards))
+    captions = {name: each.description for name, each in OUTPUTS.items()}
+    known = SimpleNamespace(wildcards=SimpleNamespace(**wildcards), rule=rule, config={"captions": captions})
     return environment.from_string(path.read_text(encoding="utf-8")).render(snakemake=known, categories={}, files={})
 
 
@@ -34,4 +37,11 @@ def test_a_table_is_captioned_by_its_own_name(table: str, begins: str):
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.rst")), ids=lambda path: path.stem)
 def test_every_caption_is_valid(path: Path):
-    publish_parts(rendered(path, table="table3"), writer="html", settings_overrides={"halt_level": 2})
+    publish_parts(rendered(path, "table4", table="table3"), writer="html", settings_overrides={"halt_level": 2})
+
+
+@pytest.mark.parametrize("rule", [name for name, each in OUTPUTS.items() if each.category and name != "table"])
+def test_every_output_of_the_report_has_a_caption(rule: str):
+    text = rendered(FOLDER / "output.rst", rule)
+    assert text.strip() == OUTPUTS[rule].description and OUTPUTS[rule].caption.endswith((".", "?"))
+    publish_parts(text, writer="html", settings_overrides={"halt_level": 2})

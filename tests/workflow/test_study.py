@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from multitrain.plan import Plan
+from multitrain.planning.depends import settings
 from tests.workflow.planned import snakemake
 
 ROOT = Path(__file__).parents[2]
@@ -22,4 +23,4 @@ def test_a_study_waits_for_all_runs_and_no_figure(tmp_path):
     cells = plan.cells(plan.experiments.shown_runs())
     assert (counts["study"], counts["evaluate"], counts["survey"]) == ("1", str(len(cells)), "5")
     assert "claims" not in counts and not any(name.startswith("figure") for name in counts)
-    assert json.loads(plan.study_settings())["seeds"] == [0, 1]
+    assert json.loads(settings(plan, "study", {}))["project.seeds"] == [0, 1]

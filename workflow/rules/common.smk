@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 from multitrain import launch, portable
-from multitrain.analysis.outputs import NOTEBOOKS, REPORT, notebook_page
+from multitrain.analysis.outputs import NOTEBOOKS
 from multitrain.configfile import read_yaml
 from multitrain.errors import UserError
 from multitrain.plan import Plan
+from multitrain.planning.jobs import LOGS as LOG_OF
+from multitrain.planning.jobs import PUBLISHED, Jobs
 
 try:  # Snakemake itself takes the last of two equal keys, and names no line
     read_yaml(Path("config/config.yaml"))
@@ -24,14 +26,14 @@ try:
 except UserError as error:
     sys.exit(str(error))
 
+JOBS = Jobs(PLAN)
 SCALE = PLAN.scale.name
-DATA = f"{PLAN.project.data}/{SCALE}/{PLAN.scale.place}"  # {dataset}, and {world} where there are several
 RESULTS = PLAN.project.results
-RUN = f"{RESULTS}/runs/{SCALE}/{{run}}/seed{{seed}}"
 LOGS = f"{RESULTS}/logs/{SCALE}"
 BENCHMARKS = f"{RESULTS}/benchmarks/{SCALE}"
 MACHINE = PLAN.scale.machine
 world = PLAN.world  # of a job's clips, by its wildcards
+config["captions"] = {name: each.description for name, each in JOBS.outputs().items()}
 
 # A scheduler that warns of the end of a job warns all its processes, and Snakemake, which
 # runs inside it, would end at once; a training answers by itself (workflow/scripts/train.sh).
@@ -55,4 +57,4 @@ wildcard_constraints:
     table="|".join(PLAN.experiments.tables),
     seed=r"\d+",
     world=r"\d+",
-    notebook="|".join(name for name in NOTEBOOKS if name != REPORT),
+    notebook="|".join(NOTEBOOKS),

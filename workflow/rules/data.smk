@@ -4,8 +4,7 @@
 rule synth:
     """Publish a synthetic dataset as its publisher would; its last files are declared."""
     output:
-        published=f"{DATA}/raw/published.json",
-        relations=f"{DATA}/raw/relations.csv",
+        **JOBS.clips("published", "relations"),
     log:
         f"{LOGS}/synth/{PLAN.scale.place}.log",
     benchmark:
@@ -14,9 +13,7 @@ rule synth:
     threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
     params:
         options=lambda wildcards: PLAN.options("data", world=world(wildcards)),
-        settings=lambda wildcards: PLAN.synth_settings(
-            wildcards.dataset, world(wildcards)
-        ),
+        settings=JOBS.settings("synth"),
     message:
         "Publishing the synthetic {wildcards.dataset}"
     shell:
@@ -42,9 +39,7 @@ checkpoint prepare:
             world=world(wildcards),
         ),
     output:
-        manifest=f"{DATA}/manifest.parquet",
-        missing=f"{DATA}/missing.csv",
-        annotated=f"{DATA}/annotated.csv",
+        **JOBS.clips("manifest", "missing", "annotated"),
     log:
         f"{LOGS}/prepare/{PLAN.scale.place}.log",
     benchmark:
@@ -53,7 +48,7 @@ checkpoint prepare:
     threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
     params:
         options=lambda wildcards: PLAN.options("data", world=world(wildcards)),
-        settings=lambda wildcards: PLAN.prepare_settings(wildcards.dataset),
+        settings=JOBS.settings("prepare"),
     message:
         "Preparing the clips of {wildcards.dataset}"
     shell:

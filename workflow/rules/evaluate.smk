@@ -4,18 +4,9 @@
 rule evaluate:
     """Score the test clips of one dataset by views."""
     input:
-        model=rules.train.output.model,
-        manifest=lambda wildcards: expand(
-            rules.prepare.output.manifest,
-            dataset=wildcards.dataset,
-            world=world(wildcards),
-        ),
-        compared=lambda wildcards: PLAN.wait_for_compared(
-            wildcards.run, wildcards.seed, checkpoints.prepare
-        ),
+        **JOBS.scored(checkpoints.prepare),
     output:
-        predictions=f"{RUN}/predictions/{{dataset}}.parquet",
-        statistics=f"{RUN}/predictions/{{dataset}}.npz",
+        **JOBS.runs("predictions", "statistics"),
     log:
         f"{LOGS}/evaluate/{{run}}.seed{{seed}}.{{dataset}}.log",
     benchmark:
@@ -27,7 +18,7 @@ rule evaluate:
         workers=MACHINE.workers,
     params:
         options=PLAN.options("data", "results"),
-        settings=lambda wildcards: PLAN.evaluate_settings(wildcards.dataset),
+        settings=JOBS.settings("evaluate"),
     message:
         "Testing {wildcards.run}, seed {wildcards.seed}, on {wildcards.dataset}"
     shell:
@@ -40,17 +31,9 @@ rule evaluate:
 rule features:
     """The features z of the test clips of one dataset."""
     input:
-        model=rules.train.output.model,
-        manifest=lambda wildcards: expand(
-            rules.prepare.output.manifest,
-            dataset=wildcards.dataset,
-            world=world(wildcards),
-        ),
-        compared=lambda wildcards: PLAN.wait_for_compared(
-            wildcards.run, wildcards.seed, checkpoints.prepare
-        ),
+        **JOBS.scored(checkpoints.prepare),
     output:
-        f"{RUN}/features/{{dataset}}.parquet",
+        **JOBS.runs("features"),
     log:
         f"{LOGS}/features/{{run}}.seed{{seed}}.{{dataset}}.log",
     benchmark:

@@ -1,5 +1,7 @@
 # When does joint training help: the points of config/sweep.yaml round this scale. Not a part of `all`.
 
+from multitrain.closure import code
+
 POINTS = PLAN.points()
 SWEPT = {point.scale.name: name for name, point in reversed(POINTS.by_name.items())}
 SWEEP = f"{RESULTS}/sweep"
@@ -66,7 +68,7 @@ rule when_it_helps:
             point=POINTS.by_name,
             seed=POINTS.sweep.seeds if POINTS.sweep else [],
         ),
-        code=closure.code(
+        code=code(
             "multitrain.analysis.sweep",
             "multitrain.analysis.figures.when_it_helps",
             command="multitrain.cli.sweep_commands",
@@ -86,7 +88,7 @@ rule when_it_helps:
         f"{BENCHMARKS}/when_it_helps.tsv"
     params:
         options=PLAN.options("results"),
-        settings=json.dumps([[*key, name] for key, name in POINTS.of.items()]),
+        settings=str([[*key, name] for key, name in POINTS.of.items()]),
     message:
         "Writing {output.csv}"
     shell:

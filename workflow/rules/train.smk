@@ -9,9 +9,7 @@ rule train:
             dataset=PLAN.train_datasets(wildcards.run),
             world=world(wildcards),
         ),
-        compared=lambda wildcards: PLAN.wait_for_compared(
-            wildcards.run, wildcards.seed, checkpoints.prepare
-        ),
+        compared=JOBS.compared(checkpoints.prepare),
         init=lambda wildcards: PLAN.pretrained(wildcards.run)
         or expand(
             rules.train.output.model,
@@ -19,9 +17,7 @@ rule train:
             seed=wildcards.seed,
         ),
     output:
-        model=f"{RUN}/model.pt",
-        record=f"{RUN}/run.json",
-        history=f"{RUN}/history.jsonl",
+        **JOBS.runs("model", "record", "history"),
     log:
         f"{LOGS}/train/{{run}}.seed{{seed}}.log",
     benchmark:
@@ -37,7 +33,7 @@ rule train:
         options=PLAN.options("data", "results"),
         leaks="" if PLAN.project.exclude_leaks else "--keep-leaks",
         pretrained=lambda wildcards: PLAN.pretrained_option(wildcards.run),
-        settings=lambda wildcards: PLAN.train_settings(wildcards.run, wildcards.seed),
+        settings=JOBS.settings("train"),
     message:
         "Training {wildcards.run}, seed {wildcards.seed}"
     # What the machine decides is a resource, no parameter: on another one nothing is trained again.

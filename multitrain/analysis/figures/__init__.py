@@ -19,29 +19,19 @@ from multitrain.files import atomic
 class Drawing:
     """A figure. Its module is imported when it is drawn: no figure depends on the code of the others."""
 
-    name: str
+    output: outputs.Output
 
     def draw(self, results: Path) -> Figure:
-        """Draw it from the files `inputs` of the results folder."""
-        return self._part("draw")(results)
+        """Draw it from the files `output.inputs` of the results folder."""
+        return self.output.load()(results)
 
     def parts(self, results: Path) -> Sequence[Figure]:
         """The same as figures that each fit on a page: several where its module has `parts`."""
-        module = import_module(outputs.figure_module(self.name))
+        module = import_module(self.output.module)
         return module.parts(results) if hasattr(module, "parts") else (self.draw(results),)
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return self._part("INPUTS")
 
-    def _part(self, kind: str):
-        """What the figure's module has of that kind: its own for the set with K700 where there is one."""
-        module = import_module(outputs.figure_module(self.name))
-        own = f"{kind}_{'K700' if kind.isupper() else 'k700'}"
-        return getattr(module, own, getattr(module, kind)) if self.name.endswith("_k700") else getattr(module, kind)
-
-
-FIGURES: dict[str, Drawing] = {name: Drawing(name) for name in outputs.FIGURES}
+FIGURES: dict[str, Drawing] = {name: Drawing(output) for name, output in outputs.FIGURES.items()}
 
 
 def write_figure(name: str, results: Path, smoke_test: bool = False) -> None:

@@ -1,0 +1,118 @@
+"""What each rule depends on beside its files: a table of rules and fields of the settings.
+
+A rule's `params` hold the values of its fields as text. When the text changes, Snakemake runs its jobs again.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from pydantic_core import to_jsonable_python
+
+from multitrain.plan import Plan
+
+Job = Mapping[str, str]  # wildcards of a job
+
+
+def _each(part: str, fields: str) -> tuple[str, ...]:
+    return tuple(f"{part}.{field}" for field in fields.split())
+
+
+ANALYSIS = (  # of everything that is made from several runs
+    *_each("scale", "name smoke_test"),
+    *_each("scale.datasets.*", "title letter"),
+    *_each("experiments.tables.*", "datasets rows"),
+    "experiments.runs",
+    "project.seeds",
+)
+SURVEY = ("scale.model.frames", *_each("scale.datasets.{dataset}", "title sampling views transcode"))
+OVERVIEW = tuple(path.replace("{dataset}", "*") for path in SURVEY)
+SCORES = _each("scale.datasets.{dataset}", "sampling views")
+
+# A path leads from the plan, or from one of VALUES; `*` is every key, and a word in braces the names it has in NAMES.
+DEPENDS: dict[str, tuple[str, ...]] = {
+    "synth": ("world", "scale.world.videos.{dataset}", "scale.datasets.{dataset}.reader"),
+    "prepare": _each(
+        "scale.datasets.{dataset}", "reader raw fraction holdout clip_seconds transcode classes_file prepared"
+    ),
+    "train": (  # another title or other test views change no training; nor does another run
+        "experiments.runs.{run}",
+        "excluded",
+        "pretrained",
+        "project.exclude_leaks",
+        "scale.model",
+        *("scale.recipes.{recipe}", "scale.sizes.{size}"),
+        *_each("scale.datasets.{read}", "sampling flip"),
+        *_each("scale.machine", "precision portable"),
+        *("experiments.runs.{paced}.datasets", *_each("scale.recipes.{paced recipe}", "epochs batch")),
+    ),
+    "evaluate": SCORES,
+    "temporal": SCORES,
+    "related": OVERVIEW,
+    "flops": _each("scale", "model sizes"),
+    "networks": ("shown", "scale.model", "scale.machine.checkpointing", "project.seeds"),
+    "table": (
+        "experiments.tables.{table}",
+        *_each("experiments.runs.{shown}", "datasets size init"),
+        *_each("scale", "name fingerprint remark smoke_test"),
+        *_each("scale.datasets.*", "title letter"),
+        "project.seeds",
+    ),
+    **dict.fromkeys(("class_means", "projections", "recovery", "classes", "spectrum", "training"), ANALYSIS),
+    "table4": (*ANALYSIS, "experiments.projections"),
+    "evidence": (*ANALYSIS, *_each("claims", "answered paper")),
+    "claims": (*ANALYSIS, "claims"),
+    "study_records": (*ANALYSIS, *_each("scale", "fingerprint recipes")),  # every setting that decides numbers
+    "index": (*ANALYSIS, "experiments.tables.*.title", "experiments.projections.title"),
+    "study": ("scale", "experiments", "claims", "project.seeds"),  # all of them: their files are packed
+    "accounting": (
+        *_each("scale.datasets.*", "title reader raw fraction"),
+        *_each("experiments.runs.*", "datasets init"),
+        "scale.name",
+    ),
+    "survey": SURVEY,
+    "overview": OVERVIEW,
+    "card": (*ANALYSIS, *OVERVIEW, "world", "scale.world.videos"),
+}
+VALUES: dict[str, Callable[[Plan, Job], object]] = {  # what no field holds as it is
+    "world": lambda plan, job: plan.scale.world.number(plan.world(job)).model_dump(
+        mode="json", exclude={"videos", "run_seeds"}
+    ),
+    "excluded": lambda plan, job: plan.excluded(job["run"], plan.world(job)),
+    "pretrained": lambda plan, job: plan.pretrained(job["run"]),
+    "shown": lambda plan, _: {table: plan.experiments.shown_runs(table) for table in plan.experiments.tables},
+}
+NAMES: dict[str, Callable[[Plan, Job], Iterable[str]]] = {
+    "dataset": lambda _, job: (job["dataset"],),
+    "run": lambda _, job: (job["run"],),
+    "table": lambda _, job: (job["table"],),
+    "shown": lambda plan, job: plan.experiments.shown_runs(job["table"]),
+    "read": lambda plan, job: plan.experiments.runs[job["run"]].datasets,
+    "recipe": lambda plan, job: (plan.experiments.runs[job["run"]].recipe,),
+    "size": lambda plan, job: (plan.experiments.runs[job["run"]].size,),
+    "paced": lambda plan, job: filter(None, (plan.experiments.runs[job["run"]].steps_of,)),
+    "paced recipe": lambda plan, job: (plan.experiments.runs[paced].recipe for paced in NAMES["paced"](plan, job)),
+}
+
+
+def settings(plan: Plan, rule: str, job: Job) -> str:
+    """The values of all fields that a job of the rule depends on, as text."""
+    found: dict[str, object] = {}
+    for path in DEPENDS[rule]:
+        start, *rest = path.split(".")
+        value = VALUES[start](plan, job) if start in VALUES else getattr(plan, start)
+        found.update(_values(value, rest, start, lambda word: NAMES[word](plan, job)))
+    return json.dumps(to_jsonable_python(found), sort_keys=True)
+
+
+def _values(
+    value: object, rest: list[str], path: str, names: Callable[[str], Iterable[str]]
+) -> Iterator[tuple[str, object]]:
+    """(path, value) of each field that the rest of a path leads to."""
+    if not rest:
+        yield path, value
+        return
+    step, *after = rest
+    chosen = value if step == "*" else names(step[1:-1]) if step.startswith("{") else (step,)
+    for name in chosen:
+        inner = value[name] if isinstance(value, Mapping) else getattr(value, name)
+        yield from _values(inner, after, f"{path}.{name}", names)

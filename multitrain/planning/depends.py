@@ -17,7 +17,7 @@ def _each(part: str, fields: str) -> tuple[str, ...]:
     return tuple(f"{part}.{field}" for field in fields.split())
 
 
-ANALYSIS = (  # of everything that is made from several runs
+ANALYSIS = (  # of what is made from several runs, and of any rule that DEPENDS lacks
     *_each("scale", "name smoke_test"),
     *_each("scale.datasets.*", "title letter"),
     *_each("experiments.tables.*", "datasets rows"),
@@ -57,7 +57,6 @@ DEPENDS: dict[str, tuple[str, ...]] = {
         *_each("scale.datasets.*", "title letter"),
         "project.seeds",
     ),
-    **dict.fromkeys(("class_means", "projections", "recovery", "classes", "spectrum", "training"), ANALYSIS),
     "table4": (*ANALYSIS, "experiments.projections"),
     "evidence": (*ANALYSIS, *_each("claims", "answered paper")),
     "claims": (*ANALYSIS, "claims"),
@@ -97,7 +96,7 @@ NAMES: dict[str, Callable[[Plan, Job], Iterable[str]]] = {
 def settings(plan: Plan, rule: str, job: Job) -> str:
     """The values of all fields that a job of the rule depends on, as text."""
     found: dict[str, object] = {}
-    for path in DEPENDS[rule]:
+    for path in DEPENDS.get(rule, ANALYSIS):
         start, *rest = path.split(".")
         value = VALUES[start](plan, job) if start in VALUES else getattr(plan, start)
         found.update(_values(value, rest, start, lambda word: NAMES[word](plan, job)))

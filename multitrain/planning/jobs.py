@@ -13,7 +13,7 @@ from pathlib import Path
 from multitrain.analysis.outputs import FIGURES, NOTEBOOKS, OUTPUTS, Output
 from multitrain.closure import code, notebook_code
 from multitrain.plan import Plan
-from multitrain.planning.depends import DEPENDS, Job, settings
+from multitrain.planning.depends import Job, settings
 
 CLIPS = {  # files of a dataset
     "published": "raw/published.json",
@@ -75,8 +75,9 @@ class Jobs:
         return lambda wildcards: self.plan.wait_for_compared(wildcards.run, wildcards.seed, prepare)
 
     def settings(self, rule: str) -> Callable[[Job], str]:
-        """What jobs of a rule depend on beside their files."""
-        return lambda wildcards: settings(self.plan, rule, wildcards) if rule in DEPENDS else ""
+        """What jobs of a rule depend on beside their files: nothing, where the command is not told of the settings."""
+        untold = rule in OUTPUTS and "config" not in OUTPUTS[rule].told
+        return lambda wildcards: "" if untold else settings(self.plan, rule, wildcards)
 
     # Rules of the table of outputs.
 

@@ -73,9 +73,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
     "card": (*ANALYSIS, *OVERVIEW, "world", "scale.world.videos"),
 }
 VALUES: dict[str, Callable[[Plan, Job], object]] = {  # what no field holds as it is
-    "world": lambda plan, job: plan.scale.world.number(plan.world(job)).model_dump(
-        mode="json", exclude={"videos", "run_seeds"}
-    ),
+    "world": lambda plan, job: _world(plan, plan.world(job)),
     "excluded": lambda plan, job: plan.excluded(job["run"], plan.world(job)),
     "pretrained": lambda plan, job: plan.pretrained(job["run"]),
     "shown": lambda plan, _: {table: plan.experiments.shown_runs(table) for table in plan.experiments.tables},
@@ -91,6 +89,11 @@ NAMES: dict[str, Callable[[Plan, Job], Iterable[str]]] = {
     "paced": lambda plan, job: filter(None, (plan.experiments.runs[job["run"]].steps_of,)),
     "paced recipe": lambda plan, job: (plan.experiments.runs[paced].recipe for paced in NAMES["paced"](plan, job)),
 }
+
+
+def _world(plan: Plan, number: int) -> dict | None:
+    world = plan.scale.world
+    return None if world is None else world.number(number).model_dump(exclude={"videos", "run_seeds"})
 
 
 def settings(plan: Plan, rule: str, job: Job) -> str:

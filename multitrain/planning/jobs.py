@@ -12,7 +12,7 @@ from pathlib import Path
 
 from multitrain.analysis.outputs import FIGURES, NOTEBOOKS, OUTPUTS, Output
 from multitrain.closure import code, notebook_code
-from multitrain.plan import Plan
+from multitrain.plan import Checkpoint, Plan
 from multitrain.planning.depends import Job, settings
 
 CLIPS = {  # files of a dataset
@@ -61,18 +61,20 @@ class Jobs:
         folder = f"{self.plan.project.results}/runs/{self.plan.scale.name}/{{run}}/seed{{seed}}"
         return {kind: f"{folder}/{RUNS[kind]}" for kind in kinds}
 
-    def scored(self, prepare: object) -> dict[str, object]:
+    def scored(self, prepare: Checkpoint) -> dict[str, object]:
         """What a job that scores a dataset's clips by a run's model reads; `prepare` is that checkpoint."""
         manifest = self.clips("manifest")["manifest"]
         return {
             **self.runs("model"),
-            "manifest": lambda wildcards: manifest.format(dataset=wildcards.dataset, world=self.plan.world(wildcards)),
+            "manifest": lambda wildcards: manifest.format(
+                dataset=wildcards["dataset"], world=self.plan.world(wildcards)
+            ),
             "compared": self.compared(prepare),
         }
 
-    def compared(self, prepare: object) -> Callable[[Job], list[str]]:
+    def compared(self, prepare: Checkpoint) -> Callable[[Job], list[str]]:
         """No file; see `Plan.wait_for_compared`."""
-        return lambda wildcards: self.plan.wait_for_compared(wildcards.run, wildcards.seed, prepare)
+        return lambda wildcards: self.plan.wait_for_compared(wildcards["run"], wildcards["seed"], prepare)
 
     def settings(self, rule: str) -> Callable[[Job], str]:
         """What jobs of a rule depend on beside their files: nothing, where the command is not told of the settings."""
@@ -134,7 +136,7 @@ class Jobs:
 
     def _made_from(self, output: Output, job: Job) -> list[str]:
         """Files of runs and datasets, the paper's numbers, and what was measured."""
-        found = []
+        found: list[str] = []
         for kind, whose in output.cells.items():
             found += self.plan.files(*self.runs(kind).values(), self._cells(whose, job))
         worlds = self.plan.worlds[:1] if output.first_world else self.plan.worlds

@@ -1,6 +1,7 @@
 """Files of tables: rows of typed values as CSV and back, and text."""
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -106,8 +107,14 @@ def read_published(path: Path, columns: Columns, needs: Sequence[str]) -> Rows:
         rows = []
         for row in reader:
             try:
+                if None in row or None in row.values():
+                    raise ValueError("not as many cells as columns")
                 rows.append(_typed(row, columns))
-            except (ValueError, KeyError) as error:
+                if wrong := [
+                    name for name, value in rows[-1].items() if value in (math.inf, -math.inf) or value != value
+                ]:
+                    raise ValueError(f"{wrong[0]} is {row[wrong[0]]!r}: it takes a number")
+            except ValueError as error:
                 raise UserError(f"{path}: line {reader.line_num}: {error}: correct the row") from None
     return rows
 

@@ -110,10 +110,9 @@ def read_published(path: Path, columns: Columns, needs: Sequence[str]) -> Rows:
                 if None in row or None in row.values():
                     raise ValueError("not as many cells as columns")
                 rows.append(_typed(row, columns))
-                if wrong := [
-                    name for name, value in rows[-1].items() if value in (math.inf, -math.inf) or value != value
-                ]:
-                    raise ValueError(f"{wrong[0]} is {row[wrong[0]]!r}: it takes a number")
+                for name, value in rows[-1].items():
+                    if isinstance(value, float) and not math.isfinite(value):
+                        raise ValueError(f"{name} is {row[name]!r}: it takes a number")
             except ValueError as error:
                 raise UserError(f"{path}: line {reader.line_num}: {error}: correct the row") from None
     return rows

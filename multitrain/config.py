@@ -33,8 +33,6 @@ __all__ = [
 ]
 
 NOT_DECIDING = {"title", "letter", "raw", "download", "limits"}  # keys of a dataset
-
-
 MOST_SEGMENTS = 4  # annotated in an untrimmed synthetic video, at most
 
 

@@ -1,4 +1,4 @@
-"""What a decoder raises while it reads a file is damage of that file, whatever its type."""
+"""Errors of the video decoder: every exception of PyAV while it reads a file becomes one kind, with its words."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The processes of one training: how many there are, which this one is, and the few things they tell each other."""
+"""The process group of a training: rank, size, gather, broadcast, barrier, and errors of lost processes."""
 
 import os
 import pickle
@@ -47,15 +47,15 @@ class Team:
         return self.gather(values[None]).mean(0)
 
     def any(self, flag: bool) -> bool:
-        """Whether one of the processes says so."""
+        """Whether the flag is set in any of the processes."""
         return bool(self.gather(torch.tensor([flag], device=self.device)).any())
 
     def wait(self) -> None:
-        """Until all of them are here."""
+        """Barrier: returns when all processes have called it."""
         self.any(False)
 
     def all_of(self, thing: Any) -> list[Any]:
-        """What every process says, by rank; small things only."""
+        """All-gather of objects: one of each process, by rank; small objects only."""
         found = [thing]
         if self.count > 1:
             found = [None] * self.count
@@ -63,7 +63,7 @@ class Team:
         return found
 
     def said_by_main(self, thing: Any) -> Any:
-        """What the main process says; small things only."""
+        """Broadcast: the object of the main process, in all of them; small objects only."""
         said = [thing]
         if self.count > 1:
             dist.broadcast_object_list(said, src=0)

@@ -1,4 +1,4 @@
-"""The finished work of a training, kept where Snakemake does not delete it.
+"""The finished files of a training, kept in a folder that Snakemake does not delete.
 
 Snakemake deletes the declared files of a job that it believes unfinished, the model among them, before it starts the
 job again. So they are written into `finished` first and then appear in the run's folder as links to the same bytes. A

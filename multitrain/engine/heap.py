@@ -1,4 +1,4 @@
-"""Freed memory stays with the process, so that each step finds the last one's pages again.
+"""Keep freed memory in the process (glibc's malloc): each step reuses the pages of the last one.
 
 A step frees some hundred blocks of a few MB. The C library gives the end of its heap back to the system at once and
 asks for it again within the same step; the system then clears every page, a tenth of a small model's step.

@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGTERM, SIGUSR1 or Ctrl-C end a training at its next step, to be started again."""
+"""Stop signals: SIGTERM, SIGUSR1 or Ctrl-C end a training at its next step; started again, it resumes."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Linear layers of something cheap: what a large one reads is computed again in the backward pass, not kept.
+"""Linear layers after GELU or LayerNorm that recompute their input in the backward pass instead of keeping it.
 
 Of the activations that a block keeps, the GELU's result alone is a fifth, and computing it again costs a few hundredths
 of its linear layer, unless that is narrow. The bits are those of the plain form, forward and backward. On processors

@@ -1,4 +1,4 @@
-"""Random numbers of the forward pass: a clip's depend on its position in the step's batch, not on who computes it.
+"""Dropout and stochastic depth: a clip's draws depend on its position in the step's batch, not on the process.
 
 They are drawn for the step's whole batch wherever a part of it is at hand, and the rows of the clips at hand are kept.
 With the same seed before each part, any number of processes and of parts drops the same paths and units.

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -128,15 +129,16 @@ def within(name: str, prefix: str) -> bool:
     return not prefix or name == prefix or name.startswith(f"{prefix}.")
 
 
+def ours(module: str, source: str) -> set[str]:
+    """What a module's source imports of multitrain, `data.manifest.read_manifest` or `data.manifest`."""
+    found = imports(source, f"multitrain.{module}".rpartition(".")[0])
+    return {name.removeprefix("multitrain.") for name in found if name.startswith("multitrain.")}
+
+
 def violations(module: str, source: str) -> set[str]:
     """Imports of multitrain that a module must not have."""
     layer = max((name for name in ALLOWED if within(module, name)), key=len)
-    ours = {
-        name.removeprefix("multitrain.")
-        for name in imports(source, f"multitrain.{module}".rpartition(".")[0])
-        if name.startswith("multitrain.")
-    }
-    return {name for name in ours if not any(within(name, allowed) for allowed in ALLOWED[layer])}
+    return {name for name in ours(module, source) if not any(within(name, allowed) for allowed in ALLOWED[layer])}
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -145,6 +147,32 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_imports_run_one_way(path: Path):
     assert not violations(module_name(path), path.read_text())
+
+
+def module_graph() -> dict[str, set[str]]:
+    """The modules that each module of the package imports, in functions and for types too."""
+    graph: dict[str, set[str]] = {module_name(path): set() for path in MODULES}
+    for path in MODULES:
+        module = module_name(path)
+        for name in ours(module, path.read_text()):
+            graph[module] |= {each for each in (name, name.rpartition(".")[0]) if each in graph and each != module}
+    return graph
+
+
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """A way from a module back to itself, empty where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = module_graph()
+    assert len(graph["cli.model_commands"]) > 10
+    assert not cycle(graph)
+    assert set(cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "losses").glob("*.py")), ids=module_name)

@@ -160,16 +160,17 @@ def export(
         require_writable(out)
     import torch
 
-    import multitrain
+    from multitrain.model.folder import save_folder
     from multitrain.use.export import export_onnx, export_program, first_views, require_onnx
+    from multitrain.use.models import load
 
     if onnx:
         require_onnx()
     torch.set_num_threads(threads)
-    network = multitrain.load(model)
+    network = load(model)
     real = first_views(network, clips, lambda line: typer.echo(line, err=True)) if clips else None
     if folder is not None:
-        multitrain.save(network, folder)
+        save_folder(folder, network)
         typer.echo(f"{folder}: model.safetensors, config.json and README.md, for `multitrain.load` or the hub")
     for out, suffix in wanted:
         difference = (export_onnx if suffix == ".onnx" else export_program)(network, out, real)

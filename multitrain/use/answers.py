@@ -51,6 +51,43 @@ class Window:
     scores: Mapping[str, np.ndarray]  # (C_k,) float32 by dataset
 
 
+@dataclass(frozen=True)
+class Timeline:
+    """The heads' answers to N moments of a video, in order of time."""
+
+    seconds: float  # that the video takes
+    hop: float  # seconds from the start of one part to that of the next
+    times: np.ndarray  # (N, 2) seconds at which each moment starts and ends
+    titles: Mapping[str, str]  # of each dataset, as in tables
+    classes: Mapping[str, tuple[str, ...]]
+    scores: Mapping[str, np.ndarray]  # (N, C_k) float32 by dataset: softmax of Y_k
+    part: float = 0.0  # seconds of the video that each answer is about
+    note: str = ""  # what a reader must know of the heads
+
+    @property
+    def middles(self) -> np.ndarray:
+        """(N,) seconds."""
+        return self.times.mean(1)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the file could not be read to its end."""
+        return bool(self.seconds - self.times[-1, 1] > 1e-3 * self.seconds + self.hop * 1e-6)
+
+    def strongest(self, dataset: str, k: int) -> list[int]:
+        """The k classes that lead longest and most surely, then those of the highest peaks; in order of their peaks."""
+        scores = self.scores[dataset]
+        lead = np.zeros(scores.shape[1])
+        first = scores.argmax(1)
+        np.add.at(lead, first, scores[np.arange(len(scores)), first])
+        chosen = np.lexsort((-scores.max(0), -lead))[:k]
+        return sorted(chosen.tolist(), key=lambda index: scores[:, index].argmax())
+
+    def top(self, dataset: str, moment: int, k: int) -> Best:
+        """The k likeliest classes of a moment with their probabilities."""
+        return best(self.classes[dataset], self.scores[dataset][moment], k)
+
+
 def related(network: Network, dataset: str, name: str, k: int = 3) -> dict[str, Best]:
     """For a class, the k classes of every other dataset whose logits raise its own most by Eq. 4, with their weights.
 

@@ -6,7 +6,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import ThreadingHTTPServer
 from ipaddress import ip_address
@@ -14,12 +14,11 @@ from pathlib import Path
 
 from multitrain.errors import UserError
 from multitrain.use.answers import Failure, Window
-from multitrain.use.demo_requests import Handler, Stopped, is_loopback
+from multitrain.use.demo_requests import Handler, Stopped, Tell, is_loopback
 from multitrain.use.page import answers, data, demo_page, panels
 from multitrain.use.predict import Recogniser
 from multitrain.use.timeline import length, watch
 
-Tell = Callable[[dict], None]  # takes an event for the page's script
 PARTS = 200  # of a long video's timeline, so that an answer does not take longer and longer
 CONNECTIONS = 32  # that are open at once, each with a thread; others wait to be accepted
 UPLOADS = 4  # videos that are being sent, wait, or are looked at: as many lie on the disk

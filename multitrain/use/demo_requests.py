@@ -7,18 +7,18 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from socket import socket
+from threading import BoundedSemaphore, Event
+from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from multitrain.errors import UserError
 
-if TYPE_CHECKING:
-    from multitrain.use.demo import Demo
-
+Tell = Callable[[dict], None]  # takes an event for the page's script
 log = logging.getLogger(__name__)
 PATIENCE = 30  # seconds that a browser may be silent
 PIECE = 1 << 20  # bytes read at once
@@ -30,6 +30,24 @@ OTHERS = "other videos are being sent and looked at: try again in a moment"
 
 class Stopped(Exception):
     """The program is about to end."""
+
+
+class Site(Protocol):
+    """What a request asks of the server that it came to."""
+
+    page: str
+    policy: str  # the header that says what the page may ask for
+    limit: int  # bytes of the largest video
+    loopback: bool  # whether this machine alone reaches it
+    folder: Path  # of videos that are being sent and looked at
+    uploads: BoundedSemaphore
+    stopping: Event
+
+    def waits(self, connection: socket, idle: bool) -> None: ...
+
+    def turn(self, tell: Tell) -> AbstractContextManager[None]: ...
+
+    def recognise(self, path: Path, tell: Tell) -> dict: ...
 
 
 class Pace:
@@ -56,7 +74,7 @@ class Pace:
 class Handler(BaseHTTPRequestHandler):
     """GET / is the page; POST /recognise takes a video and answers with lines of JSON, each an event."""
 
-    server: "Demo"
+    server: Site
     timeout = PATIENCE
 
     def do_GET(self) -> None:

@@ -1,21 +1,15 @@
 """Pages that show answers: self-contained HTML with the curves as SVG, nothing fetched from anywhere."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from multitrain.use.answers import Answer
+from multitrain.use.answers import Answer, Timeline
 from multitrain.use.plot import LOOKS, SHOWN, clock, curve
-
-if TYPE_CHECKING:
-    from multitrain.use.timeline import Timeline
 
 TEMPLATES = Path(__file__).parent / "templates"
 ENVIRONMENT = Environment(

@@ -1,20 +1,16 @@
 """The curves of a timeline: which classes, how they look, and the picture."""
 
-from __future__ import annotations
-
 import math
 import textwrap
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-if TYPE_CHECKING:
-    from multitrain.use.timeline import Timeline
+from multitrain.use.answers import Timeline
 
 # Okabe and Ito's colours, which the colour-blind tell apart; in grey the dashes do
 LOOKS = (

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,7 +15,7 @@ from multitrain.errors import UserError
 from multitrain.files import atomic
 from multitrain.names import shown
 from multitrain.progress import progress
-from multitrain.use.answers import Best, Window, best
+from multitrain.use.answers import Timeline, Window, best
 from multitrain.use.frames import Film, readable
 from multitrain.use.inputs import is_address, local
 from multitrain.use.page import timeline_page
@@ -25,43 +24,6 @@ from multitrain.use.predict import Recogniser
 
 COLUMNS = ("start", "end", "dataset", "rank", "class", "probability")
 MOST = 2000  # moments that are held; an even number, for neighbours are joined when there are more
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """The heads' answers to N moments of a video, in order of time."""
-
-    seconds: float  # that the video takes
-    hop: float  # seconds from the start of one part to that of the next
-    times: np.ndarray  # (N, 2) seconds at which each moment starts and ends
-    titles: Mapping[str, str]  # of each dataset, as in tables
-    classes: Mapping[str, tuple[str, ...]]
-    scores: Mapping[str, np.ndarray]  # (N, C_k) float32 by dataset: softmax of Y_k
-    part: float = 0.0  # seconds of the video that each answer is about
-    note: str = ""  # what a reader must know of the heads
-
-    @property
-    def middles(self) -> np.ndarray:
-        """(N,) seconds."""
-        return self.times.mean(1)
-
-    @property
-    def broken(self) -> bool:
-        """Whether the file could not be read to its end."""
-        return bool(self.seconds - self.times[-1, 1] > 1e-3 * self.seconds + self.hop * 1e-6)
-
-    def strongest(self, dataset: str, k: int) -> list[int]:
-        """The k classes that lead longest and most surely, then those of the highest peaks; in order of their peaks."""
-        scores = self.scores[dataset]
-        lead = np.zeros(scores.shape[1])
-        first = scores.argmax(1)
-        np.add.at(lead, first, scores[np.arange(len(scores)), first])
-        chosen = np.lexsort((-scores.max(0), -lead))[:k]
-        return sorted(chosen.tolist(), key=lambda index: scores[:, index].argmax())
-
-    def top(self, dataset: str, moment: int, k: int) -> Best:
-        """The k likeliest classes of a moment with their probabilities."""
-        return best(self.classes[dataset], self.scores[dataset][moment], k)
 
 
 class Moments:

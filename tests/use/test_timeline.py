@@ -14,11 +14,11 @@ from multitrain.cli import app
 from multitrain.engine.checkpoint import load_network
 from multitrain.errors import UserError
 from multitrain.use import timeline as timeline_module
-from multitrain.use.answers import Window
+from multitrain.use.answers import Timeline, Window
 from multitrain.use.page import LEFT, RIGHT, SIZE, data, timeline_page
 from multitrain.use.plot import SHOWN, clock, curve
 from multitrain.use.predict import Recogniser
-from multitrain.use.timeline import Moments, Timeline, length, write_timeline
+from multitrain.use.timeline import Moments, length, write_timeline
 from tests.sources.coded import write_video
 from tests.sources.server import Server, be_impatient
 from tests.use.browser import browser

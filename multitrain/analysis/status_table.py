@@ -48,8 +48,10 @@ def render(statuses: list[RunStatus], scale: Scale, console: Console) -> None:
             line, note = Text(GAP).join((line, note)), Text()
         line.rstrip()
         console.print(line, soft_wrap=True)
-        if note:
+        if note and console.is_terminal:
             console.print(Padding.indent(note, INDENT))
+        elif note:  # one line, however long: a program may read it
+            console.print(Text(" " * INDENT) + note, soft_wrap=True)
     counts = {state: sum(status.state == state for status in statuses) for state in COLOURS}
     console.print()
     console.print(Text(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no runs"))

@@ -1,11 +1,14 @@
 """What the points of the sweep will take, before any of them is started."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.table import Table
+
 from multitrain.analysis.estimate import Estimate, Pace, counts, default_speed
 from multitrain.analysis.estimate import estimate as of_runs
+from multitrain.common.columns import columns
 from multitrain.config import Scale
 from multitrain.sweep import Points
 
@@ -45,17 +48,20 @@ def _hours(run: Estimate, pace: Pace | None) -> float:
     return (run.clips * pace.train[run.size] + run.test_clips * pace.test[run.size]) / 3600
 
 
-def cost_lines(points: Points, found: Iterable[Cost]) -> list[str]:
-    """A table of the costs, and their sum."""
-    found = list(found)
-    lines = [f"{'point':16} {'values':40} {'trainings':>9} {'core-hours':>10}"]
+def cost_table(points: Points, found: Iterable[Cost]) -> Table:
+    """A line a point."""
+    rows = []
     for cost in found:
         values = ", ".join(f"{factor} {value:g}" for (factor, value), name in points.of.items() if name == cost.point)
         hours = cost.rendering + cost.training
-        lines.append(f"{cost.point:16} {values or '(the others are round it)':40} {cost.trainings:9} {hours:10.2f}")
+        rows.append((cost.point, values or "(the others are round it)", str(cost.trainings), f"{hours:.2f}"))
+    return columns(("point", "values", "trainings", "core-hours"), rows, left=2)
+
+
+def cost_sum(found: Sequence[Cost]) -> str:
+    """The sum over all points."""
     total, trainings = sum(cost.rendering + cost.training for cost in found), sum(cost.trainings for cost in found)
-    return [
-        *lines,
+    return (
         f"In all {trainings} trainings, {total:.1f} core-hours: {total / 2:.1f} hours on two cores. Less: a shorter"
-        " `schedule`, fewer seeds or values in config/sweep.yaml.",
-    ]
+        " `schedule`, fewer seeds or values in config/sweep.yaml."
+    )

@@ -18,6 +18,7 @@ from multitrain.cli.options import (
     WorldNumber,
     WorldNumbers,
 )
+from multitrain.common.columns import columns, show
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
 from multitrain.files import atomic
@@ -36,7 +37,7 @@ def status(scale: ScaleName = "mini", config: ConfigFolder = Path("config"), dat
 
     loaded = load_scale(scale, config)
     head = ["dataset", "raw files", "state", "prepared", "annotated", "missing", "raw disk", "clips on disk"]
-    rows = [head]
+    rows = []
     worlds = loaded.worlds_on_disk(data)
     for world, (name, settings) in product(worlds, loaded.datasets.items()):
         found = of_dataset(settings, loaded.raw_folder(name, data, world), loaded.clips_folder(name, data, world))
@@ -45,9 +46,7 @@ def status(scale: ScaleName = "mini", config: ConfigFolder = Path("config"), dat
         sizes = [_size(found.raw_bytes), _size(found.prepared_bytes)]
         name = loaded.in_world(name, world)
         rows.append([name, found.raw, found.state, str(found.prepared), annotated, missing or "-", *sizes])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    show(columns(head, rows, left=len(head)))
 
 
 def _size(count: float) -> str:

@@ -1,28 +1,30 @@
 """How far the runs of a scale are, what they will take before any is started, and what its models cost."""
 
 import json
+import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from multitrain.cli.options import ConfigFolder, DataFolder, PublishedFolder, ResultsFolder, ScaleName, Seeds
+from multitrain.common.columns import columns, show
 from multitrain.config import Scale
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
 from multitrain.experiments import Experiments
 
-if TYPE_CHECKING:
-    from multitrain.analysis.estimate import Counts, Estimate, Speed, Time
-    from multitrain.measure import Pace
-
 app = typer.Typer()
-HEAD = (
-    *("run", "size", "GFLOPs", "videos", "steps", "Mclips", "passes", "train h", "days", "test h"),
-    *("GiB", "resume GB", "model GB", "clips/s", "cores"),
-)
+Measured = Annotated[
+    bool | None,
+    typer.Option(
+        "--measure/--assume",
+        help="Time a few videos and steps here, or go by the speeds above. \\[default: measure a synthetic scale"
+        " without accelerators, where no speed is given]",
+    ),
+]
 
 
 @app.command()
@@ -62,7 +64,7 @@ def _show_status(
     if as_json:
         typer.echo(json.dumps(plain(found), indent=2))
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())  # a file has one line a run
     if clear and console.is_terminal:
         console.clear()
     render(found, scale, console)
@@ -82,14 +84,7 @@ def estimate(
     clips_per_core: Annotated[
         float | None, typer.Option(help="Clips of 32 frames of 320 pixels that a core decodes in a second.")
     ] = None,
-    measured: Annotated[
-        bool | None,
-        typer.Option(
-            "--measure/--assume",
-            help="Time a few videos and steps here, or go by the speeds above. \\[default: measure a synthetic scale"
-            " without accelerators, where no speed is given]",
-        ),
-    ] = None,
+    measured: Measured = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Print what each run will take: operations, hours, memory, disk, and cores that decode.
@@ -101,105 +96,51 @@ def estimate(
     experiments = load_experiments(config, loaded)
     for name in run or ():
         experiments.run(name)
-    given = {"tflops": tflops, "clips_per_core": clips_per_core}
-    for name, value in given.items():
-        if value is not None and not 0 < value < float("inf"):
-            raise UserError(f"--{name.replace('_', '-')} {value:g}: give a number above 0")
-    made = loaded.world is not None and not loaded.machine.gpus
-    if measured and not made:
-        raise UserError(f"--measure: scale {loaded.name} has accelerators or real videos: give --tflops, or --assume")
-    if measured is None:
-        measured = made and loaded.machine.processes == 1 and tflops is None and clips_per_core is None
+    given = _speeds(tflops=tflops, clips_per_core=clips_per_core)
+    from multitrain.analysis import estimate_page as page
     from multitrain.analysis.estimate import counts, default_speed, machine_time
     from multitrain.analysis.estimate import estimate as of_runs
 
-    speed = replace(default_speed(loaded), **{name: value for name, value in given.items() if value is not None})
+    measured = _measures(measured, loaded, bool(given))
+    speed = replace(default_speed(loaded), **given)
     videos = counts(loaded, data, published)
     found = [each for each in of_runs(loaded, experiments, videos, speed) if not run or each.run in run]
-    clock = None
-    if measured:
-        from multitrain.measure import measure
-
-        widest = max(experiments.runs.values(), key=lambda each: len(each.datasets))
-        pace = measure(loaded, widest)
-        clock = machine_time(loaded, experiments, found, videos, pace)
+    pace = _pace(loaded, experiments) if measured else None
+    clock = machine_time(loaded, experiments, found, videos, pace) if pace else None
     if as_json:
-        parts = {"speed": asdict(speed), "datasets": {name: asdict(count) for name, count in videos.items()}}
-        totals = _totals(loaded, found, seeds)
-        content = {"scale": loaded.name, **parts, "runs": [asdict(each) for each in found], "totals": totals}
-        content |= {} if clock is None else {"measured": asdict(pace), "seconds_of_a_seed": asdict(clock)}
+        content = page.content(loaded, found, videos, speed, seeds)
+        content |= {} if pace is None else {"measured": asdict(pace), "seconds_of_a_seed": asdict(clock)}
         typer.echo(json.dumps(content, indent=2))
         return
-    for line in _page(loaded, found, videos, speed, seeds):
-        typer.echo(line)
-    if clock is not None:
-        for line in _measured_page(loaded, pace, clock, seeds):
-            typer.echo(line)
+    typer.echo(page.before(loaded, videos, speed))
+    show(page.table(found))
+    typer.echo(page.after(loaded, found, seeds))
+    if pace is not None:
+        typer.echo(page.by_the_clock(loaded, pace, clock, seeds))
 
 
-def _measured_page(scale: Scale, pace: "Pace", time: "Time", seeds: int) -> list[str]:
-    """The time by the clock, where it was measured."""
-    worlds = len(scale.worlds(range(seeds)))
-    sizes = "; ".join(
-        f"{size} {1 / pace.train[size]:.3g} clips/s trained, {1 / pace.test[size]:.3g} tested" for size in pace.train
-    )
-    return [
-        "",
-        f"Measured here in {pace.measuring:.0f} s, {pace.cores} processes side by side, of each: {sizes}; "
-        f"{1 / pace.video:.3g} videos/s rendered and prepared; a process starts in {pace.start:.1f} s.",
-        f"One seed on these {pace.cores} cores: {time.seed / 60:.0f} minutes (trainings {time.train / 60:.0f}, tests "
-        f"{time.test / 60:.0f}, {time.processes} processes' starts {time.start / 60:.0f}), and {time.world / 60:.0f} "
-        f"before it for its world's videos.",
-        f"All {seeds} seeds: {time.all(seeds, worlds) / 3600:.1f} hours, with {worlds} world{'s' * (worlds > 1)}.",
-    ]
+def _speeds(**values: float | None) -> dict[str, float]:
+    """The speeds that were given."""
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        if not 0 < value < float("inf"):
+            raise UserError(f"--{name.replace('_', '-')} {value:g}: give a number above 0")
+    return given
 
 
-def _totals(scale: Scale, found: "list[Estimate]", seeds: int) -> dict[str, float]:
-    """Sums over all runs and seeds; days are those of the scale's machine with one job after the other."""
-    train, test = (seeds * sum(getattr(each, f"{what}_hours") for each in found) for what in ("train", "test"))
-    return {
-        "train_hours": train,
-        "test_hours": test,
-        "days": (train + test) / 24 / scale.machine.processes,
-        "models_gb": seeds * sum(each.model_gb for each in found),
-        "resume_gb": max((each.resume_gb for each in found), default=0.0),
-    }
+def _measures(wanted: bool | None, scale: Scale, speeds_given: bool) -> bool:
+    """Whether to time steps here: as wanted, or on a synthetic scale without accelerators where no speed is given."""
+    possible = scale.world is not None and not scale.machine.gpus
+    if wanted and not possible:
+        raise UserError(f"--measure: scale {scale.name} has accelerators or real videos: give --tflops, or --assume")
+    return possible and scale.machine.processes == 1 and not speeds_given if wanted is None else wanted
 
 
-def _page(scale: Scale, found: "list[Estimate]", videos: "dict[str, Counts]", speed: "Speed", seeds: int) -> list[str]:
-    machine, totals = scale.machine, _totals(scale, found, seeds)
-    process = "accelerator" if machine.gpus else "process on processors"
-    rows = [HEAD, *map(_row, found)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
-    known = ", ".join(f"{name} {count.train:,} + {count.test:,} ({count.source})" for name, count in videos.items())
-    return [
-        f"Scale {scale.name}: {machine.processes} x {process}, {machine.precision}, {machine.workers} workers each; "
-        f"{speed.tflops:g} TFLOP/s and {speed.clips_per_core:g} clips/s a core assumed (docs/reference/estimate.md).",
-        f"Videos to train and to test on: {known}.",
-        "",
-        *lines,
-        "",
-        f"In all, {seeds} seed{'s' if seeds > 1 else ''}: {totals['train_hours']:,.4g} h of training and "
-        f"{totals['test_hours']:,.4g} h of tests of one {process}; {totals['days']:,.3g} days on the whole machine, "
-        f"one job after the other; {totals['models_gb']:.3g} GB of models and {totals['resume_gb']:.3g} GB of resume "
-        "points of a training.",
-    ]
+def _pace(scale: Scale, experiments: Experiments):
+    """The pace of this machine, measured on the run of the most datasets."""
+    from multitrain.measure import measure
 
-
-def _row(each: "Estimate") -> tuple[str, ...]:
-    return (
-        *(each.run, each.size, f"{each.gflops:.4g}", f"{each.videos:,}", f"{each.steps:,}", f"{each.clips / 1e6:.4g}"),
-        *(str(each.passes), f"{each.train_hours:,.4g}", f"{each.days:.3g}", f"{each.test_hours:,.3g}"),
-        *(f"{each.memory_gib:.3g}", f"{each.resume_gb:.3g}", f"{each.model_gb:.3g}"),
-        *(f"{each.clips_per_second:.3g}", f"{each.cores:.2g}"),
-    )
-
-
-def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    """Names to the left, numbers to the right."""
-    sized = enumerate(zip(row, widths, strict=True))
-    return [cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in sized]
+    return measure(scale, max(experiments.runs.values(), key=lambda each: len(each.datasets)))
 
 
 @app.command()
@@ -216,9 +157,15 @@ def flops(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    typer.echo(f"{'size':6} {'pixels':>6} {'frames':>6} {'GFLOPs':>10} {'backbone parameters':>20}")
-    for cost in found:
-        typer.echo(
-            f"{cost['size']:6} {cost['pixels']:6} {cost['frames']:6} {cost['gflops']:10.4g} "
-            f"{cost['backbone_parameters']:20,}"
+    head = ("size", "pixels", "frames", "GFLOPs", "backbone parameters")
+    rows = [
+        (
+            each["size"],
+            str(each["pixels"]),
+            str(each["frames"]),
+            f"{each['gflops']:.4g}",
+            f"{each['backbone_parameters']:,}",
         )
+        for each in found
+    ]
+    show(columns(head, rows))

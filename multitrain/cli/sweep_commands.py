@@ -19,6 +19,7 @@ from multitrain.cli.options import (
     Threads,
     Workers,
 )
+from multitrain.common import columns
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.files import atomic
 from multitrain.overwrite import require_own
@@ -38,15 +39,16 @@ def cost(
     measured: Annotated[bool, typer.Option("--measure", help="By steps measured here, a minute.")] = False,
 ) -> None:
     """Print every point with its trainings and core-hours, before anything is started."""
-    from multitrain.analysis.sweep_cost import cost_lines, costs
+    from multitrain.analysis.sweep_cost import cost_sum, cost_table, costs
     from multitrain.measure import measure
 
     loaded = load_scale(scale, config)
     points = load_points(loaded, load_experiments(config, loaded), config)
     base = points.point(BASE)
     pace = measure(base.scale, base.experiments.run("multitrain")) if measured else None
-    for line in cost_lines(points, costs(points, data, published, loaded, pace)):
-        typer.echo(line)
+    found = costs(points, data, published, loaded, pace)
+    columns.show(cost_table(points, found))
+    typer.echo(cost_sum(found))
 
 
 @app.command()

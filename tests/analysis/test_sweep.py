@@ -10,8 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from multitrain.analysis.sweep import COLUMNS, MEAN, rows, write_sweep
-from multitrain.analysis.sweep_cost import cost_lines, costs
+from multitrain.analysis.sweep_cost import cost_sum, cost_table, costs
 from multitrain.cli import app
+from multitrain.common.columns import plain
 from multitrain.configfile import load_experiments, load_scale
 from multitrain.errors import UserError
 from multitrain.sweep import BASE, JOINT, load_points
@@ -118,8 +119,9 @@ def test_a_world_is_rendered_once_and_every_training_is_counted(points, scale, t
     slow = SimpleNamespace(train={"base": 0.02}, test={"base": 0.0}, video=0.1)
     one, two = (costs(points, tmp_path, ROOT / "resources" / "published", scale, each) for each in (pace, slow))
     assert [each.training for each in two] == pytest.approx([2 * each.training for each in one])
-    lines = cost_lines(points, found.values())
-    assert "54 trainings" in lines[-1] and "core-hours" in lines[-1]
+    assert "54 trainings" in cost_sum(list(found.values()))
+    head, *lines = plain(cost_table(points, found.values()))
+    assert head.endswith("core-hours") and [line.split()[0] for line in lines] == list(found)
 
 
 @pytest.mark.slow

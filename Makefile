@@ -94,11 +94,11 @@ lint: $(READY) ## Check style and types
 
 .PHONY: bench
 bench: $(READY) ## Measure training steps: against the plain model, its memory, and Vanilla's
-	$(BIN)/python -m tests.bench.step
+	$(BIN)/python -m dev.bench.step
 
 .PHONY: bench-data
 bench-data: $(READY) ## Measure transcoding, decoding, and loading a large manifest
-	$(BIN)/python -m tests.bench.data
+	$(BIN)/python -m dev.bench.data
 
 .PHONY: config-reference
 config-reference: $(READY) ## Write config/README.md, every key of the configuration, from the settings' classes

@@ -12,12 +12,12 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from multitrain.bias import Bias  # noqa: E402
-from multitrain.claims import Claims  # noqa: E402
-from multitrain.config import Project, Scale  # noqa: E402
-from multitrain.experiments import Experiments  # noqa: E402
-from multitrain.settings import Settings  # noqa: E402
-from multitrain.sweep import Sweep  # noqa: E402
+from multitrain.config.base import Settings  # noqa: E402
+from multitrain.config.bias import Bias  # noqa: E402
+from multitrain.config.claims import Claims  # noqa: E402
+from multitrain.config.experiments import Experiments  # noqa: E402
+from multitrain.config.scale import Project, Scale  # noqa: E402
+from multitrain.planning.sweep_points import Sweep  # noqa: E402
 
 OUT = ROOT / "config" / "README.md"
 FILES: dict[str, tuple[type[Settings], ...]] = {  # and what their classes name beside their own keys

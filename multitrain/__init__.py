@@ -19,9 +19,9 @@ def load(where: Path | str):
     `multitrain.model.network.normalise`.
 
     Raises:
-        multitrain.errors.UserError: nothing of that name, damaged, or of another kind.
+        multitrain.common.errors.UserError: nothing of that name, damaged, or of another kind.
     """
-    from multitrain.use.models import load
+    from multitrain.inference.models import load
 
     return load(where)
 
@@ -30,23 +30,23 @@ def save(network, folder: Path | str) -> None:
     """Write a network as model.safetensors, config.json and README.md; `load(folder)` gives it back bit for bit.
 
     Raises:
-        multitrain.errors.UserError: the folder cannot be written, or holds files of these names that are another's.
+        multitrain.common.errors.UserError: the folder cannot be written, or holds another's files of these names.
     """
-    from multitrain.model.folder import save_folder
+    from multitrain.model.files.model_folder import save_folder
 
     save_folder(folder, network)
 
 
 def predict(network, video: Path | str, views=None, batch: int = 16):
-    """The answer of every head to a video: `.top(5)`, `.scores`; see `multitrain.use.answers.Answer`.
+    """The answer of every head to a video: `.top(5)`, `.scores`; see `multitrain.inference.answers.Answer`.
 
-    `views` is a `multitrain.config.Views`, None for each dataset's test protocol; `batch` is how many views the network
-    sees at once. For several videos make one `multitrain.use.predict.Recogniser`.
+    `views` is a `multitrain.config.scale.Views`, None for each dataset's test protocol; `batch` is how many views the
+    network sees at once. For several videos make one `multitrain.inference.predict.Recogniser`.
 
     Raises:
-        multitrain.errors.UserError: no video, or one that cannot be decoded.
+        multitrain.common.errors.UserError: no video, or one that cannot be decoded.
     """
-    from multitrain.use.predict import Recogniser
+    from multitrain.inference.predict import Recogniser
 
     device = next(network.parameters()).device
     return Recogniser(network, device, batch).answer(video, views=views)

@@ -5,21 +5,21 @@ import signal
 from multiprocessing import forkserver
 from pathlib import Path
 
-from multitrain import portable
-from multitrain.recipes import Machine
+from multitrain.config import kernels
+from multitrain.config.recipes import Machine
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Before torch and numpy are loaded: trained here is scale ci, whose kernels are portable.
-os.environ.update(portable.wanted(Machine(portable=True)))
+os.environ.update(kernels.wanted(Machine(portable=True)))
 
 import hypothesis
 import pytest
 import torch
 
-from multitrain.config import Scale
-from multitrain.configfile import load_experiments, load_scale
+from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.config.experiments import Experiments
+from multitrain.config.scale import Scale
 from multitrain.engine.setup import Job
-from multitrain.experiments import Experiments
 
 ROOT = Path(__file__).parents[1]
 torch.set_num_threads(1)
@@ -32,7 +32,7 @@ hypothesis.settings.load_profile("untimed")
 @pytest.fixture(scope="session", autouse=True)
 def fork_server() -> None:
     """Worker processes are forked from a server that has torch already: else each imports it, for two seconds."""
-    forkserver.set_forkserver_preload(["multitrain.common.process_pool", "multitrain.use.features"])
+    forkserver.set_forkserver_preload(["multitrain.common.process_pool", "multitrain.inference.features"])
     forkserver.ensure_running()
 
 
@@ -53,8 +53,8 @@ def experiments(scale) -> Experiments:
 @pytest.fixture(scope="session")
 def data(tmp_path_factory, scale) -> Path:
     """K400 and MiT at scale ci, from archives to manifests."""
-    from multitrain.sources.prepare import prepare
-    from multitrain.synth.publish import publish
+    from multitrain.datasets.prepare import prepare
+    from multitrain.synth.publishing.publish import publish
 
     folder = tmp_path_factory.mktemp("data")
     for name in ("k400", "mit"):

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from multitrain.engine.preemption import Ending, Preempted
-from multitrain.locks import owned
+from multitrain.common.files.locks import owned
+from multitrain.engine.processes.preemption import Ending, Preempted
 
 
 def start(folder: Path, what: str, *how: str) -> subprocess.Popen:

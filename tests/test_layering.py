@@ -1,114 +1,43 @@
-"""Imports run one way: config <- data, model, losses <- engine <- cli; everything else reads and writes files."""
+"""The tree: imports run one way between packages, without a cycle; names are unique; folders and files stay small."""
 
 import ast
 import sys
-from graphlib import CycleError, TopologicalSorter
+from collections import Counter
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "multitrain"
-
-GROUND = {
-    "errors",
-    "files",
-    "names",
-    "locks",
-    "ranks",
-    "codehash",
-    "markup",
-    "seeding",
-    "progress",
-    "settings",
-    "recipes",
-    "portable",
-    "bias",
-    "synthetic",
-    "config",
-    "experiments",
-    "answered",
-    "claims",
-    "configfile",
-    "common",
-    "records",
-}
-ALLOWED = {  # what a module or package may import of multitrain; the longest name that fits counts
-    "errors": set(),
-    "files": {"errors"},
-    "common": {"common", "errors", "files"},
-    "records": {"common", "errors", "files", "ranks", "records"},
-    "names": set(),
-    "locks": {"errors"},
-    "ranks": {"errors"},
-    "markup": set(),
-    "seeding": set(),
-    "progress": set(),
-    "version": set(),
-    "processor": set(),
-    "portable": {"errors", "recipes"},
-    "codehash": set(),
-    "settings": set(),
-    "recipes": {"settings"},
-    "synthetic": {"bias", "errors", "settings"},
-    "config": {"bias", "errors", "recipes", "settings", "synthetic"},
-    "experiments": {"errors", "settings"},
-    "answered": {"settings"},
-    "claims": {"answered", "errors", "settings"},
-    "explain": {"claims", "config", "errors", "experiments"},
-    "configfile": {"answered", "claims", "config", "errors", "experiments", "explain", "files", "settings"},
-    "excluded": {"config", "data.leakage", "data.manifest", "errors"},
-    "plan": {
-        "answered",
-        "claims",
-        "config",
-        "configfile",
-        "data.leakage",
-        "errors",
-        "excluded",
-        "experiments",
-        "sweep",
-    },
-    "launch": {"recipes"},
-    "overwrite": {"errors"},
-    "copied": {"errors", "plan", "records"},
-    "measure": GROUND | {"data", "engine", "model.network", "sources.prepare", "synth"},
-    "closure": {"analysis.outputs"},
-    "planning": GROUND | {"analysis.outputs", "closure", "plan", "planning"},
-    "torchrun": set(),
-    "use": GROUND | {"data", "model", "losses", "engine", "sources", "use"},
-    "data": GROUND | {"data"},
-    "model": GROUND | {"model"},
-    "losses": {"losses"},
-    "engine": GROUND | {"data", "model", "losses", "engine", "version", "processor"},
-    "bias": {"settings"},
-    "synth": GROUND | {"data.manifest", "synth"},
-    "sources": GROUND | {"data.manifest", "data.damage", "sources"},
-    "sweep": GROUND | {"bias", "synth.world"},
-    "use.swept": GROUND | {"engine", "sweep"},
-    "analysis.sweep_cost": GROUND | {"analysis", "sweep"},
-    "analysis.sweep": GROUND | {"analysis", "sweep"},
-    "analysis.figures.when_it_helps": GROUND | {"analysis", "sweep"},
-    "analysis": GROUND | {"data.manifest", "analysis"},
-    "analysis.memory": GROUND | {"data.manifest", "model", "analysis"},
-    "analysis.flops": GROUND | {"model", "analysis"},
-    "analysis.networks": GROUND | {"model", "losses", "analysis"},
-    "analysis.survey": GROUND | {"data", "analysis"},
-    "analysis.strips": GROUND | {"data", "analysis"},
-    "analysis.world_pictures": GROUND | {"data", "analysis"},
-    "analysis.accounting": GROUND | {"data.leakage", "data.manifest", "analysis"},
-    "packed": GROUND | {"analysis", "packed"},
-    "cli": GROUND
-    | {"analysis", "cli", "data.manifest", "engine", "measure", "model", "overwrite", "packed"}
-    | {"sources", "sweep", "synth.publish", "use", "version"},
-    "__init__": {"model.folder", "use"},  # inside its functions
+GROUND = {"common", "config"}
+LAYERS = {  # what a package may import beside itself: the packages below it, or single modules of them
+    "common": set(),
+    "config": {"common"},
+    "losses": set(),
+    "model": GROUND,
+    "data": GROUND,
+    "synth": GROUND,
+    "datasets": GROUND | {"data.manifest", "data.damage"},
+    "engine": GROUND | {"data", "losses", "model"},
+    "inference": GROUND | {"data", "datasets", "engine", "losses", "model"},
+    "planning": GROUND | {"data", "datasets", "engine", "model.network", "synth"},
+    "analysis": GROUND | {"data", "losses", "model", "planning.outputs", "planning.sweep_points"},
+    "cli": GROUND | {"analysis", "data.manifest", "datasets", "engine", "inference", "model", "planning", "synth"},
+    "use": {"inference"},
+    "__init__": {"inference", "model.files"},  # inside its functions
 }
 LOSSES_MAY = {"torch", "einops", "multitrain", *sys.stdlib_module_names}
+BUILDS_NETWORKS = {"flops", "memory", "run_networks"}  # the modules of analysis that need torch
+MOST_ENTRIES, MOST_LINES, MOST_OF_A_FUNCTION = 12, 300, 50
 
 
 def module_name(path: Path) -> str:
     """`data.manifest` for data/manifest.py, `data` for data/__init__.py."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+SOURCES = {module_name(path): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def imports(source: str, package: str = "") -> set[str]:
@@ -125,81 +54,99 @@ def imports(source: str, package: str = "") -> set[str]:
     return found
 
 
-def within(name: str, prefix: str) -> bool:
-    return not prefix or name == prefix or name.startswith(f"{prefix}.")
-
-
 def ours(module: str, source: str) -> set[str]:
-    """What a module's source imports of multitrain, `data.manifest.read_manifest` or `data.manifest`."""
-    found = imports(source, f"multitrain.{module}".rpartition(".")[0])
-    return {name.removeprefix("multitrain.") for name in found if name.startswith("multitrain.")}
+    """Names within multitrain that a module imports, `data.manifest.Manifest` for one of its classes."""
+    package = f"multitrain.{module}".rpartition(".")[0]
+    return {name.removeprefix("multitrain.") for name in imports(source, package) if name.startswith("multitrain.")}
+
+
+def within(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
 
 
 def violations(module: str, source: str) -> set[str]:
     """Imports of multitrain that a module must not have."""
-    layer = max((name for name in ALLOWED if within(module, name)), key=len)
-    return {name for name in ours(module, source) if not any(within(name, allowed) for allowed in ALLOWED[layer])}
+    layer = module.split(".")[0]
+    return {name for name in ours(module, source) if not any(within(name, each) for each in LAYERS[layer] | {layer})}
 
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+def test_the_table_has_every_package_and_is_without_a_cycle():
+    assert {module.split(".")[0] for module in SOURCES} == set(LAYERS)
+    edges = [(layer, allowed.split(".")[0]) for layer, its in LAYERS.items() for allowed in its]
+    assert nx.is_directed_acyclic_graph(nx.DiGraph(edges))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_imports_run_one_way(path: Path):
-    assert not violations(module_name(path), path.read_text())
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_run_one_way(module: str):
+    assert not violations(module, SOURCES[module])
 
 
-def module_graph() -> dict[str, set[str]]:
-    """The modules that each module of the package imports, in functions and for types too."""
-    graph: dict[str, set[str]] = {module_name(path): set() for path in MODULES}
-    for path in MODULES:
-        module = module_name(path)
-        for name in ours(module, path.read_text()):
-            graph[module] |= {each for each in (name, name.rpartition(".")[0]) if each in graph and each != module}
-    return graph
+def cycles(sources: dict[str, str]) -> list[list[str]]:
+    """Modules that import each other, inside functions too."""
+    graph = nx.DiGraph()
+    for module, source in sources.items():
+        for name in ours(module, source):
+            parts = name.split(".")
+            heads = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+            target = next((head for head in heads if head in sources), None)
+            if target not in (None, module):
+                graph.add_edge(module, target)
+    return [sorted(each) for each in nx.strongly_connected_components(graph) if len(each) > 1]
 
 
-def cycle(graph: dict[str, set[str]]) -> list[str]:
-    """A way from a module back to itself, empty where there is none."""
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        return error.args[1]
-    return []
+def test_no_modules_import_each_other():
+    assert cycles(SOURCES) == []
 
 
-def test_no_module_imports_itself_by_way_of_others():
-    graph = module_graph()
-    assert len(graph["cli.model_commands"]) > 10
-    assert not cycle(graph)
-    assert set(cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
+def test_a_cycle_is_found_wherever_its_imports_stand():
+    late = "def f():\n    from multitrain.data import b"
+    assert cycles({"data.a": late, "data.b": "from multitrain.data.a import f", "data": ""}) == [["data.a", "data.b"]]
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "losses").glob("*.py")), ids=module_name)
-def test_losses_see_tensors_only(path: Path):
-    assert {name.split(".")[0] for name in imports(path.read_text())} <= LOSSES_MAY
+def test_names_of_modules_are_unique():
+    counts = Counter(
+        module.rpartition(".")[2] for module in SOURCES if not (PACKAGE / Path(*module.split("."))).is_dir()
+    )
+    assert [name for name, count in counts.items() if count > 1 and not name.startswith("__")] == []
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=lambda path: path.name)
+def test_folders_are_small(folder: Path):
+    hidden = {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
+    entries = {path.name for path in folder.iterdir()} - hidden
+    assert len(entries) <= MOST_ENTRIES + (folder == PACKAGE)  # `use` is the old name of `inference`
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_files_and_functions_are_short(module: str):
+    assert len(SOURCES[module].splitlines()) <= MOST_LINES
+    functions = [node for node in ast.walk(ast.parse(SOURCES[module])) if isinstance(node, ast.FunctionDef)]
+    assert [node.name for node in functions if node.end_lineno - node.lineno >= MOST_OF_A_FUNCTION] == []
+
+
+@pytest.mark.parametrize("module", [module for module in SOURCES if within(module, "losses")])
+def test_losses_see_tensors_only(module: str):
+    assert {name.split(".")[0] for name in imports(SOURCES[module])} <= LOSSES_MAY
 
 
 def test_only_what_counts_operations_or_memory_builds_a_model_in_analysis():
-    heavy = {
-        path.stem
-        for path in (PACKAGE / "analysis").rglob("*.py")
-        if any(within(name, "torch") for name in imports(path.read_text()))
-    }
-    assert heavy <= {"flops", "memory", "networks"}
+    analysis = {module: source for module, source in SOURCES.items() if within(module, "analysis")}
+    heavy = {module for module, source in analysis.items() if any(within(name, "torch") for name in imports(source))}
+    assert {module.rpartition(".")[2] for module in heavy} <= BUILDS_NETWORKS
 
 
 @pytest.mark.parametrize(
     ("module", "source", "wrong"),
     [
-        ("losses.made_up", "from multitrain.config import Recipe", {"config.Recipe"}),
+        ("losses.made_up", "from multitrain.config.recipes import Recipe", {"config.recipes.Recipe"}),
         ("data.made_up", "import multitrain.engine.train", {"engine.train"}),
         ("synth.made_up", "def f():\n    from multitrain.data import loader", {"data.loader"}),
-        ("synth.made_up", "from multitrain.data.manifest import Manifest", set()),
-        ("sources.made_up", "from ..engine import train", {"engine.train"}),
-        ("analysis.tables", "from multitrain.model.mvit import MViT", {"model.mvit.MViT"}),
-        ("analysis.flops", "from multitrain.model.mvit import MViT", set()),
-        ("config", "from multitrain import files", {"files"}),
+        ("datasets.made_up", "from multitrain.data.manifest import Manifest", set()),
+        ("datasets.made_up", "from ..engine import train", {"engine.train"}),
+        ("planning.made_up", "from multitrain.analysis.cost import estimate", {"analysis.cost.estimate"}),
+        ("analysis.made_up", "from multitrain.planning.outputs import OUTPUTS", set()),
+        ("analysis.made_up", "from multitrain.planning.plan import Plan", {"planning.plan.Plan"}),
+        ("common.made_up", "from multitrain.config import base", {"config.base"}),
     ],
 )
 def test_the_check_itself_finds_what_is_wrong(module: str, source: str, wrong: set[str]):

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 import multitrain
 from multitrain import cli
 from multitrain.data.manifest import read_manifest
-from multitrain.engine.checkpoint import save_network
-from multitrain.model.card import make_card
+from multitrain.engine.checkpointing.checkpoint import save_network
+from multitrain.model.files.metadata import make_card
 from multitrain.model.network import Network, Spec
 
 DOCS = Path(__file__).parents[1] / "docs/guides"

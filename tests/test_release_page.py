@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from multitrain.config import Model
-from multitrain.configfile import load_scale
-from multitrain.experiments import Run
-from multitrain.recipes import Machine, Recipe
+from multitrain.config.config_files import load_scale
+from multitrain.config.experiments import Run
+from multitrain.config.recipes import Machine, Recipe
+from multitrain.config.scale import Model
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/reference/paper-and-release.md").read_text(encoding="utf-8")

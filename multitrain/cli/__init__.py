@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from multitrain.errors import UserError
-from multitrain.names import one_line
-from multitrain.progress import outlive_readers
+from multitrain.common.errors import UserError
+from multitrain.common.files.filenames import one_line
+from multitrain.common.progress import outlive_readers
 
 TERMINATED = 128 + signal.SIGTERM
 MODULES = {  # of this package, with their commands in the order of `multitrain --help`
@@ -36,14 +36,14 @@ MODULE_OF = {name: module for module, names in MODULES.items() for name in names
 @cache
 def _docstrings(module: str) -> dict[str, str | None]:
     """Docstrings of a module's functions by name, and its own as "", read from the source: nothing is imported."""
-    tree = ast.parse((Path(__file__).parent / f"{module}.py").read_bytes())
+    tree = ast.parse((Path(__file__).parent / "commands" / f"{module}.py").read_bytes())
     functions = {node.name: ast.get_docstring(node) for node in tree.body if isinstance(node, ast.FunctionDef)}
     return {"": ast.get_docstring(tree), **functions}
 
 
 def load_command(name: str) -> TyperCommand | TyperGroup:
     """A command or group of commands, with its module imported."""
-    found = typer.main.get_group(importlib.import_module(f"{__name__}.{MODULE_OF[name]}").app)
+    found = typer.main.get_group(importlib.import_module(f"{__name__}.commands.{MODULE_OF[name]}").app)
     command = found if name in GROUPS else found.commands[name]
     command.name = name
     return command
@@ -79,7 +79,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from multitrain.version import version
+        from multitrain.common.version import version
 
         typer.echo(f"multitrain {version()}")
         raise typer.Exit

@@ -8,15 +8,15 @@ from typing import Any
 
 import typer
 
-from multitrain import portable
-from multitrain.config import Scale
-from multitrain.configfile import load_experiments, load_scale
+from multitrain.config import kernels
+from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.config.scale import Scale
 
 
 def computing_scale(scale: str, config: Path) -> Scale:
     """The scale of a command that computes, with the kernels that it asks for: before torch and numpy are loaded."""
     loaded = load_scale(scale, config)
-    portable.use(loaded.machine, lambda line: typer.echo(line, err=True))
+    kernels.use(loaded.machine, lambda line: typer.echo(line, err=True))
     return loaded
 
 
@@ -30,11 +30,11 @@ def load_job(run: str, scale: str, config: Path, seed: int, data: Path, results:
 
 def load_recogniser(model: str, device: str, threads: int, batch: int = 16):
     """The recogniser of a model's name; prints what had to be assumed to standard error."""
-    from multitrain.engine.device import select_device
+    from multitrain.engine.processes.device import select_device
 
     chosen = select_device(device, threads)
-    from multitrain.use.models import load
-    from multitrain.use.predict import Recogniser
+    from multitrain.inference.models import load
+    from multitrain.inference.predict import Recogniser
 
     recogniser = Recogniser(load(model), chosen, batch)
     if note := recogniser.card.note():
@@ -49,7 +49,7 @@ def load_recogniser(model: str, device: str, threads: int, batch: int = 16):
 @contextmanager
 def exit_when_preempted() -> Iterator[None]:
     """Make of a training that was asked to stop a line on standard error and the exit status that says so."""
-    from multitrain.engine.preemption import Preempted
+    from multitrain.engine.processes.preemption import Preempted
 
     try:
         yield

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from multitrain.settings import seeds
+from multitrain.config.base import seeds
 
 
 class Split(StrEnum):

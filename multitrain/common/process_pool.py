@@ -17,14 +17,17 @@ from multiprocessing import connection
 from time import monotonic
 from typing import Generic, TypeVar
 
-from multitrain.errors import UserError
+from multitrain.common.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 AHEAD = {True: 4, False: 2}  # items a process that are read and not yielded, in order or not: bounds the memory
 STARTING = 120  # seconds that a process may take to start on a busy machine
 LONGEST = 1e6  # seconds: no wait is longer, for the operating system counts them in few bits
-PRELOAD = [__name__, "multitrain.sources.transcode"]  # imported once, by the server that workers are forked from
+PRELOAD = [
+    __name__,
+    "multitrain.datasets.transcode.encode_clip",
+]  # imported once, by the server that workers are forked from
 
 
 @dataclass(frozen=True)

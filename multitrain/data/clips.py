@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from multitrain.config import Dataset
+from multitrain.common.errors import UserError
+from multitrain.common.files.filenames import as_path
+from multitrain.common.seeding import generator
+from multitrain.config.recipes import Recipe
+from multitrain.config.scale import Dataset
 from multitrain.data.cache import FrameCache
 from multitrain.data.decode import read_frames
 from multitrain.data.manifest import Manifest
 from multitrain.data.sampling import dense, random_start, segments, view_starts
 from multitrain.data.transforms import as_frames, augment, view_crops
-from multitrain.errors import UserError
-from multitrain.names import as_path
-from multitrain.recipes import Recipe
-from multitrain.seeding import generator
 
 __all__ = ["COLUMNS", "Batch", "Source", "TrainClips", "ViewClips", "collate", "view_indices"]
 

@@ -9,8 +9,8 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from multitrain.common.errors import UserError
 from multitrain.data.damage import decoding, items
-from multitrain.errors import UserError
 
 __all__ = ["read_frames", "to_rgb"]
 

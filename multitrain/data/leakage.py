@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from multitrain.config import Scale
+from multitrain.config.experiments import Experiments
+from multitrain.config.scale import Scale
 from multitrain.data.manifest import Manifest
-from multitrain.experiments import Experiments
 
 __all__ = ["guarded", "leaks", "leaks_of_runs", "trained_on", "without_leaks"]
 

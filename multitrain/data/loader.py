@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from multitrain.common.errors import UserError
+from multitrain.common.seeding import generator
 from multitrain.data.clips import Batch, TrainClips, ViewClips, collate
-from multitrain.errors import UserError
-from multitrain.seeding import generator
 
 __all__ = ["Share", "train_batches", "view_batches", "worker_errors"]
 

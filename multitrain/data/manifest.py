@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from multitrain.common.csv_files import write_csv
-from multitrain.errors import UserError
-from multitrain.files import atomic, regular
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import atomic, regular
+from multitrain.common.files.csv_files import write_csv
 
-__all__ = ["REASONS", "SPLITS", "Manifest", "Missing", "read_manifest", "write_manifest", "write_missing"]
+__all__ = ["REASONS", "SCHEMA", "SPLITS", "Manifest", "Missing", "read_manifest", "write_manifest", "write_missing"]
 
 SPLITS = ("train", "val", "test")
 

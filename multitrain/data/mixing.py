@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from multitrain.recipes import Mixing
-from multitrain.seeding import generator
+from multitrain.common.seeding import generator
+from multitrain.config.recipes import Mixing
 
 __all__ = ["Mix", "draw_mix", "mix_videos"]
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
-from multitrain.recipes import RandAugment
+from multitrain.config.recipes import RandAugment
 
 __all__ = ["apply_operations", "draw_operations"]
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from multitrain.config.recipes import Recipe
 from multitrain.data.randaugment import apply_operations, draw_operations
-from multitrain.recipes import Recipe
 
 __all__ = ["as_frames", "augment", "view_crops"]
 

@@ -5,18 +5,18 @@ from pathlib import Path
 import torch
 from einops import reduce
 
-from multitrain import portable
+from multitrain.common.errors import UserError
+from multitrain.common.progress import progress
+from multitrain.common.records.predictions import write_predictions
+from multitrain.common.records.statistics import write_statistics
+from multitrain.config import kernels
 from multitrain.data.clips import ViewClips
 from multitrain.data.loader import view_batches
 from multitrain.data.manifest import read_manifest
-from multitrain.engine.checkpoint import load_network
+from multitrain.engine.checkpointing.checkpoint import load_network
 from multitrain.engine.moments import NetworkMoments
 from multitrain.engine.setup import Job
-from multitrain.errors import UserError
 from multitrain.model.network import Network, Output, normalise
-from multitrain.progress import progress
-from multitrain.records.predictions import write_predictions
-from multitrain.records.statistics import write_statistics
 
 __all__ = ["VIEWS_AT_ONCE", "evaluate", "view_scores"]
 
@@ -38,7 +38,7 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
     Raises:
         UserError: the model was not trained on this dataset or on other classes, or a clip was not scored.
     """
-    portable.require(job.scale.machine)
+    kernels.require(job.scale.machine)
     if dataset not in job.run.datasets:
         raise UserError(f"run {job.name} has no dataset {dataset!r}: it is trained on {', '.join(job.run.datasets)}")
     path = job.folder / "model.pt"

@@ -9,8 +9,8 @@ import torch
 from einops import einsum
 from torch import Tensor
 
+from multitrain.common.records.statistics import Statistics
 from multitrain.model.network import Network, Output
-from multitrain.records.statistics import Statistics
 
 __all__ = ["NetworkMoments"]
 

@@ -4,9 +4,9 @@ import math
 
 import torch
 
+from multitrain.config.recipes import Recipe
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network
-from multitrain.recipes import Recipe
 
 __all__ = ["clip_gradients", "make_optimiser", "rate_factor", "set_rate"]
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from multitrain.config import Scale
+from multitrain.common.errors import UserError
+from multitrain.common.seeding import derive
+from multitrain.config.experiments import Experiments, Run
+from multitrain.config.recipes import Recipe
+from multitrain.config.scale import Scale
 from multitrain.data.clips import COLUMNS, Source
 from multitrain.data.leakage import guarded, without_leaks
 from multitrain.data.manifest import Manifest, read_manifest
-from multitrain.engine.checkpoint import read_weights
-from multitrain.errors import UserError
-from multitrain.experiments import Experiments, Run
+from multitrain.engine.checkpointing.checkpoint import read_weights
 from multitrain.losses.objective import Objective
+from multitrain.model.files.release import import_release
 from multitrain.model.network import Network, Spec
-from multitrain.model.release import import_release
-from multitrain.recipes import Recipe
-from multitrain.seeding import derive
 
 __all__ = ["Job", "build_network", "build_objective", "init_record", "make_job", "schedule"]
 

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from multitrain.config.recipes import Recipe
 from multitrain.data.clips import Batch
 from multitrain.data.mixing import Mix, mix_videos
-from multitrain.engine.distributed import ALONE, Team
+from multitrain.engine.processes.distributed import ALONE, Team
 from multitrain.losses.objective import Objective, Terms, partner_of
 from multitrain.model.network import Network, normalise
 from multitrain.model.noise import noise_rows
-from multitrain.recipes import Recipe
 
 __all__ = ["Backward", "Draw"]
 

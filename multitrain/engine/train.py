@@ -12,27 +12,27 @@ from typing import NoReturn
 
 import torch
 
-from multitrain import portable
-from multitrain.codehash import code_hash
+from multitrain.common.codehash import code_hash
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import atomic, sweep
+from multitrain.common.files.locks import Owner, owned
+from multitrain.common.processor import processor
+from multitrain.common.records import history
+from multitrain.common.records.history import Step
+from multitrain.common.records.run_record import RunRecord, write_record
+from multitrain.common.version import commit
+from multitrain.config import kernels
 from multitrain.data.clips import Batch
 from multitrain.data.loader import train_batches, worker_errors
-from multitrain.engine.checkpoint import CHECKSUM, ResumePoint, read_state, save_network
-from multitrain.engine.distributed import Team, joined
-from multitrain.engine.finished import FOLDER, is_finished, place, seal
-from multitrain.engine.log import Log, beginning
-from multitrain.engine.preemption import Ending, Preempted, StopRequest
-from multitrain.engine.resume import check_state
+from multitrain.engine.checkpointing.checkpoint import CHECKSUM, ResumePoint, read_state, save_network
+from multitrain.engine.checkpointing.finished import FOLDER, is_finished, place, seal
+from multitrain.engine.checkpointing.resume import check_state
+from multitrain.engine.processes.distributed import Team, joined
+from multitrain.engine.processes.preemption import Ending, Preempted, StopRequest
+from multitrain.engine.reporting.log import Log, beginning
 from multitrain.engine.setup import Job
-from multitrain.engine.training import Training
-from multitrain.errors import UserError
-from multitrain.files import atomic, sweep
-from multitrain.locks import Owner, owned
-from multitrain.model.card import Card, Origin, make_card
-from multitrain.processor import processor
-from multitrain.records import history
-from multitrain.records.history import Step
-from multitrain.records.run_record import RunRecord, write_record
-from multitrain.version import commit
+from multitrain.engine.training_state import Training
+from multitrain.model.files.metadata import Card, Origin, make_card
 
 __all__ = ["train"]
 
@@ -59,7 +59,7 @@ def train(
         UserError: the folder has another owner, or has been removed; or as `Job.source`, `build_network` and
             `Training.step` say.
     """
-    portable.require(job.scale.machine)
+    kernels.require(job.scale.machine)
     torch.use_deterministic_algorithms(device.type == "cpu")
     if checkpoint_seconds is None:
         checkpoint_seconds = CHECKPOINT_SECONDS_GPU if job.scale.machine.gpus else CHECKPOINT_SECONDS
@@ -208,7 +208,7 @@ def _record(training: Training, log: Log) -> RunRecord:
         "seconds": round(training.seconds, 1),
         "starts": log.starts,
         "device": training.device.type,
-        "processor": {**processor(), "kernels": portable.kernels(machine, training.device.type)},
+        "processor": {**processor(), "kernels": kernels.kernels(machine, training.device.type)},
         "threads": torch.get_num_threads(),
         "processes": training.team.count,
         "parts": training.share.parts,

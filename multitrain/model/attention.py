@@ -10,8 +10,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from multitrain.model.depthwise import depthwise
-from multitrain.model.lean import linear_of_gelu, linear_of_norm
 from multitrain.model.noise import Dropout, kept_clips
+from multitrain.model.recompute import linear_of_gelu, linear_of_norm
 
 __all__ = ["Block", "Mlp"]
 

@@ -10,8 +10,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from multitrain.config import Model
-from multitrain.errors import UserError
+from multitrain.common.errors import UserError
+from multitrain.config.scale import Model
 from multitrain.model.attention import Block
 
 __all__ = ["MViT", "init_linear", "resize_positions"]

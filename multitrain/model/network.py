@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from multitrain.config import Model
-from multitrain.errors import UserError
+from multitrain.common.errors import UserError
+from multitrain.config.base import Count, Name, Settings
+from multitrain.config.scale import Model
 from multitrain.model.attention import Mlp
-from multitrain.model.card import Card
+from multitrain.model.files.metadata import Card
 from multitrain.model.heads import Projections, add_projected, make_head
 from multitrain.model.mvit import MViT, init_linear, resize_positions
-from multitrain.settings import Count, Name, Settings
 
 __all__ = ["Network", "Output", "Spec", "normalise"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pydantic_core import to_jsonable_python
 
-from multitrain.plan import Plan
+from multitrain.planning.plan import Plan
 
 Job = Mapping[str, str]  # wildcards of a job
 

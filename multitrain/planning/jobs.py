@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import chain, product
 from pathlib import Path
 
-from multitrain.analysis.outputs import FIGURES, NOTEBOOKS, OUTPUTS, Output
-from multitrain.closure import code, notebook_code
-from multitrain.plan import Checkpoint, Plan
+from multitrain.planning.closure import code, notebook_code
 from multitrain.planning.depends import Job, settings
+from multitrain.planning.outputs import FIGURES, NOTEBOOKS, OUTPUTS, Output
+from multitrain.planning.plan import Checkpoint, Plan
 
 CLIPS = {  # files of a dataset
     "published": "raw/published.json",

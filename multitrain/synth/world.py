@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from itertools import permutations
 
-from multitrain.bias import KINDS, Bias
-from multitrain.config import World
-from multitrain.errors import UserError
-from multitrain.synth.classes import Action
-from multitrain.synth.draw import draw
+from multitrain.common.errors import UserError
+from multitrain.config.bias import KINDS, Bias
+from multitrain.config.scale import World
+from multitrain.synth.classes.class_draw import draw
+from multitrain.synth.classes.motion_class import Action
 
 __all__ = ["DatasetSpec", "Relation", "relations", "spec", "specs"]
 

@@ -3,9 +3,9 @@
 import csv
 from pathlib import Path
 
-from multitrain.analysis.claims import write_claims
-from multitrain.claims import Claim, Claims
-from multitrain.configfile import load_claims
+from multitrain.analysis.claims.claim_verdicts import write_claims
+from multitrain.config.claims import Claim, Claims
+from multitrain.config.config_files import load_claims
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "resources" / "published"

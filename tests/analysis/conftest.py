@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from multitrain.config import Scale
-from multitrain.configfile import load_experiments, load_scale
-from multitrain.experiments import Experiments, Run
+from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.config.experiments import Experiments, Run
+from multitrain.config.scale import Scale
 
 CONFIG = Path(__file__).parents[2] / "config"
 CLASSES = 8

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.projections import write_projections
+from multitrain.analysis.projections.projection_weights import write_projections
 
 CLASSES = {
     "k400": ("clapping", "jogging", "hula hooping", "situp"),

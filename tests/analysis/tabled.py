@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from multitrain.analysis.study import MEASURED
+from multitrain.analysis.study.study_tables import MEASURED
 
 TITLES = {"k400": "K400", "k700": "K700", "mit": "MiT"}
 SETS = {"table1.csv": ("k400", "mit"), "table2.csv": ("k700", "mit"), "table3.csv": ("k400", "mit")}

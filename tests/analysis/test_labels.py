@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multitrain.analysis.figures import style
 from multitrain.analysis.figures.cost import apart
+from multitrain.analysis.figures.shared import figure_style
 
 
 @given(st.lists(st.floats(0, 1), max_size=12), st.floats(0.01, 0.3))
@@ -33,5 +33,5 @@ def test_names_that_meet_stay_about_their_mean():
     ],
 )
 def test_long_names_are_cut_in_the_middle(text: str, width: int, short: str):
-    assert style.shorten(text, width) == short
+    assert figure_style.shorten(text, width) == short
     assert len(short) <= width

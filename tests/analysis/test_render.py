@@ -5,14 +5,14 @@ import math
 import pandas as pd
 import pytest
 
-from multitrain.analysis import report
 from multitrain.analysis.render import latex, markdown
 from multitrain.analysis.render.cells import chance, difference, p_value, percent, signed
 from multitrain.analysis.render.columns import CLAIMS, TABLE, Printed
 from multitrain.analysis.render.html import SYNTAX
 from multitrain.analysis.render.sheet import Section, Sheet, Styled
 from multitrain.analysis.render.table_files import read_frame, read_published, read_rows, settled, write_rows
-from multitrain.errors import UserError
+from multitrain.analysis.study import study_report
+from multitrain.common.errors import UserError
 
 OURS = {"source": "ours", "method": "NA", "dataset": "k400", "top1": 79.949, "clips": 12, "classes": (8, 9)}
 OURS |= {"seeds": (0, 1), "gflops": 223.8, "top5": None}
@@ -90,8 +90,10 @@ def test_one_sheet_is_markdown_latex_and_cells_of_html():
 
 
 def test_the_report_counts_clips(tmp_path):
-    for name in report.TABLES:
+    for name in study_report.TABLES:
         write_rows(tmp_path / f"{name}.csv", [{**OURS, "train_clips": (5,), "synthetic": "yes"}], TABLE)
     pd.DataFrame({"dataset": ["k400"], "title": ["K400"]}).to_csv(tmp_path / "per_class.csv", index=False)
     pd.DataFrame({"dataset": ["k400"], "videos": [6]}).to_csv(tmp_path / "seeds.csv", index=False)
-    assert report.datasets(tmp_path).data.to_numpy().tolist() == [["K400", "8 / 9", "12.5 / 11.1", "5", "12", "6"]]
+    assert study_report.datasets(tmp_path).data.to_numpy().tolist() == [
+        ["K400", "8 / 9", "12.5 / 11.1", "5", "12", "6"]
+    ]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from multitrain.common.csv_files import read_csv, write_csv, write_frame
-from multitrain.common.json_files import read_json, write_json
-from multitrain.errors import UserError
+from multitrain.common.errors import UserError
+from multitrain.common.files.csv_files import read_csv, write_csv, write_frame
+from multitrain.common.files.json_files import read_json, write_json
 
 ROWS = [{"b": 1, "a": 'say "x", y'}, {"a": None}, {"a": "two\nlines", "b": 0.5}]
 TEXT = b'a,b\n"say ""x"", y",1\n,\n"two\nlines",0.5\n'

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from multitrain.common import process_pool
+from multitrain.common.errors import UserError
 from multitrain.common.process_pool import AHEAD, ProcessPool, process_map
-from multitrain.errors import UserError
 
 
 class Deadly:

@@ -10,16 +10,16 @@ import pyarrow as pa
 import pytest
 import torch
 
-from multitrain.config import Sampling, Views
+from multitrain.common.errors import UserError
+from multitrain.common.seeding import generator
+from multitrain.config.recipes import RandAugment
+from multitrain.config.scale import Sampling, Views
 from multitrain.data import clips as clips_module
 from multitrain.data.clips import Source, TrainClips, ViewClips
 from multitrain.data.decode import read_frames
 from multitrain.data.loader import Share, train_batches, view_batches
 from multitrain.data.sampling import dense, random_start
 from multitrain.data.transforms import as_frames, augment, random_box, resize
-from multitrain.errors import UserError
-from multitrain.recipes import RandAugment
-from multitrain.seeding import generator
 
 
 @pytest.fixture

@@ -3,20 +3,21 @@
 import av
 import pytest
 
-from multitrain.config import Limits
+from multitrain.common.errors import UserError
+from multitrain.config.scale import Limits
 from multitrain.data import decode
 from multitrain.data.damage import decoding, items
 from multitrain.data.decode import read_frames
-from multitrain.errors import UserError
-from multitrain.model.card import Frames
-from multitrain.sources import check, transcode, video
-from multitrain.sources.asis import probe
-from multitrain.sources.check import Expected, trouble_of
-from multitrain.sources.refused import Undecodable
-from multitrain.sources.video import Video
-from multitrain.use.frames import look, readable
-from tests.sources.coded import write_video
-from tests.sources.forged import grown
+from multitrain.datasets import integrity
+from multitrain.datasets.integrity import Expected, trouble_of
+from multitrain.datasets.transcode import encode_clip, source_video
+from multitrain.datasets.transcode.refused import Undecodable
+from multitrain.datasets.transcode.source_video import Video
+from multitrain.datasets.transcode.untranscoded import probe
+from multitrain.inference.video_frames import look, readable
+from multitrain.model.files.metadata import Frames
+from tests.datasets.coded import write_video
+from tests.datasets.forged import grown
 
 
 class Bad(Exception):
@@ -103,7 +104,7 @@ def stumble(monkeypatch):
                 container = av.open(file, *arguments, **options)
                 return container if arguments else Stumbling(container, places)
 
-        for module in (video, check, decode):
+        for module in (source_video, integrity, decode):
             monkeypatch.setattr(module, "av", Stub())
 
     return make
@@ -119,8 +120,8 @@ FRAMES = Frames(fps=12, grid=3, short_side=24)
 
 def test_where_the_demuxer_stumbles_libav_goes_on(clip, stumble):
     stumble(range(3, 9))
-    with Video(clip) as video:
-        assert len(list(video.frames())) == 30 and "IndexError" in video.trouble
+    with Video(clip) as source_video:
+        assert len(list(source_video.frames())) == 30 and "IndexError" in source_video.trouble
 
 
 def test_a_demuxer_that_only_stumbles_is_left(clip, stumble):
@@ -156,8 +157,8 @@ def test_predict_refuses_in_a_line(clip, monkeypatch, where):
     if where == "streams":
         monkeypatch.setattr(Video, "_look", fail)
     else:
-        monkeypatch.setattr(transcode.VideoReformatter, "reformat", fail, raising=False)
-        monkeypatch.setattr(transcode, "VideoReformatter", type("R", (), {"reformat": fail}))
+        monkeypatch.setattr(encode_clip.VideoReformatter, "reformat", fail, raising=False)
+        monkeypatch.setattr(encode_clip, "VideoReformatter", type("R", (), {"reformat": fail}))
     with pytest.raises(UserError, match=r"a\.ts: no video that can be used \(LookupError: no such stream\)"):
         look(clip, FRAMES, 4, 16)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from multitrain.common.errors import UserError
 from multitrain.data.decode import read_frames
-from multitrain.errors import UserError
 
 LENGTH = 40
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multitrain.config import Scale
-from multitrain.configfile import load_experiments, load_scale
+from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.config.scale import Scale
 from multitrain.data.leakage import guarded, leaks, leaks_of_runs, trained_on, video_keys, without_leaks
 from multitrain.data.manifest import Manifest, read_manifest, write_manifest
 

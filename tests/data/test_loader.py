@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from multitrain.common.errors import UserError
 from multitrain.data.loader import MixingSampler, Share
-from multitrain.errors import UserError
 
 
 @settings(max_examples=50)

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from multitrain.common.errors import UserError
 from multitrain.data.manifest import SCHEMA, Missing, read_manifest, write_manifest, write_missing
-from multitrain.errors import UserError
 
 CLASSES = ("zumba", "abseiling", 'saying "é"')
 

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from multitrain.config.recipes import Mixing
 from multitrain.data.loader import Share
 from multitrain.data.mixing import Mix, draw_mix, mix_videos
-from multitrain.recipes import Mixing
 
 SIZE = 24
 MIXUP, CUTMIX = Mixing(mixup=1.0, cutmix=0.0), Mixing(mixup=0.0, cutmix=1.0)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from multitrain.config.recipes import RandAugment
 from multitrain.data.randaugment import NAMES, OF_PIXELS, OF_PLACES, Operation, apply_operations, draw_operations
-from multitrain.recipes import RandAugment
 
 HEIGHT, WIDTH = 40, 56
 WHOLE = (0, 0, HEIGHT, WIDTH)

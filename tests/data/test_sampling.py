@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multitrain.common.seeding import generator
 from multitrain.data.sampling import dense, random_start, segments, span, view_starts
-from multitrain.seeding import generator
 
 FRAMES, COUNT, STRIDE = st.integers(1, 400), st.integers(1, 33), st.sampled_from([1, 2, 3])
 

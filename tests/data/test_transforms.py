@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multitrain.config.recipes import RandAugment, Recipe
 from multitrain.data.transforms import as_frames, augment, erase, random_box, random_square, view_crops
-from multitrain.recipes import RandAugment, Recipe
 
 
 def recipe(**settings) -> Recipe:

@@ -7,10 +7,10 @@ import signal
 import pytest
 import torch
 
+from multitrain.common.errors import UserError
 from multitrain.data import loader
 from multitrain.data.clips import Source, TrainClips
 from multitrain.data.loader import train_batches
-from multitrain.errors import UserError
 
 
 class Started:

@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from multitrain.engine.checkpoint import ResumePoint
-from multitrain.engine.training import Training
+from multitrain.engine.checkpointing.checkpoint import ResumePoint
+from multitrain.engine.training_state import Training
 
 
 @contextmanager

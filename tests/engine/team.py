@@ -11,16 +11,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from multitrain.config import Model
+from multitrain.config.recipes import Mixing, Recipe
+from multitrain.config.scale import Model
 from multitrain.data.clips import Batch
 from multitrain.data.loader import Share
 from multitrain.data.mixing import Mix, mix_videos
-from multitrain.engine.distributed import ALONE, Team
+from multitrain.engine.processes.distributed import ALONE, Team
 from multitrain.engine.step import Backward, Draw
 from multitrain.engine.train import train  # noqa: F401  the server of processes is to have it
 from multitrain.losses.objective import Objective, Terms, partner_of
 from multitrain.model.network import Network, Spec, normalise
-from multitrain.recipes import Mixing, Recipe
 from tests.forks import Forks
 
 VIDEOS = 16  # enough for 4 processes times 2 parts

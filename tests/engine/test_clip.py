@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from multitrain.configfile import load_scale
+from multitrain.config.config_files import load_scale
 from multitrain.engine.optim import clip_gradients, make_optimiser
 from multitrain.losses.informative import covariance, variance
 from multitrain.losses.objective import Objective

@@ -7,14 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from multitrain.config import Views
+from multitrain.common.errors import UserError
+from multitrain.config.scale import Views
 from multitrain.data.clips import Source, ViewClips, view_indices
 from multitrain.data.loader import view_batches
-from multitrain.engine.checkpoint import load_network
+from multitrain.engine.checkpointing.checkpoint import load_network
 from multitrain.engine.evaluate import evaluate, view_scores
 from multitrain.engine.moments import Moments
 from multitrain.engine.train import train
-from multitrain.errors import UserError
 from multitrain.model.network import Output, normalise
 
 CPU = torch.device("cpu")

@@ -6,10 +6,10 @@ import signal
 import pytest
 import torch
 
-from multitrain.engine.checkpoint import ResumePoint
-from multitrain.engine.preemption import Preempted
+from multitrain.engine.checkpointing.checkpoint import ResumePoint
+from multitrain.engine.processes.preemption import Preempted
 from multitrain.engine.train import train
-from multitrain.engine.training import Training
+from multitrain.engine.training_state import Training
 
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["due", "asked to stop"])

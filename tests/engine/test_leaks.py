@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from multitrain.common.errors import UserError
 from multitrain.data.manifest import write_manifest
 from multitrain.engine.setup import Job, schedule
-from multitrain.errors import UserError
 
 SHARED = "AAAAAAAAAAA"  # an id at YouTube
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from multitrain.configfile import load_scale
+from multitrain.config.config_files import load_scale
 from multitrain.engine.optim import make_optimiser, rate_factor, set_rate
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from multitrain.engine.checkpoint import load_network, save_network
+from multitrain.common.errors import UserError
+from multitrain.engine.checkpointing.checkpoint import load_network, save_network
 from multitrain.engine.setup import build_network, init_record
 from multitrain.engine.train import train
-from multitrain.errors import UserError
+from multitrain.model.files.release import export_release, import_release
 from multitrain.model.network import Network
-from multitrain.model.release import export_release, import_release
 
 CPU = torch.device("cpu")
 REFERENCE = Path(__file__).parents[1] / "reference"

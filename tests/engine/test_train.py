@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 import torch
 
-from multitrain import portable
-from multitrain.configfile import load_scale
+from multitrain.common.errors import UserError
+from multitrain.common.processor import processor
+from multitrain.config import kernels
+from multitrain.config.config_files import load_scale
 from multitrain.data.loader import train_batches
-from multitrain.engine import checkpoint
-from multitrain.engine.checkpoint import ResumePoint, load_network, read_state, save_network
+from multitrain.engine.checkpointing import checkpoint
+from multitrain.engine.checkpointing.checkpoint import ResumePoint, load_network, read_state, save_network
 from multitrain.engine.optim import make_optimiser, set_rate
 from multitrain.engine.train import train
-from multitrain.engine.training import Training, numbers
-from multitrain.errors import UserError
+from multitrain.engine.training_state import Training, numbers
 from multitrain.losses.objective import Objective
 from multitrain.model.heads import LinearHead
 from multitrain.model.network import Network, Spec, normalise
-from multitrain.processor import processor
 
 CPU = torch.device("cpu")
 GOLDEN = Path(__file__).parent / "golden_trace.json"
@@ -84,7 +84,8 @@ def test_a_process_killed_by_sigkill_resumes_to_the_same_bytes(job, baseline, da
     """The command line, a real process and a real SIGKILL in the middle."""
     root = Path(__file__).parents[2]
     # A resume point after each step, and in the fourth the process waits for its end.
-    waits = "import multitrain.engine.training as t, multitrain.engine.checkpoint as c, time; s = t.Training.step\n"
+    waits = "import time, multitrain.engine.training_state as t, multitrain.engine.checkpointing.checkpoint as c\n"
+    waits += "s = t.Training.step\n"
     waits += "t.Training.step = lambda self, batches: time.sleep(10_000) if self.done == 3 else s(self, batches)\n"
     waits += "c.ResumePoint.due = lambda self: True\n"
     arguments = ["train", "k400_baseline", "--scale", "ci", "--seed", "5", "--config-dir", str(root / "config")]
@@ -127,7 +128,7 @@ def test_history_names_every_term_and_sigma_of_every_step(job, baseline):
         rel=1e-5,
     )
     assert lines[-1]["sigma"] != lines[0]["sigma"]
-    assert record["processor"] == {**processor(), "kernels": portable.kernels(run.scale.machine)}
+    assert record["processor"] == {**processor(), "kernels": kernels.kernels(run.scale.machine)}
     assert all(record["processor"].values()) and record["threads"] == 1
     assert record["init"] == "k400_baseline" and record["synthetic"] is True and record["scale"] == "ci"
 

@@ -16,23 +16,23 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import torch
 
+from multitrain.common.errors import UserError
 from multitrain.common.process_pool import process_map
-from multitrain.config import Transcode
-from multitrain.configfile import load_scale
+from multitrain.config.config_files import load_scale
+from multitrain.config.scale import Transcode
 from multitrain.data.decode import read_frames
-from multitrain.errors import UserError
-from multitrain.model.card import Frames, make_card
+from multitrain.datasets.integrity import Expected, trouble_of
+from multitrain.datasets.prepare import prepare
+from multitrain.datasets.publication import safe_id
+from multitrain.inference.answers import Failure
+from multitrain.inference.features import loose, write_features
+from multitrain.inference.finetune.choices import Choices
+from multitrain.inference.finetune.finetune import own_dataset
+from multitrain.inference.predict import Recogniser, decode_all
+from multitrain.inference.timelines.timeline import length, watch
+from multitrain.model.files.metadata import Frames, make_card
 from multitrain.model.network import Network, Spec
-from multitrain.sources.check import Expected, trouble_of
-from multitrain.sources.prepare import prepare
-from multitrain.sources.publication import safe_id
-from multitrain.use.answers import Failure
-from multitrain.use.choices import Choices
-from multitrain.use.features import loose, write_features
-from multitrain.use.finetune import own_dataset
-from multitrain.use.predict import Recogniser, decode_all
-from multitrain.use.timeline import length, watch
-from tests.sources.fuzzed import Fuzzed, fuzzed
+from tests.datasets.fuzzed import Fuzzed, fuzzed
 
 SECONDS = 60.0  # for one file; the slowest takes less than one
 BAD = {"traceback", "hang", "died", "lost"}

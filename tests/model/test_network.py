@@ -6,18 +6,18 @@ from torch import nn
 from torchvision.models.video import mvit as tv
 
 import multitrain
-from multitrain.analysis.flops import cost
-from multitrain.config import Model
-from multitrain.configfile import load_scale
-from multitrain.engine.checkpoint import load_network, save_network
-from multitrain.errors import UserError
+from dev.bench.plain_mvit import PlainMViT
+from multitrain.analysis.cost.flops import cost
+from multitrain.common.errors import UserError
+from multitrain.config.config_files import load_scale
+from multitrain.config.scale import Model
+from multitrain.engine.checkpointing.checkpoint import load_network, save_network
 from multitrain.model.attention import Block, drop_path
 from multitrain.model.depthwise import depthwise
 from multitrain.model.heads import make_head
 from multitrain.model.mvit import MViT, resize_positions
 from multitrain.model.network import Network, Spec, normalise
 from multitrain.model.noise import kept_clips
-from tests.bench.plain_mvit import PlainMViT
 
 TINY = Model(frames=4, channels=8, depths=(1, 2), patch_kernel=(3, 7, 7), kv_stride=2, head_hidden=16, head_dropout=0.0)
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from multitrain.config import Model, Scale
-from multitrain.configfile import load_experiments, load_scale
-from tests.bench.learner import CLASSES, Learner
-from tests.bench.memory import STATUS, high_water
+from dev.bench.learner import CLASSES, Learner
+from dev.bench.memory import STATUS, high_water
+from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.config.scale import Model, Scale
 
 GIBIBYTES = 12
 # A shift of all keys leaves attention, and one of all embeddings the informative loss, as they are: what gradient there

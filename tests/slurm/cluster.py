@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from multitrain.errors import UserError
+from multitrain.common.errors import UserError
 
 CONF = Path("/etc/slurm/slurm.conf")
 MUNGE = Path("/run/munge")

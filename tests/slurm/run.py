@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from multitrain.errors import UserError
+from multitrain.common.errors import UserError
 from tests.slurm.cluster import cluster
 from tests.slurm.project import write
 

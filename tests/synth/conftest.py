@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from multitrain.bias import KINDS
-from multitrain.config import World
-from multitrain.synth.publish import publish
+from multitrain.config.bias import KINDS
+from multitrain.config.scale import World
+from multitrain.synth.publishing.publish import publish
 from multitrain.synth.world import specs
 
 READER = {name: kind.reader for name, kind in KINDS.items()}

@@ -5,20 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from multitrain.bias import BIASES, KINDS, Bias
-from multitrain.config import World
-from multitrain.seeding import generator
-from multitrain.synth import objects, scene
+from multitrain.common.seeding import generator
+from multitrain.config.bias import BIASES, KINDS, Bias
+from multitrain.config.scale import World
 from multitrain.synth.canvas import developed
-from multitrain.synth.catalogue import TEMPLATES
-from multitrain.synth.classes import TRAITS, action
-from multitrain.synth.cue import Cue
-from multitrain.synth.encode import encode
-from multitrain.synth.figure import ANKLE, BAR_HEIGHT, ELBOW, HEAD, KNEE, SHOULDER, WRIST, joints
-from multitrain.synth.motions import MOTIONS
-from multitrain.synth.objects import OBJECTS
-from multitrain.synth.release import Video, film
-from multitrain.synth.render import Size, _active, clip, take, untrimmed
+from multitrain.synth.classes.catalogue import TEMPLATES
+from multitrain.synth.classes.motion_class import TRAITS, action
+from multitrain.synth.motions import objects
+from multitrain.synth.motions.execution import Cue
+from multitrain.synth.motions.figure import ANKLE, BAR_HEIGHT, ELBOW, HEAD, KNEE, SHOULDER, WRIST, joints
+from multitrain.synth.motions.objects import OBJECTS
+from multitrain.synth.motions.registry import MOTIONS
+from multitrain.synth.publishing.contents import Video, film
+from multitrain.synth.rendering import scene
+from multitrain.synth.rendering.encode import encode
+from multitrain.synth.rendering.renderer import Size, _active, clip, take, untrimmed
 from multitrain.synth.world import specs
 
 WORLD = World(videos={name: {"train": 100, "validation": 30} for name in KINDS})

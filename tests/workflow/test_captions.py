@@ -7,7 +7,7 @@ import pytest
 from docutils.core import publish_parts
 from jinja2 import Environment, StrictUndefined
 
-from multitrain.analysis.outputs import OUTPUTS
+from multitrain.planning.outputs import OUTPUTS
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "report"
 

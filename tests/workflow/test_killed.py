@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from multitrain.locks import NAME, held
+from multitrain.common.files.locks import NAME, held
 from tests.workflow.test_workflow import copy_of_project
 
 STEPS = 40

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from multitrain.plan import Plan
 from multitrain.planning.depends import settings
+from multitrain.planning.plan import Plan
 from tests.workflow.planned import snakemake
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from multitrain.analysis.outputs import FIGURES
+from multitrain.planning.outputs import FIGURES
 from tests.workflow.planned import snakemake
 
 ROOT = Path(__file__).parents[2]
@@ -237,10 +237,10 @@ def dependants(planned: list[Planned], changed: str) -> set[str]:
 @pytest.mark.parametrize(
     "name",
     [
-        "multitrain/analysis/ranking.py",
+        "multitrain/analysis/projections/ranking.py",
         "multitrain/analysis/figures/spectrum.py",
         "multitrain/analysis/templates/notebook/index.html.j2",
-        "multitrain/claims.py",
+        "multitrain/config/claims.py",
     ],
 )
 def test_changed_code_runs_exactly_what_depends_on_it(project: Path, edit, planned, name: str):
@@ -260,7 +260,7 @@ def test_a_changed_claim_is_decided_again_alone(project: Path, edit):
 def test_a_changed_caption_runs_what_shows_it(project: Path, edit):
     edit("workflow/report/table.rst", "Table 2", "The second table")  # of Snakemake's report alone
     assert to_run_again(project) == set()
-    edit("multitrain/analysis/outputs/drawn.py", "Top-1 of", "Accuracy of")  # in notebooks and the index as well
+    edit("multitrain/planning/outputs/drawn.py", "Top-1 of", "Accuracy of")  # in notebooks and the index as well
     again = to_run_again(project)
     assert again and all(name.split(" ")[0].startswith(("figure_", "notebook", "report", "index")) for name in again)
 

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from multitrain import launch, portable
-from multitrain.analysis.outputs import NOTEBOOKS
-from multitrain.configfile import read_yaml
-from multitrain.errors import UserError
-from multitrain.plan import Plan
+from multitrain.planning.outputs import NOTEBOOKS
+from multitrain.config.config_files import read_yaml
+from multitrain.common.errors import UserError
+from multitrain.planning.plan import Plan
 from multitrain.planning.jobs import LOGS as LOG_OF
 from multitrain.planning.jobs import PUBLISHED, Jobs
 

@@ -1,6 +1,6 @@
 # When does joint training help: the points of config/sweep.yaml round this scale. Not a part of `all`.
 
-from multitrain.closure import code
+from multitrain.planning.closure import code
 
 POINTS = PLAN.points()
 SWEPT = {point.scale.name: name for name, point in reversed(POINTS.by_name.items())}
@@ -69,9 +69,9 @@ rule when_it_helps:
             seed=POINTS.sweep.seeds if POINTS.sweep else [],
         ),
         code=code(
-            "multitrain.analysis.sweep",
+            "multitrain.analysis.study.sweep_gains",
             "multitrain.analysis.figures.when_it_helps",
-            command="multitrain.cli.sweep_commands",
+            command="multitrain.cli.commands.sweep_commands",
         ),
     output:
         csv=f"{RESULTS}/when_it_helps.csv",

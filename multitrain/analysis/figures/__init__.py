@@ -8,11 +8,11 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from multitrain.analysis import outputs
-from multitrain.analysis.figures import style
-from multitrain.analysis.metrics import SMOKE_TEST
-from multitrain.errors import UserError
-from multitrain.files import atomic
+from multitrain.analysis.accuracy.metrics import SMOKE_TEST
+from multitrain.analysis.figures.shared import figure_style
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import atomic
+from multitrain.planning import outputs
 
 
 @dataclass(frozen=True)
@@ -42,5 +42,5 @@ def write_figure(name: str, results: Path, smoke_test: bool = False) -> None:
     if name not in FIGURES:
         raise UserError(f"no figure {name!r}; there are {', '.join(FIGURES)}")
     figure = FIGURES[name].draw(Path(results))
-    with atomic(Path(results) / "figures" / f"{name}.png") as temporary, rc_context(style.RC):
-        style.save(figure, temporary, SMOKE_TEST if smoke_test else "")
+    with atomic(Path(results) / "figures" / f"{name}.png") as temporary, rc_context(figure_style.RC):
+        figure_style.save(figure, temporary, SMOKE_TEST if smoke_test else "")

@@ -7,19 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from multitrain.analysis.figures import style
-from multitrain.analysis.figures.inputs import clips, only, read, titles, world
+from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures.shared.figure_inputs import clips, only, read, titles, world
 
 INPUTS = ("table1.csv", "table3.csv", "per_class.csv")
 INPUTS_K700 = ("table2.csv", "per_class.csv")
 LARGE = "MultiTrain (large)"
 NUMBERS = tuple(f"top1{kind}{end}" for kind in ("", "_projected") for end in ("", "_low", "_high"))
-OWN = {"marker": "o", "color": style.BLUE, "markersize": 5}
-PROJECTED = {"marker": "D", "color": style.VERMILION, "markerfacecolor": "white", "markersize": 4.5}
+OWN = {"marker": "o", "color": figure_style.BLUE, "markersize": 5}
+PROJECTED = {"marker": "D", "color": figure_style.VERMILION, "markerfacecolor": "white", "markersize": 4.5}
 TEXT = ("source", "method", "dataset", "clips", "scale", "synthetic", "seeds")
 
 
-@style.styled
+@figure_style.styled
 def draw(results: Path) -> Figure:
     """Table 3's methods, and the larger model of Table 1."""
     large = _ours(results, "table1.csv")
@@ -27,7 +27,7 @@ def draw(results: Path) -> Figure:
     return _figure(rows, titles(results), "Top-1 of every method on K400, MiT, SSv2 and ActNet")
 
 
-@style.styled
+@figure_style.styled
 def draw_k700(results: Path) -> Figure:
     """Table 2's methods."""
     return _figure(_ours(results, "table2.csv"), titles(results), "Top-1 with K700 in the place of K400")
@@ -40,7 +40,7 @@ def _ours(results: Path, name: str) -> pd.DataFrame:
 
 def _figure(rows: pd.DataFrame, names: dict[str, str], title: str) -> Figure:
     methods, datasets = list(dict.fromkeys(rows["method"])), list(dict.fromkeys(rows["dataset"]))
-    figure = style.new(1.6 + 0.36 * len(methods))
+    figure = figure_style.new(1.6 + 0.36 * len(methods))
     panels = figure.subplots(1, len(datasets), sharey=True, squeeze=False)[0]
     for axes, dataset in zip(panels, datasets, strict=True):
         its = rows[rows["dataset"] == dataset]
@@ -60,8 +60,8 @@ def _figure(rows: pd.DataFrame, names: dict[str, str], title: str) -> Figure:
         Line2D([], [], linewidth=1, label="Y′ₖ, with the projections added (Eq. 4)", **PROJECTED),
         Line2D([], [], color="0.6", linestyle="--", linewidth=0.8, label=f"{methods[0]}, Yₖ"),
     ]
-    notes = (f"Ours: {world(rows)}", f"Lines: {style.INTERVAL}", clips(rows, names))
-    style.caption(figure, title, *notes, marks=marks)
+    notes = (f"Ours: {world(rows)}", f"Lines: {figure_style.INTERVAL}", clips(rows, names))
+    figure_style.caption(figure, title, *notes, marks=marks)
     return figure
 
 
@@ -70,5 +70,5 @@ def _method(axes: Axes, row: pd.Series, place: int) -> None:
     both = pd.notna(row["top1_projected"])
     for kind, offset, mark in (("", -0.16 * both, OWN), ("_projected", 0.16, PROJECTED)):
         if pd.notna(row[f"top1{kind}"]):
-            style.interval(axes, row[f"top1{kind}_low"], row[f"top1{kind}_high"], place + offset, mark["color"])
+            figure_style.interval(axes, row[f"top1{kind}_low"], row[f"top1{kind}_high"], place + offset, mark["color"])
             axes.plot(row[f"top1{kind}"], place + offset, linestyle="none", zorder=3, **mark)

@@ -9,8 +9,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from multitrain.analysis.figures import style
-from multitrain.analysis.figures.inputs import clips, only, read, titles, world
+from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures.shared.figure_inputs import clips, only, read, titles, world
 
 INPUTS = ("table1.csv", "table2.csv", "per_class.csv")
 TEXT = ("source", "method", "dataset", "clips", "scale", "synthetic", "seeds")
@@ -19,7 +19,7 @@ STEP = 0.04  # of a narrow panel: points of equal cost are set so far apart
 LINE = 0.12  # inches, for a name beside a panel
 
 
-@style.styled
+@figure_style.styled
 def draw(results: Path) -> Figure:
     """A column a table, a row a dataset; synthetic results have axes of their own beside the published ones."""
     names = titles(results)
@@ -38,7 +38,7 @@ def draw(results: Path) -> Figure:
         max([1.3, *(LINE * len(named[i, its[line]]) for i, its in enumerate(datasets) if line < len(its))])
         for line in range(lines)
     ]
-    figure = style.new(1.4 + sum(heights) + 0.7 * lines)
+    figure = figure_style.new(1.4 + sum(heights) + 0.7 * lines)
     panels = figure.subplots(lines, parts * len(tables), squeeze=False, height_ratios=heights)
     for axes in panels.flat:
         axes.set_visible(False)
@@ -61,14 +61,14 @@ def draw(results: Path) -> Figure:
 def _explain(figure: Figure, ours: pd.DataFrame, names: dict[str, str], methods: list[str], synthetic: bool) -> None:
     marks = [
         Line2D([], [], color=colour, marker=marker, linestyle="none", label=f"ours: {method}")
-        for method, (colour, _, marker) in zip(methods, style.SERIES, strict=False)
+        for method, (colour, _, marker) in zip(methods, figure_style.SERIES, strict=False)
     ]
     marks.append(Line2D([], [], marker="o", color="0.6", linestyle="none", label="published, real videos"))
-    style.caption(
+    figure_style.caption(
         figure,
         "Accuracy against cost" + (": ours (shaded) is another world than the published" if synthetic else ""),
         f"Ours: {world(ours)}" + ("; nothing follows from a difference to a published point" if synthetic else ""),
-        f"Filled: Yₖ; hollow: Y′ₖ; lines: {style.INTERVAL}; points of equal cost are set slightly apart",
+        f"Filled: Yₖ; hollow: Y′ₖ; lines: {figure_style.INTERVAL}; points of equal cost are set slightly apart",
         clips(ours, names),
         "Published: as the paper prints them; “MultiTrain” and “Ours-baseline” there are the paper's own",
         "“MultiTrain (release)” is no row of the paper but the authors' later model",
@@ -82,7 +82,7 @@ def _title(mine: Axes, theirs: Axes, dataset: str, table: int, scale: str) -> No
         mine.set_title(f"{dataset}, Table {table}")
         return
     mine.set_facecolor("0.93")
-    mine.set_title(f"{dataset}: ours, synthetic\nworld {scale}", color=style.VERMILION, fontsize=8)
+    mine.set_title(f"{dataset}: ours, synthetic\nworld {scale}", color=figure_style.VERMILION, fontsize=8)
     theirs.set_title(f"{dataset}: published\nin Table {table}", fontsize=8)
 
 
@@ -93,7 +93,7 @@ def _ours(axes: Axes, rows: pd.DataFrame, methods: list[str], beside: float) -> 
     for _, its in rows.groupby("gflops"):
         for place, (_, row) in enumerate(its.iterrows()):
             x = row["gflops"] * step ** (2 * place - (len(its) - 1))
-            colour, _, marker = style.series(methods.index(row["method"]))
+            colour, _, marker = figure_style.series(methods.index(row["method"]))
             _mark(axes, row, "", x, colour, marker)
             _mark(axes, row, "_projected", x * step, colour, marker)
 
@@ -128,7 +128,7 @@ def _scale(axes: Axes, costs: pd.Series) -> None:
     if len(costs):
         ends = [costs.min() / 2, costs.max() * 2, *before]
         axes.set_xlim(min(ends), max(ends))
-    style.plain_log(axes.xaxis, (2,))
+    figure_style.plain_log(axes.xaxis, (2,))
 
 
 def _mark(axes: Axes, row: pd.Series, kind: str, x: float, colour: str, marker: str) -> None:
@@ -136,7 +136,7 @@ def _mark(axes: Axes, row: pd.Series, kind: str, x: float, colour: str, marker: 
     if pd.isna(row[f"top1{kind}"]):
         return
     fill = "white" if kind else colour
-    style.interval(axes, row[f"top1{kind}_low"], row[f"top1{kind}_high"], x, colour, horizontal=False)
+    figure_style.interval(axes, row[f"top1{kind}_low"], row[f"top1{kind}_high"], x, colour, horizontal=False)
     axes.plot(
         x, row[f"top1{kind}"], marker, color=colour, markerfacecolor=fill, markersize=5, linestyle="none", zorder=3
     )

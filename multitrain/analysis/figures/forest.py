@@ -9,15 +9,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from multitrain.analysis.figures import style
-from multitrain.analysis.figures.inputs import only, read, world
-from multitrain.analysis.runs import ranges
-from multitrain.analysis.verdicts import EQUIVALENT, FAILS, HOLDS, MIXED
+from multitrain.analysis.claims.verdict_rule import EQUIVALENT, FAILS, HOLDS, MIXED
+from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures.shared.figure_inputs import only, read, world
+from multitrain.analysis.study.run_names import ranges
 
 INPUTS = ("claims.csv",)
 TEXT = ("claim", "primary", "same_fact_as", "stated_by", "text", "scope", "label", "verdict", "claim_verdict", "seeds")
 NUMBERS = ("difference", "low", "high", "paper_difference", "margin")
-COLOURS = {HOLDS: style.GREEN, FAILS: style.VERMILION, EQUIVALENT: style.BLUE, MIXED: style.PURPLE}
+COLOURS = {
+    HOLDS: figure_style.GREEN,
+    FAILS: figure_style.VERMILION,
+    EQUIVALENT: figure_style.BLUE,
+    MIXED: figure_style.PURPLE,
+}
 OTHER = "0.35"  # undetermined, or no verdict
 WIDTH = 5.2  # inches: texts stand above their intervals, so that a phone can show it whole
 LETTERS = 62  # of a line of a claim's text, beside its verdict
@@ -26,7 +31,7 @@ WIDEST = 60  # points: a wider interval is cut at the axis' end
 FAR = 10  # points beyond ours: a difference of the paper's that is farther stands at the axis' end, as an arrow
 
 
-@style.styled
+@figure_style.styled
 def draw(results: Path) -> Figure:
     """The mean over a claim's datasets large, its datasets small below; primary claims first."""
     return _figure(_groups(_read(results)))
@@ -35,7 +40,7 @@ def draw(results: Path) -> Figure:
 def parts(results: Path) -> list[Figure]:
     """The same, a figure for each group of claims, so that each fits on a page."""
     return [
-        style.styled(lambda _, name=name, its=its: _figure({name: its}))(results)
+        figure_style.styled(lambda _, name=name, its=its: _figure({name: its}))(results)
         for name, its in _groups(_read(results)).items()
     ]
 
@@ -49,7 +54,7 @@ def _figure(groups: dict[str, list[pd.DataFrame]]) -> Figure:
     rows = pd.concat([its for claims in groups.values() for its in claims])
     labels = list(dict.fromkeys(rows.loc[rows["scope"] == "dataset", "label"]))
     heights = [HEAD + sum(map(_height, its)) for its in groups.values()]
-    figure = style.new(2.2 + sum(heights), WIDTH)
+    figure = figure_style.new(2.2 + sum(heights), WIDTH)
     axes = figure.subplots()
     _axis(axes, rows)
     place = 0.0
@@ -106,7 +111,7 @@ def _claim(axes: Axes, its: pd.DataFrame, top: float, labels: list[str]) -> None
         axes.plot(where, at, marker, color="0.5", markersize=5, zorder=3)
     for place, (_, row) in enumerate(its.iloc[1:].iterrows(), start=1):
         below = at + LINE / 2 + SMALL * (place - 0.5)
-        own, _, marker = style.series(labels.index(row["label"]))
+        own, _, marker = figure_style.series(labels.index(row["label"]))
         _interval(axes, row, below, own, 0.8)
         axes.plot(row["difference"], below, marker, color=own, markersize=3.5, zorder=3)
 
@@ -138,11 +143,11 @@ def _explain(figure: Figure, rows: pd.DataFrame, labels: list[str]) -> None:
     marks = [Line2D([], [], color=OTHER, marker="s", linewidth=2, label="mean over the claim's datasets")]
     marks += [
         Line2D([], [], color=colour, marker=marker, linewidth=0.8, markersize=3.5, label=label)
-        for label, (colour, _, marker) in zip(labels, map(style.series, range(len(labels))), strict=True)
+        for label, (colour, _, marker) in zip(labels, map(figure_style.series, range(len(labels))), strict=True)
     ]
     marks += [Line2D([], [], color="0.5", marker="x", linestyle="none", label="the paper's own (< >: beyond)")]
     marks += [Patch(color="0.9", label=f"margin of equivalence, {rows['margin'].max():g} points")]
-    style.caption(
+    figure_style.caption(
         figure,
         "The paper's claims: our differences",
         f"Ours: {world(rows)}",

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from multitrain.analysis.figures import style
-from multitrain.analysis.figures.inputs import only, read, world
+from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures.shared.figure_inputs import only, read, world
 
 INPUTS = ("per_class.csv",)
 ALL = 30  # with more classes than this, only the ends are shown
@@ -18,13 +18,13 @@ NUMBERS = ("clips", *(f"gain{kind}{end}" for kind in ("", "_projected") for end 
 TEXT = ("table", "dataset", "title", "class", "baseline", "method", "seeds", "scale", "synthetic")
 
 
-@style.styled
+@figure_style.styled
 def draw(results: Path) -> Figure:
     """Table 1's datasets."""
     return _figure(results, "table1")
 
 
-@style.styled
+@figure_style.styled
 def draw_k700(results: Path) -> Figure:
     """Table 2's datasets."""
     return _figure(results, "table2")
@@ -39,7 +39,7 @@ def _figure(results: Path, table: str) -> Figure:
     shown = [_ends(group) for group in groups]
     lines = -(-len(groups) // COLUMNS)
     heights = [max(len(each) for each in shown[i * COLUMNS : (i + 1) * COLUMNS]) + 3 for i in range(lines)]
-    figure = style.new(1.4 + 0.16 * sum(heights))
+    figure = figure_style.new(1.4 + 0.16 * sum(heights))
     panels = figure.subplots(lines, COLUMNS, squeeze=False, sharex=True, height_ratios=heights)
     for axes, group, its in zip(panels.flat, groups, shown, strict=False):
         _panel(axes, group, its)
@@ -49,22 +49,22 @@ def _figure(results: Path, table: str) -> Figure:
         axes.set_xlabel("gain in top-1 (points)")
     first = rows.iloc[0]
     marks = [
-        Line2D([], [], marker="o", color=style.BLUE, linewidth=1, label="Yₖ, the dataset's own head"),
+        Line2D([], [], marker="o", color=figure_style.BLUE, linewidth=1, label="Yₖ, the dataset's own head"),
         Line2D(
             *([], []),
-            **{"marker": "D", "color": "none", "markeredgecolor": style.VERMILION, "markerfacecolor": "none"},
+            **{"marker": "D", "color": "none", "markeredgecolor": figure_style.VERMILION, "markerfacecolor": "none"},
             label="Y′ₖ, with the projections added",
         ),
     ]
     counts = rows["clips"].astype(int)
     each = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
-    style.caption(
+    figure_style.caption(
         figure,
         f"Gain of {first['method']} over {first['baseline']} by class",
         f"Ours: {world(rows)}",
         f"{each} test clips a class, so an interval is wide; lines: 95% paired t interval over its videos, of Yₖ",
         "With this many classes some intervals leave out 0 by chance",
-        style.SHORTENED,
+        figure_style.SHORTENED,
         marks=marks,
     )
     return figure
@@ -81,18 +81,18 @@ def _panel(axes: Axes, group: pd.DataFrame, its: pd.DataFrame) -> None:
     axes.axvline(0, color="0.4", linewidth=0.8, zorder=1)
     axes.grid(axis="y", visible=False)
     places = range(len(its))
-    axes.hlines(places, its["gain_low"], its["gain_high"], color=style.BLUE, linewidth=1, zorder=2)
-    axes.plot(its["gain"], places, "o", color=style.BLUE, markersize=4, zorder=3)
+    axes.hlines(places, its["gain_low"], its["gain_high"], color=figure_style.BLUE, linewidth=1, zorder=2)
+    axes.plot(its["gain"], places, "o", color=figure_style.BLUE, markersize=4, zorder=3)
     axes.plot(
         its["gain_projected"],
         places,
         "D",
         markerfacecolor="none",
-        markeredgecolor=style.VERMILION,
+        markeredgecolor=figure_style.VERMILION,
         markersize=5.5,
         zorder=4,
     )
-    axes.set_yticks(places, [style.shorten(name, 30) for name in its["class"]])
+    axes.set_yticks(places, [figure_style.shorten(name, 30) for name in its["class"]])
     axes.set_ylim(-0.6, len(its) - 0.4)
     if len(its) < len(group):
         axes.axhline(ENDS - 0.5, color="0.6", linestyle=":", linewidth=1)

@@ -8,17 +8,24 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from multitrain.analysis.figures import style
-from multitrain.analysis.figures.inputs import read, titles, world
-from multitrain.analysis.measured import FEWEST_SEEDS, FLAT
+from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures.shared.figure_inputs import read, titles, world
+from multitrain.analysis.study.measured import FEWEST_SEEDS, FLAT
 
 INPUTS = ("curves.parquet", "measured.csv", "per_class.csv")
 COLUMNS = 4
 HEIGHT = 1.35  # inches of a panel
-COLOURS = (style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY)  # of datasets
+COLOURS = (
+    figure_style.BLUE,
+    figure_style.VERMILION,
+    figure_style.GREEN,
+    figure_style.PURPLE,
+    figure_style.ORANGE,
+    figure_style.SKY,
+)  # of datasets
 
 
-@style.styled
+@figure_style.styled
 def draw(results: Path) -> Figure:
     """A panel a method with the losses of its runs, each seed light and their mean dark; below, what was measured."""
     names = titles(results)
@@ -31,7 +38,7 @@ def draw(results: Path) -> Figure:
     methods = list(dict.fromkeys(curves["method"]))
     trials = list(dict.fromkeys(decided["method"]))
     upper, lower = (-(-len(its) // COLUMNS) for its in (methods, trials))
-    figure = style.new(1.6 + HEIGHT * (upper + lower) + 0.25 * (upper + lower))
+    figure = figure_style.new(1.6 + HEIGHT * (upper + lower) + 0.25 * (upper + lower))
     panels = figure.subplots(upper + lower, COLUMNS, squeeze=False)
     for axes in panels.flat:
         axes.set_visible(False)
@@ -60,7 +67,7 @@ def _titled(axes: Axes, title: str, place: int, count: int, y: str, x: str) -> N
 def _colour(datasets: str, names: dict[str, str]) -> str:
     """That of the dataset of a run on one alone; else black."""
     known = list(names.values())
-    return COLOURS[known.index(datasets) % len(COLOURS)] if datasets in known else style.BLACK
+    return COLOURS[known.index(datasets) % len(COLOURS)] if datasets in known else figure_style.BLACK
 
 
 def _losses(axes: Axes, its: pd.DataFrame, names: dict[str, str]) -> None:
@@ -100,13 +107,13 @@ def _change(its: pd.DataFrame, names: dict[str, str]) -> str:
 
 def _explain(figure: Figure, curves: pd.DataFrame, measured: pd.DataFrame, names: dict[str, str]) -> None:
     marks = [Line2D([], [], color=_colour(name, names), label=name) for name in names.values()]
-    marks.append(Line2D([], [], color=style.BLACK, label="several datasets"))
+    marks.append(Line2D([], [], color=figure_style.BLACK, label="several datasets"))
     notes = measured.loc[measured["kind"] == "note.plateau", "text"]
     there = measured["kind"].eq("trial").any()
     rule = (
         f"A plateau: twice the schedule changes val by less than {FLAT:g} points, mean of {FEWEST_SEEDS} seeds or more"
     )
-    style.caption(
+    figure_style.caption(
         figure,
         "Is training done? Loss of every arm over its schedule" + (", and val of longer schedules" if there else ""),
         f"Ours: {world(curves)}",

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from multitrain.analysis.figures import style
-from multitrain.analysis.figures.inputs import only, read, world
+from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures.shared.figure_inputs import only, read, world
 
 INPUTS = ("spectrum.csv",)
 NUMBERS = ("seed", "index", "share", "effective_rank", "dimensions", "views")
@@ -22,7 +22,7 @@ METHODS = (  # with and without the informative loss, on one set at one size: mo
 )
 
 
-@style.styled
+@figure_style.styled
 def draw(results: Path) -> Figure:
     """Share of the trace by index, a line a run."""
     rows = read(results, *INPUTS, ("method", "space", "scale", "synthetic"), NUMBERS)
@@ -30,13 +30,13 @@ def draw(results: Path) -> Figure:
     methods = [method for method in METHODS if (rows["method"] == method).any()]
     spaces = [space for space in TITLES if (rows["space"] == space).any()]
     only(rows, results / INPUTS[0], "eigenvalues of z or z'", rows["space"].isin(TITLES))
-    figure = style.new(4.9)
+    figure = figure_style.new(4.9)
     panels = figure.subplots(1, len(spaces), squeeze=False, sharey=True)[0]
     for axes, space in zip(panels, spaces, strict=True):
         _panel(axes, rows[rows["space"] == space], methods)
         axes.set_title(TITLES[space])
     panels[0].set_ylabel("share of the variance (log)")
-    style.caption(
+    figure_style.caption(
         figure,
         "Does the embedding collapse without the informative loss?",
         f"Ours: {world(rows)}",
@@ -55,7 +55,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
         its = rows[rows["method"] == method]
         if its.empty:
             continue
-        colour, line, marker = style.series(place)
+        colour, line, marker = figure_style.series(place)
         shares = its.pivot_table(index="index", columns="seed", values="share")
         shares = shares.where(shares >= FLOOR)
         rank = its.groupby("seed")["effective_rank"].first().mean()
@@ -76,6 +76,6 @@ def _panel(axes: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
     axes.text(dimensions, 1 / dimensions, f"even: 1/{dimensions}", ha="right", va="bottom", color="0.3")
     axes.set_yscale("log")
     axes.set_xscale("log")
-    style.plain_log(axes.xaxis)
+    figure_style.plain_log(axes.xaxis)
     axes.set_xlabel("index of the eigenvalue, largest first (log)")
     axes.legend(title="effective rank", loc="upper center", bbox_to_anchor=(0.5, -0.2), alignment="left")

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from multitrain.analysis.figures import style
-from multitrain.analysis.figures.inputs import clips, read, titles, world
+from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures.shared.figure_inputs import clips, read, titles, world
 
 INPUTS = ("seeds.csv", "measured.csv", "per_class.csv")
 MARKERS = "osD^vPX"  # of worlds
@@ -17,7 +17,7 @@ BAND = 2  # standard deviations of what was recorded before
 PANELS = 3  # beside each other
 
 
-@style.styled
+@figure_style.styled
 def draw(results: Path) -> Figure:
     """A panel a dataset, a line a method; with one seed, the spread recorded before behind it, where there is one."""
     names = titles(results)
@@ -29,7 +29,7 @@ def draw(results: Path) -> Figure:
     methods, worlds = (list(dict.fromkeys(rows[name])) for name in ("method", "world"))
     datasets = [name for name in names if name in set(rows["dataset"])]
     lines = -(-len(datasets) // PANELS)
-    figure = style.new(1.4 + lines * (0.5 + 0.2 * len(methods)))
+    figure = figure_style.new(1.4 + lines * (0.5 + 0.2 * len(methods)))
     panels = figure.subplots(lines, min(PANELS, len(datasets)), sharey=True, squeeze=False)
     for axes in panels.flat[len(datasets) :]:
         axes.set_visible(False)
@@ -59,15 +59,15 @@ def _line(axes: Axes, its: pd.DataFrame, before: pd.DataFrame, place: int, world
             *(of["top1"], [place] * len(of)),
             linestyle="none",
             marker=marker,
-            color=style.series(worlds.index(world_))[0],
+            color=figure_style.series(worlds.index(world_))[0],
             markersize=4,
             alpha=0.7,
             zorder=3,
         )
     if not one and len(its):
         first = its.iloc[0]
-        style.interval(axes, first["top1_low"], first["top1_high"], place, style.BLACK)
-        axes.plot(first["top1_mean"], place, "|", color=style.BLACK, markersize=9, zorder=4)
+        figure_style.interval(axes, first["top1_low"], first["top1_high"], place, figure_style.BLACK)
+        axes.plot(first["top1_mean"], place, "|", color=figure_style.BLACK, markersize=9, zorder=4)
 
 
 def _explain(
@@ -78,15 +78,15 @@ def _explain(
             *([], []),
             linestyle="none",
             marker=MARKERS[place % len(MARKERS)],
-            color=style.series(place)[0],
+            color=figure_style.series(place)[0],
             label=f"a seed{f', world {name}' if name and len(worlds) > 1 else ''}",
         )
         for place, name in enumerate(worlds)
     ]
     recorded = measured[measured["kind"] == "spread"]
     if not one:
-        marks.append(Line2D([], [], color=style.BLACK, marker="|", markersize=9, label="mean of the seeds"))
-        said = f"Lines: {style.INTERVAL}"
+        marks.append(Line2D([], [], color=figure_style.BLACK, marker="|", markersize=9, label="mean of the seeds"))
+        said = f"Lines: {figure_style.INTERVAL}"
     elif recorded.empty:
         notes = measured.loc[measured["kind"] == "note.spread", "text"]
         said = f"One seed: how much trainings differ is not known ({'; '.join(notes)})"
@@ -94,4 +94,6 @@ def _explain(
         marks.append(Patch(color="0.85", label=f"recorded before: mean ± {BAND} standard deviations between seeds"))
         seeds, processors = ("; ".join(dict.fromkeys(recorded[name])) for name in ("seeds", "text"))
         said = f"Recorded before: seeds {seeds} on {processors}"
-    style.caption(figure, "Spread between trainings", f"Ours: {world(rows)}", said, clips(rows, names), marks=marks)
+    figure_style.caption(
+        figure, "Spread between trainings", f"Ours: {world(rows)}", said, clips(rows, names), marks=marks
+    )

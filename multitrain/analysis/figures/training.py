@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from multitrain.analysis.figures import style
-from multitrain.analysis.figures.inputs import only, read, titles, world
+from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures.shared.figure_inputs import only, read, titles, world
 
 INPUTS = ("training.parquet", "per_class.csv")
 METHOD = "MultiTrain"
@@ -26,7 +26,7 @@ WINDOWS = 30  # the smoothed line averages over this part of a run
 COLUMNS = 2
 
 
-@style.styled
+@figure_style.styled
 def draw(results: Path) -> Figure:
     """Raw values light, a running mean dark; the terms that only some methods train on are shown for all."""
     names = titles(results)
@@ -40,7 +40,7 @@ def draw(results: Path) -> Figure:
     ]
     count = len(SHARED) + len(datasets) + 1
     lines = -(-count // COLUMNS)
-    figure = style.new(1.2 + 1.75 * lines)
+    figure = figure_style.new(1.2 + 1.75 * lines)
     panels = list(figure.subplots(lines, COLUMNS, squeeze=False, sharex=True).flat)
     columns = {"total": SHARED["total"]}
     columns |= {f"classification.{name}": f"{names.get(name, name)}: Lₖ" for name in datasets}
@@ -48,15 +48,15 @@ def draw(results: Path) -> Figure:
     for axes, (column, title) in zip(panels, columns.items(), strict=False):
         axes.set_title(title)
         for place, method in enumerate(METHODS[:1] if column in INFORMATIVE else METHODS):
-            colour, line, _ = style.series(place)
+            colour, line, _ = figure_style.series(place)
             _line(axes, rows[rows["method"] == method], column, colour, line, raw=not place)
         if column in LOG and (rows[column] > 0).all():
             axes.set_yscale("log")
-            style.plain_log(axes.yaxis)
+            figure_style.plain_log(axes.yaxis)
     sigma = panels[len(columns)]
     sigma.set_title(f"σₖ of {METHOD}")
     for place, name in enumerate(datasets):
-        colour, line, marker = style.series(len(METHODS) + place)
+        colour, line, marker = figure_style.series(len(METHODS) + place)
         _line(sigma, own, f"sigma.{name}", colour, line, raw=False, marker=marker, label=names.get(name, name))
     sigma.legend(ncols=2, handlelength=2.5, columnspacing=1)
     for axes in panels[count:]:
@@ -94,10 +94,10 @@ def _explain(figure: Figure, rows: pd.DataFrame) -> None:
     there = [method for method in METHODS if (rows["method"] == method).any()]
     marks = [
         Line2D([], [], color=colour, linestyle=line, linewidth=1.3 if place else 2, label=method)
-        for place, (method, (colour, line, _)) in enumerate(zip(METHODS, style.SERIES, strict=False))
+        for place, (method, (colour, line, _)) in enumerate(zip(METHODS, figure_style.SERIES, strict=False))
         if method in there
     ]
-    style.caption(
+    figure_style.caption(
         figure,
         "Training of the joint runs",
         f"Ours: {world(rows)}, {int(rows['clips'].max()):,} training clips",

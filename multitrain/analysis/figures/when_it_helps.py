@@ -8,23 +8,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from multitrain.analysis.figures import style
-from multitrain.analysis.figures.inputs import read
-from multitrain.analysis.sweep import EXPLORATORY, MEAN
-from multitrain.sweep import FACTORS
+from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures.shared.figure_inputs import read
+from multitrain.analysis.study.sweep_gains import EXPLORATORY, MEAN
+from multitrain.planning.sweep_points import FACTORS
 
 COLUMNS = 3  # of panels
 TEXT = ("scale", "factor", "value", "method", "dataset", "by_seed", "seeds")
 
 
-@style.styled
+@figure_style.styled
 def draw(results: Path) -> Figure:
     """From when_it_helps.csv."""
     table = read(results, "when_it_helps.csv", TEXT, ("gain", "low", "high"))
     table = table[table["dataset"] == MEAN]
     factors, methods = list(dict.fromkeys(table["factor"])), list(dict.fromkeys(table["method"]))
     lines = -(-len(factors) // COLUMNS)
-    figure = style.new(1.4 + 2.1 * lines)
+    figure = figure_style.new(1.4 + 2.1 * lines)
     panels = figure.subplots(lines, COLUMNS, sharey=True, squeeze=False).ravel()
     for axes, factor in zip(panels, factors, strict=False):
         _panel(axes, table[table["factor"] == factor], FACTORS[factor][0], methods)
@@ -34,15 +34,15 @@ def draw(results: Path) -> Figure:
         axes.set_ylabel("gain (points)")
     marks = [
         Line2D([], [], color=colour, linestyle="-", marker=marker, label=method)
-        for method, (colour, _, marker) in zip(methods, style.SERIES, strict=False)
+        for method, (colour, _, marker) in zip(methods, figure_style.SERIES, strict=False)
     ]
     title = "When does joint training help? Gain in top-1 over baselines of as many steps"
     notes = (
         EXPLORATORY.rstrip("."),
         f"Synthetic worlds like that of scale {table['scale'].iloc[0]}; a small dot for each seed",
-        f"Lines: {style.INTERVAL}",
+        f"Lines: {figure_style.INTERVAL}",
     )
-    style.caption(figure, title, *notes, marks=marks)
+    figure_style.caption(figure, title, *notes, marks=marks)
     return figure
 
 
@@ -50,7 +50,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, title: str, methods: list[str]) -> No
     values = list(dict.fromkeys(rows["value"]))
     axes.set_title(title)
     axes.axhline(0, color="0.4", linewidth=0.8)
-    for place, (method, (colour, _, marker)) in enumerate(zip(methods, style.SERIES, strict=False)):
+    for place, (method, (colour, _, marker)) in enumerate(zip(methods, figure_style.SERIES, strict=False)):
         its = rows[rows["method"] == method].set_index("value").loc[values]
         at = np.arange(len(values)) + 0.22 * (place - (len(methods) - 1) / 2)
         axes.vlines(at, its["low"], its["high"], color=colour, linewidth=1.2)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from multitrain.analysis.render.sheet import Grid, Section, Sheet, Syntax
-from multitrain.markup import markdown as escape
+from multitrain.common.markup import markdown as escape
 
 SYNTAX = Syntax(escape, {"bold": "**{}**", "underline": "<u>{}</u>"}, "; ")
 Block = str | Grid

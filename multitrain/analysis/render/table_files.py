@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 
 from multitrain.analysis.render.columns import FILES, Columns
-from multitrain.common.csv_files import write_csv
-from multitrain.errors import UserError
-from multitrain.files import atomic
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import atomic
+from multitrain.common.files.csv_files import write_csv
 
 Row = dict[str, object]  # numbers as numbers; a value that is not there is no key
 Rows = list[Row]

@@ -1,0 +1,221 @@
+"""Choose a run's recipe values on val: the search of docs/reference/design.md, or every combination of given values.
+
+    python dev/search.py vanilla --scale desk --seeds 0 1       # both stages, by the design's rule
+    python dev/search.py vanilla --seeds 0 1 --value rate=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
+    python dev/search.py vanilla --seeds 0 1 2 --value schedule=1,2     # is its schedule long enough?
+
+Without values: the run's four rates in GRIDS; while the best is at the end of what was tried, the next; then two more
+settings at the best rate. `schedule` is a factor on a recipe's epochs, warm-up included; what was trained with nothing
+else changed is collected in PLATEAU of the scale.
+
+Needs the prepared datasets and, for each seed, the model of the run's `init`. Each line of RUN.csv is one training: its
+values, seed, top-1 on val by dataset, of Y_k and of Y'_k, and the effective rank of the features z on val. The test
+split is never read. Started again, it goes on with what is missing; several may work side by side, and share the work.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import torch
+
+from multitrain.analysis.accuracy.embedding_spectrum import pooled, spectrum
+from multitrain.analysis.study.measured import COLUMNS, PLATEAU
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import atomic
+from multitrain.common.files.locks import owned
+from multitrain.common.ranks import ranks, top
+from multitrain.common.records.statistics import read_statistics
+from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.config.experiments import Run
+from multitrain.config.recipes import Recipe
+from multitrain.engine.evaluate import evaluate
+from multitrain.engine.setup import Job
+from multitrain.engine.train import train
+
+JOINT, SINGLE = ["rate=1e-3,2e-3,4e-3,8e-3"], ["rate=5e-4,1e-3,2e-3,4e-3"]
+GRIDS = {  # the first stage of docs/reference/design.md: as many trainings for every row
+    **dict.fromkeys(("vanilla", "multitrain", "wo_informative", "wo_informative_wo_add", "wo_projection"), JOINT),
+    **dict.fromkeys(("k400_baseline", "mit_baseline", "ssv2_baseline", "actnet_baseline"), SINGLE),
+}
+
+
+def combinations(values: list[str]) -> list[dict[str, float]]:
+    """From ["rate=1,2", "x+y=3"] to [{"rate": 1, "x": 3, "y": 3}, {"rate": 2, "x": 3, "y": 3}]."""
+    names, choices = zip(*(value.split("=") for value in values), strict=True)
+    return [
+        {name: float(value) for joined, value in zip(names, chosen, strict=True) for name in joined.split("+")}
+        for chosen in itertools.product(*(text.split(",") for text in choices))
+    ]
+
+
+def values_of(recipe: Recipe, chosen: dict[str, float]) -> dict[str, float]:
+    """The recipe's values for a combination, of which `schedule` is a factor on its epochs, warm-up included."""
+    factor = chosen.get("schedule", 1)
+    longer = {"epochs": factor * recipe.epochs, "warmup_epochs": factor * recipe.warmup_epochs}
+    return longer | {name: value for name, value in chosen.items() if name != "schedule"}
+
+
+def plateau(rows: list[dict], settings: str) -> pd.DataFrame:
+    """plateau.csv (resources/measured) of the trainings that changed nothing but the schedule."""
+    known = {"run", "seed", "schedule", "effective_rank"}
+    found = []
+    for row in rows:
+        datasets = [name.removesuffix("_projected") for name in row if name.endswith("_projected")]
+        if "schedule" in row and row.keys() <= known | {*datasets, *(f"{name}_projected" for name in datasets)}:
+            said = {"settings": settings, "run": row["run"], "seed": row["seed"], "epochs_factor": row["schedule"]}
+            found += [{**said, "dataset": name, "top1": round(row[name], 3)} for name in datasets]
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def mean_of(rows: list[dict], names: tuple[str, ...], **chosen: float) -> float:
+    """The criterion: top-1 by Y_k, in the mean over the datasets and over the trainings with these values alone."""
+    known = {"run", "seed", "effective_rank", *names, *(f"{name}_projected" for name in names)}
+    its = [row for row in rows if {name: value for name, value in row.items() if name not in known} == chosen]
+    return float(np.mean([row[name] for row in its for name in names]))
+
+
+def beyond(rates: list[float], best: float) -> float | None:
+    """The next rate, where the best of those that were tried is the least or the largest."""
+    return 2 * best if best == max(rates) else best / 2 if best == min(rates) else None
+
+
+def second_stage(run: Run, best: float) -> list[dict[str, float]]:
+    """Two more settings at the best rate: what the run has of the informative loss and projections, else rates."""
+    settings = []
+    if run.informative:
+        settings.append({"rate": best, "variance_weight": 1.0, "covariance_weight": 1.0})
+    if run.projection != "none":
+        settings.append({"rate": best, "projection_std": 0.02})
+    return [*settings, {"rate": 1.414 * best}, {"rate": 0.707 * best}][:2]
+
+
+def top1(path: Path, column: str) -> float:
+    """Top-1 in percent of one predictions file."""
+    table = pq.read_table(path).to_pydict()
+    if table[column][0] is None:
+        return float("nan")
+    return 100 * float(top(1, ranks(np.array(table[column]), np.array(table["label"]))).mean())
+
+
+def trial(job: Job, chosen: dict[str, float], folder: Path, wait: bool) -> dict:
+    """Train and evaluate one combination with one seed; a finished one is read, not done again.
+
+    Raises:
+        UserError: another process does it, and `wait` is false; or it cannot be trained.
+    """
+    tag = "_".join(f"{name}={value:g}" for name, value in chosen.items())
+    done = folder / f"{job.name}_{tag}_seed{job.seed}.json"
+    results = folder / f"{tag}"
+    with owned(replace(job, results=results).folder, f"{tag} is being tried", wait):
+        if not done.exists():
+            found = {"run": job.name, "seed": job.seed, **chosen, **measured(job, chosen, results)}
+            with atomic(done) as temporary:
+                temporary.write_text(json.dumps(found))
+        return json.loads(done.read_text())
+
+
+def measured(job: Job, chosen: dict[str, float], results: Path) -> dict[str, float]:
+    """Top-1 on val of a training with these values."""
+    recipe = type(job.recipe).model_validate(job.recipe.model_dump() | values_of(job.recipe, chosen))
+    scale = job.scale.model_copy(update={"recipes": {**job.scale.recipes, job.run.recipe: recipe}})
+    here = Job(scale, job.experiments, job.name, job.seed, job.data, results)
+    if job.run.init:
+        if not (init := job.folder_of(job.run.init) / "model.pt").exists():
+            raise UserError(
+                f"{init}: no such file: {job.name} starts from it: train it, or name its folder in --results"
+            )
+        own = here.folder_of(job.run.init) / "model.pt"
+        if not own.exists():  # the same initial weights for all combinations
+            own.parent.mkdir(parents=True, exist_ok=True)
+            own.unlink(missing_ok=True)
+            own.symlink_to(init.resolve())
+    train(here, torch.device("cpu"))
+    statistics, found = [], {}
+    for dataset in job.run.datasets:
+        out = here.folder / "predictions_val" / f"{dataset}.parquet"
+        evaluate(here, dataset, "val", out, torch.device("cpu"))
+        found[dataset], found[f"{dataset}_projected"] = top1(out, "scores"), top1(out, "scores_projected")
+        statistics.append(read_statistics(out.with_suffix(".npz")))
+    found["effective_rank"] = spectrum(pooled(statistics, "features")[2]).effective_rank
+    return found
+
+
+def trials(jobs: list[Job], settings: list[dict[str, float]], folder: Path) -> list[dict]:
+    """Every setting with every job's seed; those that others are at come last."""
+    todo, rows = list(itertools.product(settings, jobs)), []
+    for wait in (False, True):
+        left = []
+        for chosen, job in todo:
+            try:
+                rows.append(trial(job, chosen, folder, wait))
+            except UserError:
+                if wait:
+                    raise
+                left.append((chosen, job))
+        todo = left
+    return rows
+
+
+def staged(jobs: list[Job], folder: Path) -> str:
+    """Both stages of docs/reference/design.md; a line that says what was chosen."""
+    run, names = jobs[0].run, jobs[0].run.datasets
+    settings = combinations(GRIDS[jobs[0].name])
+    while True:
+        rows = trials(jobs, settings, folder)
+        rates = [chosen["rate"] for chosen in settings]
+        best = max(rates, key=lambda rate: mean_of(rows, names, rate=rate))
+        if not (further := beyond(rates, best)):
+            break
+        settings.append({"rate": further})
+    settings += second_stage(run, best)
+    rows = trials(jobs, settings, folder)
+    chosen = max(settings, key=lambda each: mean_of(rows, names, **each))
+    said = ", ".join(f"{name} {value:g}" for name, value in chosen.items())
+    return f"{jobs[0].name}: chosen of {len(settings)} settings: {said}: {mean_of(rows, names, **chosen):.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run")
+    parser.add_argument("--scale", default="mini")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument(
+        "--value", action="append", help="name=value,value,... of the recipe; a+b=... sets both; else both stages"
+    )
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    options = parser.parse_args()
+    if not options.value and options.run not in GRIDS:
+        parser.error(f"{options.run} has no rates of its own ({', '.join(GRIDS)} have): give --value")
+    torch.set_num_threads(1)
+    scale = load_scale(options.scale)
+    experiments = load_experiments(scale=scale)
+    folder = options.results / "search" / scale.name
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [Job(scale, experiments, options.run, seed, options.data, options.results) for seed in options.seeds]
+    if options.value:
+        trials(jobs, combinations(options.value), folder)
+    else:
+        sys.stdout.write(f"{staged(jobs, folder)}\n")
+    rows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    frame = pd.DataFrame([row for row in rows if row["run"] == options.run])
+    if not (lengths := plateau(rows, scale.fingerprint)).empty:
+        lengths.to_csv(folder / PLATEAU, index=False)
+    names = experiments.run(options.run).datasets
+    frame["mean"] = frame[list(names)].mean(axis=1)
+    frame["mean_projected"] = frame[[f"{name}_projected" for name in names]].mean(axis=1)
+    frame.round(4).to_csv(folder / f"{options.run}.csv", index=False)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")

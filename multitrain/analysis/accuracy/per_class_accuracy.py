@@ -1,0 +1,114 @@
+"""Per-class accuracy of a method beside the baseline's: where joint training helps and where it hurts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from multitrain.analysis.accuracy.contrasts import estimate
+from multitrain.analysis.study.run_names import seeds_of, yes_no
+from multitrain.common.errors import UserError
+from multitrain.common.files.csv_files import write_csv
+from multitrain.common.ranks import top
+from multitrain.common.records.predictions import SAME_MANIFEST, Predictions, read_predictions, require_same_clips
+from multitrain.common.records.run_record import read_record
+from multitrain.config.experiments import Experiments
+from multitrain.config.scale import Scale
+
+COLUMNS = (
+    *("table", "dataset", "title", "class", "clips"),
+    *("baseline", "method"),  # names of the two rows of the table
+    *("top1_baseline", "top1"),  # of Y_k, in percent, the mean over seeds
+    *("gain", "gain_low", "gain_high"),  # top1 - top1_baseline, in points, with its interval
+    *("top1_projected", "gain_projected", "gain_projected_low", "gain_projected_high"),  # of the method's Y'_k
+    *("seeds", "scale", "synthetic"),
+)
+
+
+def write_classes(
+    scale: Scale,
+    experiments: Experiments,
+    seeds: tuple[int, ...],
+    results: Path,
+    tables: tuple[str, ...],
+    baseline: str,
+    method: str,
+) -> None:
+    """Write <results>/per_class.csv: one row a table, dataset and class, by the classes' labels.
+
+    `baseline` and `method` are rows of each of the `tables`, of the seeds that both have; of several worlds, whose
+    classes are others, of the first. A gain's interval is that of
+    the paired contrast on the class's clips. A class without a test clip has no numbers; the gain of Y'_k is over the
+    same baseline and empty where the method has no projections.
+    """
+    rows = []
+    for name in tables:
+        table = experiments.table(name)
+        for dataset in table.datasets:
+            runs = [experiments.run_of(table, row, dataset) for row in (baseline, method)]
+            if None in runs:
+                raise UserError(f"{table.title}: {(baseline, method)[runs.index(None)]} was not trained on {dataset}")
+            home = results / "runs" / scale.name
+            its = [seeds_of(home, run, seeds) for run in runs]
+            both = scale.first_world([seed for seed in its[0] if seed in its[1]] or its[0])
+            folders = [[home / run / f"seed{seed}" for seed in both] for run in runs]
+            records = [read_record(folder) for each in folders for folder in each]
+            said = {
+                **{"table": name, "dataset": dataset, "title": scale.dataset(dataset).title},
+                **{"baseline": baseline, "method": method, "scale": scale.name},
+                "seeds": " ".join(map(str, both)),
+                "synthetic": yes_no(any(each["synthetic"] for each in records)),
+            }
+            rows += [{**said, **numbers} for numbers in _dataset_rows(*folders, dataset)]
+    write_csv(results / "per_class.csv", COLUMNS, rows)
+
+
+def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> list[dict[str, str]]:
+    """One row a class of a dataset, from the folders of both methods, one a seed."""
+    before = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in baseline]
+    after = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in method]
+    _require_alike([*before, *after])
+    labels = before[0].labels
+    base, own = (_right([each.rank for each in found]) for found in (before, after))
+    videos = before[0].videos
+    projected = None
+    if all(each.projected is not None for each in after):
+        projected = _right([each.projected for each in after])
+    rows = []
+    for index, name in enumerate(before[0].classes):
+        its = labels == index
+        row = {"class": name, "clips": str(int(its.sum()))}
+        if its.any():
+            row["top1_baseline"] = f"{100 * base[:, its].mean():.2f}"
+            row |= _gain(own[:, its], base[:, its], videos[its], "")
+            row |= _gain(projected[:, its], base[:, its], videos[its], "_projected") if projected is not None else {}
+        rows.append(row)
+    return rows
+
+
+def _gain(own: np.ndarray, base: np.ndarray, videos: np.ndarray, suffix: str) -> dict[str, str]:
+    """Accuracy and paired gain, in percent and points, of one class's clips (S, N)."""
+    low, high = np.clip(estimate([own - base], [videos]).interval, -1, 1)
+    numbers = {
+        f"top1{suffix}": own.mean(),
+        f"gain{suffix}": (own - base).mean(),
+        f"gain{suffix}_low": low,
+        f"gain{suffix}_high": high,
+    }
+    return {key: f"{100 * number:.2f}" for key, number in numbers.items()}
+
+
+def _right(rank: Sequence[np.ndarray]) -> np.ndarray:
+    """Whether each clip is right, a row a seed; (S, N)."""
+    return top(1, np.stack(rank)).astype(float)
+
+
+def _require_alike(found: Sequence[Predictions]) -> None:
+    """Every file is of the same clips and the same, named, classes."""
+    first = found[0]
+    if not first.classes:
+        raise UserError(f"{first.path}: no class names: evaluate the run again")
+    require_same_clips(found)
+    for other in found[1:]:
+        if first.classes != other.classes:
+            raise UserError(f"{other.path}: not the classes of {first.path}: {SAME_MANIFEST}")

@@ -1,0 +1,61 @@
+"""What each training answered: top-1 by run, dataset and seed, beside the mean over seeds and its interval."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from multitrain.analysis.accuracy.contrasts import estimate_over_worlds
+from multitrain.analysis.study.run_names import method_names, seeds_of, world_of, yes_no
+from multitrain.common.files.csv_files import write_frame
+from multitrain.common.ranks import top
+from multitrain.common.records.predictions import Predictions, read_predictions
+from multitrain.common.records.run_record import has_record, read_record
+from multitrain.config.experiments import Experiments
+from multitrain.config.scale import Scale
+
+
+def write_seeds(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> dict[str, int]:
+    """Write <results>/seeds.csv; the number of test videos by dataset, of the smallest test set of any seed.
+
+    Columns: run, method, dataset, seed, world, clips, videos; top1 (Y_k) and top1_projected (Y'_k, empty where there is
+    none) in percent; top1_mean, top1_low and top1_high of all seeds of the run; scale, synthetic.
+    """
+    names, home = method_names(experiments, scale), results / "runs" / scale.name
+    rows: list[dict] = []
+    for run in experiments.shown_runs():
+        its = seeds_of(home, run, seeds)
+        if not has_record(home / run / f"seed{its[0]}"):
+            continue
+        for dataset in experiments.run(run).datasets:
+            found = [_found(home / run / f"seed{seed}", dataset) for seed in its]
+            of = {seed: each for seed, (each, _) in zip(its, found, strict=True)}
+            whole = _whole([[of[seed] for seed in those] for those in scale.by_world(its).values()])
+            for seed, (each, synthetic) in zip(its, found, strict=True):
+                row = {"run": run, "method": names[run], "dataset": dataset, "seed": seed}
+                row |= {"world": world_of(scale, seed), "clips": len(each.labels), "videos": len(set(each.videos))}
+                row |= {"top1": _percent(each.rank)}
+                if experiments.run(run).projection == "add" and each.projected is not None:
+                    row |= {"top1_projected": _percent(each.projected)}
+                rows.append({**row, **whole, "scale": scale.name, "synthetic": synthetic})
+    table = pd.DataFrame(rows)
+    if "top1_projected" not in table:
+        table.insert(table.columns.get_loc("top1") + 1, "top1_projected", np.nan)
+    write_frame(results / "seeds.csv", table, "%.2f")
+    return table.groupby("dataset", sort=False)["videos"].min().to_dict()
+
+
+def _found(folder: Path, dataset: str) -> tuple[Predictions, str]:
+    return read_predictions(folder / "predictions" / f"{dataset}.parquet"), yes_no(read_record(folder)["synthetic"])
+
+
+def _percent(ranks: np.ndarray) -> float:
+    return 100 * top(1, ranks).mean()
+
+
+def _whole(worlds: list[list[Predictions]]) -> dict[str, float]:
+    """The mean over seeds with its interval, of the answers in each world."""
+    right = [top(1, np.stack([each.rank for each in its])).astype(float) for its in worlds]
+    its = estimate_over_worlds([([each], [found[0].videos]) for each, found in zip(right, worlds, strict=True)])
+    low, high = its.interval_of_accuracy
+    return {"top1_mean": 100 * its.value, "top1_low": 100 * low, "top1_high": 100 * high}

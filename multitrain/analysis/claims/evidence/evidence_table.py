@@ -1,0 +1,67 @@
+"""evidence.csv: an answer for each claim that other records than accuracies answer."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from multitrain.analysis.claims.evidence import (
+    cost_claims,
+    history_claims,
+    printed_claims,
+    related_claims,
+    spectrum_claims,
+)
+from multitrain.analysis.claims.evidence.evidence_records import Records
+from multitrain.analysis.claims.evidence.evidence_results import COLUMNS, FILE, Answer
+from multitrain.analysis.study.run_names import yes_no
+from multitrain.common.files.csv_files import write_csv
+from multitrain.config.answered_claims import Answered
+from multitrain.config.claims import Claims
+from multitrain.config.experiments import Experiments
+from multitrain.config.scale import Scale
+
+KINDS: dict[str, Callable[[Answered, Records], Answer]] = {
+    "test_cost": cost_claims.test_cost,
+    "training_cost": cost_claims.training_cost,
+    "parameters": cost_claims.parameters,
+    "collapse": spectrum_claims.collapse,
+    "loss": history_claims.loss,
+    "spread": history_claims.spread,
+    "setback": history_claims.setback,
+    "overlap": related_claims.overlap,
+    "same_name": related_claims.same_name,
+    "recovery": related_claims.recovery,
+    "printed": printed_claims.printed,
+}
+
+
+def write_evidence(
+    scale: Scale, experiments: Experiments, claims: Claims, seeds: tuple[int, ...], results: Path, published: Path
+) -> None:
+    """Write <results>/evidence.csv: a row a claim and part of `answered` in claims.yaml."""
+    records = Records(scale, experiments, claims, seeds, results, published)
+    rows = [row for name, claim in claims.answered.items() for row in _rows(name, claim, records)]
+    write_csv(results / FILE, COLUMNS, rows)
+
+
+def _rows(name: str, claim: Answered, records: Records) -> list[dict[str, str]]:
+    answer = KINDS[claim.kind](claim, records)
+    said = {
+        "claim": name,
+        **{key: getattr(claim, key) for key in ("section", "quote", "text", "note", "kind", "left", "right")},
+        "bound": "" if claim.bound is None else f"{claim.bound:g}",
+        "paper": answer.paper,
+        "claim_verdict": answer.verdict,
+        "seeds": " ".join(map(str, records.seeds)),
+        "scale": records.scale.name,
+        "synthetic": yes_no(records.synthetic),
+    }
+    return [
+        {
+            **said,
+            "part": each.part,
+            "ours": each.ours,
+            "value": "" if each.value is None else f"{each.value:.6g}",
+            "verdict": each.verdict,
+        }
+        for each in answer.findings
+    ]

@@ -1,0 +1,90 @@
+"""Claims about how training went, answered by the recorded steps: means over each tenth of them."""
+
+import numpy as np
+import pandas as pd
+
+from multitrain.analysis.claims.evidence.evidence_records import Records
+from multitrain.analysis.claims.evidence.evidence_results import FAILS, HOLDS, OPEN, Answer, Finding, holds_if
+from multitrain.config.answered_claims import Answered
+
+TENTHS = 10
+FEWEST = 4  # recorded steps of a tenth for a verdict
+ERRORS = 3  # standard errors that a rise has to be above
+
+
+def loss(claim: Answered, records: Records) -> Answer:
+    """The classification loss of the last tenth is at least `bound` times that of the first: nothing was learned.
+
+    The sum of L_k over the datasets decides: Eq. 6's total falls by its sigma alone where L_k stands still. The total
+    is shown. It fails where the loss falls by more.
+    """
+    run, findings = records.joint(claim, claim.left), []
+    for seed in records.seeds_of(run):
+        steps = records.history(run, seed)
+        (summed, _), (total, _) = tenths(summed_loss(steps)), tenths(steps["total"])
+        ours = f"sum of Lₖ {summed[0]:.3f} → {summed[-1]:.3f}, total {total[0]:.3f} → {total[-1]:.3f}"
+        left = float(summed[-1] / summed[0])
+        findings.append(_of_seed(seed, ours, left, steps, holds_if(left >= claim.bound)))
+    return Answer(tuple(findings))
+
+
+def spread(claim: Answered, records: Records) -> Answer:
+    """The variance term of the last tenth is at most `bound`: dimensions of Z' deviate by about 1, as it asks.
+
+    L^v is 1 where nothing varies and 0 where every dimension's deviation is 1 or more. It fails where it stays high.
+    """
+    run, findings = records.joint(claim, claim.left), []
+    for seed in records.seeds_of(run):
+        steps = records.history(run, seed)
+        first, *_, last = tenths(steps["variance"])[0]
+        ours = f"Lᵛ {first:.3f} → {last:.3f}"
+        findings.append(_of_seed(seed, ours, float(last), steps, holds_if(last <= claim.bound)))
+    return Answer(tuple(findings))
+
+
+def setback(claim: Answered, records: Records) -> Answer:
+    """The classification loss rises again by at least `bound` of what it had fallen by: the training is unstable.
+
+    A rise counts where it is above ERRORS standard errors. It fails where there is none of that size and one would have
+    shown; steps too noisy for that decide nothing. The sum over the datasets is taken: a history does not say how many
+    clips of each dataset a step had, of which a single L_k depends most.
+    """
+    run, findings = records.joint(claim, claim.left), []
+    for seed in records.seeds_of(run):
+        steps = records.history(run, seed)
+        rise, fall, noise = largest_setback(*tenths(summed_loss(steps)))
+        ours = f"rises by {rise:.3f} ± {noise / ERRORS:.3f} after a fall of {fall:.3f}"
+        size = rise / fall if fall > 0 else (np.inf if rise > noise else 0.0)
+        verdict = OPEN
+        if rise > noise and size >= claim.bound:
+            verdict = HOLDS
+        elif size < claim.bound and claim.bound * fall > noise:
+            verdict = FAILS
+        findings.append(_of_seed(seed, ours, size, steps, verdict))
+    return Answer(tuple(findings))
+
+
+def summed_loss(steps: pd.DataFrame) -> pd.Series:
+    """Sum of L_k over the run's datasets, the batch's mean loss; what is empty is of no dataset of the run."""
+    return steps.filter(regex=r"^classification\.").sum(axis=1)
+
+
+def tenths(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of each tenth of the recorded steps and its standard error, (10,) each; fewer tenths of fewer steps."""
+    parts = np.array_split(values.to_numpy(), min(TENTHS, len(values)))
+    errors = [part.std(ddof=1) / np.sqrt(len(part)) if len(part) > 1 else np.inf for part in parts]
+    return np.array([part.mean() for part in parts]), np.array(errors)
+
+
+def largest_setback(means: np.ndarray, errors: np.ndarray) -> tuple[float, float, float]:
+    """The largest rise above the lowest mean so far, the whole fall from the first mean, and ERRORS standard errors."""
+    high = int((means - np.minimum.accumulate(means)).argmax())
+    low = int(means[: high + 1].argmin())
+    noise = ERRORS * float(np.hypot(errors[high], errors[low]))
+    return float(means[high] - means[low]), float(means[0] - means.min()), noise
+
+
+def _of_seed(seed: int, ours: str, value: float, steps: pd.DataFrame, verdict: str) -> Finding:
+    if len(steps) < FEWEST * TENTHS:
+        return Finding(f"seed {seed}", f"{ours} ({len(steps)} steps)", value, OPEN)
+    return Finding(f"seed {seed}", ours, value, verdict)

@@ -1,0 +1,183 @@
+"""Operations and parameters of each run's own network, built as its run.json describes it: networks.csv.
+
+What the scores Y_k of a dataset hang on is found by autograd, not by the parts' names: a head, projections or expander
+without a gradient from Y_k is not needed for it. Operations are multiply-accumulates of convolutions, linear layers and
+attention products, as the paper counts them, without LayerNorms and what works on single numbers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from torch.utils.flop_counter import FlopCounterMode
+
+from multitrain.analysis.study.run_names import seeds_of
+from multitrain.common.errors import UserError
+from multitrain.common.files.csv_files import write_csv
+from multitrain.common.records.run_record import read_record
+from multitrain.config.experiments import Experiments, Run
+from multitrain.config.recipes import Recipe
+from multitrain.config.scale import Scale
+from multitrain.losses.objective import Objective
+from multitrain.model.network import Network, Spec
+
+FILE = "networks.csv"
+COLUMNS = (
+    *("run", "dataset"),
+    "gflops",  # of one clip, of the parts that Y_k of the dataset hangs on
+    "gflops_head",  # of them those of the dataset's own head
+    "gflops_whole",  # of one clip, of the whole forward pass
+    "gflops_step",  # of one clip in a training step
+    "parameters",  # all that are trained
+    "parameters_needed",  # those that the Y_k of some dataset hang on
+    "scale",
+)
+FORWARD_BACKWARD = 3  # forward passes that a forward and a backward pass cost together
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What run.json says that decides a network and its step."""
+
+    settings: Run
+    recipe: Recipe
+    pixels: int
+    classes: tuple[tuple[str, int], ...]  # of every dataset
+    parts: int  # micro-batches of a step
+
+    def spec(self, scale: Scale) -> Spec:
+        """The network's; classes are counted, not named."""
+        return Spec(
+            model=scale.model_of(self.recipe),
+            size=self.pixels,
+            classes={name: tuple(map(str, range(count))) for name, count in self.classes},
+            projections=self.settings.projection != "none",
+            expander=(self.recipe.expander_hidden, self.recipe.embedding) if self.settings.informative else None,
+        )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one clip at test time, and of the network."""
+
+    operations: Mapping[str, float]  # by dataset: G that Y_k hangs on
+    heads: Mapping[str, float]  # by dataset: of them those of its own head
+    backbone: float  # G
+    whole: float  # G of the whole forward pass: all heads, and the expander where there is one
+    needed: int  # parameters that the Y_k of some dataset hang on
+    parameters: int  # all that are trained
+
+
+@cache
+def network_cost(spec_json: str) -> Cost:
+    """Of a network, from the JSON of its `Spec`; nothing is computed, whatever the model's size."""
+    spec = Spec.model_validate_json(spec_json)
+    with torch.device("meta"):
+        network = Network(spec).eval()
+        clip = torch.empty(1, 3, spec.model.frames, spec.size, spec.size)
+    with FlopCounterMode(display=False) as counter:
+        output = network(clip)
+    counts = {
+        name: sum(its.values()) for name, its in counter.get_flop_counts().items()
+    }  # whole numbers, two a product
+    weights = dict(network.named_parameters())
+    needed, operations = set(), {}
+    for name, scores in output.logits.items():
+        gradients = torch.autograd.grad(scores.sum(), weights.values(), retain_graph=True, allow_unused=True)
+        used = {weight for weight, gradient in zip(weights, gradients, strict=True) if gradient is not None}
+        idle = [part for part in _parts(network) if not any(weight.startswith(f"{part}.") for weight in used)]
+        operations[name] = (counts["Global"] - sum(counts.get(f"Network.{part}", 0) for part in idle)) / 2e9
+        needed |= used
+    return Cost(
+        operations,
+        {name: counts[f"Network.heads.{name}"] / 2e9 for name in output.logits},
+        counts["Network.backbone"] / 2e9,
+        counts["Global"] / 2e9,
+        sum(weights[name].numel() for name in needed),
+        sum(weight.numel() for weight in weights.values()),
+    )
+
+
+def _parts(network: Network) -> list[str]:
+    """What can be left out of a forward pass, if nothing hangs on it."""
+    return [*(f"heads.{name}" for name in network.heads), "projections", "expander"]
+
+
+def step_operations(scale: Scale, recorded: Recorded) -> float:
+    """G that a training step takes for each clip of its batch: passes of the backbone, heads, expander and losses.
+
+    The backbone's backward pass counts as two forward ones. Heads, expander and losses are run on made-up features and
+    counted, forward and backward. The optimiser and what works on single numbers is not counted.
+    """
+    network = _top(scale, recorded)
+    clips = recorded.recipe.batch * recorded.recipe.repeats
+    width = network.backbone.width
+    features = torch.zeros(clips, width).normal_(generator=torch.Generator().manual_seed(0)).requires_grad_()
+    datasets = [name for name, _ in recorded.classes]
+    dataset = torch.arange(clips) % len(datasets)
+    settings, recipe = recorded.settings, recorded.recipe
+    objective = Objective(settings.datasets, settings.informative, settings.projection, settings.weighting)
+    with FlopCounterMode(display=False) as counter:
+        logits = {name: head(features) for name, head in network.heads.items()}
+        weights = network.projections.weights()
+        terms = objective(logits, network.expander(features), weights, torch.zeros_like(dataset), dataset)
+        terms.total.backward()
+    ahead = settings.informative and recipe.accumulate == "whole" and recorded.parts > 1
+    again = settings.size in scale.machine.checkpointing
+    backbone = network_cost(recorded.spec(scale).model_dump_json()).backbone
+    return backbone * (FORWARD_BACKWARD + ahead + again) + counter.get_total_flops() / 2e9 / clips
+
+
+def _top(scale: Scale, recorded: Recorded) -> Network:
+    """A network with the heads, projections and expander of the run's on a backbone of one block a stage."""
+    spec = recorded.spec(scale)
+    shallow = spec.model.model_copy(update={"depths": (1,) * len(spec.model.depths)})
+    with torch.random.fork_rng(devices=[]):
+        return Network(spec.model_copy(update={"model": shallow})).train()
+
+
+def read_recorded(folder: Path) -> Recorded:
+    """What a run's run.json says of its network and its step.
+
+    Raises:
+        UserError: it lacks something.
+    """
+    said = read_record(folder)
+    try:
+        return Recorded(
+            settings=Run.model_validate(said["settings"]),
+            recipe=Recipe.model_validate(said["recipe"]),
+            pixels=int(said["pixels"]),
+            classes=tuple((name, int(its["classes"])) for name, its in said["datasets"].items()),
+            parts=int(said["parts"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
+        text = " ".join(str(error).split())
+        raise UserError(f"{folder / 'run.json'}: no record of a network ({text}): train the run again") from None
+
+
+def write_networks(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
+    """Write <results>/networks.csv: a row a run of the tables and dataset, of the first seed's record."""
+    home = results / "runs" / scale.name
+    rows = []
+    for run in experiments.shown_runs():
+        recorded = read_recorded(home / run / f"seed{seeds_of(home, run, seeds)[0]}")
+        cost, step = network_cost(recorded.spec(scale).model_dump_json()), step_operations(scale, recorded)
+        for dataset, operations in cost.operations.items():
+            rows.append(
+                {
+                    "run": run,
+                    "dataset": dataset,
+                    "gflops": f"{operations:.10g}",
+                    "gflops_head": f"{cost.heads[dataset]:.10g}",
+                    "gflops_whole": f"{cost.whole:.10g}",
+                    "gflops_step": f"{step:.10g}",
+                    "parameters": cost.parameters,
+                    "parameters_needed": cost.needed,
+                    "scale": scale.name,
+                }
+            )
+    write_csv(results / FILE, COLUMNS, rows)

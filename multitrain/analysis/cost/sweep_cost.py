@@ -1,0 +1,67 @@
+"""What the points of the sweep will take, before any of them is started."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from multitrain.analysis.cost.estimate import Estimate, Pace, counts, default_speed
+from multitrain.analysis.cost.estimate import estimate as of_runs
+from multitrain.common.terminal_columns import columns
+from multitrain.config.scale import Scale
+from multitrain.planning.sweep_points import Points
+
+RENDERING = 0.15  # core-seconds of a synthetic video, until its clip is prepared
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Core-hours of a point, all its seeds together."""
+
+    point: str
+    trainings: int
+    rendering: float  # of the clips that no point before it has
+    training: float  # and scoring
+
+
+def costs(points: Points, data: Path, published: Path, scale: Scale, pace: Pace | None = None) -> list[Cost]:
+    """What each point will take, by the speeds that `multitrain estimate` assumes, or by a pace that was measured."""
+    found, rendered = [], set()
+    video = pace.video if pace else RENDERING
+    for name, point in points.by_name.items():
+        seeds, speed = len(points.sweep.seeds), default_speed(scale)
+        videos = counts(point.scale, data, published)
+        runs = of_runs(point.scale, point.experiments, videos, speed)
+        new = [(point.scale.name, each) for each in point.datasets if (point.scale.name, each) not in rendered]
+        rendered |= set(new)
+        shipped = [point.scale.world.videos[each] for _, each in new]
+        render = video * sum(each.train + each.validation for each in shipped) / 3600
+        hours = seeds * sum(_hours(each, pace) for each in runs)
+        found.append(Cost(name, seeds * len(runs), render, hours))
+    return found
+
+
+def _hours(run: Estimate, pace: Pace | None) -> float:
+    if pace is None:
+        return run.train_hours + run.test_hours
+    return (run.clips * pace.train[run.size] + run.test_clips * pace.test[run.size]) / 3600
+
+
+def cost_table(points: Points, found: Iterable[Cost]) -> Table:
+    """A line a point."""
+    rows = []
+    for cost in found:
+        values = ", ".join(f"{factor} {value:g}" for (factor, value), name in points.of.items() if name == cost.point)
+        hours = cost.rendering + cost.training
+        rows.append((cost.point, values or "(the others are round it)", str(cost.trainings), f"{hours:.2f}"))
+    return columns(("point", "values", "trainings", "core-hours"), rows, left=2)
+
+
+def cost_sum(found: Sequence[Cost]) -> str:
+    """The sum over all points."""
+    total, trainings = sum(cost.rendering + cost.training for cost in found), sum(cost.trainings for cost in found)
+    return (
+        f"In all {trainings} trainings, {total:.1f} core-hours: {total / 2:.1f} hours on two cores. Less: a shorter"
+        " `schedule`, fewer seeds or values in config/sweep.yaml."
+    )

@@ -1,0 +1,102 @@
+"""Pictures of what a model is shown: frames of one test clip a class, side by side."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import get_data_path
+from PIL import Image, ImageDraw, ImageFont
+
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import atomic
+from multitrain.config.scale import Dataset, Scale
+from multitrain.data.clips import view_indices
+from multitrain.data.decode import read_frames
+from multitrain.data.manifest import Manifest, read_manifest
+
+FRAMES = 8  # shown of a clip, or as many as the scale's clips have
+SIDE = 72  # pixels of a shown frame; a smaller one is enlarged
+COLUMNS = 2
+LINE = 15  # pixels of a line of text
+GAP = 12
+QUALITY = 75
+GREY = (232, 232, 232)
+
+
+def write_strips(
+    path: Path, title: str, clips: Manifest, settings: Dataset, frames: int, labels: Sequence[int]
+) -> None:
+    """Write a JPEG with a strip for each of the classes `labels`: `frames` frames of its first clip's first view."""
+    strips = [(clips.classes[label], _strip(clips, settings, frames, label)) for label in labels]
+    _save(path, title, strips)
+
+
+def kind(scale: Scale, world: int) -> str:
+    """What a title says of where clips are from: real, synthetic, or which of several synthetic worlds."""
+    if scale.several_worlds:
+        return f"synthetic, world {world}"
+    return "synthetic" if scale.world else "real"
+
+
+def write_overview(scale: Scale, data: Path, path: Path, classes: int = 4, world: int = 0) -> None:
+    """Write one JPEG with some classes of every prepared dataset of a scale, evenly chosen."""
+    strips = []
+    for name, settings in scale.datasets.items():
+        clips = read_manifest(scale.clips_folder(name, data, world) / "manifest.parquet").split("test")
+        for label in even(len(clips.classes), classes):
+            caption = f"{settings.title}: {clips.classes[label]}"
+            strips.append((caption, _strip(clips, settings, scale.model.frames, label)))
+    title = f"Scale {scale.name} ({kind(scale, world)}): frames of one test clip of some classes of each dataset"
+    _save(path, title, strips)
+
+
+def even(count: int, most: int) -> list[int]:
+    """At most `most` of 0 .. count - 1, evenly spread, first and last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
+
+
+def _strip(clips: Manifest, settings: Dataset, frames: int, label: int) -> np.ndarray | None:
+    """Frames (SIDE, n * SIDE, 3) of the first clip of a class; None where it has no clip."""
+    places = np.flatnonzero(clips.table["label"].to_numpy() == label)
+    if not len(places):
+        return None
+    row = {name: clips.table[name][int(places[0])].as_py() for name in ("path", "frames", "fps")}
+    indices = view_indices(settings, row["frames"], frames)[0][even(frames, FRAMES)]
+    video = read_frames(clips.folder / row["path"], indices, row["fps"], settings.grid)
+    return np.concatenate([square(frame, SIDE) for frame in video], axis=1)
+
+
+def square(frame: np.ndarray, size: int) -> np.ndarray:
+    """The middle of a frame (H, W, 3) as (size, size, 3)."""
+    height, width = frame.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = Image.fromarray(np.ascontiguousarray(frame[top : top + side, left : left + side]))
+    return np.asarray(middle.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def _save(path: Path, title: str, strips: list[tuple[str, np.ndarray | None]]) -> None:
+    if not strips:
+        raise UserError(f"{path}: no class to show: prepare a dataset first")
+    shown = max((strip.shape[1] for _, strip in strips if strip is not None), default=FRAMES * SIDE)
+    font = ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", 11)  # the same everywhere
+    letters = int(shown // font.getlength("n"))
+    captions = [textwrap.wrap(caption, letters)[:2] or [""] for caption, _ in strips]
+    head = textwrap.wrap(title, letters * COLUMNS)
+    above = LINE * max(len(lines) for lines in captions)
+    step = above + SIDE + GAP
+    size = (COLUMNS * (shown + GAP) + GAP, GAP + LINE * len(head) + GAP + step * -(-len(strips) // COLUMNS))
+    canvas = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(canvas)
+    draw.multiline_text((GAP, GAP), "\n".join(head), "black", font, spacing=4)
+    for place, ((_, strip), lines) in enumerate(zip(strips, captions, strict=True)):
+        x, y = GAP + place % COLUMNS * (shown + GAP), 2 * GAP + LINE * len(head) + place // COLUMNS * step
+        draw.multiline_text((x, y + above - LINE * len(lines)), "\n".join(lines), "black", font, spacing=4)
+        if strip is None:
+            draw.rectangle((x, y + above, x + shown - 1, y + above + SIDE - 1), GREY)
+            draw.text((x + GAP, y + above + SIDE // 2 - LINE // 2), "no test clip", "black", font)
+        else:
+            canvas.paste(Image.fromarray(strip), (x, y + above))
+    with atomic(path) as temporary:
+        canvas.save(temporary, "JPEG", quality=QUALITY, optimize=True)

@@ -1,0 +1,59 @@
+"""Clips as data URIs for a page that stands alone: a strip of frames, or a moving picture with a still beside it."""
+
+import base64
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from multitrain.analysis.datasets.contact_sheet import even, square
+from multitrain.common.files.filenames import as_path
+from multitrain.data.decode import read_frames
+from multitrain.data.manifest import Manifest
+
+SHOWN = 8  # frames of a strip
+SIDE, MOVING = 64, 96  # pixels of a strip's frame and of a moving one
+SECONDS, RATE = 3.0, 12.0  # of a moving picture, at most; frames a second
+QUALITY = 45
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image for a page."""
+
+    uri: str
+    width: int
+    height: int
+    still: str = ""  # of a moving one, for who wants no movement
+
+
+def first_clip(clips: Manifest, label: int) -> dict | None:
+    """The first clip of a class; None where it has none."""
+    rows = np.flatnonzero(clips.table["label"].to_numpy() == label)
+    return clips.table.slice(int(rows[0]), 1).to_pylist()[0] if len(rows) else None
+
+
+def strip(clips: Manifest, clip: dict) -> Picture:
+    """Frames of a whole clip side by side."""
+    indices = even(clip["frames"], SHOWN)
+    frames = read_frames(clips.folder / as_path(clip["path"]), indices, clip["fps"])
+    picture = np.concatenate([square(frame, SIDE) for frame in frames], axis=1)
+    return Picture(_uri([Image.fromarray(picture)]), picture.shape[1], picture.shape[0])
+
+
+def moving(clips: Manifest, clip: dict) -> Picture:
+    """The first seconds of a clip, again and again."""
+    step = max(round(clip["fps"] / RATE), 1)
+    indices = np.arange(0, min(clip["frames"], round(SECONDS * clip["fps"])), step)
+    frames = read_frames(clips.folder / as_path(clip["path"]), indices, clip["fps"])
+    images = [Image.fromarray(square(frame, MOVING)) for frame in frames]
+    return Picture(_uri(images, round(1000 * step / clip["fps"])), MOVING, MOVING, _uri(images[:1]))
+
+
+def _uri(images: list[Image.Image], milliseconds: int = 0) -> str:
+    """One image, or several that follow each other without end, as WebP."""
+    file, more = BytesIO(), images[1:]
+    how = {"save_all": True, "append_images": more, "duration": milliseconds, "loop": 0} if more else {}
+    images[0].save(file, "WEBP", quality=QUALITY, method=4, **how)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,158 @@
+"""results/index.html: one page that leads to everything a run of the workflow has made."""
+
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from multitrain.analysis.accuracy.metrics import SMOKE_TEST
+from multitrain.analysis.render import page_tables
+from multitrain.analysis.study.run_names import seeds_of
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import atomic
+from multitrain.common.files.json_files import read_json
+from multitrain.common.records.run_record import RunRecord, read_record
+from multitrain.config.experiments import Experiments
+from multitrain.config.scale import Scale
+from multitrain.planning.outputs import FIGURES, NOTEBOOKS, REPORT, notebook_page
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+KINDS = ("csv", "md", "tex")  # of a table
+CLAIM = ("claim", "section", "stated_by", "same_fact_as", "text", "claim_verdict", "claim_verdict_projected")
+
+
+NEEDED = ("datasets", "steps", "seconds", "code", "commit", "settings.weighting", "sigma")  # fields of run.json
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run of one seed, as a line of the page."""
+
+    run: str
+    seed: int
+    folder: str  # relative to the page
+    datasets: str
+    steps: int
+    minutes: str
+    code: str
+    commit: str
+    sigma: str
+    synthetic: bool
+
+
+def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
+    """Write <results>/index.html from what is in <results>; a UserError where anything it links to is not there."""
+    home = results / "runs" / scale.name
+    records = [
+        record(name, seed, scale, results) for name in experiments.shown_runs() for seed in seeds_of(home, name, seeds)
+    ]
+    names = {name: settings.title for name, settings in scale.datasets.items()}
+    claims = page_tables.read(results / "claims.csv", CLAIM).drop_duplicates("claim")
+    facts = (claims["stated_by"] == "paper") & (claims["same_fact_as"] == "")  # as claims.md counts them
+    tables = {name: (table.title, _accuracy(results, name, names)) for name, table in experiments.tables.items()}
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    html = environment.get_template("index.html.j2").render(
+        css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        scale=scale.name,
+        smoke_test=SMOKE_TEST if scale.smoke_test else "",
+        synthetic=any(each.synthetic for each in records),
+        seeds=", ".join(map(str, seeds)),
+        codes=sorted({each.code for each in records}),
+        commits=sorted({each.commit for each in records} - {""}),
+        claims=claims.to_dict("records"),
+        verdicts=claims["claim_verdict"][facts].value_counts().to_dict(),
+        tables=tables,
+        table4=experiments.projections.title,
+        kinds=KINDS,
+        report=notebook_page(REPORT),
+        figures={name: each.caption for name, each in FIGURES.items()},
+        notebooks={name: each.title for name, each in NOTEBOOKS.items()},
+        datasets=[_dataset(name, scale, results) for name in scale.datasets],
+        records=records,
+        card=(results / "world_card.html").exists(),
+        costs=_costs(home / "flops.json"),
+    )
+    for link in links(html):
+        if not (results / link).exists():
+            raise UserError(f"{results / link}: not there, but the index leads to it: run `snakemake {results / link}`")
+    with atomic(results / "index.html") as temporary:
+        temporary.write_text(html, encoding="utf-8")
+
+
+def record(run: str, seed: int, scale: Scale, results: Path) -> Record:
+    """What the index shows of a run's record."""
+    folder = Path("runs") / scale.name / run / f"seed{seed}"
+    said = read_record(results / folder, *NEEDED)
+    return Record(
+        run=run,
+        seed=seed,
+        folder=folder.as_posix(),
+        datasets=", ".join(scale.dataset(name).title for name in said["datasets"]),
+        steps=said["steps"],
+        minutes=f"{said['seconds'] / 60:.1f}",
+        code=said["code"],
+        commit=said["commit"] or "",
+        sigma=_sigma(said, scale),
+        synthetic=said["synthetic"],
+    )
+
+
+def _sigma(said: RunRecord, scale: Scale) -> str:
+    if said["settings"]["weighting"] != "uncertainty":
+        return ""
+    return ", ".join(f"{scale.dataset(name).title} {value:.2f}" for name, value in said["sigma"].items())
+
+
+class _Links(HTMLParser):
+    """Everything a page refers to outside itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if name in ("href", "src") and value and not value.startswith("#"):
+                self.found.append(value)
+
+
+def links(html: str) -> list[str]:
+    """What the page's elements refer to, each once, in order; places within the page left out."""
+    parser = _Links()
+    parser.feed(html)
+    return list(dict.fromkeys(parser.found))
+
+
+def _costs(path: Path) -> list[str]:
+    """A line a size of the model."""
+    try:
+        return [
+            f"{each['size']}: {each['pixels']} pixels, {each['frames']} frames, {each['gflops']:.3g} gFLOPs"
+            for each in read_json(path, "`multitrain flops --json`")
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: not the costs of models ({error!r}): run `multitrain flops --json` again") from None
+
+
+def _accuracy(results: Path, name: str, names: dict[str, str]) -> Markup:
+    return Markup(page_tables.accuracy(results, name, names, only_ours=True).to_html())
+
+
+def _dataset(name: str, scale: Scale, results: Path) -> dict:
+    """What the survey of a dataset says, in a line."""
+    folder = Path("datasets") / scale.name / name
+    classes = page_tables.read(results / folder / "classes.csv", ["class", "train", "val", "test"])
+    missing = page_tables.read(results / folder / "missing.csv", ["reason", "clips"])
+    try:
+        counts = {split: int(pd.to_numeric(classes[split]).sum()) for split in ("train", "val", "test")}
+        absent = int(pd.to_numeric(missing["clips"]).sum())
+    except ValueError as error:
+        raise UserError(f"{results / folder}: a count is no number ({error}): run `multitrain survey` again") from None
+    title = scale.datasets[name].title
+    return {"title": title, "folder": folder.as_posix(), "classes": len(classes), "missing": absent, **counts}

@@ -1,0 +1,190 @@
+"""How far the runs of a scale are, from the records that they leave; nothing is started or loaded."""
+
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from multitrain.common.codehash import code_hash
+from multitrain.common.errors import UserError
+from multitrain.common.files.locks import held
+from multitrain.common.ranks import top
+from multitrain.common.records.predictions import read_predictions
+from multitrain.common.records.run_record import NAME as RECORD
+from multitrain.common.records.run_record import RunRecord, read_record
+from multitrain.common.records.run_status import NAME as STATUS
+from multitrain.common.records.run_status import Status, parse_status
+from multitrain.config.experiments import Experiments, Run
+from multitrain.config.scale import Scale
+
+SILENT_SECONDS = 600.0  # without a word for so long, or for so many steps, a training is taken for dead
+SILENT_STEPS = 5
+
+State = Literal["waiting", "running", "stopped", "preempted", "failed", "finished"]
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One run with one seed."""
+
+    run: str
+    seed: int
+    state: State
+    step: int | None = None
+    steps: int | None = None
+    seconds: float | None = None  # of training, once finished
+    seconds_left: float | None = None
+    starts: int | None = None
+    resumed_at: int | None = None  # step at which the last start went on
+    clips_per_second: float | None = None
+    data_wait: float | None = None  # part of the time, 0 to 1
+    memory_mb: float | None = None
+    processes: int | None = None
+    note: str = ""  # why it failed or was taken for dead
+    top1: dict[str, float] = field(default_factory=dict)  # per cent on the test clips of each dataset evaluated
+    best: tuple[str, ...] = ()  # datasets on which no other run and seed has more
+    other_code: bool = False  # trained by other numerical code than that at hand
+    damaged: tuple[str, ...] = ()  # files that are there and cannot be read
+
+
+def run_statuses(
+    scale: Scale, experiments: Experiments, seeds: Iterable[int], results: Path, now: datetime | None = None
+) -> list[RunStatus]:
+    """A status for every run and seed, in the order of the experiments.
+
+    Without those that only stand for a file which another run has started from: they are never run.
+    """
+    now = now or datetime.now(UTC)
+    runs = results / "runs" / scale.name
+    found = [
+        run_status(runs / name / f"seed{seed}", name, run, seed, now)
+        for name, run in experiments.runs.items()
+        for seed in seeds
+    ]
+    begun = {(experiments.runs[its.run].init, its.seed) for its in found if its.state != "waiting"}
+    shown = experiments.shown_runs()
+    found = [its for its in found if its.state != "waiting" or its.run in shown or (its.run, its.seed) not in begun]
+    most = {
+        dataset: max(its.top1[dataset] for its in found if dataset in its.top1)
+        for dataset in {dataset for its in found for dataset in its.top1}
+    }
+    return [replace(its, best=tuple(name for name, value in its.top1.items() if value == most[name])) for its in found]
+
+
+def seeds_on_disk(scale: Scale, results: Path) -> tuple[int, ...]:
+    """Seeds that some run of the scale has a folder for."""
+    folders = (results / "runs" / scale.name).glob("*/seed*")
+    return tuple(sorted({int(path.name[4:]) for path in folders if path.name[4:].isdecimal()}))
+
+
+def run_status(folder: Path, name: str, run: Run, seed: int, now: datetime) -> RunStatus:
+    """One run's status from its folder."""
+    damaged: list[str] = []
+    said, record = _said(folder, damaged), _record(folder, damaged)
+    status = RunStatus(name, seed, "waiting")
+    if said is not None:
+        status = _from_said(status, said, now, held(folder))
+    elif (folder / "resume").is_dir():
+        status = replace(status, state="stopped", note="no word of how far it is")
+    ended = record is not None and not (folder / "resume").is_dir()  # which goes when all else is written
+    if status.state == "finished" and record is None:
+        note = "" if damaged else "its run.json is gone: it is to be trained anew"
+        status = RunStatus(name, seed, "waiting", note=note)
+    elif ended and (said is None or status.state in ("finished", "stopped")):
+        status = _finished(status, record, folder)
+    if status.state == "finished":
+        status = replace(status, top1=_top1(folder, run, damaged))
+    return replace(status, damaged=tuple(damaged))
+
+
+def _from_said(status: RunStatus, said: Status, now: datetime, owned: bool | None) -> RunStatus:
+    """What status.json says, and whether the process that says it is running still is: then it owns its folder."""
+    state, note = said.state, " ".join(said.message.split())
+    if said.state == "running":
+        here, silent = said.host == platform.node(), _silent(said, now)
+        if here and (owned is False or not _alive(said.pid)):
+            state, note = "stopped", f"process {said.pid} is gone without a word"
+        elif silent:
+            state, note = "running" if here else "stopped", f"no word from {said.host} for {silent / 60:.0f} minutes"
+    known = said.model_dump(
+        include={"step", "steps", "starts", "resumed_at", "clips_per_second", "data_wait", "memory_mb", "seconds_left"}
+    )
+    return replace(status, state=state, note=note, processes=said.process_count, **known)
+
+
+def _silent(said: Status, now: datetime) -> float:
+    """Seconds since a training's last word, 0 where that is too few to mean anything."""
+    seconds = (now - said.updated).total_seconds()
+    step = (said.seconds_left or 0) / max((said.steps or 0) - said.step, 1)
+    return seconds if seconds > max(SILENT_SECONDS, SILENT_STEPS * step) else 0.0
+
+
+def _finished(status: RunStatus, record: RunRecord, folder: Path) -> RunStatus:
+    steps, starts = record.get("steps"), record.get("starts")
+    notes = [] if (folder / "model.pt").is_file() else ["without its model.pt"]
+    code = record.get("code", "").split("+")[-1]  # what it ended with
+    if other := code not in ("", code_hash()):
+        notes.append(f"trained by other code ({code})")
+    known = {
+        "starts": status.starts if starts is None else starts,
+        "seconds": record.get("seconds"),
+        "seconds_left": None,
+    }
+    step = status.steps if steps is None else steps
+    return replace(status, state="finished", step=step, steps=step, note="; ".join(notes), other_code=other, **known)
+
+
+def _said(folder: Path, damaged: list[str]) -> Status | None:
+    try:
+        return parse_status(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValidationError):
+        damaged.append(STATUS)
+        return None
+
+
+def _record(folder: Path, damaged: list[str]) -> RunRecord | None:
+    if not (folder / RECORD).exists():
+        return None
+    try:
+        return read_record(folder)
+    except (UserError, OSError):
+        damaged.append(RECORD)
+        return None
+
+
+def _top1(folder: Path, run: Run, damaged: list[str]) -> dict[str, float]:
+    found = {}
+    for dataset in run.datasets:
+        path = folder / "predictions" / f"{dataset}.parquet"
+        if not path.is_file():
+            continue
+        try:
+            made = path.stat()
+            found[dataset] = _accuracy(path, made.st_mtime_ns, made.st_size)
+        except (UserError, OSError):
+            damaged.append(f"predictions/{path.name}")
+    return found
+
+
+@cache
+def _accuracy(path: Path, modified: int, size: int) -> float:
+    """Top-1 in per cent; a file that has not changed is read once, since at the paper's scale it is 100 MB."""
+    return float(100 * top(1, read_predictions(path).rank).mean())
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,180 @@
+"""The texts and tables of results/report.html: a study in sentences, each number from a file of the results."""
+
+import shlex
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from multitrain.analysis.claims.claim_sentences import listed, upper, weak
+from multitrain.analysis.render import page_tables
+from multitrain.analysis.render.cells import unique
+from multitrain.analysis.study.run_names import ranges
+
+UNITS = {"processor": "core-hours", "accelerator": "accelerator-hours"}
+TABLES = ("table1", "table2", "table3")
+
+
+def show(html: str) -> None:
+    """Show HTML below a notebook's cell."""
+    from IPython.display import HTML, display  # only where there is a notebook
+
+    display(HTML(html))
+
+
+def what_was_run(root: Path) -> str:
+    """Scale, arms, seeds, worlds, processors and code of the trained runs, as a list."""
+    runs = _runs(root)
+    trained = runs[runs["trained"] == "yes"]
+    seeds = ranges(int(seed) for seed in trained["seed"])
+    worlds = {world: ranges(map(int, its["seed"])) for world, its in trained.groupby("world", sort=False) if world}
+    arms, datasets = list(dict.fromkeys(trained["method"])), _datasets(trained)
+    synthetic = "yes" in set(trained["synthetic"])
+    items = [
+        f"<b>Scale</b> {escape(_only(runs, 'scale'))}, on {'<b>synthetic videos</b>' if synthetic else 'real videos'}.",
+        f"<b>Datasets</b>: {escape(', '.join(datasets))}; sizes and classes in the table below.",
+        f"<b>Arms</b>: {len(arms)} methods in {trained['run'].nunique()} runs: {escape('; '.join(arms))}.",
+        f"<b>Seeds</b>: {seeds}, {len(trained)} trainings of {len(runs)} asked for.",
+    ]
+    if worlds:
+        said = "; ".join(f"world {escape(world)}: seeds {its}" for world, its in worlds.items())
+        items.append(f"<b>World{'s' * (len(worlds) > 1)}</b>: {said}.")
+    for title, key in (("Processor", "processor"), ("Numerical code", "code"), ("Commit", "commit")):
+        values = [value for value in dict.fromkeys(trained[key]) if value]
+        items.append(
+            f"<b>{title}</b>: {', '.join(f'<code>{escape(value)}</code>' for value in values) or 'not recorded'}."
+        )
+    return listed(items)
+
+
+def datasets(root: Path) -> Styler:
+    """Classes, chance and clips of each dataset, as the runs of the tables trained on it."""
+    rows = pd.concat([page_tables.read(root / f"{name}.csv", ["source", "classes", "train_clips"]) for name in TABLES])
+    videos = page_tables.read(root / "seeds.csv", ["dataset", "videos"]).groupby("dataset")["videos"].agg(_each)
+    names, lines = page_tables.titles(root), []
+    for name, title in names.items():
+        its = rows[(rows["source"] == "ours") & (rows["dataset"] == name)]
+        if len(its):
+            classes, trained = (_each(its[key]) for key in ("classes", "train_clips"))
+            chance = " / ".join(f"{100 / int(each):.1f}" for each in classes.split(" / "))
+            line = {"Dataset": title, "Classes": classes, "Top-1 of a guess, %": chance, "Training clips": trained}
+            tested = unique(map("{:.0f}".format, its["clips"]))
+            lines.append({**line, "Test clips": tested, "Test videos": videos.get(name, "-")})
+    return page_tables.frame(pd.DataFrame(lines), "datasets", "A cell with several numbers: runs differ in it.")
+
+
+def deviations(root: Path) -> str:
+    """Everything that is not as the design says, or that nothing is."""
+    its = page_tables.read(root / "deviations.csv", ["kind", "what"])
+    items = [f"<b>{upper(row['kind'])}</b>: {escape(row['what'])}." for _, row in its.iterrows()] + weak(root)
+    return listed(items) if items else "<p>None was found.</p>"
+
+
+def notes(root: Path) -> str:
+    """What was measured of this scale before, or that it was not."""
+    its = page_tables.read(root / "measured.csv", ["kind", "text"])
+    items = its.loc[its["kind"].str.startswith("note."), "text"]
+    return listed([f"{upper(text)}." for text in items])
+
+
+def plateaus(root: Path) -> Styler | None:
+    """How val changes with twice the schedule; None where nothing was measured."""
+    its = page_tables.read(
+        root / "measured.csv", ["kind", "method", "dataset", "epochs_factor", "change", "seeds", "text"]
+    )
+    its = its[its["kind"] == "doubling"]
+    if its.empty:
+        return None
+    names = page_tables.titles(root)
+    shown = {
+        "Method": its["method"],
+        "Dataset": [names.get(name, name) or "mean" for name in its["dataset"]],
+        "Schedule": [f"×{float(factor):g} to ×{2 * float(factor):g}" for factor in its["epochs_factor"]],
+        "Change of val top-1": its["change"].astype(float),
+        "Seeds": its["seeds"],
+        "": its["text"],
+    }
+    return page_tables.frame(pd.DataFrame(shown), "plateaus", "Points of val top-1, mean over seeds.")
+
+
+def cost(root: Path) -> Styler:
+    """Hours of training by method, and in all."""
+    runs = _runs(root)
+    runs = runs[runs["trained"] == "yes"].assign(hours=lambda its: pd.to_numeric(its["hours"]))
+    lines = [_cost(method, its) for method, its in runs.groupby("method", sort=False)]
+    lines.append(_cost("all", runs))
+    unit = " and ".join(UNITS[each] for each in dict.fromkeys(runs["device"]))
+    said = f"{unit.capitalize()} of training: seconds of each run.json times its processes and threads."
+    said += " Preparation, evaluation and analyses are not in it: benchmarks/ has what they took."
+    return page_tables.frame(pd.DataFrame(lines), "cost", said)
+
+
+def _cost(method: str, its: pd.DataFrame) -> dict:
+    line = {"Method": method, "Trainings": len(its), "Steps": int(its["steps"].astype(int).sum())}
+    whole, each = its["hours"].sum(min_count=1), its["hours"].mean()
+    return {**line, "Hours": _significant(whole), "Of a training": _significant(each)}
+
+
+def _significant(value: float) -> str:
+    return "-" if pd.isna(value) else f"{value:.1f}" if value >= 10 else f"{value:.3g}"
+
+
+def runs(root: Path) -> Styler:
+    """A line for all seeds of a run with the same world, processor, code and commit."""
+    its = _runs(root)
+    its = its[its["trained"] == "yes"]
+    keys = ["run", "method", "datasets", "world", "processor", "precision", "code", "commit"]
+    lines = []
+    for values, of in its.groupby(keys, sort=False):
+        said = dict(zip(keys, values, strict=True))
+        line = {
+            "Method": said["method"],
+            "Run": said["run"],
+            "Datasets": said["datasets"],
+            "Seeds": ranges(map(int, of["seed"])),
+        }
+        line |= {"World": said["world"] or "-", "Epochs": _each(of["epochs"]), "Steps": _each(of["steps"])}
+        line |= {"Processor": said["processor"], "Precision": said["precision"], "Code": said["code"]}
+        lines.append({**line, "Commit": said["commit"] or "-"})
+    said = "A commit that ends with + had changed files. Code: hash of the numerical code alone."
+    return page_tables.frame(pd.DataFrame(lines), "runs", said)
+
+
+def repeat(root: Path) -> str:
+    """Commands that make this study again."""
+    its = _runs(root)
+    scale, seeds = _only(its, "scale"), ",".join(dict.fromkeys(its["seed"]))
+    commits = [commit.rstrip("+") for commit in dict.fromkeys(its["commit"]) if commit]
+    config = f"--config scale={scale} {shlex.quote(f'seeds=[{seeds}]')} results=results/{scale}"
+    lines = [f"git checkout {commits[-1]}"] if commits else []
+    lines += [
+        "make environment",
+        f".venv/bin/snakemake --cores all {config}",
+        f"# then open results/{scale}/report.html",
+    ]
+    packed = [f".venv/bin/snakemake --cores all results/{scale}/study.parquet {config}"]
+    packed += [f".venv/bin/multitrain results render results/{scale}/study.parquet rendered"]
+    text = "\n".join(lines)
+    again = "\n".join(packed)
+    return (
+        f"<pre>{escape(text)}</pre><p>To send the study's answers, and to make this page of them without training:</p>"
+        f"<pre>{escape(again)}</pre>"
+    )
+
+
+def _runs(root: Path) -> pd.DataFrame:
+    needs = ["run", "method", "seed", "world", "trained", "datasets", "steps", "hours", "device", "processor", "commit"]
+    return page_tables.read(root / "runs.csv", needs)
+
+
+def _datasets(rows: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(title for text in rows["datasets"] for title in text.split(", ")))
+
+
+def _each(values: pd.Series) -> str:
+    return " / ".join(dict.fromkeys(value for value in values if value))
+
+
+def _only(rows: pd.DataFrame, key: str) -> str:
+    return ", ".join(dict.fromkeys(rows[key]))

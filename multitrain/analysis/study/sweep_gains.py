@@ -1,0 +1,114 @@
+"""When joint training helps: when_it_helps.csv and .md, gains over the baseline at equal steps, factor by factor."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from multitrain.analysis.accuracy.contrasts import estimate
+from multitrain.analysis.accuracy.metrics import SMOKE_TEST
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import atomic
+from multitrain.common.files.csv_files import write_frame
+from multitrain.config.scale import Scale
+from multitrain.planning.sweep_points import BASE, FACTORS, JOINT, Point, Points
+
+MEAN = "mean"  # over the datasets that all points of a factor have
+NEEDED = ("run", "dataset", "clip_id", "video_id", "right")
+EXPLORATORY = "Exploratory: one factor at a time, few seeds, no correction for their number; nothing is claimed of it."
+COLUMNS = (
+    *("scale", "exploratory", "factor", "value", "point", "method", "dataset"),
+    *("gain", "low", "high", "by_seed", "baseline", "seeds", "clips"),
+)
+
+
+def write_sweep(scale: Scale, points: Points, results: Path) -> None:
+    """Write when_it_helps.csv and .md; reads <results>/sweep/<point>/seed<k>.parquet of every point and seed."""
+    table = pd.DataFrame(rows(scale, points, results / "sweep"), columns=COLUMNS)
+    write_frame(results / "when_it_helps.csv", table, "%.2f")
+    with atomic(results / "when_it_helps.md") as temporary:
+        temporary.write_text(_markdown(scale, points, table), encoding="utf-8")
+
+
+def rows(scale: Scale, points: Points, home: Path) -> list[dict]:
+    """A row a factor, value, method and dataset, and one for their mean; the base point is a value of every factor."""
+    seeds = points.sweep.seeds
+    answers = {name: _read(home, point, seeds) for name, point in points.by_name.items()}
+    found = []
+    for factor, values in points.sweep.factors.items():
+        named = {BASE: BASE} | {f"{value:g}": points.of[factor, value] for value in values}
+        names = [points.by_name[name].datasets for name in named.values()]
+        shared = [name for name in names[0] if all(name in its for its in names)]
+        for value, name in named.items():
+            for method, run in JOINT.items():
+                about = {"scale": scale.name, "exploratory": "yes", "factor": factor, "value": value, "point": name}
+                about |= {"method": method, "seeds": " ".join(map(str, seeds))}
+                for dataset in points.by_name[name].datasets:
+                    found.append(about | {"dataset": dataset} | _gain(answers[name], run, [dataset]))
+                found.append(about | {"dataset": MEAN} | _gain(answers[name], run, shared))
+    return found
+
+
+def _gain(answers: dict, run: str, datasets: list[str]) -> dict:
+    """Of a run over the baselines, in points of top-1, the mean over datasets."""
+    pairs = [(answers[run, name], answers[f"{name}_longer", name]) for name in datasets]
+    values = [(ours[0].astype(float) - theirs[0]) / len(datasets) for ours, theirs in pairs]  # (S, N) each
+    found = estimate(values, [ours[1] for ours, _ in pairs])
+    low, high = found.interval
+    by_seed = 100 * sum(each.mean(axis=1) for each in values)
+    baseline = 100 * float(np.mean([theirs[0].mean() for _, theirs in pairs]))
+    return {
+        **{"gain": 100 * found.value, "low": 100 * low, "high": 100 * high, "baseline": baseline},
+        **{"by_seed": " ".join(f"{each:.2f}" for each in by_seed), "clips": sum(each.shape[1] for each in values)},
+    }
+
+
+def _read(home: Path, point: Point, seeds: tuple[int, ...]) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """(run, dataset): right answers (S, N), and the clips' videos (N,)."""
+    parts: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    for seed in seeds:
+        path = home / point.name / f"seed{seed}.parquet"
+        if not path.is_file():
+            raise UserError(f"{path}: no such answers: run `multitrain sweep run {point.name} --seed {seed}` first")
+        try:
+            table = pq.read_table(path, columns=list(NEEDED)).to_pandas()
+        except (pa.ArrowException, OSError) as error:
+            raise UserError(f"{path}: no readable answers ({error}): run the point again") from None
+        for key, its in table.groupby(["run", "dataset"], sort=False):
+            parts.setdefault(key, []).append(its.sort_values("clip_id"))
+    found = {}
+    for name, run in point.experiments.runs.items():
+        for dataset in run.datasets if run.steps_of or len(run.datasets) > 1 else ():
+            its = parts.get((name, dataset), [])
+            if len(its) != len(seeds) or any(list(each["clip_id"]) != list(its[0]["clip_id"]) for each in its):
+                raise UserError(
+                    f"{home / point.name}: seeds without {name} on {dataset}, or of other clips: run it again"
+                )
+            found[name, dataset] = np.stack([each["right"].to_numpy() for each in its]), its[0]["video_id"].to_numpy()
+    return found
+
+
+def _markdown(scale: Scale, points: Points, table: pd.DataFrame) -> str:
+    sweep = points.sweep
+    lines = [
+        "# When does joint training help?",
+        "",
+        f"**{EXPLORATORY}**" + (f" **{SMOKE_TEST.capitalize()}.**" if scale.smoke_test else ""),
+        "",
+        "Gain in top-1 on test over baselines of as many steps, in points, with 95% intervals: synthetic worlds like"
+        f" that of scale {scale.name}, its epochs times {sweep.schedule:g}, seeds {', '.join(map(str, sweep.seeds))}."
+        f" Means over the datasets that all points of a factor have; `{BASE}` is the scale's own setting. By dataset:"
+        " when_it_helps.csv.",
+        "",
+        "![Gain over the baseline at equal steps, by factor](when_it_helps.png)",
+    ]
+    means = table[table["dataset"] == MEAN]
+    for factor, its in means.groupby("factor", sort=False):
+        lines += ["", f"## {FACTORS[factor][0]}", "", f"| {factor} | baseline | {' | '.join(JOINT)} |"]
+        lines.append("| --- " * (2 + len(JOINT)) + "|")
+        for value, of in its.groupby("value", sort=False):
+            cells = [f"{row.gain:+.1f} [{row.low:+.1f}, {row.high:+.1f}]" for row in of.itertuples()]
+            lines.append(f"| {value} | {of['baseline'].iloc[0]:.1f} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

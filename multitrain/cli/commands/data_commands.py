@@ -1,0 +1,115 @@
+"""Raw files and prepared clips: how far, how many, whether they decode."""
+
+import csv
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multitrain.cli.options import (
+    ConfigFolder,
+    DataFolder,
+    DatasetName,
+    Jobs,
+    PublishedFolder,
+    ResultsFolder,
+    ScaleName,
+    WorldNumber,
+    WorldNumbers,
+)
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import atomic
+from multitrain.common.progress import progress
+from multitrain.common.terminal_columns import columns, show
+from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.planning.overwrite import require_own
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+SAMPLE = 200
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+@app.command()
+def status(scale: ScaleName = "mini", config: ConfigFolder = Path("config"), data: DataFolder = Path("data")) -> None:
+    """Show how far each dataset is: raw files, prepared clips of those annotated, what is missing and why, disk."""
+    from multitrain.datasets.preparation_status import status as of_dataset
+
+    loaded = load_scale(scale, config)
+    head = ["dataset", "raw files", "state", "prepared", "annotated", "missing", "raw disk", "clips on disk"]
+    rows = []
+    worlds = loaded.worlds_on_disk(data)
+    for world, (name, settings) in product(worlds, loaded.datasets.items()):
+        found = of_dataset(settings, loaded.raw_folder(name, data, world), loaded.clips_folder(name, data, world))
+        missing = ", ".join(f"{count} {reason}" for reason, count in found.missing.items())
+        annotated = "?" if found.annotated is None else str(found.annotated)
+        sizes = [_size(found.raw_bytes), _size(found.prepared_bytes)]
+        name = loaded.in_world(name, world)
+        rows.append([name, found.raw, found.state, str(found.prepared), annotated, missing or "-", *sizes])
+    show(columns(head, rows, left=len(head)))
+
+
+def _size(count: float) -> str:
+    """Bytes for people."""
+    for unit in UNITS:
+        if count < 1000 or unit == UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+@app.command()
+def check(
+    dataset: DatasetName,
+    scale: ScaleName = "mini",
+    world: WorldNumber = 0,
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    sample: Annotated[int, typer.Option(min=1, help="Clips to decode, drawn by the seed.")] = SAMPLE,
+    every: Annotated[bool, typer.Option("--all", help="Decode every clip.")] = False,
+    seed: Annotated[int, typer.Option(help="Another seed draws other clips.")] = 0,
+    jobs: Jobs = 1,
+    out: Annotated[Path | None, typer.Option(help="CSV to write: a line a clip that is wrong.")] = None,
+) -> None:
+    """Decode prepared clips and compare them with the manifest; exit status 1 if one is not as it should be."""
+    from multitrain.datasets.integrity import check as of_clips
+    from multitrain.datasets.integrity import chosen
+
+    loaded = load_scale(scale, config)
+    settings = loaded.dataset(dataset)
+    from multitrain.data.manifest import read_manifest
+
+    manifest = read_manifest(loaded.clips_folder(dataset, data, world) / "manifest.parquet")
+    rows = chosen(manifest, None if every else sample, seed)
+    wrong = []
+    with progress(f"check {dataset}", "clip", len(rows)) as bar:
+        for found in of_clips(manifest, rows, jobs, settings.limits):
+            if found.trouble:
+                wrong.append(found)
+                typer.echo(f"{found.clip_id}: {found.path}: {found.trouble}")
+            bar.update()
+    if out is not None:
+        with atomic(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(["clip_id", "path", "trouble"])
+            writer.writerows([each.clip_id, each.path, each.trouble] for each in wrong)
+    typer.echo(f"{dataset}: {len(rows)} of {len(manifest)} clips decoded, {len(wrong)} wrong")
+    if wrong:
+        raise UserError(f"{len(wrong)} clips of {dataset} are not as the manifest says: delete them and prepare again")
+
+
+@app.command()
+def account(
+    scale: ScaleName = "mini",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+    published: PublishedFolder = Path("resources/published"),
+    world: WorldNumbers = None,
+) -> None:
+    """Account for every clip: datasets.csv, datasets.md, and leakage.csv of videos both trained on and tested on."""
+    from multitrain.analysis.datasets.accounting import write_accounting
+
+    loaded = load_scale(scale, config)
+    require_own([results / "datasets.csv"], loaded.name, results)
+    write_accounting(loaded, load_experiments(config, loaded), data, results, published, tuple(world or (0,)))

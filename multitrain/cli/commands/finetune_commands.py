@@ -1,0 +1,82 @@
+"""`multitrain finetune`: a trained model on one's own videos."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multitrain.cli.loading import exit_when_preempted
+from multitrain.cli.options import ConfigFolder, DataFolder, Device, Jobs, Model, ScaleName, Seed, Threads, Workers
+from multitrain.common.errors import UserError
+from multitrain.common.progress import progress_callback
+
+app = typer.Typer()
+
+
+@app.command()
+def finetune(
+    model: Model,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Videos as FOLDER/class/video.mp4.")],
+    out: Annotated[Path, typer.Option("--out", metavar="OUT", help="New folder to write to.")],
+    freeze: Annotated[bool, typer.Option("--freeze", help="Train the new head alone; others stay as good.")] = False,
+    keep: Annotated[bool, typer.Option("--keep-heads", help="Leave the other heads in; they get worse.")] = False,
+    name: Annotated[str, typer.Option("--name", help="Name of the new head: small letters, digits, _.")] = "own",
+    like: Annotated[str | None, typer.Option("--like", metavar="DATASET", help="Sample frames as this head.")] = None,
+    no_flip: Annotated[bool, typer.Option("--no-flip", help="Left and right are different actions.")] = False,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the videos. \\[default: by number]")] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate. \\[default: by width]")] = None,
+    joined: Annotated[bool, typer.Option("--join", help="Write a joint training that has the folder too.")] = False,
+    others: Annotated[
+        str | None, typer.Option("--with", metavar="A,B", help="With --join: datasets. \\[default: the model's]")
+    ] = None,
+    scale: ScaleName = "mini",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+    workers: Workers = 0,
+    threads: Threads = 1,
+    device: Device = "auto",
+) -> None:
+    """Give a model a head for the classes of a folder of videos; started again, it goes on where it was.
+
+    With --join nothing is trained yet: the folder is prepared as one more dataset of a scale, and the settings of a
+    joint training with projections into and from it are written, with the commands that train and score it.
+    """
+    for option, value in (("--epochs", epochs), ("--rate", rate)):
+        if freeze and value is not None:
+            raise UserError(f"{option}: a head alone is fitted until it gets no better: leave it out with --freeze")
+    if joined and (freeze or keep or epochs is not None or rate is not None):
+        raise UserError("--join: the scale's joint recipe is used: leave out --freeze, --keep-heads, --epochs, --rate")
+    if others is not None and not joined:
+        raise UserError("--with: names datasets of a joint training: add --join")
+    from multitrain.engine.processes.preemption import Ending
+
+    with exit_when_preempted(), Ending():
+        from multitrain.engine.processes.device import select_device
+        from multitrain.inference.finetune.choices import Choices
+        from multitrain.inference.finetune.finetune import finetune as run_finetune
+        from multitrain.inference.models import load
+
+        chosen = select_device(device, threads)
+        network = load(model)
+        if network.card is None:
+            told = "does not say how its clips were sampled: 30 frames a second are assumed"
+            sys.stderr.write(f"note: {model} {told}\n")
+        choices = Choices(name, like, freeze, keep, not no_flip, epochs, rate, seed)
+        if joined:
+            names = None if others is None else [each.strip() for each in others.split(",") if each.strip()]
+            _join(network, folder, out, (scale, config, data, names), choices, jobs)
+            return
+        report = run_finetune(network, folder, out, choices, chosen, jobs, workers, progress_callback("videos"))
+    typer.echo(report, nl=False)
+
+
+def _join(network, folder: Path, out: Path, base: tuple, choices, jobs: int) -> None:
+    from multitrain.inference.finetune.join import Base, join
+
+    commands = join(network, folder, out, Base(*base), choices, jobs, progress_callback("videos"))
+    typer.echo(f"{out / 'config'}: written. To train it, to score it, and to see the scores:")
+    for command in commands:
+        typer.echo(command)

@@ -1,0 +1,126 @@
+"""What the runs of a study answered, as one file that travels."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multitrain.cli.options import (
+    ConfigFolder,
+    DataFolder,
+    MeasuredFolder,
+    PublishedFolder,
+    ResultsFolder,
+    ScaleName,
+    Seeds,
+)
+from multitrain.common.errors import UserError
+from multitrain.config.config_files import load_experiments, load_scale, scale_path
+from multitrain.planning.overwrite import require_own
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+PICTURES = ("datasets",)  # notebooks that show frames of clips, which a packed study does not have
+Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of half a study, to be joined later.")]
+
+
+@app.command()
+def pack(
+    out: Annotated[Path, typer.Argument(metavar="OUT.parquet", help="The file to write.")],
+    scale: ScaleName = "mini",
+    seed: Seeds = None,
+    others: Annotated[
+        list[Path] | None, typer.Option("--with", metavar="OTHER.parquet", help="A packed study whose runs join.")
+    ] = None,
+    partial: Partial = False,
+    mixed_code: Annotated[bool, typer.Option("--mixed-code", help="Runs may be of different numerical code.")] = False,
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+) -> None:
+    """Write what the runs of the tables answered and recorded into one file; of all seeds where none is named."""
+    from multitrain.analysis.packed import packed_checks
+    from multitrain.analysis.packed.collect import collect
+    from multitrain.analysis.packed.packed_study import read_study, write_study
+
+    loaded = load_scale(scale, config)
+    experiments = load_experiments(config, loaded)
+    if out.suffix != ".parquet":
+        raise UserError(f"{out}: a packed study is a Parquet file: name it OUT.parquet")
+    study = collect(results, loaded, experiments, seed and tuple(seed), data, config, scale_path(scale, config))
+    packed_checks.require_own_settings(study, loaded, experiments)
+    for path in others or ():
+        other = read_study(path)
+        packed_checks.require_same_settings(other, loaded, experiments, config)
+        packed_checks.merge(study, other)
+    if not study.records():
+        raise UserError(f"{study.where}: no trained run of the tables: train some, or name a packed study by --with")
+    if not mixed_code:
+        packed_checks.require_one_code(study)
+    packed_checks.require_same_clips(study)
+    if not partial:
+        packed_checks.require_whole(
+            study, experiments, "train and evaluate it, or pack it with --partial to join it later"
+        )
+    write_study(study, out)
+    runs = {run for run, _ in study.records()}
+    typer.echo(
+        f"{out}: {len(runs)} runs, seeds {packed_checks.ranges(study.seeds())}, {out.stat().st_size / 1e6:.2f} MB"
+    )
+    if lacks := packed_checks.missing(study, experiments):
+        typer.echo(f"half a study, {packed_checks.listed(lacks)}", err=True)
+    if fewer := packed_checks.fewer(study, experiments):
+        typer.echo(f"not every run has all seeds: {'; '.join(fewer)}", err=True)
+
+
+@app.command()
+def render(
+    file: Annotated[Path, typer.Argument(metavar="FILE.parquet", help="A packed study.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write: a results folder.")],
+    notebooks: Annotated[
+        bool, typer.Option("--notebooks", help="Execute the other notebooks too: half a minute.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config-dir", help="Tables and claims of this folder in place of the study's own.")
+    ] = None,
+    published: PublishedFolder = Path("resources/published"),
+    measured: MeasuredFolder = Path("resources/measured"),
+) -> None:
+    """Make tables, claims, figures and the report of a packed study, as the workflow does of run folders."""
+    from multitrain.analysis.packed import packed_checks
+    from multitrain.analysis.packed.packed_study import read_study
+    from multitrain.analysis.packed.unpack import unpack
+
+    study = read_study(file)
+    scale, experiments = packed_checks.settings(study)
+    if config is not None:
+        scale = load_scale(study.scale, config)
+        experiments = load_experiments(config, scale)
+        packed_checks.require_same_settings(study, scale, experiments, config)
+    packed_checks.require_whole(study, experiments, "pack it with what is missing (--with)")
+    require_own((path for path in out.glob("*") if path.suffix in (".csv", ".parquet")), study.scale, out)
+    unpack(study, out, scale)
+    folders = {"config": config or out / "config", "results": out, "published": published, "measured": measured}
+    _render(study.scale, study.seeds(), scale.smoke_test, folders, notebooks)
+
+
+def _render(scale: str, seeds: tuple[int, ...], smoke_test: bool, folders: dict[str, Path], notebooks: bool) -> None:
+    """What the workflow's rules do, one command after the other, on the unpacked study."""
+    from multitrain.cli.commands import result_commands as commands
+    from multitrain.common.progress import progress
+    from multitrain.planning.outputs import ANALYSES, FIGURES, NOTEBOOKS, REPORT
+
+    out = folders["results"]
+    tables = [*load_experiments(folders["config"]).tables, "table4"]
+    common = {"scale": scale, "seed": list(seeds), **folders}
+    pages = [REPORT, *(name for name in NOTEBOOKS if notebooks and name not in PICTURES)]
+    steps = [(commands.analyse, {"name": name, "data": out / "data", **common}) for name in ANALYSES]
+    steps += [(commands.table, {"name": name, **common}) for name in tables]
+    drawn = {"results": out, "smoke_test": smoke_test}
+    steps += [(commands.figure, {"name": name, **drawn}) for name in FIGURES]
+    steps += [
+        (commands.notebook, {"file": Path("notebooks") / f"{name}.ipynb", "scale": scale, **drawn}) for name in pages
+    ]
+    with progress("rendering", "file", len(steps)) as bar:
+        for command, options in steps:
+            command(**options)
+            bar.update()

@@ -1,0 +1,116 @@
+"""When does joint training help? Exploratory: config/sweep.yaml names factors and values."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multitrain.cli.loading import computing_scale, exit_when_preempted
+from multitrain.cli.options import (
+    ConfigFolder,
+    DataFolder,
+    DatasetName,
+    Device,
+    Jobs,
+    PublishedFolder,
+    ResultsFolder,
+    ScaleName,
+    Seed,
+    Threads,
+    Workers,
+)
+from multitrain.common import terminal_columns
+from multitrain.common.files.atomic import atomic
+from multitrain.common.progress import progress_callback
+from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.planning.overwrite import require_own
+from multitrain.planning.sweep_points import BASE, load_points
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+PointName = Annotated[str, typer.Argument(metavar="POINT", help="A point, as `sweep cost` lists them, e.g. clips_8.")]
+
+
+@app.command()
+def cost(
+    scale: ScaleName = "desk",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    published: PublishedFolder = Path("resources/published"),
+    measured: Annotated[bool, typer.Option("--measure", help="By steps measured here, a minute.")] = False,
+) -> None:
+    """Print every point with its trainings and core-hours, before anything is started."""
+    from multitrain.analysis.cost.sweep_cost import cost_sum, cost_table, costs
+    from multitrain.planning.measure import measure
+
+    loaded = load_scale(scale, config)
+    points = load_points(loaded, load_experiments(config, loaded), config)
+    base = points.point(BASE)
+    pace = measure(base.scale, base.experiments.run("multitrain")) if measured else None
+    found = costs(points, data, published, loaded, pace)
+    terminal_columns.show(cost_table(points, found))
+    typer.echo(cost_sum(found))
+
+
+@app.command()
+def data(
+    name: PointName,
+    dataset: DatasetName,
+    scale: ScaleName = "desk",
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    jobs: Jobs = 1,
+) -> None:
+    """Publish and prepare a dataset of a point's world."""
+    loaded = computing_scale(scale, config)
+    point = load_points(loaded, load_experiments(config, loaded), config).point(name)
+    from multitrain.datasets.prepare import prepare
+    from multitrain.synth.publishing.publish import publish
+
+    settings, raw = point.scale.dataset(dataset), point.scale.raw_folder(dataset, data)
+    publish(dataset, point.scale.world, raw, settings.reader, jobs, progress_callback(f"synth {dataset}"), wait=True)
+    folder = point.scale.clips_folder(dataset, data)
+    prepare(dataset, settings, raw, folder, jobs=jobs, progress=progress_callback(f"prepare {dataset}"), wait=True)
+
+
+@app.command()
+def run(
+    name: PointName,
+    scale: ScaleName = "desk",
+    seed: Seed = 0,
+    config: ConfigFolder = Path("config"),
+    data: DataFolder = Path("data"),
+    results: ResultsFolder = Path("results"),
+    threads: Threads = 1,
+    workers: Workers = 0,
+    device: Device = "auto",
+) -> None:
+    """Train and score all runs of a point with one seed: sweep/POINT/seedSEED.parquet; goes on where it was stopped."""
+    loaded = computing_scale(scale, config)
+    point = load_points(loaded, load_experiments(config, loaded), config).point(name)
+    from multitrain.engine.processes.device import select_device
+    from multitrain.planning.sweep_point import write_point
+
+    chosen = select_device(device, threads, portable=loaded.machine.portable)
+    with exit_when_preempted():
+        write_point(point, seed, data, results / "sweep", chosen, workers)
+
+
+@app.command()
+def show(
+    scale: ScaleName = "desk", config: ConfigFolder = Path("config"), results: ResultsFolder = Path("results")
+) -> None:
+    """Write when_it_helps.csv, .md and .png: gains over the baseline at equal steps, by factor."""
+    from matplotlib import rc_context
+
+    from multitrain.analysis.accuracy.metrics import SMOKE_TEST
+    from multitrain.analysis.figures import when_it_helps
+    from multitrain.analysis.figures.shared import figure_style
+    from multitrain.analysis.study.sweep_gains import write_sweep
+
+    loaded = load_scale(scale, config)
+    points = load_points(loaded, load_experiments(config, loaded), config)
+    require_own([results / "when_it_helps.csv"], loaded.name, results)
+    write_sweep(loaded, points, results)
+    figure = when_it_helps.draw(results)
+    with atomic(results / "when_it_helps.png") as temporary, rc_context(figure_style.RC):
+        figure_style.save(figure, temporary, SMOKE_TEST if loaded.smoke_test else "")

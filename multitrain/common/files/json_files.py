@@ -1,0 +1,32 @@
+"""JSON files: atomic writing, and reading of what another command wrote."""
+
+import json
+from pathlib import Path
+
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import atomic
+
+
+def write_json(path: Path, content: object, indent: int | None = 2, ascii: bool = True, allow_nan: bool = True) -> None:
+    """Write a value as JSON with a newline at the end.
+
+    Raises:
+        ValueError: a number is not finite, and not allowed to be.
+    """
+    text = json.dumps(content, indent=indent, ensure_ascii=ascii, allow_nan=allow_nan)
+    with atomic(path) as temporary:
+        temporary.write_text(f"{text}\n", encoding="utf-8")
+
+
+def read_json(path: Path, command: str) -> object:
+    """The content of a JSON file.
+
+    Raises:
+        UserError: it is not there, no JSON or no text; the cure is to run `command` again.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file: {command} writes it") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}): {command} writes it anew") from None

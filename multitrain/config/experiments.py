@@ -1,0 +1,151 @@
+"""What is run and which rows a table has (config/experiments.yaml), the same at every scale."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from multitrain.common.errors import UserError, meant
+from multitrain.config.base import Name, Settings
+
+__all__ = ["Experiments", "ProjectionTable", "Row", "Run", "Table"]
+
+
+class Run(Settings):
+    """One training run; the loss switches default to Vanilla."""
+
+    datasets: tuple[Name, ...] = Field(min_length=1, description="one, or several that are trained on jointly")
+    recipe: Name = Field(description="of the scale's recipes")
+    size: Literal["base", "large"] = Field("base", description="of the scale's sizes")
+    informative: bool = Field(False, description="variance and covariance terms, Eq. 2 and 3")
+    projection: Literal["add", "separate", "none"] = Field("none", description="add: Eq. 4; separate: own branches")
+    weighting: Literal["uncertainty", "fixed"] = Field("fixed", description="uncertainty: Eq. 6")
+    init: Name | None = Field(None, description="run whose backbone gives the initial weights")
+    steps_of: Name | None = Field(None, description="train for as many steps as that run takes, not for the epochs")
+
+
+class Row(Settings):
+    """A row of ours in a table: one run, or several single-dataset runs shown as one row."""
+
+    method: str = Field(description="name in the table")
+    runs: tuple[Name, ...] = Field(min_length=1, description="a run, or a single-dataset run for each dataset")
+
+
+class Table(Settings):
+    """A table of the paper: published rows as they stand, then ours."""
+
+    title: str = Field(description="above the table")
+    published: str = Field(description="file in resources/published")
+    datasets: tuple[Name, ...] = Field(description="its columns")
+    rows: tuple[Row, ...] = Field(description="below the published ones, in this order")
+    remark: str = Field("", description="what a reader of it has to know beside the numbers")
+
+
+class ProjectionTable(Settings):
+    """Table 4: the class pairs of the largest projection weights."""
+
+    title: str = Field(description="above the table")
+    published: str = Field(description="file in resources/published")
+    runs: tuple[Name, ...] = Field(min_length=1, description="runs with projections, one after the other")
+
+
+class Experiments(Settings):
+    """config/experiments.yaml."""
+
+    runs: dict[Name, Run] = Field(description="by name")
+    tables: dict[Name, Table] = Field(description="by name: table1, table2, table3")
+    projections: ProjectionTable
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        for name, run in self.runs.items():
+            self._check_run(name, run)
+        for name, table in self.tables.items():
+            for place, row in enumerate(table.rows):
+                for shown in row.runs:
+                    self._require(shown, f"tables.{name}.rows.{place}.runs")
+        for name in self.projections.runs:
+            self._require(name, "projections.runs")
+            if self.runs[name].projection == "none":
+                raise ValueError(f"projections.runs: {name!r} has no projections: take it out")
+        return self
+
+    def _check_run(self, name: str, run: Run) -> None:
+        if run.init is not None:
+            self._require(run.init, f"runs.{name}.init")
+        if run.steps_of is not None:
+            self._require(run.steps_of, f"runs.{name}.steps_of")
+            if self.runs[run.steps_of].steps_of:
+                raise ValueError(f"runs.{name}.steps_of: {run.steps_of!r} has no epochs of its own: name another run")
+        if twice := [each for each in dict.fromkeys(run.datasets) if run.datasets.count(each) > 1]:
+            raise ValueError(f"runs.{name}.datasets: {twice[0]!r} is named twice: leave one")
+        if run.projection != "none" and len(run.datasets) < 2:
+            raise ValueError(
+                f"runs.{name}.projection: {run.projection!r} is between datasets, and there is "
+                f"{run.datasets[0]} alone: add a dataset, or leave projection out"
+            )
+        seen = [name]
+        while (following := self.runs[seen[-1]].init) is not None and following in self.runs:
+            if following in seen:
+                raise ValueError(
+                    f"runs.{name}.init: goes in a circle, {' -> '.join([*seen, following])}: leave one out"
+                )
+            seen.append(following)
+
+    def _require(self, name: str, place: str) -> None:
+        """Raise a ValueError for a name that is no run."""
+        if name not in self.runs:
+            raise ValueError(f"{place}: no run {name!r}: {meant(name, self.runs)}")
+
+    def run(self, name: str) -> Run:
+        """The run of that name, or an error that lists those there are."""
+        if name not in self.runs:
+            raise UserError(f"no run {name!r} in the experiments; there are {', '.join(self.runs)}")
+        return self.runs[name]
+
+    def table(self, name: str) -> Table:
+        """The table of that name, or an error that lists those there are."""
+        if name not in self.tables:
+            there = ", ".join(self.tables)
+            raise UserError(f"no table {name!r} in the experiments; there are {there}, and table4 of the projections")
+        return self.tables[name]
+
+    def shown_runs(self, *tables: str) -> tuple[str, ...]:
+        """The runs that some tables show, each once, in their order; without a name, that any table does."""
+        rows = [row for name in tables or self.tables for row in self.tables[name].rows]
+        return tuple(dict.fromkeys(name for row in rows for name in row.runs))
+
+    def baseline(self, dataset: str, scratch: bool = False) -> str:
+        """The first run of the tables on that dataset alone; with `scratch` the first of random initial weights.
+
+        Raises:
+            UserError: no table shows one.
+        """
+        alone = [name for name in self.shown_runs() if self.runs[name].datasets == (dataset,)]
+        for name in alone:
+            if not scratch or self.runs[name].init is None:
+                return name
+        start = " from random weights" if scratch else ""
+        raise UserError(f"no row of a table has a run on {dataset} alone{start}: add one to the experiments")
+
+    def joint_runs(self) -> tuple[str, ...]:
+        """The runs of the tables that train on more than one dataset."""
+        return tuple(name for name in self.shown_runs() if len(self.runs[name].datasets) > 1)
+
+    def projecting_runs(self) -> tuple[str, ...]:
+        """The runs of the tables that have projections."""
+        return tuple(name for name in self.shown_runs() if self.runs[name].projection != "none")
+
+    def run_of(self, table: Table, method: str, dataset: str) -> str | None:
+        """The run that a table's row of that method shows for a dataset; None leaves the cell empty, as the paper does.
+
+        Raises:
+            UserError: the table has no such row, or more than one run for that cell.
+        """
+        rows = [row for row in table.rows if row.method == method]
+        if not rows:
+            there = ", ".join(row.method for row in table.rows)
+            raise UserError(f"{table.title}: no row {method!r}; its rows are {there}")
+        found = [name for row in rows for name in row.runs if dataset in self.run(name).datasets]
+        if len(found) > 1:
+            raise UserError(f"row {method!r}: {dataset} is in more than one of its runs: {', '.join(found)}")
+        return found[0] if found else None

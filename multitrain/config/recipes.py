@@ -1,0 +1,120 @@
+"""How a run is trained: optimiser, schedule, augmentation, the losses' open constants, and the machine it runs on."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from multitrain.config.base import Count, Fraction, Positive, Settings, Share
+
+__all__ = ["Machine", "Mixing", "RandAugment", "Recipe"]
+
+
+class RandAugment(Settings):
+    """RandAugment with operations whose effect grows with the magnitude, the same for all frames of a clip."""
+
+    operations: Count = Field(4, description="drawn for each clip, one after the other")
+    magnitude: float = Field(7.0, ge=0, le=10, description="strength of the operations")
+    std: float = Field(0.5, ge=0, description="of the magnitude, drawn anew for each operation")
+    probability: Share = Field(0.5, description="of applying an operation that was drawn")
+
+
+class Mixing(Settings):
+    """Mixup and cutmix of each step's batch with its own reverse, across datasets."""
+
+    mixup: float = Field(0.8, ge=0, description="alpha of the Beta distribution of lambda; 0: no mixup")
+    cutmix: float = Field(1.0, ge=0, description="alpha of the Beta distribution of lambda; 0: no cutmix")
+    switch: Share = Field(0.5, description="probability of cutmix where there are both")
+    probability: Share = Field(1.0, description="of mixing a step's batch at all")
+    partner_label: Literal["kept", "lost"] = Field(
+        "kept", description="lost: a partner of another dataset mixes its pixels but not its label, as in the release"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.mixup and not self.cutmix:
+            raise ValueError("mixing needs mixup or cutmix: leave the whole entry out to mix nothing")
+        return self
+
+
+class Recipe(Settings):
+    """How a run is trained, and the open constants of the paper's losses."""
+
+    epochs: Positive = Field(description="passes over the training videos")
+    warmup_epochs: float = Field(ge=0, description="in which the learning rate rises to its peak")
+    batch: int = Field(ge=2, description="videos of one step, over all processes")
+    repeats: Count = Field(1, description="clips of each video in a batch (repeated augmentation), decoded once")
+    micro_batch: Count | None = Field(
+        None, description="videos a process works on at once, the rest accumulates; null: its whole share of the batch"
+    )
+    accumulate: Literal["whole", "parts"] = Field(
+        "whole",
+        description="statistics of the informative loss over the whole accumulated batch, or over each of its parts",
+    )
+    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or SGD with momentum")
+    rate: Positive = Field(description="peak learning rate")
+    rate_ends: tuple[Fraction, Fraction] = Field((0.01, 0.01), description="of the peak: at the start, at the end")
+    weight_decay: float = Field(0.05, ge=0, description="of matrices and kernels, not of biases and norms")
+    betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="of AdamW")
+    momentum: Fraction = Field(0.9, description="of SGD")
+    clip_norm: Positive = Field(1.0, description="L2 norm of all gradients together, at most")
+    gradient_divisor: Count = Field(
+        1, description="the gradient is divided by it before it is clipped: in the release by the number of processes"
+    )
+    label_smoothing: Fraction = Field(0.0, description="part of a label spread over all classes of its dataset")
+    drop_path: Fraction = Field(0.0, description="probability of leaving out the last block; it grows with depth")
+    crop_area: tuple[Positive, Positive] = Field((0.08, 1.0), description="random resized crop, part of the frame")
+    crop_aspect: tuple[Positive, Positive] = Field(
+        (0.75, 1.3333333333333333), description="random resized crop, width over height"
+    )
+    crop_square: tuple[Share, Share] | None = Field(
+        None, description="in place of both: a random square, its side such a part of the frame's shorter side"
+    )
+    randaugment: RandAugment | None = Field(None, description="null: none")
+    erasing: Share = Field(0.0, description="probability of random erasing, a box of noise through all frames")
+    mixing: Mixing | None = Field(None, description="mixup and cutmix; null: none")
+    head: Literal["model", "linear"] = Field(
+        "model", description="linear: one layer after dropout for each dataset, whatever the model's head_hidden"
+    )
+    expander_hidden: Count = Field(4096, description="hidden width of the expander, which makes Z' of Z")
+    embedding: Count = Field(768, description="width d of the expanded embedding Z'")
+    variance_weight: float = Field(1.0, ge=0, description="of L^v, Eq. 2, in Eq. 6")
+    covariance_weight: float = Field(1.0, ge=0, description="of L^c, Eq. 3, in Eq. 6")
+    projection_std: float = Field(0.02, ge=0, description="standard deviation of the initial projection weights")
+    sigma_rate: Positive = Field(1.0, description="learning rate of log sigma, as a multiple of the others'")
+
+    def parts(self, processes: int) -> int:
+        """Micro-batches of one step in each of so many processes."""
+        return max(-(-self.batch // (processes * self.micro_batch)), 1) if self.micro_batch else 1
+
+
+class Machine(Settings):
+    """What a training runs on; of these only the precision and the kernels change its numbers."""
+
+    nodes: Count = Field(1, description="computers of a training")
+    gpus: int = Field(0, ge=0, description="accelerators of a node, a process each; 0: processors alone")
+    cpu_processes: Count = Field(1, description="training processes of a node without accelerators")
+    workers: int = Field(0, ge=0, description="processes that decode ahead, for each training process")
+    cache_mb: int = Field(
+        0, ge=0, description="decoded frames that each process that decodes keeps in memory, for small datasets"
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="of the network's forward pass; losses and weights stay in float32"
+    )
+    checkpointing: tuple[Literal["base", "large"], ...] = Field(
+        (), description="sizes whose blocks are computed again in the backward pass rather than kept"
+    )
+    compile: bool = Field(False, description="torch.compile of the network")
+    portable: bool = Field(
+        False,
+        description="kernels whose results do not depend on the kind of processor, on one thread; slower",
+    )
+
+    @property
+    def processes(self) -> int:
+        """Training processes, over all nodes."""
+        return self.nodes * self.node_processes
+
+    @property
+    def node_processes(self) -> int:
+        """Training processes of one node."""
+        return self.gpus or self.cpu_processes

@@ -1,0 +1,204 @@
+"""Tar and zip archives as streams of members, none of which is ever written to a path of the archive's choosing."""
+
+import gzip
+import io
+import lzma
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import LARGEST_TEXT, regular
+from multitrain.common.files.filenames import shown
+from multitrain.datasets.publication import Member
+
+LARGEST = 2 << 30  # bytes of one member; a video of these datasets is a few megabytes
+ABSURD = 1 << 36  # bytes of a member: tarfile would walk past it block by block, also where the archive has ended
+CHUNK = 1 << 18
+LONGEST_HEADER = 1 << 16  # bytes of one tar header's extension: tarfile reads it whole, be it a bomb
+EXTENSIONS = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
+EXTENSIONS |= {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
+NONSENSE = (ValueError, ArithmeticError, LookupError, struct.error)  # what Python's readers say of absurd headers
+
+
+@contextmanager
+def intact(where: str) -> Iterator[None]:
+    """Turn what Python says of a damaged archive into a UserError that names it."""
+    try:
+        yield
+    except (*DAMAGE, *NONSENSE) as error:
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{where}: the archive is damaged or incomplete ({detail}): get it again") from None
+    except (NotImplementedError, RuntimeError) as error:  # how zipfile refuses encryption and rare methods
+        raise UserError(f"{where}: the archive cannot be read ({error}): pack it again as a plain zip") from None
+    except OSError as error:
+        raise UserError(f"{where}: stopped by the system ({error.strerror or error}): see to it and go on") from None
+
+
+def unsafe(name: str, size: int) -> str:
+    """Why a member of that name and size is not touched, or an empty string."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or (path.parts and path.parts[0].endswith(":")):
+        return "its name is an absolute path"
+    if ".." in path.parts:
+        return "its name leads out of the archive"
+    if size > LARGEST:
+        return f"it is larger than {LARGEST >> 30} GiB"
+    return ""
+
+
+class Joined(io.RawIOBase):
+    """Several files read one after another, as if they were one."""
+
+    def __init__(self, openers: Iterator[Callable[[], BinaryIO]]):
+        self._openers = iter(openers)
+        self._current: BinaryIO | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        while True:
+            if self._current is None:
+                opener = next(self._openers, None)
+                if opener is None:
+                    return 0
+                self._current = opener()
+            count = self._current.readinto(buffer)
+            if count:
+                return count
+            self._current.close()
+            self._current = None
+
+
+class Sips(io.RawIOBase):
+    """A zip's member read in small parts: asked for all of it, zipfile inflates far beyond the size it claims."""
+
+    def __init__(self, stream: BinaryIO):
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        block = self._stream.read(min(len(buffer), CHUNK))
+        buffer[: len(block)] = block
+        return len(block)
+
+    def readall(self) -> bytes:
+        return b"".join(iter(partial(self.read, CHUNK), b""))
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class _Strict(tarfile.TarInfo):
+    """Headers that are no headers are errors: tarfile itself takes them for the archive's end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+        info = super().frombuf(buf, encoding, errors)
+        if info.size < 0 or (info.type in EXTENSIONS and info.size > LONGEST_HEADER):
+            raise tarfile.InvalidHeaderError(f"a header that claims {info.size} bytes")
+        if info.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.InvalidHeaderError(f"{shown(info.name)} is a sparse file")
+        return info
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        # tarfile would read the map of holes into a list, however long it is.
+        raise tarfile.InvalidHeaderError("a sparse file")
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        try:
+            info = super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:
+            archive.ended = True
+            raise
+        except tarfile.EmptyHeaderError:
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"byte {archive.offset}: {error}") from None
+        if not 0 <= info.size <= ABSURD:  # an extended header may say it anew
+            raise tarfile.ReadError(f"{shown(info.name)} claims {info.size} bytes")
+        return info
+
+
+def tar_members(raw: BinaryIO, where: str, batch: str, key: Callable[[str], str]) -> Iterator[Member]:
+    """The files of a tar stream, gzip'd or not, in its order. Damage anywhere, up to the last byte, is a UserError.
+
+    `where` names the archive in errors and `batch` in the members. A link or device is handed over as refused.
+    """
+    buffered = io.BufferedReader(raw, CHUNK) if isinstance(raw, io.RawIOBase) else raw
+    with intact(where):
+        packed = buffered.peek(2)[:2] == b"\x1f\x8b"
+        stream = gzip.GzipFile(fileobj=buffered) if packed else buffered
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK, tarinfo=_Strict) as archive:
+            while (info := archive.next()) is not None:
+                archive.members.clear()  # else the list of a large archive fills the memory
+                if not info.isdir():
+                    yield _tar_member(archive, info, batch, key)
+            # A gzip'd one has its checksum at the end; a plain one that is cut between two members has nothing else.
+            if not packed and not getattr(archive, "ended", False):
+                raise tarfile.ReadError("it ends without the mark of its end")
+        while stream.read(CHUNK):  # gzip compares its checksum at the very end
+            pass
+
+
+def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, batch: str, key: Callable[[str], str]) -> Member:
+    place = f"{batch}: {shown(info.name)}"
+    refused = unsafe(info.name, info.size)
+    if info.issparse():
+        refused = "it is a sparse file"
+    if not info.isfile():
+        refused = "it is a link" if info.issym() or info.islnk() else "it is no regular file"
+    content = None if refused else lambda: archive.extractfile(info)
+    return Member(key(info.name), place, info.size, content, refused)
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """A zip archive opened for reading, or a UserError."""
+    with intact(str(path)):
+        return zipfile.ZipFile(regular(path))
+
+
+def zip_members(path: Path, key: Callable[[str], str]) -> Iterator[Member]:
+    """The files of a zip archive, in its order, read in place."""
+    with open_zip(path) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            refused = unsafe(info.filename, info.file_size)
+            if stat.S_ISLNK(info.external_attr >> 16):
+                refused = "it is a link"
+            content = None if refused else partial(_opened, archive, info)
+            place = f"{path.name}: {shown(info.filename)}"
+            yield Member(key(info.filename), place, info.file_size, content, refused)
+
+
+def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
+    return Sips(archive.open(info))
+
+
+def zip_text(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
+    """A small member's content, such as a list; damage, or more than LARGEST_TEXT, is a UserError."""
+    with intact(where):
+        info = archive.getinfo(name)
+        if info.file_size > LARGEST_TEXT:
+            raise UserError(f"{where}: it claims {info.file_size} bytes: get the publisher's file again")
+        with _opened(archive, info) as stream:
+            return stream.read()
+
+
+def stem(name: str) -> str:
+    """A member's file name without folders and suffix, e.g. the id of a Kinetics clip."""
+    return PurePosixPath(name.replace("\\", "/")).stem

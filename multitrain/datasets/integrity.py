@@ -1,0 +1,99 @@
+"""Integrity check of prepared clips: each decodes and is as the manifest describes it.
+
+Damage shows as an error of the decoder. It notices half of the files with one changed byte; in the others the stream
+is valid and shows another picture.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from multitrain.common.files.filenames import as_path
+from multitrain.common.process_pool import process_map
+from multitrain.common.seeding import generator
+from multitrain.config.scale import Limits
+from multitrain.data.damage import decoding, items
+from multitrain.data.manifest import Manifest
+from multitrain.datasets.transcode.refused import Undecodable
+from multitrain.datasets.transcode.source_video import OPENING
+
+SLACK = 0.25  # of a frame's duration, as data/decode.py takes it
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Result for one clip; an empty `trouble` means that it is intact."""
+
+    clip_id: str
+    path: Path
+    trouble: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the manifest says of one file."""
+
+    path: Path
+    frames: int
+    fps: float
+    width: int
+    height: int
+
+
+def chosen(manifest: Manifest, sample: int | None, seed: int) -> np.ndarray:
+    """Rows to check, rising: a seeded sample of that many clips; all where it is None or more than there are."""
+    if sample is None or sample >= len(manifest):
+        return np.arange(len(manifest))
+    return np.sort(generator(seed, "check").choice(len(manifest), sample, replace=False))
+
+
+def check(manifest: Manifest, rows: np.ndarray, jobs: int, limits: Limits) -> Iterator[Checked]:
+    """Decode the clips of those rows from first to last frame, in the manifest's order."""
+    names = ["clip_id", "path", "frames", "fps", "width", "height"]
+    columns = {name: manifest.table[name] for name in names}
+
+    def expected() -> Iterator[Expected]:
+        for row in rows:
+            path, frames, fps, width, height = (columns[name][row].as_py() for name in names[1:])
+            yield Expected(manifest.folder / as_path(path), frames, fps, width, height)
+
+    for row, (each_one, trouble) in zip(rows, process_map(trouble_of, expected(), jobs, limits.seconds), strict=True):
+        yield Checked(columns["clip_id"][row].as_py(), each_one.path, trouble)
+
+
+def trouble_of(clip: Expected) -> str:
+    """What is wrong with a file, empty for nothing."""
+    if not clip.path.is_file():
+        return "no such file"
+    try:
+        return _decoded(clip)
+    except Undecodable as error:
+        return f"it does not decode: {error}"
+    except ArithmeticError as error:  # times that make no sense
+        return f"it cannot be read: {' '.join(str(error).split())}"
+
+
+def _decoded(clip: Expected) -> str:
+    """What the frames say; a complaint of the decoder, which training would not hear, is raised."""
+    count, misplaced = 0, ""
+    with decoding(Undecodable):
+        container = av.open(str(clip.path.absolute()), options=OPENING, metadata_errors="replace")
+    with container:
+        with decoding(Undecodable):
+            stream = container.streams.best("video")
+            context = None if stream is None else stream.codec_context
+            if context is None:
+                raise Undecodable("no video stream that this build can decode")
+            context.thread_type, context.thread_count = "NONE", 1
+            context.options = {"err_detect": "explode"}  # else damaged parts are painted over
+        for frame in items(container.decode(stream), Undecodable):
+            if (frame.width, frame.height) != (clip.width, clip.height):
+                return f"{frame.width}x{frame.height} pixels where the manifest has {clip.width}x{clip.height}"
+            place = None if frame.pts is None else float(frame.pts * stream.time_base) * clip.fps
+            if not misplaced and (place is None or abs(place - count) > SLACK):
+                misplaced = f"frame {count} stands at the time of frame {place if place is None else round(place, 2)}"
+            count += 1
+    return f"{count} frames where the manifest has {clip.frames}" if count != clip.frames else misplaced

@@ -1,0 +1,134 @@
+"""Dataset preparation: a publisher's files -> prepared clips, manifest.parquet and missing.csv."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from multitrain.common.errors import UserError
+from multitrain.common.files.filenames import shown
+from multitrain.common.files.locks import owned
+from multitrain.config.scale import Dataset
+from multitrain.data.manifest import Manifest, Missing, read_manifest, write_manifest, write_missing
+from multitrain.datasets import expected_clips
+from multitrain.datasets.formats import activitynet, kinetics, mit, path_lists, ssv2
+from multitrain.datasets.formats import class_folders as sorted_folder
+from multitrain.datasets.publication import Annotated, Publication
+from multitrain.datasets.required_splits import require_annotated
+from multitrain.datasets.splits import held_out
+from multitrain.datasets.subset import within
+from multitrain.datasets.transcode.batches import Intake
+from multitrain.datasets.transcode.journal import Record, Store
+from multitrain.datasets.transcode.untranscoded import AsIs
+
+READERS = {
+    "kinetics": kinetics.read,
+    "activitynet": activitynet.read,
+    "ssv2": ssv2.read,
+    "mit": mit.read,
+    "list": path_lists.read,
+    "folder": sorted_folder.read,
+}
+FETCHING = {"kinetics", "activitynet"}  # readers that heed the setting download
+
+
+def prepare(
+    name: str,
+    dataset: Dataset,
+    raw: Path,
+    folder: Path,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    wait: bool = False,
+) -> Manifest:
+    """Prepare one dataset from the publisher's files in `raw` into `folder`; go on where an earlier run stopped.
+
+    Every annotated clip of the labelled splits, and of the setting `fraction`, ends in manifest.parquet or in
+    missing.csv. `progress` is told (clips settled, clips in all). This process owns `folder` meanwhile, and `raw` where
+    it downloads into it; with `wait`, other owners' end is waited for.
+
+    Raises:
+        UserError: a folder has another owner, or has been removed; something of the publication is wrong.
+    """
+    raw, folder = Path(raw), Path(folder)
+    with ExitStack() as stack:
+        owners = [stack.enter_context(owned(folder, f"dataset {name} is being prepared", wait))]
+        if dataset.download is not None:
+            owners.append(stack.enter_context(owned(raw, f"files of {name} are being downloaded", wait)))
+
+        def settled(done: int, total: int) -> None:
+            for owner in owners:
+                owner.require()
+            if progress:
+                progress(done, total)
+
+        return _prepare(name, dataset, raw, folder, seed, jobs, settled)
+
+
+def _prepare(
+    name: str, dataset: Dataset, raw: Path, folder: Path, seed: int, jobs: int, progress: Callable[[int, int], None]
+) -> Manifest:
+    drawn = within(_publication(name, dataset, raw), dataset.fraction, seed)
+    publication = drawn.publication
+    expected_clips.write_annotated(folder / expected_clips.NAME, publication, drawn.left_out)
+    if dataset.prepared:
+        intake = AsIs(publication, folder, dataset.limits)
+        intake.run(jobs, progress)
+    else:
+        store = Store(folder, dataset.transcode, dataset.limits)
+        intake = Intake(publication, store, dataset.transcode, dataset.limits)
+        intake.run(jobs, progress)
+        store.close(intake.records, [batch.name for batch in publication.batches])
+
+    aside = held_out(publication.clips, dataset.holdout, seed)
+    rows, missing = _account(publication, intake, aside)
+    write_missing(folder / "missing.csv", missing)
+    if not rows:
+        raise UserError(f"{raw}: not one clip of {name} could be prepared; {folder / 'missing.csv'} says why")
+    write_manifest(folder / "manifest.parquet", publication.classes, rows)
+    return read_manifest(folder / "manifest.parquet")
+
+
+def _publication(name: str, dataset: Dataset, raw: Path) -> Publication:
+    """What the publisher ships; a setting that its reader would pass over in silence is an error."""
+    if dataset.download is not None and dataset.reader not in FETCHING:
+        raise UserError(f"dataset {name}: download: files for reader {dataset.reader} are brought, not fetched")
+    if not raw.is_dir() and dataset.download is None:
+        raise UserError(f"{raw}: no such folder: it should hold the publisher's files of {name}")
+    publication = READERS[dataset.reader](raw, dataset)
+    if not publication.clips:
+        raise UserError(f"{raw}: the annotations of {name} list no clip with a label")
+    require_annotated(f"{raw}: {name}", publication)
+    return publication
+
+
+def _account(publication: Publication, intake: Intake | AsIs, aside: set[str]) -> tuple[list[dict], list[Missing]]:
+    """A manifest row or a missing line for every annotated clip."""
+    labels = {name: label for label, name in enumerate(publication.classes)}
+    rows, missing = [], list(publication.missing)
+    for clip in publication.clips:
+        record = intake.records.get(clip.clip_id)
+        if record is None:
+            missing.append(clip.missing("not found", intake.refused.get(clip.key, shown(clip.key))))
+        elif record.reason:
+            missing.append(clip.missing(record.reason, record.detail))
+        else:
+            rows.append(_row(clip, intake.path(clip.clip_id), record, labels[clip.label], aside))
+    return rows, missing
+
+
+def _row(clip: Annotated, path: str, record: Record, label: int, aside: set[str]) -> dict:
+    return {
+        "clip_id": clip.clip_id,
+        "video_id": clip.video_id,
+        "path": path,
+        "label": label,
+        "split": "val" if clip.split == "train" and clip.video_id in aside else clip.split,
+        "publisher_split": clip.publisher_split,
+        "frames": record.frames,
+        "fps": record.fps,
+        "width": record.width,
+        "height": record.height,
+        "start": clip.start,
+        "end": clip.end,
+    }

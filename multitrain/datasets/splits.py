@@ -1,0 +1,26 @@
+"""Which of the publisher's training videos are set aside as val."""
+
+from collections.abc import Iterable
+
+from multitrain.common.seeding import derive
+from multitrain.datasets.publication import Annotated
+
+
+def held_out(clips: Iterable[Annotated], fraction: float, seed: int) -> set[str]:
+    """The ids of the training videos set aside: that fraction of each class, all clips of a video together.
+
+    A video belongs to the class of its first clip. Within a class a seeded hash of the id decides, so neither the
+    order of files nor what could be decoded matters. A class keeps at least one video for training.
+    """
+    labels: dict[str, str] = {}
+    for clip in sorted(clips, key=lambda clip: clip.clip_id):
+        if clip.split == "train":
+            labels.setdefault(clip.video_id, clip.label)
+    classes: dict[str, list[str]] = {}
+    for video, label in labels.items():
+        classes.setdefault(label, []).append(video)
+    chosen: set[str] = set()
+    for videos in classes.values():
+        videos.sort(key=lambda video: (derive(seed, "holdout", video), video))
+        chosen.update(videos[: min(int(fraction * len(videos) + 0.5), len(videos) - 1)])
+    return chosen

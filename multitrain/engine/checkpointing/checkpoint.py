@@ -1,0 +1,180 @@
+"""Model files and resume points, written beside and renamed."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+from torch import Tensor
+
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import sweep
+from multitrain.model.files.metadata import Card, fitting
+from multitrain.model.files.storage import checksum, read_plain, require_numbers, write_plain
+from multitrain.model.network import Network, Spec
+
+__all__ = ["CHECKSUM", "ResumePoint", "load_network", "read_state", "read_weights", "save_network"]
+
+FORMAT = "multitrain-1"
+CHECKSUM = "checksum"  # key of a resume point
+ABSENT = "train the run, or import a checkpoint, first"
+UNUSABLE = "give a whole model.pt of a training, a folder that `multitrain.save` wrote, or a release's .pyth"
+AGAIN = "it was changed, or its training diverged: copy it again, or train it anew"
+
+
+def _read(path: Path, cure: str, unusable: str | None = None) -> dict:
+    content = read_plain(path, cure, unusable)
+    if content.get("format") != FORMAT:
+        raise UserError(f"{path}: not a checkpoint of this project: import a release's file with `checkpoint import`")
+    return content
+
+
+def save_network(path: Path, network: Network, card: Card | None = None) -> None:
+    """Write weights, specification and card (the network's own without another); the same give the same bytes."""
+    card = card or network.card
+    said = {} if card is None else {"card": card.model_dump_json()}
+    write_plain(
+        path, {"format": FORMAT, "spec": network.spec.model_dump_json(), **said, "weights": network.state_dict()}
+    )
+
+
+def read_weights(path: Path) -> tuple[Spec, dict[str, Tensor]]:
+    """The specification and weights of a model file.
+
+    Raises:
+        UserError: the file is missing, damaged or of another kind.
+    """
+    spec, _, weights = _read_model(path)
+    return spec, weights
+
+
+def _read_model(path: Path) -> tuple[Spec, Card | None, dict[str, Tensor]]:
+    content = _read(path, ABSENT, UNUSABLE)
+    try:
+        spec, card, weights = Spec.model_validate(json.loads(content["spec"])), content.get("card"), content["weights"]
+        card = card and fitting(Card.model_validate_json(card), spec.classes)
+        if not all(isinstance(value, Tensor) for value in weights.values()):
+            raise TypeError("not all weights are tensors")
+    except (AttributeError, KeyError, TypeError, ValueError, ValidationError) as error:
+        detail = "" if isinstance(error, ValidationError | KeyError) else f" ({' '.join(str(error).split())[:200]})"
+        raise UserError(
+            f"{path}: its specification cannot be read{detail}: it was changed, or written by another version"
+        ) from None
+    require_numbers(path, weights, AGAIN)
+    return spec, card, weights
+
+
+def load_network(path: Path | str) -> Network:
+    """A network in evaluation mode from a model file; see `read_weights` for the errors."""
+    path = Path(path)
+    spec, card, weights = _read_model(path)
+    network = Network(spec)
+    network.card = card
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(f"{path}: weights and specification disagree: {str(error).splitlines()[1].strip()}") from None
+    return network.eval()
+
+
+class ResumePoint:
+    """What a killed training goes on from: the newest whole state, and the one before it.
+
+    Writing takes at most a twentieth of the time: where it is slow, it is done more seldom than every `seconds`.
+    """
+
+    def __init__(self, path: Path, seconds: float):
+        self.path, self.seconds = path, seconds
+        self.previous = path.with_suffix(".previous")
+        self.good: Path | None = None  # the newest one that is known to be good
+        self.saved = time.monotonic()
+        self.cost = 0.0  # seconds that the last writing took
+
+    @property
+    def outlook(self) -> str:
+        """What is left to somebody whose training ends now, for the end of an error's message."""
+        return "the last resume point is kept" if self.good else "there is no resume point yet"
+
+    def due(self) -> bool:
+        """Whether it is time for the next one."""
+        return time.monotonic() - self.saved > max(self.seconds, 20 * self.cost)
+
+    def save(self, **state: object) -> None:
+        """Write a state; the good one before it stays as `previous`, and is the newest until the new one is whole.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        started = time.monotonic()
+        content = {"format": FORMAT, **state}
+        try:
+            if self.path.exists() and self.good != self.previous:
+                self.path.replace(self.previous)
+                self.good = self.good and self.previous
+            write_plain(self.path, {**content, CHECKSUM: checksum(content)})
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}): make room; {self.outlook}") from None
+        self.good = self.path
+        self.saved = time.monotonic()
+        self.cost = self.saved - started
+
+    def newest(self, warn: Callable[[str], None], check: Callable[[dict], None] = lambda state: None) -> Path | None:
+        """The file of the newest good state, or None; `warn` is told of each one that is not, and why.
+
+        Good is what can be read, is what was written by its checksum, and fits by `check`, which raises a ValueError
+        with the reason where it does not. Without a good one the training starts again and says so, since nobody may be
+        there to be asked for days. What writers that were killed left in the folder is deleted.
+        """
+        sweep(self.path.parent)
+        there = [path for path in (self.path, self.previous) if os.path.lexists(path)]
+        for path in there:
+            cure = "the one before it is tried" if path is not there[-1] else "no other one is left: starting anew"
+            try:
+                if not path.is_file():
+                    raise ValueError("is no file")
+                state = read_state(path, cure)
+                check(state)
+            except ValueError as error:
+                warn(f"{path}: {error}: {cure}")
+            except UserError as error:
+                warn(str(error))
+            else:
+                if CHECKSUM not in state:
+                    warn(f"{path}: of an earlier version, without a checksum: its types, shapes and ranges are right")
+                self.good = path
+                return path
+            if not path.is_file():  # in the way of the next one
+                _remove(path)
+        return None
+
+
+def _remove(path: Path) -> None:
+    """Remove what is there, file or not, if that is possible; the next writing names what is still in its way."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def read_state(path: Path, cure: str = "start the training again") -> dict:
+    """What a resume point holds.
+
+    Raises:
+        UserError: the file is missing, damaged or of another kind.
+    """
+    content = read_plain(path, cure)
+    if content.get("format") != FORMAT:
+        raise UserError(f"{path}: no resume point: {cure}")
+    if CHECKSUM in content:
+        try:
+            actual = checksum({key: value for key, value in content.items() if key != CHECKSUM})
+        except Exception:  # what can be in a file is more than what is written to one: sparse tensors, numbers too long
+            actual = None
+        if actual is None or content[CHECKSUM] != actual:
+            raise UserError(f"{path}: damaged: its checksum is another one: {cure}")
+    return content

@@ -1,0 +1,33 @@
+"""The device that a command computes on, from its name on the command line."""
+
+import torch
+
+from multitrain.common.errors import UserError
+from multitrain.engine.processes.distributed import claim_accelerator
+from multitrain.engine.processes.heap import keep_freed
+
+__all__ = ["select_device"]
+
+
+def select_device(name: str, threads: int, own: bool = False, portable: bool = False) -> torch.device:
+    """The device of that name; where `own`, each of several processes on a node has an accelerator to itself.
+
+    Where `portable`, one thread whatever was asked for, and no accelerator unless it is named.
+
+    Raises:
+        UserError: no such device, or not usable here.
+    """
+    torch.set_num_threads(1 if portable else threads)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() and not portable else "cpu"
+    if name == "cuda" and own and torch.cuda.is_available():
+        claim_accelerator()
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = "no such kind" if "device type" in str(error) else str(error).splitlines()[0]
+        raise UserError(f"--device {name}: not usable here ({reason}): choose cpu, cuda or auto") from None
+    if device.type == "cpu":
+        keep_freed()
+    return device

@@ -1,0 +1,158 @@
+"""The state of a training, and its step."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+
+from multitrain.common.codehash import code_hash
+from multitrain.common.errors import UserError
+from multitrain.common.records.history import Step
+from multitrain.common.seeding import derive
+from multitrain.config import kernels
+from multitrain.data.clips import Batch, TrainClips
+from multitrain.data.loader import Share
+from multitrain.data.mixing import draw_mix
+from multitrain.engine.optim import clip_gradients, make_optimiser, rate_factor, set_rate
+from multitrain.engine.processes.distributed import ALONE, Team
+from multitrain.engine.setup import Job, build_network, build_objective, init_record, schedule
+from multitrain.engine.step import Backward, Draw
+from multitrain.losses.objective import Terms
+
+__all__ = ["Training"]
+
+NAMED_CLIPS = 64  # as many are named by an error
+
+
+class Training:
+    """The state of a run: network, objective, optimiser, scaler and the number of steps done."""
+
+    def __init__(self, job: Job, device: torch.device, team: Team = ALONE):
+        self.job, self.device, self.team = job, device, team
+        recipe, machine = job.recipe, job.scale.machine
+        sources = [job.source(dataset, "train") for dataset in job.run.datasets]
+        self.clips = TrainClips(sources, job.scale.model.frames, job.size, recipe, job.seed, machine.cache_mb)
+        classes = {name: source.classes for name, source in zip(job.run.datasets, sources, strict=True)}
+        self.network = build_network(job, classes).to(device).train()
+        self.init = init_record(job)  # now, since a file can be gone at the end
+        self.network.backbone.checkpointing = job.run.size in machine.checkpointing
+        if machine.compile:
+            self.network.backbone.compile_blocks()
+        self.objective = build_objective(job).to(device)
+        self.optimiser = make_optimiser(recipe, self.network, self.objective)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=machine.precision == "float16")
+        self.share = Share(team.rank, team.count, recipe.parts(team.count))
+        self.backward = Backward(self.network, self.objective, recipe, team, machine.precision, self.scaler)
+        self.steps, self.warmup = schedule(job)
+        self.fingerprint = self._fingerprint()
+        self.done = 0
+        self.skipped = 0  # steps without an update, since a gradient in half precision was too large
+        self.seconds = 0.0  # spent in steps, over all restarts
+        self.codes = [code_hash()]  # of all restarts: one, unless the code was changed in between
+
+    def step(self, batches: Sequence[Batch]) -> Step:
+        """One step on this process's micro-batches; its line of the history: terms, rate, norm before clipping.
+
+        Raises:
+            UserError: the loss or its gradient is not finite; in all processes, and no weight has changed.
+        """
+        job, recipe = self.job, self.job.recipe
+        draw = Draw(derive(job.seed, "step", self.done), draw_mix(recipe.mixing, job.seed, self.done, job.size))
+        rate = recipe.rate * rate_factor(self.done, self.steps, self.warmup, *recipe.rate_ends)
+        set_rate(self.optimiser, rate)
+        batches = [batch.to(self.device) for batch in batches]
+        self.optimiser.zero_grad(set_to_none=True)
+        terms = self.backward(batches, draw)
+        record = {
+            "step": self.done,
+            "epoch": self.done * recipe.batch / len(self.clips),
+            "rate": rate,
+            **numbers(terms),
+        }
+        if not math.isfinite(record["total"]):
+            self._refuse(f"the loss is {record['total']}", record, batches, draw)
+        self.scaler.unscale_(self.optimiser)
+        norm = clip_gradients(self.optimiser, recipe)
+        if not math.isfinite(norm) and not self.scaler.is_enabled():  # the scaler leaves such a step out
+            self._refuse(f"the gradient's norm is {norm}", record, batches, draw)
+        self._update()
+        self.done += 1
+        record |= {"sigma": self.objective.sigma(), "gradient_norm": norm if math.isfinite(norm) else None}
+        return cast(Step, record | ({"skipped": self.skipped} if self.scaler.is_enabled() else {}))
+
+    def _update(self) -> None:
+        """The optimiser's step; the scaler leaves it out where the gradient has overflowed, and lowers its scale."""
+        before = self.scaler.get_scale()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.skipped += self.scaler.get_scale() < before
+
+    def _refuse(self, what: str, record: dict, batches: Sequence[Batch], draw: Draw) -> None:
+        """Say where a loss or gradient comes from that is not finite; all processes say the same."""
+        found = [clip for clips in self.team.all_of(self.backward.suspects(batches, draw)) for clip in clips]
+        ids = found or [clip for clips in self.team.all_of([i for b in batches for i in b.clip_ids]) for clip in clips]
+        more = f" and {len(ids) - NAMED_CLIPS} more" if len(ids) > NAMED_CLIPS else ""
+        terms = {**record["classification"], "variance": record["variance"], "covariance": record["covariance"]}
+        raise UserError(
+            f"run {self.job.name}, seed {self.job.seed}: {what} at step {self.done} "
+            f"on clips {', '.join(ids[:NAMED_CLIPS])}{more} ({', '.join(f'{k} {v:.4g}' for k, v in terms.items())}): "
+            f"{self.job.lower_rate}"
+        )
+
+    def _fingerprint(self) -> str:
+        """What a resume point shares with the run that takes it up: settings, clips and initial weights.
+
+        Of the machine only what changes numbers by more than rounding: the precision, and the number of parts where
+        each has statistics of its own; and the kernels, where they are to give the same bits anywhere.
+        """
+        job, recipe = self.job, self.job.recipe
+        digest = hashlib.sha256()
+        for settings in (job.run, recipe.model_copy(update={"micro_batch": None}), self.network.spec):
+            digest.update(settings.model_dump_json().encode())
+        digest.update(job.scale.machine.precision.encode())
+        if kernels.kernels(job.scale.machine, self.device.type) == "portable":
+            digest.update(b"portable")
+        if job.run.informative and recipe.accumulate == "parts":
+            digest.update(f"{self.share.parts} parts".encode())
+        for source in self.clips.sources:
+            digest.update("\n".join(source.columns["clip_id"].to_pylist()).encode())
+        for weight in self.network.state_dict().values():
+            digest.update(weight.cpu().contiguous().numpy())
+        return digest.hexdigest()
+
+    def state(self) -> dict:
+        """All that a resume point holds; the random numbers need no state."""
+        return {
+            "fingerprint": self.fingerprint,
+            "codes": self.codes,
+            "done": self.done,
+            "skipped": self.skipped,
+            "seconds": self.seconds,
+            "network": self.network.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def restore(self, state: dict) -> None:
+        """Continue from a resume point of the same run that `check_state` has found good."""
+        self.network.load_state_dict(dict(state["network"]))
+        self.objective.load_state_dict(dict(state["objective"]))
+        groups = self.optimiser.state_dict()["param_groups"]  # the recipe's: a step sets its own rate
+        self.optimiser.load_state_dict({"state": state["optimiser"]["state"], "param_groups": groups})
+        self.scaler.load_state_dict(state["scaler"])
+        self.done, self.skipped, self.seconds = state["done"], state["skipped"], state["seconds"]
+        self.codes = [code for code in state["codes"] if code not in self.codes] + self.codes
+
+
+def numbers(terms: Terms) -> dict:
+    """The terms as numbers of a history, with one wait for the device."""
+    values = torch.stack([terms.total, terms.variance, terms.covariance, *terms.classification.values()]).tolist()
+    return {
+        "total": values[0],
+        "variance": values[1],
+        "covariance": values[2],
+        "classification": dict(zip(terms.classification, values[3:], strict=True)),
+    }

@@ -1,0 +1,179 @@
+"""A local page that takes one video at a time and shows what the heads say of it; the standard library's server."""
+
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+
+from multitrain.common.errors import UserError
+from multitrain.inference.answers import Failure, Window
+from multitrain.inference.demo.requests import Handler, Stopped, Tell, is_loopback
+from multitrain.inference.predict import Recogniser
+from multitrain.inference.timelines.timeline import length, watch
+from multitrain.inference.timelines.timeline_page import answers, data, demo_page, panels
+
+PARTS = 200  # of a long video's timeline, so that an answer does not take longer and longer
+CONNECTIONS = 32  # that are open at once, each with a thread; others wait to be accepted
+UPLOADS = 4  # videos that are being sent, wait, or are looked at: as many lie on the disk
+LOOK = 0.2  # seconds between two looks at whether the program ends
+
+
+class Demo(ThreadingHTTPServer):
+    """Serves the page. `serve_forever` blocks; `close` ends what is under way and deletes what was sent."""
+
+    daemon_threads = False  # `close` waits for them, and they look at `stopping`
+    request_queue_size = 128  # connections that the system keeps until they are accepted
+
+    def __init__(self, recogniser: Recogniser, host: str, port: int, limit: int):
+        """`limit` is the largest video in bytes; port 0 is any that is free.
+
+        Raises:
+            UserError: nothing can listen there.
+        """
+        self.recogniser, self.limit, self.loopback = recogniser, limit, is_loopback(host)
+        self.titles = {name: seen.title for name, seen in recogniser.card.datasets.items()}
+        self.page, self.policy = demo_page(list(self.titles.values()), limit, recogniser.card.note())
+        self.busy, self.stopping = threading.Lock(), threading.Event()
+        self.uploads = threading.BoundedSemaphore(UPLOADS)
+        self._room = threading.BoundedSemaphore(CONNECTIONS)
+        self._connections: dict[socket.socket, bool] = {}  # whether it is owed no answer; the oldest first
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            super().__init__((host, port), Handler)
+        except (OSError, OverflowError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            said = f"nothing can listen at {host}, port {port} ({reason})"
+            raise UserError(f"{said}: choose another --host or --port") from None
+        self.folder = Path(tempfile.mkdtemp(prefix="multitrain-demo-"))
+
+    def server_bind(self) -> None:
+        """Bind without asking a name server for this machine's name, as the standard library would."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = self.server_address[:2]
+
+    def process_request(self, request: socket.socket, client_address: tuple) -> None:
+        """A thread for a connection; where there are as many as may be, one that is owed no answer gives way.
+
+        Browsers open some that they send nothing on, and others may open hundreds.
+        """
+        while not self._room.acquire(blocking=False):
+            if self.stopping.is_set():
+                return self.shutdown_request(request)
+            self._close_idle()
+            if self._room.acquire(timeout=LOOK):
+                break
+        self._connections[request] = True
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread is to be had
+            self._leave(request)
+            raise
+
+    def process_request_thread(self, request: socket.socket, client_address: tuple) -> None:
+        """Handle a connection, known meanwhile to `close`."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._leave(request)
+
+    def _leave(self, connection: socket.socket) -> None:
+        del self._connections[connection]
+        self._room.release()
+
+    def waits(self, connection: socket.socket, idle: bool) -> None:
+        """Whether a connection is owed no answer, now or any more: such a one is closed for others."""
+        self._connections[connection] = idle
+
+    def _close_idle(self) -> None:
+        """End the oldest connection that is owed no answer, if there is one."""
+        for connection, idle in list(self._connections.items()):
+            if idle:
+                self._connections[connection] = False  # the next look is for another
+                with suppress(OSError):  # it has gone by itself
+                    connection.shutdown(socket.SHUT_RDWR)
+                return
+
+    def handle_error(self, request: socket.socket, client_address: tuple) -> None:
+        """Who asked has gone: that is no error of ours."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+    @contextmanager
+    def turn(self, tell: Tell) -> Iterator[None]:
+        """Within, no other video is looked at.
+
+        Raises:
+            Stopped: the program is about to end.
+        """
+        if not self.busy.acquire(blocking=False):
+            tell({"stage": "Waiting for the videos before it", "done": None})
+            while not self.busy.acquire(timeout=LOOK):
+                if self.stopping.is_set():
+                    raise Stopped
+        try:
+            yield
+        finally:
+            self.busy.release()
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds the page."""
+        host, port = self.server_address[:2]
+        host = platform.node() if ip_address(host).is_unspecified else host
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    def close(self) -> None:
+        """Stop listening and leave nothing behind."""
+        self.stopping.set()
+        for connection in list(self._connections):
+            with suppress(OSError):  # it has gone by itself
+                connection.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def recognise(self, path: Path, tell: Tell) -> dict:
+        """The answers, as an event; meanwhile it tells how far the work on a video is.
+
+        Raises:
+            UserError: no video.
+            Stopped: the program is about to end.
+        """
+        tell({"stage": "Looking at the whole video", "done": None})
+        plan = self.recogniser.plan()
+        (answer,) = self.recogniser.answers([path], plan)
+        if isinstance(answer, Failure):
+            raise UserError(answer.reason)
+        seconds = length(self.recogniser, path)
+
+        def seen(window: Window) -> None:
+            if self.stopping.is_set():
+                raise Stopped
+            tell({"stage": "Looking at its parts", "done": min(window.end / seconds, 1.0)})
+
+        hop = max(self.recogniser.clip_seconds(plan) / 2, seconds / PARTS)
+        timeline = watch(self.recogniser, path, seconds, hop, seen=seen)
+        return {"answers": answers(answer, self.titles), "panels": panels(timeline), "data": data(timeline)}
+
+
+@contextmanager
+def serving(recogniser: Recogniser, host: str, port: int, limit: int):
+    """A demo that answers in a thread of its own until the block ends."""
+    demo = Demo(recogniser, host, port, limit)
+    thread = threading.Thread(target=demo.serve_forever, kwargs={"poll_interval": 0.2})
+    thread.start()
+    try:
+        yield demo
+    finally:
+        demo.stopping.set()
+        demo.shutdown()
+        thread.join()
+        demo.close()

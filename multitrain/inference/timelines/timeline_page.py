@@ -1,0 +1,120 @@
+"""Pages that show answers: self-contained HTML with the curves as SVG, nothing fetched from anywhere."""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from multitrain.inference.answers import Answer, Timeline
+from multitrain.inference.timelines.curves import LOOKS, SHOWN, clock, curve
+
+TEMPLATES = Path(__file__).parent / "templates"
+ENVIRONMENT = Environment(
+    loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+SIZE = (740, 150)  # of a panel, in units of its own
+LEFT, RIGHT, TOP, BOTTOM = 72, 700, 16, 118  # of the curves in it; around them there is room for labels of 20 units
+LISTED = 5  # classes of the moment that the video shows
+STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)  # seconds
+
+
+def timeline_page(timeline: Timeline, title: str, source: str) -> str:
+    """A whole page; `source` is the video's address as the page sees it."""
+    return ENVIRONMENT.get_template("timeline.html.j2").render(
+        title=title,
+        source=source,
+        part=f"{timeline.part:.1f}",
+        note=timeline.note,
+        panels=panels(timeline),
+        data=script_data(timeline),
+        **_shared(),
+    )
+
+
+def demo_page(titles: list[str], limit: int, note: str) -> tuple[str, str]:
+    """The demo's page, which takes videos of at most `limit` bytes, and the policy to send with it."""
+    script = ENVIRONMENT.get_template("demo.js").render()
+    shared = _shared()
+    html = ENVIRONMENT.get_template("demo.html.j2").render(
+        titles=titles, limit=limit, note=note, demo=Markup(script), **shared
+    )
+    allowed = " ".join(_digest(text) for text in (shared["player"], script))
+    return html, (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; connect-src 'self'; media-src blob:; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def panels(timeline: Timeline) -> Markup:
+    """The curves of every dataset, and places for the answers of the moment that the video shows."""
+    return Markup(
+        ENVIRONMENT.get_template("panels.html.j2").render(
+            datasets=[_panel(timeline, name) for name in timeline.scores],
+            ticks=[(round(_across(timeline, second), 2), clock(second)) for second in _ticks(timeline.seconds)],
+            listed=range(LISTED),
+            size=SIZE,
+            box=(LEFT, RIGHT, TOP, BOTTOM),
+            broken=clock(round(timeline.times[-1, 1], 1)) if timeline.broken else None,
+        )
+    )
+
+
+def answers(answer: Answer, titles: dict[str, str], top: int = LISTED) -> Markup:
+    """The likeliest classes of every dataset for a whole video, with bars and how many views they are the mean of."""
+    datasets = [(titles[name], answer.views[name], its) for name, its in answer.top(top).items()]
+    return Markup(ENVIRONMENT.get_template("answers.html.j2").render(datasets=datasets))
+
+
+def data(timeline: Timeline) -> dict:
+    """What player.js needs: where the curves lie and the likeliest classes of each moment."""
+    datasets = []
+    for name in timeline.scores:
+        tops = [timeline.top(name, moment, LISTED) for moment in range(len(timeline.times))]
+        labels = sorted({label for top in tops for label, _ in top})
+        number = {label: index for index, label in enumerate(labels)}
+        rows = [[[number[label], round(share, 3)] for label, share in top] for top in tops]
+        datasets.append({"labels": labels, "top": rows})
+    middles = [round(time, 3) for time in timeline.middles.tolist()]
+    return {"seconds": timeline.seconds, "left": LEFT, "right": RIGHT, "middles": middles, "datasets": datasets}
+
+
+def script_data(timeline: Timeline) -> Markup:
+    """The same as the content of a <script>, which a class's name cannot end."""
+    return Markup(json.dumps(data(timeline), separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _panel(timeline: Timeline, name: str) -> dict:
+    lines = []
+    for index, (colour, dashes) in zip(timeline.strongest(name, SHOWN), LOOKS, strict=False):
+        times, shares = curve(timeline, name, index)
+        points = " ".join(
+            f"{_across(timeline, time):.1f},{BOTTOM - (BOTTOM - TOP) * share:.1f}"
+            for time, share in zip(times.tolist(), shares.tolist(), strict=True)
+        )
+        dash = " ".join(f"{dash:g}" for dash in dashes) or "none"
+        lines.append({"label": timeline.classes[name][index], "colour": colour, "dash": dash, "points": points})
+    return {"name": name, "title": timeline.titles[name], "lines": lines}
+
+
+def _across(timeline: Timeline, second: float) -> float:
+    return LEFT + (RIGHT - LEFT) * second / timeline.seconds
+
+
+def _ticks(seconds: float) -> list[float]:
+    step = next((step for step in STEPS if seconds / step <= 10), STEPS[-1])
+    return [round(index * step, 1) for index in range(int(seconds / step + 1e-9) + 1)]
+
+
+def _shared() -> dict[str, Markup]:
+    """What both pages carry within."""
+    return {name: Markup((TEMPLATES / file).read_text("utf-8")) for name, file in _FILES.items()}
+
+
+_FILES = {"css": "style.css", "player": "player.js"}
+
+
+def _digest(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

@@ -1,0 +1,105 @@
+"""The model card that lies beside a network's weights, in the form of the Hugging Face hub."""
+
+from multitrain.common.markup import Marked, line, markdown
+from multitrain.model.files.metadata import Card, Frames, assumed_card
+from multitrain.model.network import Network
+
+__all__ = ["describe", "readme"]
+
+LISTED = 12  # classes of a dataset that are named
+
+
+def readme(network: Network) -> str:
+    """Markdown with the hub's YAML header: heads, provenance, what each head was shown, how to load it."""
+    card, spec = network.card or assumed_card(network.spec.classes), network.spec
+    rendered = [name for name, seen in card.datasets.items() if seen.synthetic]
+    synthetic = len(rendered) == len(card.datasets)
+    total = sum(map(len, spec.classes.values()))
+    heads = f"{len(spec.classes)} datasets" if len(spec.classes) != 1 else "one dataset"
+    jointly = "trained jointly" if len(spec.classes) > 1 else "trained"
+    lines = [
+        *("---", "library_name: multitrain", "pipeline_tag: video-classification", "tags:"),
+        *("- video-classification", "- action-recognition", *(["- synthetic"] if rendered else []), "---", ""),
+        *(f"# {'Synthetic: a' if synthetic else 'A'} video transformer with heads of {heads}", ""),
+        f"One MViTv2 that answers with {total} classes of {heads}, {jointly} as in "
+        '"Multi-dataset Training of Transformers for Robust Action Recognition" (NeurIPS 2022).',
+        "",
+    ]
+    if synthetic:
+        lines += [
+            "**Its training videos were rendered, not filmed.** It knows a small synthetic world and nothing of real "
+            "videos; its numbers do not compare with the paper's.",
+            "",
+        ]
+    elif rendered:
+        lines += [f"**{markdown(card.note())}**", ""]
+    lines += ["## Use", "", "```python", "import multitrain", "", 'network = multitrain.load("this/folder")']
+    lines += ['print(multitrain.predict(network, "video.mp4").top(5))', "```", ""]
+    return "\n".join([*lines, *_heads(network, card), *_origin(card), *_input(network)]) + "\n"
+
+
+def _heads(network: Network, card: Card) -> list[str]:
+    lines = [
+        *("## Heads", ""),
+        "| head | dataset | classes | training videos | frames | test views |",
+        "| --- | --- | ---: | --- | --- | --- |",
+    ]
+    for name, classes in network.spec.classes.items():
+        seen = card.datasets[name]
+        views = f"{seen.frames.views.temporal} x {seen.frames.views.spatial}"
+        videos = "rendered (synthetic)" if seen.synthetic else "not recorded" if card.assumed else "the dataset's own"
+        lines.append(line([Marked(f"`{name}`"), seen.title, str(len(classes)), videos, _frames(seen.frames), views]))
+    lines += ["", "Test views: clips along time x crops.", ""]
+    for name, classes in network.spec.classes.items():
+        more = f", and {len(classes) - LISTED} more (config.json has all)" if len(classes) > LISTED else ""
+        lines.append(f"- `{name}`: {', '.join(map(markdown, classes[:LISTED]))}{more}")
+    if card.assumed:
+        lines += ["", "How the heads' clips were sampled is not recorded; the paper's values are assumed."]
+    return [*lines, ""]
+
+
+def _frames(frames: Frames) -> str:
+    rate = "the video's own rate" if frames.fps is None else f"{frames.fps:g} fps"
+    if frames.sampling.kind == "segment":
+        return f"one of each of equal segments at {rate}"
+    return f"one in {frames.sampling.stride} at {rate}"
+
+
+def _origin(card: Card) -> list[str]:
+    origin = card.origin
+    if origin is None:
+        return ["## Provenance", "", "Not recorded.", ""]
+    return [
+        *("## Provenance", ""),
+        f"Run `{origin.run}` at scale `{origin.scale}`, seed {origin.seed}, {origin.steps} steps, code {origin.code}.",
+        "",
+    ]
+
+
+def _input(network: Network) -> list[str]:
+    spec = network.spec
+    how = {"constant": "(x / 255 - 0.45) / 0.225", "clip": "each clip to mean 0 and standard deviation 1"}
+    weights = sum(value.numel() for value in network.parameters())
+    return [
+        *("## Input", ""),
+        f"Clips (B, 3, {spec.model.frames}, {spec.size}, {spec.size}); pixels normalised: "
+        f"{how[spec.model.normalisation]}. {weights:,} weights.",
+    ]
+
+
+def describe(network: Network) -> str:
+    """What a checkpoint holds, in a line."""
+    spec = network.spec
+    heads = ", ".join(f"{name} ({len(classes)} classes)" for name, classes in spec.classes.items()) or "none"
+    blocks = "+".join(map(str, spec.model.depths))
+    weights = sum(value.numel() for value in network.parameters())
+    parts = [
+        f"{spec.model.frames} frames of {spec.size} pixels",
+        f"{spec.model.channels} channels",
+        f"{blocks} blocks",
+        f"{weights:,} weights",
+        f"{'MLP' if spec.model.head_hidden else 'linear'} heads: {heads}",
+    ]
+    parts += ["projections"] if spec.projections else []
+    parts += [f"expander {spec.expander[0]}-{spec.expander[1]}"] if spec.expander else []
+    return "; ".join(parts)

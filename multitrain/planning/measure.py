@@ -1,0 +1,151 @@
+"""How long one clip and one video take on this machine, measured on a few of them for the estimate.
+
+Measured is the product's own code on a dataset of the scale: videos are rendered and prepared, then training steps and
+evaluation batches of the scale's model are made of their clips, in as many processes side by side as there are cores.
+"""
+
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from multitrain.config import kernels
+from multitrain.config.experiments import Experiments, Run
+from multitrain.config.scale import Published, Scale
+
+RUN = "measured"
+STEPS, UNTIMED = 8, 2  # timed, and before them: the first ones decode
+VIEWS = 64  # clips of the evaluation that is timed
+IMPORTS = "import multitrain.engine.train, multitrain.engine.evaluate"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of one process, of which there are as many as cores."""
+
+    cores: int
+    train: dict[str, float]  # of a training clip, by the model's size
+    test: dict[str, float]  # of a view of a tested clip, decoded
+    video: float  # rendered, published and prepared
+    start: float  # of a process, before it computes
+    measuring: float  # what the measuring itself took, by the clock
+
+
+def measure(scale: Scale, run: Run) -> Pace:
+    """The pace of a synthetic scale's processes here; `run` says by whose recipe is trained."""
+    began = time.perf_counter()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ.update(kernels.wanted(scale.machine))  # of the processes, which load their libraries anew
+    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
+        found = list(pool.map(_measured, [scale] * cores, [run] * cores, range(cores)))
+    start = _seconds(lambda: subprocess.run([sys.executable, "-c", IMPORTS], check=True))
+    train, test = ({size: _mean(each[what][size] for each in found) for size in scale.sizes} for what in (0, 1))
+    return Pace(cores, train, test, _mean(each[2] for each in found), start, time.perf_counter() - began)
+
+
+def _measured(scale: Scale, run: Run, seed: int) -> tuple[dict[str, float], dict[str, float], float]:
+    """Of one process: seconds of a training clip and of a view, by size, and of a video."""
+    import torch
+
+    from multitrain.engine.setup import Job
+
+    torch.set_num_threads(1)
+    name = next(name for name in scale.datasets if scale.synthetic(name))
+    small, experiments = _small(scale, name, run)
+    with tempfile.TemporaryDirectory(prefix="multitrain-") as place:
+        data = Path(place)
+        video = _video(small, name, data)
+        train, test = {}, {}
+        for size in scale.sizes:
+            sized = {RUN: experiments.runs[RUN].model_copy(update={"size": size})}
+            of = experiments.model_copy(update={"runs": sized})
+            job = Job(small, of, RUN, seed, data, data)
+            train[size], test[size] = _clip(job), _view(job, name)
+    return train, test, video
+
+
+def _small(scale: Scale, name: str, run: Run) -> tuple[Scale, Experiments]:
+    """The scale with a few videos of one dataset, and a run on it."""
+    from multitrain.synth.world import spec
+
+    count = max(len(spec(name, scale.world).classes), scale.recipes[run.recipe].batch) + 1
+    videos = scale.world.videos | {name: Published(train=count, validation=count)}
+    bias = {**scale.world.bias, name: {**scale.world.bias.get(name, {}), "tail": 1.0}}  # a video of each class
+    world = scale.world.model_copy(update={"videos": videos, "bias": bias})
+    dataset = scale.datasets[name].model_copy(update={"holdout": 0.0, "fraction": 1.0})
+    own = run.model_copy(update={"datasets": (name,), "projection": "none", "init": None, "steps_of": None})
+    update = {"world": world, "datasets": {**scale.datasets, name: dataset}}
+    return scale.model_copy(update=update), Experiments.model_construct(runs={RUN: own}, tables={})
+
+
+def _video(scale: Scale, name: str, data: Path) -> float:
+    """Render, publish and prepare the dataset; seconds of a video."""
+    from multitrain.datasets.prepare import prepare
+    from multitrain.synth.publishing.publish import publish
+
+    settings, folder = scale.datasets[name], scale.clips_folder(name, data)
+
+    def make() -> None:
+        publish(name, scale.world, folder / "raw", settings.reader)
+        prepare(name, settings, folder / "raw", folder)
+
+    counts = scale.world.videos[name]
+    return _seconds(make) / (counts.train + counts.validation)
+
+
+def _clip(job) -> float:
+    """Seconds of one clip in a training step, augmentation and optimiser included."""
+    import torch
+
+    from multitrain.data.loader import train_batches
+    from multitrain.engine.processes.distributed import ALONE
+    from multitrain.engine.training_state import Training
+
+    training = Training(job, torch.device("cpu"), ALONE)
+    recipe, total = job.recipe, UNTIMED + STEPS
+    source = train_batches(training.clips, recipe.batch, 0, total, 0, training.share)
+    parts = training.share.parts
+    times = [_seconds(lambda: training.step([next(source) for _ in range(parts)])) for _ in range(total)]
+    return statistics.median(times[UNTIMED:]) / (recipe.batch * recipe.repeats)
+
+
+def _view(job, name: str) -> float:
+    """Seconds of one view of a tested clip: decoded, and through the network."""
+    import torch
+
+    from multitrain.data.clips import ViewClips
+    from multitrain.data.loader import view_batches
+    from multitrain.engine.setup import build_network
+    from multitrain.model.network import normalise
+
+    source = job.source(name, "test")
+    network = build_network(job, {name: source.classes}).eval()
+    clips, views = ViewClips([source], job.scale.model.frames, job.size), 0
+
+    def score() -> None:
+        nonlocal views
+        with torch.inference_mode():
+            for batch in view_batches(clips, VIEWS):
+                network(normalise(batch.video, network.spec.model.normalisation))
+                views += len(batch.video)
+
+    score()
+    views = 0
+    return _seconds(score) / views
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _mean(values) -> float:
+    return statistics.fmean(values)

@@ -1,0 +1,165 @@
+"""Motions of work, sport and dance that not every world has. Angles are radians, see figure.Pose."""
+
+import numpy as np
+
+from multitrain.synth.motions.execution import Cue, crouch, hump, swing
+from multitrain.synth.motions.figure import Pose
+
+__all__ = [
+    "bow",
+    "climb",
+    "dig",
+    "drum",
+    "front_crawl",
+    "hop",
+    "march",
+    "pedal",
+    "row",
+    "saw",
+    "side_bend",
+    "skate",
+    "stir",
+    "twist",
+    "windmill",
+]
+
+
+def _both(cue: Cue) -> np.ndarray:
+    """Phases (T, 2) of limbs that take turns."""
+    return np.stack([cue.phase, cue.phase + 0.5], axis=1)
+
+
+def march(cue: Cue) -> Pose:
+    pose, up = Pose.standing(len(cue.phase)), swing(_both(cue)).clip(0)
+    pose.thigh[..., 0] = 1.5 * cue.reach * up
+    pose.shin[..., 0] = -0.1 * up
+    pose.arm[..., 0] = pose.forearm[..., 0] = 0.9 * cue.reach * up[:, ::-1]
+    return pose
+
+
+def bow(cue: Cue) -> Pose:
+    pose, u = Pose.standing(len(cue.phase)), cue.reach * hump(cue.phase)
+    pose.bend[:, 0] = 1.3 * u
+    pose.arm[..., 0], pose.arm[..., 1] = -0.4, 0.25  # hands behind the back
+    pose.forearm[..., 0], pose.forearm[..., 1] = -0.7, -0.4
+    return pose
+
+
+def side_bend(cue: Cue) -> Pose:
+    pose, s = Pose.standing(len(cue.phase)), cue.reach * swing(cue.phase)
+    pose.bend[:, 1] = 0.7 * s
+    pose.arm[..., 1] = pose.forearm[..., 1] = 2.9
+    return pose
+
+
+def windmill(cue: Cue) -> Pose:
+    pose = Pose.standing(len(cue.phase))
+    pose.arm[..., 0] = pose.forearm[..., 0] = 2 * np.pi * _both(cue)
+    pose.arm[..., 1] = pose.forearm[..., 1] = 0.5
+    return pose
+
+
+def row(cue: Cue) -> Pose:
+    pose, u = Pose.standing(len(cue.phase)), cue.reach * hump(cue.phase)
+    pose.thigh[..., 0] = (2.0 - 0.6 * u)[:, None]
+    pose.shin[..., 0] = (0.2 + 1.1 * u)[:, None]
+    pose.bend[:, 0] = 0.6 - 1.0 * u
+    pose.arm[..., 0] = (1.4 - 1.5 * u)[:, None]
+    pose.forearm[..., 0] = (1.5 + 0.2 * u)[:, None]
+    return pose
+
+
+def pedal(cue: Cue) -> Pose:
+    pose, both = Pose.standing(len(cue.phase)), _both(cue)
+    pose.turn[:, 1] = -np.pi / 2  # on the back
+    pose.thigh[..., 0] = 1.0 + 0.6 * cue.reach * swing(both)
+    pose.shin[..., 0] = pose.thigh[..., 0] - 0.6 - 0.7 * cue.reach * hump(both)
+    pose.arm[..., 0] = pose.forearm[..., 0] = -0.1
+    return pose
+
+
+def hop(cue: Cue) -> Pose:
+    pose, flight = Pose.standing(len(cue.phase)), np.abs(swing(cue.phase))
+    pose.thigh[:, cue.lead, 0], pose.shin[:, cue.lead, 0] = 0.9, -0.8
+    pose.thigh[:, 1 - cue.lead, 0] = 0.35 * (1 - flight)
+    pose.shin[:, 1 - cue.lead, 0] = -0.35 * (1 - flight)
+    pose.root[:, 1] = 0.3 * cue.reach * flight
+    pose.arm[..., 1] = pose.forearm[..., 1] = 0.9
+    return pose
+
+
+def twist(cue: Cue) -> Pose:
+    pose, s = Pose.standing(len(cue.phase)), cue.reach * swing(cue.phase)
+    crouch(pose, np.full_like(s, 0.35))
+    pose.turn[:, 0] = 0.8 * s
+    pose.arm[..., 0] = 0.7 + 0.5 * s[:, None] * (1, -1)
+    pose.forearm[..., 0] = pose.arm[..., 0] + 1.0
+    return pose
+
+
+def drum(cue: Cue) -> Pose:
+    pose, up = Pose.standing(len(cue.phase)), cue.reach * hump(_both(cue))
+    pose.thigh[..., 0], pose.shin[..., 0] = 1.4, 0.0  # seated
+    pose.arm[..., 0], pose.arm[..., 1] = 0.4, 0.3
+    pose.forearm[..., 0] = 1.0 + 1.3 * up
+    return pose
+
+
+def saw(cue: Cue) -> Pose:
+    pose, s = Pose.standing(len(cue.phase)), cue.reach * swing(cue.phase)
+    pose.bend[:, 0] = 0.8
+    pose.arm[:, cue.lead, 0] = 0.6 - 0.7 * s
+    pose.forearm[:, cue.lead, 0] = 1.2 + 0.2 * s
+    pose.thigh[:, cue.lead, 0], pose.thigh[:, 1 - cue.lead, 0] = -0.3, 0.4
+    pose.shin[:, cue.lead, 0] = -0.4
+    return pose
+
+
+def front_crawl(cue: Cue) -> Pose:
+    pose, both = Pose.standing(len(cue.phase)), _both(cue)
+    pose.turn[:, 1] = np.pi / 2  # face down
+    pose.arm[..., 0] = pose.forearm[..., 0] = np.pi - 2 * np.pi * both
+    pose.arm[..., 1] = pose.forearm[..., 1] = 0.3
+    kick = 0.3 * cue.reach * np.stack([swing(2 * cue.phase), -swing(2 * cue.phase)], axis=1)
+    pose.thigh[..., 0] = pose.shin[..., 0] = kick
+    pose.root[:, 1] = 0.5
+    return pose
+
+
+def climb(cue: Cue) -> Pose:
+    pose, up = Pose.standing(len(cue.phase)), cue.reach * hump(_both(cue))
+    pose.arm[..., 0] = 1.6 + 1.2 * up
+    pose.forearm[..., 0] = 2.4 + 0.6 * up
+    pose.thigh[..., 0] = 0.3 + 1.0 * up[:, ::-1]
+    pose.shin[..., 0] = pose.thigh[..., 0] - 0.9
+    return pose
+
+
+def skate(cue: Cue) -> Pose:
+    pose, s = Pose.standing(len(cue.phase)), cue.reach * swing(cue.phase)
+    crouch(pose, np.full_like(s, 0.45))
+    out = np.stack([s, -s], axis=1).clip(0)  # (T, 2)
+    pose.thigh[..., 1] = pose.shin[..., 1] = 0.1 + 0.8 * out
+    pose.turn[:, 2] = 0.15 * s
+    pose.arm[..., 0] = pose.forearm[..., 0] = 0.9 * s[:, None] * (-1, 1)
+    return pose
+
+
+def dig(cue: Cue) -> Pose:
+    pose, u = Pose.standing(len(cue.phase)), cue.reach * hump(cue.phase)
+    pose.bend[:, 0] = 0.9 - 0.7 * u
+    pose.turn[:, 0] = (1 if cue.lead else -1) * 0.8 * u
+    pose.arm[..., 0] = pose.forearm[..., 0] = (0.6 + 0.9 * u)[:, None]
+    crouch_depth = 0.3 * (1 - u)
+    pose.thigh[..., 0], pose.shin[..., 0] = (1.6 * crouch_depth)[:, None], (-0.7 * crouch_depth)[:, None]
+    return pose
+
+
+def stir(cue: Cue) -> Pose:
+    pose = Pose.standing(len(cue.phase))
+    round_, across = np.cos(2 * np.pi * cue.phase), swing(cue.phase)
+    pose.arm[:, cue.lead, 0] = 0.5 + 0.35 * cue.reach * round_
+    pose.arm[:, cue.lead, 1] = 0.2 + 0.45 * cue.reach * across
+    pose.forearm[:, cue.lead, 0] = 1.3 + 0.3 * cue.reach * round_
+    pose.forearm[:, cue.lead, 1] = 0.6 * cue.reach * across
+    return pose

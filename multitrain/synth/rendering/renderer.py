@@ -1,0 +1,162 @@
+"""From a class and a generator to frames."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from multitrain.config.bias import Bias
+from multitrain.synth import canvas
+from multitrain.synth.classes.motion_class import TRAITS
+from multitrain.synth.motions import objects
+from multitrain.synth.motions.execution import Cue
+from multitrain.synth.motions.figure import Pose
+from multitrain.synth.motions.objects import OBJECTS
+from multitrain.synth.motions.registry import MOTIONS
+from multitrain.synth.rendering import scene
+from multitrain.synth.world import DatasetSpec
+
+__all__ = ["Size", "clip", "untrimmed"]
+
+PACE = {"slow": 0.65, "fast": 1.35}  # factors on the tempo
+REACH = {"small": 0.6, "large": 1.0}  # factors on the amplitude
+GAP_SECONDS = (0.9, 1.6)  # of an untrimmed video, before, between and after its segments
+BLEND = 3  # frames from standing idle into a motion, outside the segment
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a published video."""
+
+    height: int = 96  # pixels
+    width: int = 96
+    fps: float = 12.0
+
+
+@dataclass(frozen=True)
+class Take:
+    """One way to carry out a class, drawn at random."""
+
+    motion: str
+    traits: dict[str, str]
+    rate: float  # cycles a second
+    start: float  # phase of the first frame
+    reach: float
+    lead: int
+    rests: tuple[float, float]  # of the video, before and after a motion that happens once
+
+    def cue(self, frames: int, fps: float) -> Cue:
+        """The take over time."""
+        if self.rate:
+            phase = self.start + self.rate * np.arange(frames) / fps
+        else:
+            time = np.linspace(0, 1, frames)
+            phase = ((time - self.rests[0]) / (1 - sum(self.rests))).clip(0, 1)
+            phase = phase**2 * (3 - 2 * phase)
+        if self.traits.get("direction") == "backward":
+            phase = phase[::-1]
+        return Cue(phase, self.reach, self.lead, self.traits.get("sides") == "both")
+
+
+def take(about: DatasetSpec, label: int, rng: np.random.Generator) -> Take:
+    """A take of a class. Two classes that differ in one trait get the same take from the same generator but for it."""
+    variants, bias = about.actions[label].variants, about.bias
+    variant = variants[rng.integers(len(variants))]
+    drawn = {trait: str(rng.choice(values)) for trait, values in TRAITS.items()}
+    traits = {trait: drawn[trait] for trait in variant.traits} | dict(variant.fixed)
+    motion = MOTIONS.get(variant.motion) or OBJECTS[variant.motion]
+    return Take(
+        motion=variant.motion,
+        traits=traits,
+        rate=motion.rate * rng.uniform(*bias.tempo) * PACE.get(traits.get("pace", ""), 1.0),
+        start=rng.random(),
+        reach=rng.uniform(*bias.reach) * REACH.get(traits.get("reach", ""), 1.0),
+        lead=int(rng.integers(2)),
+        rests=tuple(rng.uniform(0, bias.hold, 2)),
+    )
+
+
+def _habit(pose: Pose, rng: np.random.Generator, spread: float) -> Pose:
+    """The pose with a constant offset of every angle: everybody moves a little differently."""
+    part = {"root": 0.0, "turn": 0.5}
+
+    def offset(name: str, angles: np.ndarray) -> np.ndarray:
+        return angles + part.get(name, 1.0) * spread * rng.normal(size=angles.shape[1:])
+
+    return Pose(**{field.name: offset(field.name, getattr(pose, field.name)) for field in fields(pose)})
+
+
+def _figure(
+    drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias, kit: scene.Usual, active: np.ndarray
+) -> tuple[list[canvas.Part], np.ndarray, float]:
+    """Parts, centre and best yaw of a figure that moves; where active (T,) is 0 it stands idle."""
+    motion = MOTIONS[drawn.motion]
+    pose = motion.pose(cue)
+    if active.min() < 1:
+        idle = Pose.standing(len(cue.phase))
+        idle.bend[:, 1] = idle.turn[:, 2] = 0.05 * np.sin(0.15 * np.arange(len(cue.phase)) + drawn.start)
+        pose = idle.blend(pose, active)
+    pose = _habit(pose, rng, bias.habit)
+    somebody = scene.body(rng, bias, kit)
+    shown = motion.prop if rng.random() < bias.props else None
+    parts, centre = scene.people(pose, somebody, cue, shown, (240, 170, 90), motion.hanging)
+    return parts, centre, motion.yaw * rng.choice((-1, 1))
+
+
+def _object(drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias) -> tuple[list[canvas.Part], np.ndarray, float]:
+    """Parts, centre and best yaw of an object, in a hand or alone."""
+    motion = OBJECTS[drawn.motion]
+    something = scene.thing(rng, bias, motion.kinds)
+    placed = motion.place(cue.phase, something)
+    parts = placed.parts + (objects.hand(placed, something) if bias.hand else [])
+    return parts, np.zeros(3), 0.0
+
+
+def _active(frames: int, spans: list[tuple[int, int]], rng: np.random.Generator, idle: float) -> np.ndarray:
+    """1 where the motion goes on (T,), 0 where the figure stands: outside the spans, and in a part of each."""
+    time, outside = np.arange(frames), np.full(frames, np.inf)
+    for first, count in spans:
+        still = min(rng.uniform(0, 2 * idle), 0.8) * count
+        before = still * rng.random()
+        start, end = first + before, first + count - 1 - (still - before)
+        outside = np.minimum(outside, np.maximum(start - time, time - end))  # frames to the nearest motion
+    return (1 - outside / (BLEND + 1)).clip(0, 1)
+
+
+def _film(
+    about: DatasetSpec, label: int, frames: int, spans: list[tuple[int, int]], rng: np.random.Generator, size: Size
+) -> np.ndarray:
+    """Frames of one take of a class, seen in `spans` (first frame, count) alone."""
+    bias, drawn = about.bias, take(about, label, rng)
+    cue, active = drawn.cue(frames, size.fps), _active(frames, spans, rng, bias.idle)
+    there = scene.setting(rng, bias, about.seed, drawn.motion)
+    if drawn.motion in MOTIONS:
+        parts, centre, yaw = _figure(drawn, cue, rng, bias, there, active)
+    else:
+        parts, centre, yaw = _object(drawn, cue, rng, bias)
+    camera = scene.camera(rng, bias, frames, yaw)
+    clean = canvas.draw(parts, camera, centre, there.place, size.height, size.width, bias.blur)
+    return canvas.developed(clean, rng, bias.tint, rng.uniform(*bias.light), bias.grain)
+
+
+def clip(about: DatasetSpec, label: int, rng: np.random.Generator, size: Size) -> np.ndarray:
+    """Frames (T, H, W, 3) uint8 of one trimmed video of a class."""
+    frames = max(2, round(rng.uniform(*about.bias.seconds) * size.fps))
+    return _film(about, label, frames, [(0, frames)], rng, size)
+
+
+def untrimmed(
+    about: DatasetSpec, label: int, rng: np.random.Generator, size: Size, to_the_end: bool = False
+) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """Frames of a long video and its segments (start, end) in seconds, in which the figure does the class's motion.
+
+    With `to_the_end` the last segment ends with the video.
+    """
+    count = int(rng.integers(1, 3))
+    lengths = np.round(rng.uniform(*about.bias.seconds, count) * size.fps).astype(int)
+    gaps = np.round(rng.uniform(*GAP_SECONDS, count + 1) * size.fps).astype(int)
+    if to_the_end:
+        gaps[-1] = 0
+    starts = np.cumsum(gaps[:-1]) + np.cumsum(lengths) - lengths
+    spans = list(zip(starts.tolist(), lengths.tolist(), strict=True))
+    frames = _film(about, label, int(lengths.sum() + gaps.sum()), spans, rng, size)
+    return frames, [(first / size.fps, (first + count) / size.fps) for first, count in spans]

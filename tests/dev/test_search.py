@@ -1,0 +1,130 @@
+"""The search is of equal size for every row, and goes beyond a best rate at the end of what was tried."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from multitrain.analysis.study.measured import PLATEAU, doublings, read_plateau
+from multitrain.common.errors import UserError
+from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.config.recipes import Recipe
+from multitrain.engine.setup import Job
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def search() -> dict:
+    return runpy.run_path(str(ROOT / "dev" / "search.py"))
+
+
+def test_every_row_of_table_3_that_is_not_another_s_control_has_as_many_combinations(search):
+    grids = {run: search["combinations"](values) for run, values in search["GRIDS"].items()}
+    assert {len(grid) for grid in grids.values()} == {4}
+    rows = load_experiments(ROOT / "config", load_scale("mini", ROOT / "config")).table("table3").rows
+    follow = {"vanilla_long", "wo_actnet"}  # Vanilla's recipe, MultiTrain's
+    shown = {run for row in rows for run in row.runs if not run.endswith(("_scratch", "_longer"))}
+    assert set(grids) == shown - follow
+
+
+def test_every_value_is_one_of_a_recipe_and_the_chosen_rates_lie_within(search):
+    scale = load_scale("desk", ROOT / "config")
+    experiments = load_experiments(ROOT / "config", scale)
+    for run, values in search["GRIDS"].items():
+        its = search["combinations"](values)
+        assert {name for chosen in its for name in chosen} <= Recipe.model_fields.keys()
+        rates = sorted({chosen["rate"] for chosen in its})
+        assert rates[0] < scale.recipes[experiments.run(run).recipe].rate < rates[-1]
+
+
+@pytest.fixture
+def tried(search, tmp_path, monkeypatch):
+    """The settings that a staged search of a run tries, where top-1 is a given function of a setting."""
+
+    def staged(run: str, top1) -> tuple[list[dict], str]:
+        scale = load_scale("desk", ROOT / "config")
+        experiments = load_experiments(ROOT / "config", scale)
+        jobs = [Job(scale, experiments, run, seed, tmp_path, tmp_path) for seed in (0, 1)]
+        seen = []
+
+        def measured(job, chosen, results):
+            seen.append((chosen, job.seed))
+            return {name: top1(chosen) + job.seed for name in job.run.datasets} | {"effective_rank": 1.0}
+
+        monkeypatch.setitem(search["trial"].__globals__, "measured", measured)
+        said = search["staged"](jobs, tmp_path / "search")
+        assert [chosen for chosen, seed in seen if seed == 0] == [chosen for chosen, seed in seen if seed == 1]
+        again = len(seen)
+        assert search["staged"](jobs, tmp_path / "search") == said and len(seen) == again  # nothing is done twice
+        return [chosen for chosen, seed in seen if seed == 0], said
+
+    return staged
+
+
+@pytest.mark.parametrize(
+    ("run", "second"),
+    [
+        ("vanilla", [{"rate": 2.828e-3}, {"rate": 1.414e-3}]),
+        ("wo_projection", [{"rate": 2e-3, "variance_weight": 1.0, "covariance_weight": 1.0}, {"rate": 2.828e-3}]),
+        ("wo_informative", [{"rate": 2e-3, "projection_std": 0.02}, {"rate": 2.828e-3}]),
+        (
+            "multitrain",
+            [{"rate": 2e-3, "variance_weight": 1.0, "covariance_weight": 1.0}, {"rate": 2e-3, "projection_std": 0.02}],
+        ),
+    ],
+)
+def test_every_row_gets_six_settings_of_which_two_are_at_its_best_rate(tried, run, second):
+    settings, said = tried(run, lambda chosen: 50 - abs(chosen["rate"] - 2e-3) + len(chosen))
+    assert [chosen["rate"] for chosen in settings[:4]] == [1e-3, 2e-3, 4e-3, 8e-3]
+    for chosen, expected in zip(settings[4:], second, strict=True):
+        assert chosen == pytest.approx(expected)
+    assert said.startswith(f"{run}: chosen of 6 settings: rate 0.002")
+
+
+@pytest.mark.parametrize(("best", "further"), [(16e-3, [16e-3, 32e-3]), (0.5e-3, [0.5e-3, 0.25e-3])])
+def test_a_best_rate_at_the_end_of_what_was_tried_gets_the_next_one(tried, best, further):
+    settings, said = tried("vanilla", lambda chosen: -abs(np.log(chosen["rate"] / best)))
+    assert [chosen["rate"] for chosen in settings[4:6]] == further
+    assert len(settings) == 8 and f"rate {best:g}:" in said
+
+
+def test_the_criterion_is_of_the_trainings_with_these_values_alone(search):
+    rows = [
+        {"run": "r", "seed": 0, "rate": 1.0, "a": 10.0, "b": 20.0, "a_projected": 0.0, "effective_rank": 1.0},
+        {"run": "r", "seed": 1, "rate": 1.0, "a": 20.0, "b": 30.0, "a_projected": 0.0, "effective_rank": 1.0},
+        {"run": "r", "seed": 0, "rate": 1.0, "projection_std": 0.02, "a": 90.0, "b": 90.0, "effective_rank": 1.0},
+    ]
+    assert search["mean_of"](rows, ("a", "b"), rate=1.0) == 20.0
+
+
+def test_a_schedule_is_a_factor_on_epochs_and_warm_up(search):
+    recipe = load_scale("mini", ROOT / "config").recipes["joint"]
+    chosen = search["values_of"](recipe, {"schedule": 2, "rate": 1e-3})
+    assert chosen == {"epochs": 2 * recipe.epochs, "warmup_epochs": 2 * recipe.warmup_epochs, "rate": 1e-3}
+
+
+def test_plateaus_are_of_trainings_that_changed_the_schedule_alone_and_are_read_as_such(search, tmp_path):
+    top1 = {"k400": 50.0, "k400_projected": 51.0, "effective_rank": 3.0}
+    rows = [
+        {"run": "k400_baseline", "seed": 0, "schedule": 1, **top1},
+        {"run": "k400_baseline", "seed": 0, "schedule": 2, **top1, "k400": 51.5},
+        {"run": "k400_baseline", "seed": 0, "schedule": 2, "rate": 1e-3, **top1},
+        {"run": "k400_baseline", "seed": 0, "rate": 1e-3, **top1},
+    ]
+    scale = load_scale("mini", ROOT / "config")
+    (tmp_path / "mini").mkdir()
+    search["plateau"](rows, scale.fingerprint).to_csv(tmp_path / "mini" / PLATEAU, index=False)
+    read = read_plateau(tmp_path, scale)
+    assert [(its.factor, its.top1) for its in read.rows] == [(1, 50.0), (2, 51.5)]
+    assert doublings(read.rows)[0].change == pytest.approx(1.5)
+
+
+def test_a_run_whose_start_is_not_there_is_refused_with_the_cure(search, tmp_path):
+    scale = load_scale("desk", ROOT / "config")
+    job = Job(scale, load_experiments(ROOT / "config", scale), "vanilla", 0, tmp_path, tmp_path)
+    with pytest.raises(
+        UserError, match=r"k400_baseline/seed0/model.pt: no such file: vanilla starts from it: train it"
+    ):
+        search["trials"]([job], [{"rate": 1e-3}], tmp_path / "search")

@@ -1,0 +1,95 @@
+"""Which files a command consists of: on a small package that has each way to import, once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from multitrain.planning import closure
+
+FILES = {
+    "__init__.py": "def load():\n    from multitrain import heavy\n",
+    "heavy.py": "",
+    "errors.py": "",
+    "command.py": "from multitrain import options\ndef run():\n    from multitrain.work import one, other\n",
+    "options.py": "import multitrain.errors\n",
+    "work/__init__.py": "from multitrain.work.shared import name\ndef late():\n    from multitrain import heavy\n",
+    "work/one.py": "from multitrain.work.deep import helper\nTEMPLATES = 'templates'\nPAGE = 'page.j2'\n",
+    "work/other.py": "from . import two\nfrom ..errors import Error\nimport os, json.decoder\n",
+    "work/two.py": "if True:\n    from multitrain.work import name\n",
+    "work/shared.py": "",
+    "work/unused.py": "from multitrain.work import one\n",
+    "work/deep/__init__.py": "from multitrain.work.deep.inner import helper\n",
+    "work/deep/inner.py": "def helper():\n    import multitrain.errors\n",
+    "work/templates/page.j2": "",
+    "work/templates/other.j2": "",
+    "work/templates/folder/a.css": "",
+    "analysis/__init__.py": "",
+    "analysis/figures/__init__.py": "",
+    "analysis/figures/accuracy.py": "",
+    "analysis/figures/cost.py": "",
+}
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / "multitrain" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr(closure, "PACKAGE", tmp_path / "multitrain")
+    closure._closure.cache_clear()
+    yield tmp_path / "multitrain"
+    closure._closure.cache_clear()  # what the other tests ask for lies elsewhere
+
+
+def names(files: list[str]) -> set[str]:
+    assert all(name.startswith("multitrain/") for name in files)
+    return {name.removeprefix("multitrain/") for name in files}
+
+
+PACKAGES = {"__init__.py", "work/__init__.py", "work/shared.py"}  # a package's own imports, but not its functions'
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("work.shared", set()),
+        (
+            "work.one",
+            {"work/one.py", "work/deep/__init__.py", "work/deep/inner.py", "errors.py", "work/templates/page.j2"},
+        ),
+        ("work.two", {"work/two.py", "heavy.py"}),  # it imports what a package's functions may need
+        ("work.other", {"work/other.py", "work/two.py", "heavy.py", "errors.py"}),
+    ],
+)
+def test_a_module_is_what_it_imports_anywhere(package: Path, module: str, expected: set[str]):
+    assert names(closure.code(f"multitrain.{module}")) == PACKAGES | expected
+
+
+def test_of_a_command_only_what_it_imports_first_counts(package: Path):
+    alone = names(closure.code("multitrain.work.shared"))
+    both = names(closure.code("multitrain.work.shared", command="multitrain.command"))
+    assert both - alone == {"command.py", "options.py", "errors.py"}
+
+
+def test_a_folder_that_a_module_names_counts_whole_where_it_is_named_whole(package: Path):
+    (package / "work/shared.py").write_text("A = 'templates'\nB = 'folder'\n")
+    assert "work/templates/folder/a.css" in names(closure.code("multitrain.work.shared"))
+    assert "work/templates/other.j2" not in names(closure.code("multitrain.work.shared"))
+
+
+def test_a_notebook_is_what_its_code_imports_and_the_figures_it_draws(package: Path, tmp_path: Path):
+    cells = [
+        {"cell_type": "markdown", "source": ["from multitrain import heavy"]},
+        {"cell_type": "code", "source": ["from multitrain.work import shared\n", "shared.draw('accuracy')"]},
+    ]
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
+    found = names(closure.notebook_code(tmp_path / "a.ipynb", "multitrain.errors"))
+    drawn = {"analysis/__init__.py", "analysis/figures/__init__.py", "analysis/figures/accuracy.py"}
+    assert found == PACKAGES | drawn | {"errors.py"}
+
+
+def test_a_module_that_is_not_there_is_an_error(package: Path):
+    with pytest.raises(ValueError, match=r"^multitrain.wrk: no such module$"):
+        closure.code("multitrain.wrk")

@@ -1,0 +1,86 @@
+"""Another run in the experiments, at a scale of real videos: Snakemake itself decides what is trained again."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.planning.test_plan import manifest
+from tests.workflow.test_workflow import copy_of_project, snakemake
+
+A, B = "AAAAAAAAAAA", "BBBBBBBBBBB"
+COMMAND = """
+import shutil
+import sys
+from pathlib import Path
+
+command, name = sys.argv[1:3]
+with open("done.txt", "a") as stream:
+    print(command, name, file=stream)
+if command == "prepare":
+    folder = Path("data/paper") / name
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(f"given/paper/{name}/manifest.parquet", folder)
+    files = [folder / "missing.csv", folder / "annotated.csv"]
+elif command == "evaluate":
+    folder = Path("results/runs/paper") / name / "seed0/predictions"
+    files = [folder / f"{sys.argv[3]}.parquet", folder / f"{sys.argv[3]}.npz"]
+else:
+    files = [Path("results/runs/paper") / name / "seed0" / file for file in ("model.pt", "run.json", "history.jsonl")]
+for file in files:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+"""
+TUNED = "tuned: { datasets: [k700], recipe: baseline, init: k400_baseline }"  # k400_baseline is then tested on K700
+BOTH = ("k400_baseline", "actnet_baseline")
+DONE = [f"{command} {name}" for command in ("evaluate", "train") for name in BOTH]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The project with commands that only say what they do, after two trainings; one leaves out a clip of ActNet's."""
+    folder = copy_of_project(tmp_path)
+    (folder / "multitrain/cli/__main__.py").write_text(COMMAND)
+    (folder / "multitrain/planning/copied.py").write_text(
+        "def refusal(plan, there):\n    return ''\n"
+    )  # records are empty here
+    scale = folder / "config/scales/paper.yaml"
+    scale.write_text(yaml.safe_dump({**yaml.safe_load(scale.read_text()), "machine": {}}))
+    for name, clips in {
+        "k400": {A: "train", B: "train"},
+        "actnet": {A: "test", "a": "train"},
+        "mit": {"m": "test"},
+    }.items():
+        manifest(folder / "given", name, clips)
+    run(folder)
+    return folder
+
+
+def run(folder: Path, *arguments: str) -> list[str]:
+    """The trainings and evaluations that the two runs and these start now."""
+    (folder / "done.txt").write_text("")
+    scores = [f"results/runs/paper/{name}/seed0/predictions/{name.split('_')[0]}.parquet" for name in BOTH]
+    models = [f"results/runs/paper/{name}/seed0/model.pt" for name in arguments]
+    ended = snakemake(folder, *scores, *models, "--cores", "1", "--config", "scale=paper")
+    assert ended.returncode == 0, ended.stderr
+    return [line for line in (folder / "done.txt").read_text().splitlines() if not line.startswith("prepare")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("videos", "again"), [({A: "test"}, []), ({B: "test"}, DONE)])
+@pytest.mark.parametrize("prepared", [True, False])
+def test_another_run_trains_again_only_where_other_clips_are_left_out(project: Path, videos, again, prepared):
+    assert run(project) == []
+    manifest(project / "given", "k700", {**videos, "k": "train"})
+    if prepared:
+        assert (
+            snakemake(project, "data/paper/k700/manifest.parquet", "--cores", "1", "--config", "scale=paper").returncode
+            == 0
+        )
+    path = project / "config/experiments.yaml"
+    path.write_text(path.read_text().replace("  vanilla: {", f"  {TUNED}\n  vanilla: {{", 1))
+    if prepared:
+        said = snakemake(project, "-n", "results/runs/paper/actnet_baseline/seed0/model.pt", "--config", "scale=paper")
+        assert ("Nothing to be done" in said.stdout + said.stderr) == (not again)
+    assert sorted(run(project, "tuned")) == sorted([*again, "train tuned"])
+    assert run(project, "tuned") == []

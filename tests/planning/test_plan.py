@@ -1,0 +1,338 @@
+"""What each job depends on, and which job is urgent."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.config.experiments import Run
+from multitrain.data.manifest import write_manifest
+from multitrain.engine.setup import Job
+from multitrain.planning import copied
+from multitrain.planning.depends import DEPENDS, settings
+from multitrain.planning.outputs import OUTPUTS
+from multitrain.planning.plan import Plan
+from tests.config.test_scale import CONFIG
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return Plan.load({}, str(CONFIG))
+
+
+def changed(plan: Plan, **updates) -> Plan:
+    """The plan with one part of its scale replaced."""
+    scale = plan.scale.model_copy(update=updates)
+    return replace(plan, scale=scale)
+
+
+def with_dataset(plan: Plan, name: str, **updates) -> Plan:
+    dataset = plan.scale.datasets[name].model_copy(update=updates)
+    return changed(plan, datasets={**plan.scale.datasets, name: dataset})
+
+
+def trained(plan: Plan, run: str, seed: int = 0) -> str:
+    return settings(plan, "train", {"run": run, "seed": str(seed)})
+
+
+def jobs(plan: Plan) -> dict[tuple[str, str], str]:
+    """The settings of every job of the plan."""
+    found = {("table", name): settings(plan, "table", {"table": name}) for name in plan.experiments.tables}
+    found |= {("train", name): trained(plan, name) for name in plan.experiments.runs}
+    for rule in ("synth", "prepare", "evaluate"):
+        found |= {(rule, name): settings(plan, rule, {"dataset": name}) for name in plan.scale.datasets}
+    return found | {("flops", ""): settings(plan, "flops", {})}
+
+
+TABLES = {("table", f"table{n}") for n in (1, 2, 3)}  # which name the settings of their scale
+
+
+def differing(one: Plan, other: Plan) -> set[tuple[str, str]]:
+    first, second = jobs(one), jobs(other)
+    return {job for job in first if first[job] != second[job]}
+
+
+def test_a_datasets_title_changes_the_tables_alone(plan: Plan):
+    assert differing(plan, with_dataset(plan, "mit", title="Moments")) == TABLES
+
+
+def test_a_datasets_views_change_its_evaluation_and_the_tables(plan: Plan):
+    views = plan.scale.datasets["mit"].views.model_copy(update={"temporal": 3})
+    assert differing(plan, with_dataset(plan, "mit", views=views)) == {("evaluate", "mit"), *TABLES}
+
+
+def test_a_datasets_layout_changes_its_preparation_and_the_tables(plan: Plan):
+    transcode = plan.scale.datasets["mit"].transcode.model_copy(update={"crf": 30})
+    assert differing(plan, with_dataset(plan, "mit", transcode=transcode)) == {("prepare", "mit"), *TABLES}
+
+
+def test_a_datasets_flip_changes_the_runs_that_read_it(plan: Plan):
+    others = {"k400_baseline", "ssv2_baseline", "actnet_baseline", "k700_baseline"}
+    others |= {"k400_longer", "ssv2_longer", "actnet_longer", "ssv2_scratch", "actnet_scratch"}
+    readers = {("train", name) for name in plan.experiments.runs if name not in others}
+    assert differing(plan, with_dataset(plan, "mit", flip=False)) == readers | TABLES
+
+
+def test_a_recipe_changes_the_runs_that_use_it(plan: Plan):
+    recipe = plan.scale.recipes["baseline"].model_copy(update={"epochs": 1})
+    other = changed(plan, recipes={**plan.scale.recipes, "baseline": recipe})
+    users = [f"{dataset}_{kind}" for dataset in ("mit", "actnet") for kind in ("baseline", "longer", "scratch")]
+    assert differing(plan, other) == {("train", name) for name in users} | TABLES
+
+
+def test_a_run_with_the_steps_of_another_depends_on_its_schedule_and_its_clips(plan: Plan):
+    recipe = plan.scale.recipes["joint"].model_copy(update={"epochs": 1})
+    other = changed(plan, recipes={**plan.scale.recipes, "joint": recipe})
+    assert ("train", "mit_longer") in differing(plan, other)
+    assert plan.train_datasets("mit_longer") == ["mit", "k400", "ssv2", "actnet"]
+    assert plan.train_datasets("mit_baseline") == ["mit"]
+
+
+def test_a_published_size_changes_that_dataset_and_the_tables(plan: Plan):
+    world = plan.scale.world
+    videos = {**world.videos, "mit": world.videos["mit"].model_copy(update={"train": 7})}
+    assert differing(plan, changed(plan, world=world.model_copy(update={"videos": videos}))) == {
+        ("synth", "mit"),
+        *TABLES,
+    }
+
+
+def test_the_model_changes_every_run_and_the_costs(plan: Plan):
+    model = plan.scale.model.model_copy(update={"frames": 4})
+    runs = {("train", name) for name in plan.experiments.runs}
+    assert differing(plan, changed(plan, model=model)) == runs | {("flops", ""), *TABLES}
+
+
+def test_the_longest_chain_of_trainings_is_the_most_urgent(plan: Plan):
+    order = sorted(plan.experiments.runs, key=plan.urgency, reverse=True)
+    assert order[:2] == ["k400_baseline", "vanilla_long"]
+    assert plan.urgency("k400_baseline") == 100
+    assert plan.urgency("multitrain_large") > plan.urgency("multitrain")
+    assert plan.urgency("multitrain") > plan.urgency("mit_baseline")
+
+
+def test_data_is_as_urgent_as_what_reads_it(plan: Plan):
+    assert plan.data_priority("mit") == plan.urgency("vanilla_long")
+    assert plan.data_priority("k700") == plan.urgency("k700_baseline")
+
+
+def test_the_data_of_the_longest_chain_outweighs_all_else_on_its_cores(plan: Plan):
+    assert plan.data_threads("k400") == 4
+    assert plan.data_priority("k400") > 4 * plan.data_priority("mit")
+
+
+def test_a_table_shows_each_run_once_and_only_its_datasets(plan: Plan):
+    cells = plan.table_cells("table1")
+    assert len(cells) == 4 + 4 + 4
+    assert {"run": "multitrain", "dataset": "mit", "seed": 0} in cells
+    assert "vanilla" not in plan.experiments.shown_runs("table1")
+
+
+SEVERAL = {"class_means", "projections", "recovery", "classes", "spectrum", "training", "table4", "evidence", "claims"}
+SEVERAL |= {"study_records", "index", "card"}  # made from several runs
+SCALE = {"table", "study_records", "study"}  # which name all settings of the scale that decide numbers
+RULES = {*DEPENDS, *(name for name, each in OUTPUTS.items() if "config" in each.told)}
+JOB = {"dataset": "mit", "run": "mit_longer", "seed": "0", "table": "table1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rules"),
+    [
+        ("scale.datasets.mit.title", "M", SEVERAL | {"table", "study", "accounting", "survey", "overview", "related"}),
+        ("scale.datasets.mit.letter", "X", SEVERAL | {"table", "study"}),
+        ("scale.datasets.mit.flip", False, SCALE | {"train"}),
+        (
+            "scale.datasets.mit.views.temporal",
+            3,
+            SCALE | {"evaluate", "temporal", "survey", "overview", "related", "card"},
+        ),
+        (
+            "scale.datasets.mit.transcode.crf",
+            30,
+            SCALE | {"prepare", "survey", "overview", "related", "card"},
+        ),
+        ("scale.datasets.mit.fraction", 0.5, SCALE | {"prepare", "accounting"}),
+        ("scale.datasets.mit.holdout", 0.1, SCALE | {"prepare"}),
+        ("scale.world.videos.mit.train", 7, SCALE | {"synth", "card"}),
+        ("scale.world.seed", 7, SCALE | {"synth", "card"}),
+        ("scale.recipes.joint.epochs", 1, SCALE | {"train"}),  # whose steps mit_longer takes
+        ("scale.recipes.joint.rate", 1, SCALE),
+        ("scale.recipes.baseline.rate", 1, SCALE | {"train"}),
+        (
+            "scale.model.frames",
+            4,
+            SCALE | {"train", "flops", "networks", "survey", "overview", "related", "card"},
+        ),
+        ("scale.sizes.base", 32, SCALE | {"train", "flops"}),
+        ("scale.machine.precision", "bfloat16", SCALE | {"train"}),
+        ("scale.machine.portable", True, {"train", "study"}),
+        ("scale.machine.checkpointing", ("base",), {"networks", "study"}),
+        ("scale.machine.workers", 7, {"study"}),
+        ("scale.remark", "so", {"table", "study"}),
+        ("scale.smoke_test", True, SEVERAL | {"table", "study"}),
+        ("project.seeds", (0, 1), SEVERAL | {"table", "study", "networks"}),
+        ("project.exclude_leaks", False, {"train"}),
+        ("project.data", "elsewhere", set()),
+        ("experiments.tables.table1.title", "A", {"table", "index", "study"}),
+        ("experiments.tables.table2.title", "A", {"index", "study"}),
+        ("experiments.projections.title", "A", {"table4", "index", "study"}),
+        ("experiments.runs.mit_longer.informative", True, SEVERAL | {"train", "study"}),
+        ("experiments.runs.mit_longer.init", None, SEVERAL | {"train", "study", "accounting"}),
+        ("experiments.runs.mit_baseline.size", "large", SEVERAL | {"table", "study"}),
+        ("claims.claims", {}, {"claims", "study"}),
+        ("claims.paper", {}, {"claims", "evidence", "study"}),
+        ("claims.answered", {}, {"claims", "evidence", "study"}),
+    ],
+)
+def test_a_rule_runs_again_for_the_fields_it_depends_on_and_for_no_other(plan: Plan, path: str, value, rules: set[str]):
+    other = with_field(plan, path.split("."), value)
+    assert {rule for rule in RULES if settings(plan, rule, JOB) != settings(other, rule, JOB)} == rules
+
+
+def with_field(part, path: list[str], value):
+    """A copy of settings in which one field has another value."""
+    if not path:
+        return value
+    name, *rest = path
+    if isinstance(part, dict):
+        return {**part, name: with_field(part[name], rest, value)}
+    inner = with_field(getattr(part, name), rest, value)
+    return replace(part, **{name: inner}) if isinstance(part, Plan) else part.model_copy(update={name: inner})
+
+
+def test_options_are_quoted_for_the_shell():
+    plan = Plan.load({"data": "my data"}, str(CONFIG))
+    assert plan.options("data", "results").endswith("--data 'my data' --results results")
+
+
+def test_a_training_waits_for_the_test_sets_that_its_videos_may_be_in():
+    plan = Plan.load({"scale": "paper"}, str(CONFIG))
+    assert plan.train_datasets("k400_baseline") == ["k400"]
+    assert set(plan.compared_datasets("k400_baseline")) == {"mit", "actnet"}  # tested by what starts from it
+    assert set(plan.compared_datasets("ssv2_baseline")) == {"mit", "actnet"}  # through the run it starts from
+    kept = Plan.load({"scale": "paper", "exclude_leaks": False}, str(CONFIG))
+    assert kept.compared_datasets("k400_baseline") == []
+    assert trained(plan, "k400_baseline", 0) != trained(kept, "k400_baseline", 0)
+    assert Plan.load({}, str(CONFIG)).compared_datasets("k400_baseline") == []  # synthetic: nothing to leak
+
+
+def manifest(data: Path, dataset: str, clips: dict[str, str]) -> None:
+    """A manifest of a clip a video: {video: split}."""
+    rows = [
+        {"clip_id": f"{dataset}{i}", "video_id": video, "path": f"{i}.mp4", "label": 0, "split": split}
+        | {"publisher_split": "train", "frames": 9, "fps": 12.0, "width": 8, "height": 8}
+        for i, (video, split) in enumerate(clips.items())
+    ]
+    write_manifest(data / "paper" / dataset / "manifest.parquet", ("a",), rows)
+
+
+A, B, C = "AAAAAAAAAAA", "BBBBBBBBBBB", "CCCCCCCCCCC"
+
+
+@pytest.fixture
+def training(tmp_path: Path):
+    """training(extra): each run's settings at scale paper, where `extra` adds runs to the experiments."""
+    manifest(tmp_path, "k400", {A: "train", B: "train", C: "train"})
+    manifest(tmp_path, "actnet", {A: "test", "a": "train"})
+
+    def make(**extra) -> dict[str, str]:
+        plan = Plan.load({"scale": "paper", "data": str(tmp_path)}, str(CONFIG))
+        runs = {**plan.experiments.runs, **{name: Run.model_validate(run) for name, run in extra.items()}}
+        plan = replace(plan, experiments=plan.experiments.model_copy(update={"runs": runs}))
+        return {name: trained(plan, name, 0) for name in runs}
+
+    return make
+
+
+TUNED = {"datasets": ["k700"], "recipe": "baseline", "init": "k400_baseline"}  # k400_baseline is then tested on K700
+K400 = {name for name, run in Plan.load({}, str(CONFIG)).experiments.runs.items() if "k400" in run.datasets}
+
+
+def changes(one: dict[str, str], other: dict[str, str]) -> set[str]:
+    return {name for name in one if one[name] != other[name]}
+
+
+@pytest.mark.parametrize(
+    ("videos", "changed"),
+    [
+        (None, set()),  # not prepared yet
+        ({B: "train", "x": "test"}, set()),
+        ({A: "test"}, set()),  # left out already
+        ({B: "test"}, {"k400_baseline"}),
+        ({B: "val"}, {"k400_baseline"}),
+    ],
+)
+def test_another_run_trains_again_only_what_then_leaves_out_other_clips(training, tmp_path, videos, changed):
+    alone = training()
+    if videos:
+        manifest(tmp_path, "k700", videos)
+    assert training() == alone
+    assert changes(alone, training(tuned=TUNED)) == changed
+
+
+def test_a_manifest_that_was_made_again_counts_as_it_is_now(training, tmp_path: Path):
+    before = training()
+    manifest(tmp_path, "actnet", {A: "test", "a": "train", "b": "test"})
+    assert training() == before
+    manifest(tmp_path, "actnet", {B: "test", "a": "train"})
+    users = changes(before, training())
+    assert "k400_baseline" in users and users <= K400 | {"mit_longer", "ssv2_longer", "actnet_longer"}
+
+
+def test_what_the_plan_says_is_left_out_is_what_a_training_leaves_out(training, tmp_path: Path):
+    said = json.loads(training()["k400_baseline"])["excluded"]
+    assert said["k400_baseline k400"].startswith("1 clips, ")
+    scale = load_scale("paper", CONFIG)
+    job = Job(scale, load_experiments(CONFIG, scale), "k400_baseline", 0, tmp_path, tmp_path)
+    manifest(tmp_path, "mit", {"yt-x": "test"})
+    assert job.source("k400", "train").left_out == 1
+
+
+def test_a_damaged_manifest_does_not_stop_the_plan(training, tmp_path: Path):
+    (tmp_path / "paper/actnet/manifest.parquet").write_bytes(b"PAR1")
+    assert json.loads(training()["k400_baseline"])["excluded"] == {}
+
+
+def test_worlds_are_told_to_what_makes_clips_and_to_nothing_else():
+    """A scale with one world is told what it always was: its jobs do not run again."""
+    desk, mini = (Plan.load({"scale": name, "seeds": [0, 5]}, str(CONFIG)) for name in ("desk", "mini"))
+    assert (desk.worlds, mini.worlds) == ((0, 1), (0,))
+    first, second = (json.loads(settings(desk, "synth", {"dataset": "mit", "world": world})) for world in ("0", "1"))
+    assert second["world"]["seed"] == first["world"]["seed"] + 1 and "run_seeds" not in first["world"]
+    assert first | {"world": 0} == second | {"world": 0}
+    assert desk.options("data", world=1).endswith("--world 1 --data data")
+    assert "--world" not in mini.options("data", world=0) + desk.options("data", "results")
+    assert trained(desk, "multitrain", 0) == trained(desk, "multitrain", 5)
+    assert {cell["seed"] for cell in desk.card_cells()} == {0}
+
+
+def test_a_copied_run_of_other_settings_is_refused_by_its_key_unless_it_is_trained_anew(tmp_path: Path):
+    plan = Plan.load({"scale": "desk", "seeds": [0, 3], "results": str(tmp_path)}, str(CONFIG))
+    run = plan.experiments.runs["vanilla"]
+    record = {"run": "vanilla", "scale": "desk", "seed": 3, "synthetic": True, "settings": run.model_dump(mode="json")}
+    record |= {"recipe": plan.scale.recipes[run.recipe].model_dump(mode="json"), "pixels": 48, "precision": "float32"}
+    path = tmp_path / "runs/desk/vanilla/seed3/run.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(record))
+    there = (str(path),)
+    assert copied.refusal(plan, there) == ""
+    record["recipe"]["epochs"] = 7
+    path.write_text(json.dumps(record))
+    now = json.dumps(plan.scale.recipes[run.recipe].epochs)
+    assert copied.refusal(plan, there) == f"{path}: recipe.epochs is 7, and {now} in the settings: {copied.CURE}"
+    assert copied.refusal(plan, ()) == ""
+    path.write_text("[")
+    assert copied.refusal(plan, there) == f"{path}: no record of a run: {copied.CURE}"
+
+
+def test_a_seed_comes_before_the_next_and_its_worlds_clips_before_other_seeds_trainings():
+    plan = Plan.load({"scale": "desk", "seeds": [0, 1, 5]}, str(CONFIG))
+    assert plan.turn(0) > plan.turn(1) + 100 > plan.turn(5) + 200 and plan.turn("5") == plan.turn(7) == 0
+    training = max(map(plan.urgency, plan.experiments.runs))
+    for dataset in plan.scale.datasets:
+        first, second = (plan.data_priority(dataset, world) for world in (0, 1))
+        assert first > training + plan.turn(1) > second + plan.turn(5)
+    one = Plan.load({"scale": "desk", "seeds": [3]}, str(CONFIG))
+    assert one.turn(3) == 0 and one.data_priority("mit") == one.urgency("vanilla_long") * one.data_threads("mit")

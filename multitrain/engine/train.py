@@ -61,23 +61,20 @@ def train(
     """
     kernels.require(job.scale.machine)
     torch.use_deterministic_algorithms(device.type == "cpu")
-    if checkpoint_seconds is None:
-        checkpoint_seconds = CHECKPOINT_SECONDS_GPU if job.scale.machine.gpus else CHECKPOINT_SECONDS
     with joined(device) as team, _owning(job, team, wait) as owner, StopRequest() as stop:
         with beginning(job.folder, team.main):
             training = Training(job, device, team)
             if team.said_by_main(team.main and _taken(training)):
                 return
-            resume = ResumePoint(job.folder / "resume" / "checkpoint.pt", checkpoint_seconds)
+            resume = _resume_point(job, checkpoint_seconds)
             _take_up(training, resume)
-            first, parts, batch = training.done, training.share.parts, job.recipe.batch
-            source = train_batches(training.clips, batch, first, training.steps, workers, training.share)
-            every = math.ceil(training.steps / HISTORY_LINES)
-            log = Log(job, training.steps, first, every, team.count, team.main, tensorboard)
+            first, share = training.done, training.share
+            source = train_batches(training.clips, job.recipe.batch, first, training.steps, workers, share)
+            log = Log(job, training.steps, first, _log_interval(training), team.count, team.main, tensorboard)
         with log, team.naming_lost(), worker_errors():
             last = time.monotonic()
             while training.done < training.steps:
-                batches = stop.take(source, parts)
+                batches = stop.take(source, share.parts)
                 ready = time.monotonic()
                 if owner:
                     owner.require()
@@ -86,14 +83,25 @@ def train(
                 record = _step(training, resume, batches)
                 now = time.monotonic()
                 training.seconds, waited, last = training.seconds + now - last, ready - last, now
-                log.step(record, batch * job.recipe.repeats, now - ready, waited)
+                log.step(record, job.recipe.batch * job.recipe.repeats, now - ready, waited)
                 if team.main and resume.due():
                     log.keep()
                     resume.save(**training.state())
             if owner:
-                owner.require()
-                _finish(training, log)
+                _finish(training, log, owner)
             team.wait()
+
+
+def _resume_point(job: Job, seconds: float | None) -> ResumePoint:
+    """The run's, saved every `seconds`; None: less often where a model is large."""
+    if seconds is None:
+        seconds = CHECKPOINT_SECONDS_GPU if job.scale.machine.gpus else CHECKPOINT_SECONDS
+    return ResumePoint(job.folder / "resume" / "checkpoint.pt", seconds)
+
+
+def _log_interval(training: Training) -> int:
+    """Steps from one line of the history to the next."""
+    return math.ceil(training.steps / HISTORY_LINES)
 
 
 def _step(training: Training, resume: ResumePoint, batches: Sequence[Batch]) -> Step:
@@ -173,8 +181,9 @@ def _take_up(training: Training, resume: ResumePoint) -> None:
     say(f"{training.job.name}: resuming at step {training.done} of {training.steps}")
 
 
-def _finish(training: Training, log: Log) -> None:
+def _finish(training: Training, log: Log, owner: Owner) -> None:
     """Keep what was trained, then show it, and only then give up the resume point."""
+    owner.require()
 
     def write(kept: Path) -> None:
         with atomic(kept / history.NAME) as temporary:

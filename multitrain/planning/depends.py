@@ -114,7 +114,11 @@ def _values(
         yield path, value
         return
     step, *after = rest
-    chosen = value if step == "*" else names(step[1:-1]) if step.startswith("{") else (step,)
-    for name in chosen:
+    if step == "*":
+        assert isinstance(value, Mapping), path
+        names_here: Iterable[str] = value
+    else:
+        names_here = names(step[1:-1]) if step.startswith("{") else (step,)
+    for name in names_here:
         inner = value[name] if isinstance(value, Mapping) else getattr(value, name)
         yield from _values(inner, after, f"{path}.{name}", names)

@@ -138,7 +138,8 @@ class Jobs:
         """Files of runs and datasets, the paper's numbers, and what was measured."""
         found: list[str] = []
         for kind, whose in output.cells.items():
-            found += self.plan.files(*self.runs(kind).values(), self._cells(whose, job))
+            (pattern,) = self.runs(kind).values()
+            found += self.plan.files(pattern, self._cells(whose, job))
         worlds = self.plan.worlds[:1] if output.first_world else self.plan.worlds
         for kind, pattern in self.clips(*output.clips).items():
             related = kind in ("relations", "published")
@@ -152,7 +153,7 @@ class Jobs:
         """The files of the modules that write the output."""
         if not output.cheap:
             return []
-        modules, command = (output.module, *output.code), f"multitrain.cli.{output.cli}"
+        modules, command = (output.module, *output.code), f"multitrain.cli.commands.{output.cli}"
         if notebook := self._notebook(output, job):
             return notebook_code(f"notebooks/{notebook}.ipynb", *modules, command=command)
         return code(*modules, command=command)
@@ -164,13 +165,13 @@ class Jobs:
 
     def _each(self, pattern: str, job: Job) -> list[str]:
         """The files of a pattern for a job: of its own dataset, or else of all."""
-        every = {
+        every: dict[str, Iterable[str]] = {
             "dataset": self.plan.scale.datasets,
             "table": self.plan.experiments.tables,
             "notebook": NOTEBOOKS,
         }
         words = dict.fromkeys(WILDCARD.findall(pattern))
-        names = [[job[word]] if job.get(word) else every[word] for word in words]
+        names: list[Iterable[str]] = [[job[word]] if job.get(word) else every[word] for word in words]
         return [pattern.format(**dict(zip(words, each, strict=True))) for each in product(*names)]
 
     def _cells(self, whose: str, job: Job) -> list[dict]:

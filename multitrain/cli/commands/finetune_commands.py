@@ -44,13 +44,7 @@ def finetune(
     With --join nothing is trained yet: the folder is prepared as one more dataset of a scale, and the settings of a
     joint training with projections into and from it are written, with the commands that train and score it.
     """
-    for option, value in (("--epochs", epochs), ("--rate", rate)):
-        if freeze and value is not None:
-            raise UserError(f"{option}: a head alone is fitted until it gets no better: leave it out with --freeze")
-    if joined and (freeze or keep or epochs is not None or rate is not None):
-        raise UserError("--join: the scale's joint recipe is used: leave out --freeze, --keep-heads, --epochs, --rate")
-    if others is not None and not joined:
-        raise UserError("--with: names datasets of a joint training: add --join")
+    _check_options(freeze, keep, epochs, rate, joined, others)
     from multitrain.engine.processes.preemption import Ending
 
     with exit_when_preempted(), Ending():
@@ -71,6 +65,19 @@ def finetune(
             return
         report = run_finetune(network, folder, out, choices, chosen, jobs, workers, progress_callback("videos"))
     typer.echo(report, nl=False)
+
+
+def _check_options(
+    freeze: bool, keep: bool, epochs: float | None, rate: float | None, joined: bool, others: str | None
+) -> None:
+    """Refuse options that do not go together, before anything is loaded."""
+    for option, value in (("--epochs", epochs), ("--rate", rate)):
+        if freeze and value is not None:
+            raise UserError(f"{option}: a head alone is fitted until it gets no better: leave it out with --freeze")
+    if joined and (freeze or keep or epochs is not None or rate is not None):
+        raise UserError("--join: the scale's joint recipe is used: leave out --freeze, --keep-heads, --epochs, --rate")
+    if others is not None and not joined:
+        raise UserError("--with: names datasets of a joint training: add --join")
 
 
 def _join(network, folder: Path, out: Path, base: tuple, choices, jobs: int) -> None:

@@ -3,9 +3,10 @@
 import re
 import signal
 import threading
+from functools import partial
 from os.path import samefile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +17,13 @@ from multitrain.common.files.atomic import require_writable
 from multitrain.common.files.filenames import one_line, shown
 from multitrain.common.progress import progress
 from multitrain.config.scale import Views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from multitrain.inference.answers import Answer, Failure
+    from multitrain.inference.predict import Plan, Recogniser
+    from multitrain.inference.prediction_report import Detail
 
 MOST_VIEWS = 100  # along time; each is a clip in memory
 
@@ -59,33 +67,66 @@ def predict(
     elif hop is not None or embed:
         raise UserError(f"--{'embed' if embed else 'hop'}: goes with --timeline FOLDER")
     from multitrain.inference.answers import Failure
-    from multitrain.inference.prediction_report import Detail, writing
-    from multitrain.inference.video_inputs import is_address, videos
+    from multitrain.inference.prediction_report import Detail
+    from multitrain.inference.video_inputs import videos
 
     items = videos(video)
     if timeline is not None and isinstance(items[0], Failure):
         raise UserError(f"{items[0].path}: {items[0].reason}")
     recogniser = load_recogniser(model, device, threads, batch)
     names = None if datasets is None else [name.strip() for name in datasets.split(",") if name.strip()]
-    try:
-        plan = recogniser.plan(names, wanted)
-    except UserError as error:
-        raise UserError(f"--datasets: {error}") from None
+    plan = _plan(recogniser, names, wanted)
     if timeline is not None:
-        from multitrain.inference.timelines.timeline import write_timeline
-
-        made = write_timeline(recogniser, video[0], timeline, names, hop, top, embed)
-        if made.broken:
-            raise UserError(f"{video[0]}: read up to {made.times[-1, 1]:.1f} s only, damaged or cut off there")
-        page = shown(timeline / "timeline.html")
-        typer.echo(f"{page}: open it in a browser; beside it timeline.csv and timeline.png")
+        _write_timeline(recogniser, video[0], timeline, names, hop, top, embed)
         return
     form = "json" if as_json else "csv" if as_csv else "table"
+    detail = Detail(recogniser.network, recogniser.card, top, related)
+    _write_answers(items, partial(recogniser.answers, plan=plan, jobs=jobs), out, form, detail)
+
+
+def _plan(recogniser: "Recogniser", names: list[str] | None, views: Views | None) -> "Plan":
+    """Which heads answer, and on which views."""
+    try:
+        return recogniser.plan(names, views)
+    except UserError as error:
+        raise UserError(f"--datasets: {error}") from None
+
+
+def _write_timeline(
+    recogniser: "Recogniser",
+    video: str,
+    folder: Path,
+    names: list[str] | None,
+    hop: float | None,
+    top: int,
+    embed: bool,
+) -> None:
+    from multitrain.inference.timelines.timeline import write_timeline
+
+    made = write_timeline(recogniser, video, folder, names, hop, top, embed)
+    if made.broken:
+        raise UserError(f"{video}: read up to {made.times[-1, 1]:.1f} s only, damaged or cut off there")
+    page = shown(folder / "timeline.html")
+    typer.echo(f"{page}: open it in a browser; beside it timeline.csv and timeline.png")
+
+
+def _write_answers(
+    items: "list[str | Failure]",
+    answers_of: "Callable[[list[str]], Iterator[Answer | Failure]]",
+    out: Path | None,
+    form: str,
+    detail: "Detail",
+) -> None:
+    """Write each answer, or why there is none, as soon as it is there."""
+    from multitrain.inference.answers import Failure
+    from multitrain.inference.prediction_report import writing
+    from multitrain.inference.video_inputs import is_address
+
     paths = [item for item in items if isinstance(item, str)]
     if out is not None and any(not is_address(path) and samefile(path, out) for path in paths if out.exists()):
         raise UserError(f"--out {out}: is one of the videos: name another file")
-    with writing(out, form, Detail(recogniser.network, recogniser.card, top, related)) as report:
-        answers = recogniser.answers(paths, plan, jobs)
+    with writing(out, form, detail) as report:
+        answers = answers_of(paths)
         with progress("predict", "video", len(items)) as bar:
             for item in items:
                 answer = next(answers) if isinstance(item, str) else item

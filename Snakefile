@@ -3,7 +3,7 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from multitrain import copied, overwrite
+from multitrain.planning import copied, overwrite
 
 min_version("9.17")  # the first in which a job's priority can be a function
 
@@ -29,7 +29,7 @@ onstart:
     if said := copied.refusal(PLAN, there):
         raise WorkflowError(said)
     if any(job.rule.name == "sweep_point" for job in workflow.dag.needrun_jobs()):
-        from multitrain.analysis import sweep_cost
+        from multitrain.analysis.cost import sweep_cost
 
         cost = sweep_cost.costs(
             POINTS, Path(PLAN.project.data), Path(PUBLISHED), PLAN.scale

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from workflow.scripts.example import PAGE_LIMIT, shrink, write_page
+from dev.example import PAGE_LIMIT, shrink, write_page
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "example"
 

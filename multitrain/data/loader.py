@@ -13,7 +13,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.seeding import generator
 from multitrain.data.clips import Batch, TrainClips, ViewClips, collate
 
-__all__ = ["Share", "train_batches", "view_batches", "worker_errors"]
+__all__ = ["MixingSampler", "Share", "train_batches", "view_batches", "worker_errors"]
 
 TIMEOUT = 1800.0  # seconds for one micro-batch: ends a run whose disk no longer answers, not one that decodes slowly
 

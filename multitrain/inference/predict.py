@@ -21,7 +21,7 @@ from multitrain.inference.video_inputs import local
 from multitrain.model.files.metadata import Card, Frames, assumed_card
 from multitrain.model.network import Network, Output, normalise
 
-__all__ = ["SECONDS", "Recogniser"]
+__all__ = ["SECONDS", "Plan", "Recogniser"]
 
 Plan = Mapping[Frames, tuple[str, ...]]  # datasets whose heads look at the same frames
 AT_ONCE = 4  # parts of a long video: more gains little, and progress is seldom told where a part takes seconds

@@ -68,7 +68,8 @@ def test_videos_of_one_side_that_are_not_there(raw, tmp_path):
 
 
 def test_the_command_tells_it(raw, tmp_path, scale: Scale, monkeypatch):
-    from multitrain import cli
+    from multitrain.cli import loading
+    from multitrain.cli.commands import pipeline_commands
 
     put(raw / "classes.txt", "a\nb\n")
     put(raw / "train.csv", "x.mp4 0\ny.mp4 1\n")
@@ -76,6 +77,6 @@ def test_the_command_tells_it(raw, tmp_path, scale: Scale, monkeypatch):
     for name in "xy":
         put(raw / f"{name}.mp4", encode(count=3))
     own = dataset("list", classes_file="classes.txt", raw=str(raw))
-    monkeypatch.setattr(cli, "load_scale", lambda *_: scale.model_copy(update={"datasets": {"own": own}}))
+    monkeypatch.setattr(loading, "load_scale", lambda *_: scale.model_copy(update={"datasets": {"own": own}}))
     with pytest.raises(UserError, match="no clip to score"):
-        cli.prepare("own", data=tmp_path / "data")
+        pipeline_commands.prepare("own", data=tmp_path / "data")

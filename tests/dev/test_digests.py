@@ -19,7 +19,7 @@ from multitrain.data.manifest import write_manifest
 from multitrain.engine.checkpointing.checkpoint import load_network, save_network
 from multitrain.model.network import Network, Spec
 from multitrain.synth.rendering.encode import encode
-from workflow.scripts import digests
+from dev import digests
 
 RUN = Path("results/runs/ci/alone/seed0")
 HOME = Path("data/ci/k400")

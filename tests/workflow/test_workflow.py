@@ -239,7 +239,7 @@ def dependants(planned: list[Planned], changed: str) -> set[str]:
     [
         "multitrain/analysis/projections/ranking.py",
         "multitrain/analysis/figures/spectrum.py",
-        "multitrain/analysis/templates/notebook/index.html.j2",
+        "multitrain/analysis/render/templates/notebook/index.html.j2",
         "multitrain/config/claims.py",
     ],
 )

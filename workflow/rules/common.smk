@@ -4,7 +4,8 @@ import signal
 import sys
 from pathlib import Path
 
-from multitrain import launch, portable
+from multitrain.config import kernels as kernel_choice
+from multitrain.planning import launch
 from multitrain.planning.outputs import NOTEBOOKS
 from multitrain.config.config_files import read_yaml
 from multitrain.common.errors import UserError
@@ -41,10 +42,11 @@ signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 # Jobs use the Python that runs Snakemake, activated or not, and write their lines as they come.
 here = shlex.quote(str(Path(sys.executable).parent))
-for line in portable.changed(MACHINE):
+for line in kernel_choice.changed(MACHINE):
     print(line, file=sys.stderr)
 kernels = "".join(
-    f" {name}={shlex.quote(value)}" for name, value in portable.wanted(MACHINE).items()
+    f" {name}={shlex.quote(value)}"
+    for name, value in kernel_choice.wanted(MACHINE).items()
 )
 shell.prefix(
     f"set -euo pipefail; export PYTHONUNBUFFERED=1 PATH={here}:$PATH{kernels}; "

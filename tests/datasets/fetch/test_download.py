@@ -148,7 +148,7 @@ def test_replacements_come_first(server, tmp_path, published, video):
 RUN = """
 import sys
 from pathlib import Path
-from multitrain.datasets import http_download
+from multitrain.datasets.fetch import http_download
 from multitrain.datasets.prepare import prepare
 from tests.datasets.fetch.remote import options
 http_download.FIRST_WAIT = 0.001

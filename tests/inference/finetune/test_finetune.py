@@ -189,7 +189,7 @@ def test_the_report_shows_odd_class_names(tmp_path):
     table = pa.table({"label": labels, "scores": scores})
     (tmp_path / "predictions").mkdir()
     pq.write_table(table, tmp_path / "predictions/own.parquet")
-    (tmp_path / "run.json").write_text('{"settings": {}, "steps": 1, "seed": 0}')
+    (tmp_path / "run.json").write_text('{"settings": {}, "steps": 1, "seed": 0, "synthetic": false}')
     report = outcome.write_report(tmp_path, "own", manifest)
     assert r"| &lt;i>c&lt;/i> | 0% | 1 | \*d\* (1) |" in report
     assert r"| a\|b | 50% | 2 | &lt;i>c&lt;/i> (1) |" in report
@@ -201,7 +201,7 @@ def test_a_tie_counts_against_the_clip_in_the_report_too(tmp_path):
     scores = [[0.5, 0.5, 0, 0, 0, 0], [1 / 6] * 6, [0, 1, 0, 0, 0, 0]]
     (tmp_path / "predictions").mkdir()
     pq.write_table(pa.table({"label": labels, "scores": scores}), tmp_path / "predictions/own.parquet")
-    (tmp_path / "run.json").write_text('{"settings": {}, "steps": 1, "seed": 0}')
+    (tmp_path / "run.json").write_text('{"settings": {}, "steps": 1, "seed": 0, "synthetic": false}')
     report = outcome.write_report(tmp_path, "own", manifest)
     assert "**Accuracy 33.3%** (1 of 3;" in report and "Among the five likeliest: 66.7%." in report
     assert "| a | 0% | 2 | b (2) |" in report

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures import figure_style
 
 RUNS = {"multitrain": "with informative loss", "wo_informative": "without informative loss"}
 FORMS = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
 from dev.example import PAGE_LIMIT, shrink, write_page
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "example"

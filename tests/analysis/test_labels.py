@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multitrain.analysis.figures import figure_style
 from multitrain.analysis.figures.cost import apart
-from multitrain.analysis.figures.shared import figure_style
 
 
 @given(st.lists(st.floats(0, 1), max_size=12), st.floats(0.01, 0.3))

@@ -5,11 +5,17 @@ from multitrain.common import codehash
 
 def test_the_hash_is_of_every_module_that_may_compute():
     below = {path.relative_to(codehash.ROOT).as_posix() for path in codehash.ROOT.rglob("*.py")}
-    expected = {name for name in below if name.split("/")[0] in ("data", "model", "losses", "engine") or name == "common/seeding.py"}
+    expected = {
+        name
+        for name in below
+        if name.split("/")[0] in ("data", "model", "losses", "engine") or name == "common/seeding.py"
+    }
     assert expected > codehash.COMPUTES_NOTHING  # no name of a module that is gone
     found = {path.relative_to(codehash.ROOT).as_posix() for path in codehash.numerical()}
     assert found == expected - codehash.COMPUTES_NOTHING
-    assert "engine/reporting/log.py" not in found and {"losses/objective.py", "engine/step.py", "data/mixing.py"} <= found
+    assert (
+        "engine/reporting/log.py" not in found and {"losses/objective.py", "engine/step.py", "data/mixing.py"} <= found
+    )
 
 
 def test_it_changes_with_what_computes_at_any_depth_and_with_nothing_else(tmp_path, monkeypatch):
@@ -19,7 +25,11 @@ def test_it_changes_with_what_computes_at_any_depth_and_with_nothing_else(tmp_pa
         path.write_text("1")
     monkeypatch.setattr(codehash, "ROOT", tmp_path)
     first = codehash.code_hash()
-    for name, changes in (("engine/reporting/log.py", False), ("analysis/tables.py", False), ("losses/deep/new.py", True)):
+    for name, changes in (
+        ("engine/reporting/log.py", False),
+        ("analysis/tables.py", False),
+        ("losses/deep/new.py", True),
+    ):
         (tmp_path / name).write_text("2")
         assert (codehash.code_hash() != first) == changes, name
         (tmp_path / name).write_text("1")

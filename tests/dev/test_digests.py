@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from dev import digests
 from multitrain.common.errors import UserError
 from multitrain.data.manifest import write_manifest
 from multitrain.engine.checkpointing.checkpoint import load_network, save_network
 from multitrain.model.network import Network, Spec
 from multitrain.synth.rendering.encode import encode
-from dev import digests
 
 RUN = Path("results/runs/ci/alone/seed0")
 HOME = Path("data/ci/k400")

@@ -172,12 +172,10 @@ for name in sys.argv[1:]:
     found[name] = [m.__file__ for key, m in sys.modules.items() if key.split(".")[0] == "multitrain"]
 print(json.dumps(found))
 """
-    names = {f"analysis.{path.stem}" for path in (project / "multitrain/analysis").glob("*.py")}
-    names |= {"analysis.evidence.write"}
-    names |= {f"analysis.figures.{path.stem}" for path in (project / "multitrain/analysis/figures").glob("*.py")}
-    names -= {f"analysis.{name}" for name in ("flops", "memory", "estimate", "networks", "sweep_cost")}  # torch
-    names -= {"analysis.figures.__init__"}  # itself
-    command = [sys.executable, "-c", script, RESULTS, DATA, "analysis.figures", *sorted(names)]
+    package = project / "multitrain"
+    names = {".".join(path.relative_to(package).with_suffix("").parts) for path in package.glob("analysis/**/*.py")}
+    names = {name.removesuffix(".__init__") for name in names if not name.startswith("analysis.cost")}  # torch
+    command = [sys.executable, "-c", script, RESULTS, DATA, *sorted(names)]
     listed = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=SECONDS)
     assert listed.returncode == 0, listed.stderr
     return {
@@ -186,14 +184,26 @@ print(json.dumps(found))
     }
 
 
-RESULTS, DATA = "cli.result_commands", "cli.data_commands"  # modules of the commands
+RESULTS, DATA = "cli.commands.result_commands", "cli.commands.data_commands"  # modules of the commands
 STARTS = {
-    "table": "tables",
-    "class_means": "class_map",
-    "overview": "strips",
-    "evidence": "evidence.write",
-    "study_records": "study",
-}  # the other rules are called as modules
+    "table": "tables.paper_tables",
+    "table4": "tables.table4",
+    "class_means": "projections.class_map",
+    "projections": "projections.projection_weights",
+    "recovery": "projections.relation_recovery",
+    "classes": "accuracy.per_class_accuracy",
+    "spectrum": "accuracy.embedding_spectrum",
+    "training": "study.loss_histories",
+    "study_records": "study.study_tables",
+    "evidence": "claims.evidence.evidence_table",
+    "claims": "claims.claim_verdicts",
+    "survey": "datasets.survey",
+    "overview": "datasets.contact_sheet",
+    "accounting": "datasets.accounting",
+    "index": "render.index_page",
+    "card": "render.world_card",
+}
+PROJECTIONS = {"projections": "heat_maps", "projection_graph": "class_graph", "recovery": "average_precision"}
 NOT_CODE = ("all", "datasets", "synth", "prepare", "train", "evaluate", "features", "flops", "networks")
 NOT_CODE += ("temporal", "related")
 
@@ -202,16 +212,20 @@ def starts(name: str, project: Path) -> list[str]:
     """The modules that a cheap job starts from, said apart from how the workflow finds them."""
     rule, _, what = name.replace("report_page", "notebook report").partition(" ")
     if rule.startswith("figure_"):
-        return [RESULTS, "analysis.figures", f"analysis.figures.{rule[7:].removesuffix('_k700')}"]
-    if rule == "card":
-        return [RESULTS, "analysis.world_card"]
+        return [RESULTS, "analysis.figures", figure(rule[7:])]
     if rule != "notebook":
-        return [DATA if rule == "accounting" else RESULTS, f"analysis.{STARTS.get(rule, rule)}"]
+        return [DATA if rule == "accounting" else RESULTS, f"analysis.{STARTS[rule]}"]
     text = (project / f"notebooks/{what}.ipynb").read_text()
-    drawn = {name.removesuffix("_k700") for name in re.findall(r'page\.draw\(root, \\"(\w+)\\"\)', text)}
-    lines = ", ".join(re.findall(r"from multitrain\.analysis import ([\w, ]+)", text)).split(", ")
-    figures = [f"analysis.figures.{each}" for each in sorted(drawn)]
-    return [RESULTS, "analysis.notebooks", *(f"analysis.{each}" for each in lines), *figures]
+    drawn = sorted(set(re.findall(r'page_tables\.draw\(root, \\"(\w+)\\"\)', text)))
+    lines = re.findall(r"from multitrain\.(analysis[\w.]*) import ([\w, ]+)", text)
+    modules = [f"{package}.{name}" for package, names in lines for name in names.split(", ")]
+    return [RESULTS, "analysis.render.notebook_pages", *modules, *map(figure, drawn)]
+
+
+def figure(name: str) -> str:
+    """The module of a figure."""
+    name = name.removesuffix("_k700")
+    return f"analysis.figures.projections.{PROJECTIONS[name]}" if name in PROJECTIONS else f"analysis.figures.{name}"
 
 
 def test_a_cheap_job_depends_on_the_code_that_python_loads_for_it_and_on_no_other(project, planned, imported):

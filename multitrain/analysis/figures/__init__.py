@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from multitrain.analysis.accuracy.metrics import SMOKE_TEST
-from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures import figure_style
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.planning import outputs

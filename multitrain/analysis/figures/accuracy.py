@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import clips, only, read, titles, world
+from multitrain.analysis.figures import figure_style
+from multitrain.analysis.study.checked_tables import clips, only, read, titles, world
 
 INPUTS = ("table1.csv", "table3.csv", "per_class.csv")
 INPUTS_K700 = ("table2.csv", "per_class.csv")

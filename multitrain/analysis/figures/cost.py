@@ -9,8 +9,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import clips, only, read, titles, world
+from multitrain.analysis.figures import figure_style
+from multitrain.analysis.study.checked_tables import clips, only, read, titles, world
 
 INPUTS = ("table1.csv", "table2.csv", "per_class.csv")
 TEXT = ("source", "method", "dataset", "clips", "scale", "synthetic", "seeds")

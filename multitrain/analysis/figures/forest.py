@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from multitrain.analysis.claims.verdict_rule import EQUIVALENT, FAILS, HOLDS, MIXED
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import only, read, world
+from multitrain.analysis.figures import figure_style
+from multitrain.analysis.study.checked_tables import only, read, world
 from multitrain.analysis.study.run_names import ranges
 
 INPUTS = ("claims.csv",)

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import read, titles, world
+from multitrain.analysis.figures import figure_style
+from multitrain.analysis.study.checked_tables import read, titles, world
 from multitrain.analysis.study.measured import FEWEST_SEEDS, FLAT
 
 INPUTS = ("curves.parquet", "measured.csv", "per_class.csv")

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import only, read, world
+from multitrain.analysis.figures import figure_style
+from multitrain.analysis.study.checked_tables import only, read, world
 
 INPUTS = ("spectrum.csv",)
 NUMBERS = ("seed", "index", "share", "effective_rank", "dimensions", "views")

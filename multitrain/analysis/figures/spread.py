@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import clips, read, titles, world
+from multitrain.analysis.figures import figure_style
+from multitrain.analysis.study.checked_tables import clips, read, titles, world
 
 INPUTS = ("seeds.csv", "measured.csv", "per_class.csv")
 MARKERS = "osD^vPX"  # of worlds

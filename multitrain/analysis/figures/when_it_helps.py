@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import read
+from multitrain.analysis.figures import figure_style
+from multitrain.analysis.study.checked_tables import read
 from multitrain.analysis.study.sweep_gains import EXPLORATORY, MEAN
 from multitrain.planning.sweep_points import FACTORS
 

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import read, world
+from multitrain.analysis.figures import figure_style
 from multitrain.analysis.projections.class_map import FILE, closest_pairs, nearest, positions
+from multitrain.analysis.study.checked_tables import read, world
 
 INPUTS = (FILE,)
 PAIRS = 20  # numbered in the maps

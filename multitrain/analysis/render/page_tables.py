@@ -10,14 +10,13 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
-from multitrain.analysis.figures import FIGURES
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import titles, world
+from multitrain.analysis.figures import FIGURES, figure_style
 from multitrain.analysis.render.cells import NONE, Estimated, chance, difference, p_value, percent, signed
 from multitrain.analysis.render.html import SYNTAX, frame, styled
 from multitrain.analysis.render.sheet import Cell, Styled
 from multitrain.analysis.render.table_files import read_frame as read
 from multitrain.analysis.render.table_files import read_rows
+from multitrain.analysis.study.checked_tables import titles, world
 from multitrain.analysis.tables.table_layout import Line, lines, our_rows_of
 from multitrain.common.errors import UserError
 

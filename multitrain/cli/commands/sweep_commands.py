@@ -103,8 +103,7 @@ def show(
     from matplotlib import rc_context
 
     from multitrain.analysis.accuracy.metrics import SMOKE_TEST
-    from multitrain.analysis.figures import when_it_helps
-    from multitrain.analysis.figures.shared import figure_style
+    from multitrain.analysis.figures import figure_style, when_it_helps
     from multitrain.analysis.study.sweep_gains import write_sweep
 
     loaded = load_scale(scale, config)

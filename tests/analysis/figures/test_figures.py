@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from multitrain.analysis.figures import FIGURES, write_figure
-from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures import FIGURES, figure_style, write_figure
 from multitrain.common.errors import UserError
 from multitrain.planning import outputs
 from tests.analysis.tabled import METHOD_OF, fill, training_table

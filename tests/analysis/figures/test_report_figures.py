@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multitrain.analysis.figures import FIGURES
-from multitrain.analysis.figures.shared import figure_style
+from multitrain.analysis.figures import FIGURES, figure_style
 from multitrain.common.errors import UserError
 from tests.analysis.figures.test_figures import points, require_whole, shown, texts
 from tests.analysis.tabled import claims_table, fill, measured_table

@@ -45,7 +45,9 @@ def test_committed_notebooks_read_results_only(path):
     texts = [node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)]
     assert not [text for text in texts if isinstance(text, str) and re.match(r"/|~|[A-Z]:\\|\.\./", text)]
     modules = {node.module for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)}
-    assert {".".join(name.split(".")[:2]) for name in modules if name.startswith("multitrain")} <= {"multitrain.analysis"}
+    assert {".".join(name.split(".")[:2]) for name in modules if name.startswith("multitrain")} <= {
+        "multitrain.analysis"
+    }
     files = {text for text in texts if isinstance(text, str) and re.fullmatch(r"[\w.]+\.(csv|parquet|jpg)", text)}
     inputs = OUTPUTS["report_page"].inputs if path.stem == REPORT else NOTEBOOKS[path.stem].inputs
     assert files <= {Path(name).name for name in inputs}

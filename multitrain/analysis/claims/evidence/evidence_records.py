@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from multitrain.analysis.figures.shared.figure_inputs import only, read
 from multitrain.analysis.projections.projection_weights import Projection, read_projections
+from multitrain.analysis.study.checked_tables import only, read
 from multitrain.analysis.study.run_names import seeds_of
 from multitrain.analysis.tables.paper_tables import our_rows, published_rows
 from multitrain.common.errors import UserError

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 
 from multitrain.analysis.accuracy.contrasts import estimate
 from multitrain.analysis.accuracy.metrics import LEVEL
+from multitrain.analysis.figures import figure_style
 from multitrain.analysis.figures.projections.heat_maps import shown_run
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import only, read, titles, world
+from multitrain.analysis.study.checked_tables import only, read, titles, world
 
 INPUTS = ("projection_recovery.csv", "per_class.csv")
 NUMBERS = ("seed", "chance_average_precision", "average_precision", "p_value")

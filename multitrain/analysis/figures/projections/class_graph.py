@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from multitrain.analysis.figures import figure_style
 from multitrain.analysis.figures.projections.heat_maps import INPUTS as INPUTS
 from multitrain.analysis.figures.projections.heat_maps import weights
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import titles
+from multitrain.analysis.study.checked_tables import titles
 
 STRONGEST = 5  # pairs of classes a pair of datasets, as the paper lists
 COLUMNS = 2

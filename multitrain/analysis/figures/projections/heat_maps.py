@@ -12,8 +12,8 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from multitrain.analysis.figures.shared import figure_style
-from multitrain.analysis.figures.shared.figure_inputs import read, runs_of, titles, world
+from multitrain.analysis.figures import figure_style
+from multitrain.analysis.study.checked_tables import read, runs_of, titles, world
 
 INPUTS = ("projections.parquet", "per_class.csv")
 RUNS = ("multitrain_large", "multitrain")  # the first that there is, as the paper's Table 4 is of the larger model

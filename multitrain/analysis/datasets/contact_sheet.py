@@ -1,4 +1,4 @@
-"""Pictures of what a model is shown: frames of one test clip a class, side by side."""
+"""Contact sheets of prepared clips: frames of one test clip a class, side by side."""
 
 import textwrap
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ QUALITY = 75
 GREY = (232, 232, 232)
 
 
-def write_strips(
+def write_contact_sheet(
     path: Path, title: str, clips: Manifest, settings: Dataset, frames: int, labels: Sequence[int]
 ) -> None:
-    """Write a JPEG with a strip for each of the classes `labels`: `frames` frames of its first clip's first view."""
-    strips = [(clips.classes[label], _strip(clips, settings, frames, label)) for label in labels]
-    _save(path, title, strips)
+    """Write a contact sheet: `frames` frames of each of the classes `labels`, of its first clip's first view."""
+    pictures = [(clips.classes[label], _frames_of_class(clips, settings, frames, label)) for label in labels]
+    _save(path, title, pictures)
 
 
 def kind(scale: Scale, world: int) -> str:
@@ -40,15 +40,15 @@ def kind(scale: Scale, world: int) -> str:
 
 
 def write_overview(scale: Scale, data: Path, path: Path, classes: int = 4, world: int = 0) -> None:
-    """Write one JPEG with some classes of every prepared dataset of a scale, evenly chosen."""
-    strips = []
+    """Write a contact sheet of some classes of every prepared dataset of a scale, evenly chosen."""
+    pictures = []
     for name, settings in scale.datasets.items():
         clips = read_manifest(scale.clips_folder(name, data, world) / "manifest.parquet").split("test")
         for label in even(len(clips.classes), classes):
             caption = f"{settings.title}: {clips.classes[label]}"
-            strips.append((caption, _strip(clips, settings, scale.model.frames, label)))
+            pictures.append((caption, _frames_of_class(clips, settings, scale.model.frames, label)))
     title = f"Scale {scale.name} ({kind(scale, world)}): frames of one test clip of some classes of each dataset"
-    _save(path, title, strips)
+    _save(path, title, pictures)
 
 
 def even(count: int, most: int) -> list[int]:
@@ -56,7 +56,7 @@ def even(count: int, most: int) -> list[int]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
 
 
-def _strip(clips: Manifest, settings: Dataset, frames: int, label: int) -> np.ndarray | None:
+def _frames_of_class(clips: Manifest, settings: Dataset, frames: int, label: int) -> np.ndarray | None:
     """Frames (SIDE, n * SIDE, 3) of the first clip of a class; None where it has no clip."""
     places = np.flatnonzero(clips.table["label"].to_numpy() == label)
     if not len(places):
@@ -76,27 +76,27 @@ def square(frame: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(middle.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def _save(path: Path, title: str, strips: list[tuple[str, np.ndarray | None]]) -> None:
-    if not strips:
+def _save(path: Path, title: str, pictures: list[tuple[str, np.ndarray | None]]) -> None:
+    if not pictures:
         raise UserError(f"{path}: no class to show: prepare a dataset first")
-    shown = max((strip.shape[1] for _, strip in strips if strip is not None), default=FRAMES * SIDE)
+    shown = max((picture.shape[1] for _, picture in pictures if picture is not None), default=FRAMES * SIDE)
     font = ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", 11)  # the same everywhere
     letters = int(shown // font.getlength("n"))
-    captions = [textwrap.wrap(caption, letters)[:2] or [""] for caption, _ in strips]
+    captions = [textwrap.wrap(caption, letters)[:2] or [""] for caption, _ in pictures]
     head = textwrap.wrap(title, letters * COLUMNS)
     above = LINE * max(len(lines) for lines in captions)
     step = above + SIDE + GAP
-    size = (COLUMNS * (shown + GAP) + GAP, GAP + LINE * len(head) + GAP + step * -(-len(strips) // COLUMNS))
+    size = (COLUMNS * (shown + GAP) + GAP, GAP + LINE * len(head) + GAP + step * -(-len(pictures) // COLUMNS))
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
     draw.multiline_text((GAP, GAP), "\n".join(head), "black", font, spacing=4)
-    for place, ((_, strip), lines) in enumerate(zip(strips, captions, strict=True)):
+    for place, ((_, picture), lines) in enumerate(zip(pictures, captions, strict=True)):
         x, y = GAP + place % COLUMNS * (shown + GAP), 2 * GAP + LINE * len(head) + place // COLUMNS * step
         draw.multiline_text((x, y + above - LINE * len(lines)), "\n".join(lines), "black", font, spacing=4)
-        if strip is None:
+        if picture is None:
             draw.rectangle((x, y + above, x + shown - 1, y + above + SIDE - 1), GREY)
             draw.text((x + GAP, y + above + SIDE // 2 - LINE // 2), "no test clip", "black", font)
         else:
-            canvas.paste(Image.fromarray(strip), (x, y + above))
+            canvas.paste(Image.fromarray(picture), (x, y + above))
     with atomic(path) as temporary:
         canvas.save(temporary, "JPEG", quality=QUALITY, optimize=True)

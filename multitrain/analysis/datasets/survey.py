@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from multitrain.analysis.datasets.contact_sheet import even, kind, write_strips
+from multitrain.analysis.datasets.contact_sheet import even, kind, write_contact_sheet
 from multitrain.common.errors import UserError
 from multitrain.common.files.csv_files import write_frame
 from multitrain.config.scale import Scale
@@ -13,12 +13,12 @@ from multitrain.data.manifest import REASONS, SPLITS, Manifest, Missing, read_ma
 
 BINS = 20  # at most, of the histogram of lengths
 WIDTHS = (0.25, 0.5, *(base * 10.0**power for power in range(5) for base in (1, 2, 5)))  # seconds; finer shows frames
-SHOWN = 40  # classes with a strip of frames
+SHOWN = 40  # classes on the contact sheet
 EXAMPLES = 3
 
 
 def write_survey(dataset: str, scale: Scale, data: Path, results: Path, world: int = 0) -> None:
-    """Write classes.csv, durations.csv, missing.csv and strips.jpg into <results>/datasets/<scale>/<dataset>/.
+    """Write classes.csv, durations.csv, missing.csv and contact_sheet.jpg into <results>/datasets/<scale>/<dataset>/.
 
     Reads manifest.parquet, missing.csv and one test clip of each class shown; of several worlds those of one.
     """
@@ -40,7 +40,9 @@ def write_survey(dataset: str, scale: Scale, data: Path, results: Path, world: i
     title = (
         f"{settings.title} ({kind(scale, world)}, scale {scale.name}), {every}: frames of one test clip, the first view"
     )
-    write_strips(target / "strips.jpg", title, manifest.split("test"), settings, scale.model.frames, labels)
+    write_contact_sheet(
+        target / "contact_sheet.jpg", title, manifest.split("test"), settings, scale.model.frames, labels
+    )
 
 
 def classes(clips: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:

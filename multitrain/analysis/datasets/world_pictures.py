@@ -1,4 +1,4 @@
-"""Clips as data URIs for a page that stands alone: a strip of frames, or a moving picture with a still beside it."""
+"""Clips as data URIs for a page that stands alone: frames side by side, or a moving picture with a still beside it."""
 
 import base64
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from multitrain.common.files.filenames import as_path
 from multitrain.data.decode import read_frames
 from multitrain.data.manifest import Manifest
 
-SHOWN = 8  # frames of a strip
-SIDE, MOVING = 64, 96  # pixels of a strip's frame and of a moving one
+SHOWN = 8  # frames of a clip
+SIDE, MOVING = 64, 96  # pixels of a frame and of a moving picture
 SECONDS, RATE = 3.0, 12.0  # of a moving picture, at most; frames a second
 QUALITY = 45
 
@@ -34,11 +34,11 @@ def first_clip(clips: Manifest, label: int) -> dict | None:
     return clips.table.slice(int(rows[0]), 1).to_pylist()[0] if len(rows) else None
 
 
-def strip(clips: Manifest, clip: dict) -> Picture:
+def frames(clips: Manifest, clip: dict) -> Picture:
     """Frames of a whole clip side by side."""
     indices = even(clip["frames"], SHOWN)
-    frames = read_frames(clips.folder / as_path(clip["path"]), indices, clip["fps"])
-    picture = np.concatenate([square(frame, SIDE) for frame in frames], axis=1)
+    video = read_frames(clips.folder / as_path(clip["path"]), indices, clip["fps"])
+    picture = np.concatenate([square(frame, SIDE) for frame in video], axis=1)
     return Picture(_uri([Image.fromarray(picture)]), picture.shape[1], picture.shape[0])
 
 
@@ -46,8 +46,8 @@ def moving(clips: Manifest, clip: dict) -> Picture:
     """The first seconds of a clip, again and again."""
     step = max(round(clip["fps"] / RATE), 1)
     indices = np.arange(0, min(clip["frames"], round(SECONDS * clip["fps"])), step)
-    frames = read_frames(clips.folder / as_path(clip["path"]), indices, clip["fps"])
-    images = [Image.fromarray(square(frame, MOVING)) for frame in frames]
+    video = read_frames(clips.folder / as_path(clip["path"]), indices, clip["fps"])
+    images = [Image.fromarray(square(frame, MOVING)) for frame in video]
     return Picture(_uri(images, round(1000 * step / clip["fps"])), MOVING, MOVING, _uri(images[:1]))
 
 

@@ -10,8 +10,6 @@ from matplotlib.lines import Line2D
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import clips, only, read, titles, world
 
-INPUTS = ("table1.csv", "table3.csv", "per_class.csv")
-INPUTS_K700 = ("table2.csv", "per_class.csv")
 LARGE = "MultiTrain (large)"
 NUMBERS = tuple(f"top1{kind}{end}" for kind in ("", "_projected") for end in ("", "_low", "_high"))
 OWN = {"marker": "o", "color": figure_style.BLUE, "markersize": 5}

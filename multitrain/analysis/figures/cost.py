@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import clips, only, read, titles, world
 
-INPUTS = ("table1.csv", "table2.csv", "per_class.csv")
+TABLES = ("table1.csv", "table2.csv")
 TEXT = ("source", "method", "dataset", "clips", "scale", "synthetic", "seeds")
 NUMBERS = ("gflops", *(f"top1{kind}{end}" for kind in ("", "_projected") for end in ("", "_low", "_high")))
 STEP = 0.04  # of a narrow panel: points of equal cost are set so far apart
@@ -23,10 +23,10 @@ LINE = 0.12  # inches, for a name beside a panel
 def draw(results: Path) -> Figure:
     """A column a table, a row a dataset; synthetic results have axes of their own beside the published ones."""
     names = titles(results)
-    tables = [read(results, name, TEXT, NUMBERS) for name in INPUTS[:2]]
+    tables = [read(results, name, TEXT, NUMBERS) for name in TABLES]
     ours = [
         only(table, results / name, "rows of ours", table["source"] == "ours")
-        for name, table in zip(INPUTS, tables, strict=False)
+        for name, table in zip(TABLES, tables, strict=True)
     ]
     every = pd.concat(ours)
     methods = list(dict.fromkeys(every["method"]))

@@ -14,7 +14,7 @@ from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import only, read, world
 from multitrain.analysis.study.run_names import ranges
 
-INPUTS = ("claims.csv",)
+FILE = "claims.csv"
 TEXT = ("claim", "primary", "same_fact_as", "stated_by", "text", "scope", "label", "verdict", "claim_verdict", "seeds")
 NUMBERS = ("difference", "low", "high", "paper_difference", "margin")
 COLOURS = {
@@ -46,8 +46,8 @@ def parts(results: Path) -> list[Figure]:
 
 
 def _read(results: Path) -> pd.DataFrame:
-    rows = read(results, INPUTS[0], (*TEXT, "scale", "synthetic"), NUMBERS)
-    return only(rows, results / INPUTS[0], "claim with a difference", rows["difference"].notna())
+    rows = read(results, FILE, (*TEXT, "scale", "synthetic"), NUMBERS)
+    return only(rows, results / FILE, "claim with a difference", rows["difference"].notna())
 
 
 def _figure(groups: dict[str, list[pd.DataFrame]]) -> Figure:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import only, read, world
 
-INPUTS = ("per_class.csv",)
+FILE = "per_class.csv"
 ALL = 30  # with more classes than this, only the ends are shown
 ENDS = 10  # so many of the highest gains and of the lowest
 COLUMNS = 2
@@ -31,9 +31,9 @@ def draw_k700(results: Path) -> Figure:
 
 
 def _figure(results: Path, table: str) -> Figure:
-    frame = read(results, *INPUTS, TEXT, NUMBERS)
+    frame = read(results, FILE, TEXT, NUMBERS)
     rows = only(
-        frame, results / INPUTS[0], f"classes of {table} with clips", (frame["table"] == table) & frame["gain"].notna()
+        frame, results / FILE, f"classes of {table} with clips", (frame["table"] == table) & frame["gain"].notna()
     )
     groups = [group.sort_values(["gain", "class"]) for _, group in rows.groupby("dataset", sort=False)]
     shown = [_ends(group) for group in groups]

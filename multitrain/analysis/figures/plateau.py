@@ -12,7 +12,6 @@ from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import read, titles, world
 from multitrain.analysis.study.measured import FEWEST_SEEDS, FLAT
 
-INPUTS = ("curves.parquet", "measured.csv", "per_class.csv")
 COLUMNS = 4
 HEIGHT = 1.35  # inches of a panel
 COLOURS = (
@@ -29,9 +28,11 @@ COLOURS = (
 def draw(results: Path) -> Figure:
     """A panel a method with the losses of its runs, each seed light and their mean dark; below, what was measured."""
     names = titles(results)
-    curves = read(results, INPUTS[0], ("run", "method", "datasets", "scale", "synthetic"), ("seed", "share", "loss"))
+    curves = read(
+        results, "curves.parquet", ("run", "method", "datasets", "scale", "synthetic"), ("seed", "share", "loss")
+    )
     numbers = ("seed", "epochs_factor", "top1", "change", "seeds")
-    measured = read(results, INPUTS[1], ("kind", "run", "method", "dataset", "text"), ())
+    measured = read(results, "measured.csv", ("kind", "run", "method", "dataset", "text"), ())
     decided = measured[measured["kind"].isin(["trial", "doubling"])].copy()
     for column in numbers:
         decided[column] = pd.to_numeric(decided[column].replace("", None))

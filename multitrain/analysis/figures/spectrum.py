@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import only, read, world
 
-INPUTS = ("spectrum.csv",)
+FILE = "spectrum.csv"
 NUMBERS = ("seed", "index", "share", "effective_rank", "dimensions", "views")
 TITLES = {"z": "z, the backbone's feature", "z'": "z′, the expander's embedding"}
 FLOOR = 1e-8  # shares below are rounding
@@ -25,11 +25,11 @@ METHODS = (  # with and without the informative loss, on one set at one size: mo
 @figure_style.styled
 def draw(results: Path) -> Figure:
     """Share of the trace by index, a line a run."""
-    rows = read(results, *INPUTS, ("method", "space", "scale", "synthetic"), NUMBERS)
-    rows = only(rows, results / INPUTS[0], "run of Table 3 on several datasets", rows["method"].isin(METHODS))
+    rows = read(results, FILE, ("method", "space", "scale", "synthetic"), NUMBERS)
+    rows = only(rows, results / FILE, "run of Table 3 on several datasets", rows["method"].isin(METHODS))
     methods = [method for method in METHODS if (rows["method"] == method).any()]
     spaces = [space for space in TITLES if (rows["space"] == space).any()]
-    only(rows, results / INPUTS[0], "eigenvalues of z or z'", rows["space"].isin(TITLES))
+    only(rows, results / FILE, "eigenvalues of z or z'", rows["space"].isin(TITLES))
     figure = figure_style.new(4.9)
     panels = figure.subplots(1, len(spaces), squeeze=False, sharey=True)[0]
     for axes, space in zip(panels, spaces, strict=True):

@@ -11,7 +11,6 @@ from matplotlib.patches import Patch
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import clips, read, titles, world
 
-INPUTS = ("seeds.csv", "measured.csv", "per_class.csv")
 MARKERS = "osD^vPX"  # of worlds
 BAND = 2  # standard deviations of what was recorded before
 PANELS = 3  # beside each other
@@ -22,8 +21,8 @@ def draw(results: Path) -> Figure:
     """A panel a dataset, a line a method; with one seed, the spread recorded before behind it, where there is one."""
     names = titles(results)
     numbers = ("seed", "clips", "top1", "top1_mean", "top1_low", "top1_high")
-    rows = read(results, INPUTS[0], ("method", "dataset", "world", "scale", "synthetic"), numbers)
-    measured = read(results, INPUTS[1], ("kind", "method", "dataset", "seeds", "text"), ("top1", "std"))
+    rows = read(results, "seeds.csv", ("method", "dataset", "world", "scale", "synthetic"), numbers)
+    measured = read(results, "measured.csv", ("kind", "method", "dataset", "seeds", "text"), ("top1", "std"))
     one = rows["seed"].nunique() == 1
     recorded = measured[(measured["kind"] == "spread") & one]
     methods, worlds = (list(dict.fromkeys(rows[name])) for name in ("method", "world"))

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import only, read, titles, world
 
-INPUTS = ("training.parquet", "per_class.csv")
+FILE = "training.parquet"
 METHOD = "MultiTrain"
 METHODS = (METHOD, "Vanilla", "w/o Informative Loss")
 SHARED = {  # column: what it is called
@@ -30,9 +30,9 @@ COLUMNS = 2
 def draw(results: Path) -> Figure:
     """Raw values light, a running mean dark; the terms that only some methods train on are shown for all."""
     names = titles(results)
-    rows = read(results, INPUTS[0], ("method", "scale", "synthetic"), ("seed", "step", "clips", *SHARED))
-    rows = only(rows, results / INPUTS[0], f"steps of {METHOD}", rows["method"].isin(METHODS))
-    own = only(rows, results / INPUTS[0], f"steps of {METHOD}", rows["method"] == METHOD)
+    rows = read(results, FILE, ("method", "scale", "synthetic"), ("seed", "step", "clips", *SHARED))
+    rows = only(rows, results / FILE, f"steps of {METHOD}", rows["method"].isin(METHODS))
+    own = only(rows, results / FILE, f"steps of {METHOD}", rows["method"] == METHOD)
     datasets = [
         column.removeprefix("sigma.")
         for column in own

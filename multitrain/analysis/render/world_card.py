@@ -32,7 +32,7 @@ COLUMNS = (
     *("scale", "dataset", "split", "what", "of", "value", "low", "high", "guess"),
     *("clips", "classes", "run", "seeds"),
 )
-STRIPS, MOVING, MOTIONS = 16, 2, 6  # classes with a strip, and with a moving clip, of a dataset; motions side by side
+SHOWN, MOVING, MOTIONS = 16, 2, 6  # classes with frames, and with a moving clip, of a dataset; motions side by side
 
 
 @dataclass(frozen=True)
@@ -186,12 +186,12 @@ def _moving(facts: Facts, split: str, label: str) -> pictures.Picture | None:
 
 
 def _gallery(facts: Facts, split: str) -> dict:
-    """Strips of some classes and moving clips of others' first."""
+    """Frames of some classes, and moving clips of a few of them."""
     clips = facts.manifest.split(split)
-    chosen = [facts.classes[label] for label in even(len(facts.classes), STRIPS)]
-    strips = {}
+    chosen = [facts.classes[label] for label in even(len(facts.classes), SHOWN)]
+    frames = {}
     for label in chosen:
         clip = pictures.first_clip(clips, facts.classes.index(label))
-        strips[label] = clip and pictures.strip(clips, clip)
+        frames[label] = clip and pictures.frames(clips, clip)
     playing = {chosen[place]: _moving(facts, split, chosen[place]) for place in even(len(chosen), 2 + MOVING)[1:-1]}
-    return {"strips": strips, "playing": playing}
+    return {"frames": frames, "playing": playing}

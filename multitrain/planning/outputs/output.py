@@ -69,6 +69,7 @@ class Given(Protocol):
 
 FLOPS = "runs/{scale}/flops.json"
 SURVEY = tuple(
-    f"datasets/{{scale}}/{{dataset}}/{name}" for name in ("strips.jpg", "classes.csv", "durations.csv", "missing.csv")
+    f"datasets/{{scale}}/{{dataset}}/{name}"
+    for name in ("contact_sheet.jpg", "classes.csv", "durations.csv", "missing.csv")
 )
 CSV = {"form": "CSV"}

@@ -100,12 +100,12 @@ def test_a_class_without_any_clip_has_a_row():
 def test_all_is_the_same_bytes_every_time(scale, prepared, tmp_path):
     first, second = (survey(scale, prepared, tmp_path / name) for name in "ab")
     names = sorted(path.name for path in first.iterdir())
-    assert names == ["classes.csv", "durations.csv", "missing.csv", "strips.jpg"]
+    assert names == ["classes.csv", "contact_sheet.jpg", "durations.csv", "missing.csv"]
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
 
 
-def test_strips_show_the_frames_of_the_first_test_clip(scale, prepared, tmp_path):
-    picture = np.asarray(Image.open(survey(scale, prepared, tmp_path / "results") / "strips.jpg")).astype(int)
+def test_the_contact_sheet_shows_the_frames_of_the_first_test_clip(scale, prepared, tmp_path):
+    picture = np.asarray(Image.open(survey(scale, prepared, tmp_path / "results") / "contact_sheet.jpg")).astype(int)
     top = contact_sheet.GAP * 2 + contact_sheet.LINE + contact_sheet.LINE
     strip = picture[top : top + contact_sheet.SIDE, contact_sheet.GAP : contact_sheet.GAP + 4 * contact_sheet.SIDE]
     middle = (

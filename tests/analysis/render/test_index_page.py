@@ -76,7 +76,7 @@ def made(scale, experiments, tmp_path) -> Path:
         write(folder / "classes.csv", counts)
         write(folder / "missing.csv", [{"reason": "empty", "clips": 7}])
         (folder / "durations.csv").touch()
-        (folder / "strips.jpg").touch()
+        (folder / "contact_sheet.jpg").touch()
         (folder.parent / "overview.jpg").touch()
     other = [f"{name}.{kind}" for name in (*experiments.tables, "table4") for kind in KINDS]
     other += [f"figures/{name}.png" for name in FIGURES]

@@ -94,7 +94,7 @@ def test_the_page_has_everything_in_it_and_is_small(made, small):
     html = (made / "world_card.html").read_text(encoding="utf-8")
     assert {link for link in links(html) if not link.startswith("data:")} == {"world_card.csv"}
     assert not re.search(r"https?://|url\(", html)
-    assert html.count("data:image/webp") > 2 * 16  # a strip a class of both, and moving ones
+    assert html.count("data:image/webp") > 2 * 16  # frames of a class of both, and moving ones
     assert len(html) < 3_000_000
     for name in small.datasets:
         assert small.datasets[name].title in html

@@ -15,7 +15,7 @@ from multitrain.analysis.figures import figure_style
 from multitrain.analysis.figures.projections.heat_maps import shown_run
 from multitrain.analysis.study.checked_tables import only, read, titles, world
 
-INPUTS = ("projection_recovery.csv", "per_class.csv")
+FILE = "projection_recovery.csv"
 NUMBERS = ("seed", "chance_average_precision", "average_precision", "p_value")
 TEXT = ("run", "method", "source", "target", "form", "relation_from", "scale", "synthetic")
 WIDEST = 22  # characters of a method's name on a line
@@ -29,8 +29,8 @@ FORMS = {
 def draw(results: Path) -> Figure:
     """Every ordered pair of one run, and the mean over pairs of every run."""
     names = titles(results)
-    rows = read(results, INPUTS[0], TEXT, NUMBERS)
-    rows = only(rows, results / INPUTS[0], "pair with a related class", rows["average_precision"].notna())
+    rows = read(results, FILE, TEXT, NUMBERS)
+    rows = only(rows, results / FILE, "pair with a related class", rows["average_precision"].notna())
     run = shown_run(list(dict.fromkeys(rows["run"])))
     figure = figure_style.new(4.6)
     left, right = figure.subplots(1, 2)

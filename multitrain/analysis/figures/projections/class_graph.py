@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from multitrain.analysis.figures import figure_style
-from multitrain.analysis.figures.projections.heat_maps import INPUTS as INPUTS
 from multitrain.analysis.figures.projections.heat_maps import weights
 from multitrain.analysis.study.checked_tables import titles
 

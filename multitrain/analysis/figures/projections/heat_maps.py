@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import read, runs_of, titles, world
 
-INPUTS = ("projections.parquet", "per_class.csv")
+FILE = "projections.parquet"
 RUNS = ("multitrain_large", "multitrain")  # the first that there is, as the paper's Table 4 is of the larger model
 TEXT = ("run", "method", "scale", "synthetic", "source", "target", "source_class", "target_class")
 COLOURS = seaborn.color_palette("vlag", as_cmap=True)
@@ -33,8 +33,8 @@ def shown_run(there: list[str]) -> str:
 
 def weights(results: Path) -> tuple[pd.DataFrame, str]:
     """The weights of the run shown, first seed, and what they are: `MultiTrain (large), synthetic ...`."""
-    run = shown_run(runs_of(results, INPUTS[0]))
-    rows = read(results, INPUTS[0], (*TEXT, "related"), ("seed", "weight"), run)
+    run = shown_run(runs_of(results, FILE))
+    rows = read(results, FILE, (*TEXT, "related"), ("seed", "weight"), run)
     rows = rows[rows["seed"] == rows["seed"].iloc[0]]
     return rows, f"{rows['method'].iloc[0]}, {world(rows)}"
 

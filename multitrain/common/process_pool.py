@@ -73,11 +73,12 @@ class ProcessPool(Generic[Item, Result]):
 
         Raises what `function` raises at once, and what `items` raise after the items before.
         """
-        source, broken = iter(items), None
+        source: Iterator[Item] | None = iter(items)
+        broken: Exception | None = None
         pending: deque[Task] = deque()  # read and not yielded, oldest first
         while source is not None or pending:
             room = source is not None and len(pending) < AHEAD[ordered] * self.jobs
-            if room:
+            if source is not None and room:
                 try:
                     pending.append(Task(next(source)))
                 except StopIteration:
@@ -158,6 +159,7 @@ class _Worker:
             self.end(Ended("the process that decoded it died (damaged, or not enough memory)", False))
             return
         self._deadline = monotonic() + self._seconds
+        assert self.task is not None  # a worker without one sends nothing
         if kind == "started":
             self._started = True
             self.begin(self.task)
@@ -173,6 +175,7 @@ class _Worker:
         self.kill()
         if not self._started:
             raise _not_started()
+        assert self.task is not None  # only busy workers are ended so
         self.task.ended, self.task.done = why, True
 
     def kill(self) -> None:
@@ -204,7 +207,9 @@ def _serve(pipe: connection.Connection, function: Callable) -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker
+    parent.join()
     os._exit(1)
 
 
@@ -214,4 +219,4 @@ def process_map(
     """Each item with its result, in the items' order; a text says why there is none."""
     with ProcessPool(function, jobs, seconds) as pool:
         for task in pool.map(items):
-            yield task.item, task.results[0] if task.results else task.ended.detail
+            yield task.item, task.ended.detail if task.ended and not task.results else task.results[0]

@@ -192,6 +192,13 @@ class Scale(Settings):
             )
 
     @property
+    def made_world(self) -> World:
+        """The synthetic world of a scale that has one."""
+        if self.world is None:
+            raise UserError(f"scale {self.name} has no synthetic world: choose another --scale")
+        return self.world
+
+    @property
     def several_worlds(self) -> bool:
         """Whether groups of training seeds have worlds of their own."""
         return self.world is not None and self.world.run_seeds is not None

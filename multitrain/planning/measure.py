@@ -11,15 +11,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from multitrain.config import kernels
 from multitrain.config.experiments import Experiments, Run
 from multitrain.config.scale import Published, Scale
 
+if TYPE_CHECKING:  # torch: not before the processes have their kernels
+    from multitrain.engine.setup import Job
 RUN = "measured"
 STEPS, UNTIMED = 8, 2  # timed, and before them: the first ones decode
 VIEWS = 64  # clips of the evaluation that is timed
@@ -46,8 +49,9 @@ def measure(scale: Scale, run: Run) -> Pace:
     with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
         found = list(pool.map(_measured, [scale] * cores, [run] * cores, range(cores)))
     start = _seconds(lambda: subprocess.run([sys.executable, "-c", IMPORTS], check=True))
-    train, test = ({size: _mean(each[what][size] for each in found) for size in scale.sizes} for what in (0, 1))
-    return Pace(cores, train, test, _mean(each[2] for each in found), start, time.perf_counter() - began)
+    trained, tested, videos = zip(*found, strict=True)
+    train, test = _means(trained), _means(tested)
+    return Pace(cores, train, test, statistics.fmean(videos), start, time.perf_counter() - began)
 
 
 def _measured(scale: Scale, run: Run, seed: int) -> tuple[dict[str, float], dict[str, float], float]:
@@ -62,7 +66,8 @@ def _measured(scale: Scale, run: Run, seed: int) -> tuple[dict[str, float], dict
     with tempfile.TemporaryDirectory(prefix="multitrain-") as place:
         data = Path(place)
         video = _video(small, name, data)
-        train, test = {}, {}
+        train: dict[str, float] = {}
+        test: dict[str, float] = {}
         for size in scale.sizes:
             sized = {RUN: experiments.runs[RUN].model_copy(update={"size": size})}
             of = experiments.model_copy(update={"runs": sized})
@@ -75,14 +80,16 @@ def _small(scale: Scale, name: str, run: Run) -> tuple[Scale, Experiments]:
     """The scale with a few videos of one dataset, and a run on it."""
     from multitrain.synth.world import spec
 
-    count = max(len(spec(name, scale.world).classes), scale.recipes[run.recipe].batch) + 1
-    videos = scale.world.videos | {name: Published(train=count, validation=count)}
-    bias = {**scale.world.bias, name: {**scale.world.bias.get(name, {}), "tail": 1.0}}  # a video of each class
-    world = scale.world.model_copy(update={"videos": videos, "bias": bias})
+    world = scale.made_world
+    count = max(len(spec(name, world).classes), scale.recipes[run.recipe].batch) + 1
+    videos = world.videos | {name: Published(train=count, validation=count)}
+    bias = {**world.bias, name: {**world.bias.get(name, {}), "tail": 1.0}}  # a video of each class
+    world = world.model_copy(update={"videos": videos, "bias": bias})
     dataset = scale.datasets[name].model_copy(update={"holdout": 0.0, "fraction": 1.0})
     own = run.model_copy(update={"datasets": (name,), "projection": "none", "init": None, "steps_of": None})
     update = {"world": world, "datasets": {**scale.datasets, name: dataset}}
-    return scale.model_copy(update=update), Experiments.model_construct(runs={RUN: own}, tables={})
+    runs = Experiments.model_construct(runs={RUN: own}, tables={})  # type: ignore[call-arg]  # nothing is shown of them
+    return scale.model_copy(update=update), runs
 
 
 def _video(scale: Scale, name: str, data: Path) -> float:
@@ -93,14 +100,14 @@ def _video(scale: Scale, name: str, data: Path) -> float:
     settings, folder = scale.datasets[name], scale.clips_folder(name, data)
 
     def make() -> None:
-        publish(name, scale.world, folder / "raw", settings.reader)
+        publish(name, scale.made_world, folder / "raw", settings.reader)
         prepare(name, settings, folder / "raw", folder)
 
-    counts = scale.world.videos[name]
+    counts = scale.made_world.videos[name]
     return _seconds(make) / (counts.train + counts.validation)
 
 
-def _clip(job) -> float:
+def _clip(job: "Job") -> float:
     """Seconds of one clip in a training step, augmentation and optimiser included."""
     import torch
 
@@ -116,7 +123,7 @@ def _clip(job) -> float:
     return statistics.median(times[UNTIMED:]) / (recipe.batch * recipe.repeats)
 
 
-def _view(job, name: str) -> float:
+def _view(job: "Job", name: str) -> float:
     """Seconds of one view of a tested clip: decoded, and through the network."""
     import torch
 
@@ -147,5 +154,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _mean(values) -> float:
-    return statistics.fmean(values)
+def _means(found: Iterable[dict[str, float]]) -> dict[str, float]:
+    """The mean over processes, by size."""
+    each = list(found)
+    return {size: statistics.fmean(its[size] for its in each) for size in each[0]}

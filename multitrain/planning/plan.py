@@ -26,7 +26,7 @@ TURN = 1000  # of a seed before the next: more than the most urgent of its jobs
 class Checkpoint(Protocol):
     """A rule after which Snakemake decides again what to run."""
 
-    def get(self, **wildcards: str) -> object:
+    def get(self, **wildcards: str | int) -> object:
         """Its job; an exception that Snakemake catches while that has not run."""
 
 

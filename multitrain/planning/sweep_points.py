@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -50,7 +51,7 @@ class Sweep(Settings):
     factors: dict[str, tuple[float, ...]] = Field(description="values of each factor")
 
     @model_validator(mode="after")
-    def _known(self):
+    def _known(self) -> Self:
         for name, values in self.factors.items():
             if name not in FACTORS:
                 raise ValueError(f"factors: no factor {name!r}: {meant(name, FACTORS)}")
@@ -104,9 +105,9 @@ class Points:
     def data_settings(self, name: str, dataset: str) -> str:
         """All that a dataset of a point's world depends on, as text."""
         scale = self.point(name).scale
-        world = scale.world.model_dump(mode="json", exclude={"videos"})
+        world = scale.made_world.model_dump(mode="json", exclude={"videos"})
         part = scale.datasets[dataset].model_dump(mode="json", include={"reader", "clip_seconds", "transcode"})
-        return json.dumps([world, scale.world.videos[dataset].model_dump(), part], sort_keys=True)
+        return json.dumps([world, scale.made_world.videos[dataset].model_dump(), part], sort_keys=True)
 
 
 def load_points(scale: Scale, experiments: Experiments, config: Path | str = "config") -> Points:
@@ -121,7 +122,10 @@ def load_points(scale: Scale, experiments: Experiments, config: Path | str = "co
         raise UserError(f"scale {scale.name} has no synthetic world, which a sweep varies: choose another --scale")
     if lacking := [name for name in sweep.datasets if not (name in scale.datasets and scale.synthetic(name))]:
         raise UserError(f"{path}: datasets: scale {scale.name} has no synthetic {lacking[0]!r}: take it out")
-    points, names, worlds, of = {}, {}, {}, {}
+    points: dict[str, Point] = {}
+    names: dict[str, str] = {}  # by settings
+    worlds: dict[str, str] = {}  # by content
+    of: dict[tuple[str, float], str] = {}
     wanted = [(BASE, 0.0), *((factor, value) for factor, values in sweep.factors.items() for value in values)]
     for factor, value in wanted:
         name = BASE if factor == BASE else f"{factor}_{value:g}".replace(".", "p").replace("-", "m")
@@ -130,7 +134,7 @@ def load_points(scale: Scale, experiments: Experiments, config: Path | str = "co
         except (UserError, ValidationError) as error:
             said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise UserError(f"{path}: factors.{factor}: {value:g}: {said.removeprefix('Value error, ')}") from None
-        world = derived.world.model_dump_json() + str({k: v.model_dump() for k, v in derived.datasets.items()})
+        world = derived.made_world.model_dump_json() + str({k: v.model_dump() for k, v in derived.datasets.items()})
         named = derived.model_copy(update={"name": worlds.setdefault(world, f"{scale.name}_sweep_{name}")})
         point = Point(name, named, runs)
         of[factor, value] = names.setdefault(point.settings(), name)
@@ -168,7 +172,7 @@ def derive(
 def _clips(scale: Scale, name: str) -> int:
     """Training clips of a dataset of the scale, about."""
     each = SEGMENTS if scale.datasets[name].reader == "activitynet" else 1
-    return round(scale.world.videos[name].train * (1 - scale.datasets[name].holdout) * each)
+    return round(scale.made_world.videos[name].train * (1 - scale.datasets[name].holdout) * each)
 
 
 def _world(scale: Scale, sweep: Sweep, clips: dict[str, int], factor: str, value: float) -> World:
@@ -176,13 +180,13 @@ def _world(scale: Scale, sweep: Sweep, clips: dict[str, int], factor: str, value
     videos = {}
     for name, count in clips.items():
         each = SEGMENTS if scale.datasets[name].reader == "activitynet" else 1
-        test = min(sweep.test_videos, scale.world.videos[name].validation)
+        test = min(sweep.test_videos, scale.made_world.videos[name].validation)
         videos[name] = {"train": max(round(count / each), KINDS[name].classes), "validation": test}
-    bias = {name: dict(scale.world.bias.get(name, {})) for name in sweep.datasets}
+    bias = {name: dict(scale.made_world.bias.get(name, {})) for name in sweep.datasets}
     if factor in ("appearance", "noise"):
         bias = {name: its | {factor: value} for name, its in bias.items()}
-    seed = scale.world.seed + sweep.world_seed
-    content = scale.world.model_dump(exclude={"run_seeds"}) | {"seed": seed, "videos": videos, "bias": bias}
+    seed = scale.made_world.seed + sweep.world_seed
+    content = scale.made_world.model_dump(exclude={"run_seeds"}) | {"seed": seed, "videos": videos, "bias": bias}
     if factor != "related":
         return World.model_validate(content)
     for name in ("mit", "ssv2", "actnet"):

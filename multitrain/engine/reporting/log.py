@@ -39,7 +39,7 @@ ASKED_TO_STOP = (Preempted, KeyboardInterrupt)  # what ends a training that is t
 class Pace:
     """Clips a second, the share of waiting and the seconds of a step: means that forget the past."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.steps = self.clips = self.waited = self.seconds = 0.0
 
     def add(self, clips: int, step_seconds: float, wait_seconds: float) -> None:
@@ -89,15 +89,16 @@ class Log:
         self.history = job.folder / "resume" / NAME
         self.tensorboard = tensorboard
         self.pace = Pace()
-        self.record: dict = {}
+        self.record: Step | None = None  # the last one
         self.written = -math.inf
         if tensorboard and importlib.util.find_spec("tensorboard") is None:
             raise UserError("--tensorboard: the package tensorboard is not installed: `pip install tensorboard`")
         before = read_status(job.folder) if main else {}
+        self.starts = 1 if before.get("state") == "finished" else _count(before) + 1  # this time included
         self.about = {
             "steps": steps,
             "started": _now(),
-            "starts": 1 if before.get("state") == "finished" else _count(before) + 1,
+            "starts": self.starts,
             "resumed_at": None,
             "host": platform.node(),
             "pid": os.getpid(),
@@ -114,11 +115,6 @@ class Log:
             self.resumed(self.done)
         self._write("running")
         return self
-
-    @property
-    def starts(self) -> int:
-        """How often this training was started, this time included."""
-        return self.about["starts"]
 
     def resumed(self, step: int) -> None:
         """Note that this start goes on at `step`."""
@@ -160,7 +156,7 @@ class Log:
                 "preempted", str(error) or "interrupted: started again, it goes on from its last resume point, if any"
             )
         elif not isinstance(error, Vanished) and self.folder.is_dir():  # else it would be made again
-            self._write("failed", str(error) or kind.__name__)
+            self._write("failed", str(error) or type(error).__name__)
 
     def _require(self) -> None:
         """Raise `Vanished` where the history has been removed."""
@@ -173,7 +169,7 @@ class Log:
     def _write(self, state: str, message: str = "") -> None:
         self.written = time.monotonic()
         said = {"state": state, "step": self.done, **self.about, "updated": _now(), **self._numbers()}
-        write_status(self.folder, {**said, "message": message, "terms": _finite(self.record)})
+        write_status(self.folder, {**said, "message": message, "terms": _finite(self.record or {})})
 
 
 @contextmanager
@@ -216,7 +212,7 @@ def _count(status: dict) -> int:
     return starts if isinstance(starts, int) and starts > 0 else 0
 
 
-def _line(record: dict, numbers: dict) -> str:
+def _line(record: Step, numbers: dict) -> str:
     """The numbers of a step for people; what matters most first, since a terminal cuts the rest."""
     parts = [f"loss {record['total']:.3f}", f"{numbers['clips_per_second'] or 0:.1f} clips/s"]
     parts += [f"wait {numbers['data_wait'] or 0:.0%}", f"{numbers['memory_mb']:.0f} MB"]

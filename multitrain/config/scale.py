@@ -194,8 +194,7 @@ class Scale(Settings):
     @property
     def made_world(self) -> World:
         """The synthetic world of a scale that has one."""
-        if self.world is None:
-            raise UserError(f"scale {self.name} has no synthetic world: choose another --scale")
+        assert self.world is not None, f"scale {self.name} has no synthetic world"
         return self.world
 
     @property
@@ -213,15 +212,12 @@ class Scale(Settings):
 
     def by_world(self, seeds: Iterable[int]) -> dict[int, tuple[int, ...]]:
         """Some training seeds, sorted into their worlds."""
-        found: dict[int, list[int]] = {}
-        for seed in seeds:
-            found.setdefault(self.world_of(seed), []).append(seed)
-        return {world: tuple(its) for world, its in found.items()}
+        listed = tuple(seeds)
+        return {world: tuple(s for s in listed if self.world_of(s) == world) for world in self.worlds(listed)}
 
     def first_world(self, seeds: Iterable[int]) -> tuple[int, ...]:
         """Those of the seeds that have the first one's world: what is told by class is told of them."""
-        listed = tuple(seeds)
-        return tuple(seed for seed in listed if self.world_of(seed) == self.world_of(listed[0]))
+        return next(iter(self.by_world(seeds).values()), ())
 
     def dataset(self, name: str) -> Dataset:
         """The dataset of that name, or an error that lists those there are."""
@@ -240,9 +236,7 @@ class Scale(Settings):
     def most_training_clips(self, name: str) -> int:
         """At most so many training clips of a synthetic dataset; a class keeps a video where others are held out."""
         dataset = self.dataset(name)
-        if self.world is None:
-            raise ValueError(f"{name} is no synthetic dataset")
-        used = dataset.fraction * self.world.videos[name].train
+        used = dataset.fraction * self.made_world.videos[name].train
         videos = int((1 - dataset.holdout) * used) + KINDS[name].classes
         return videos * (MOST_SEGMENTS if dataset.reader == "activitynet" else 1)
 

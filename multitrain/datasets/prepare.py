@@ -10,8 +10,7 @@ from multitrain.common.files.locks import owned
 from multitrain.config.scale import Dataset
 from multitrain.data.manifest import Manifest, Missing, read_manifest, write_manifest, write_missing
 from multitrain.datasets import expected_clips
-from multitrain.datasets.formats import activitynet, kinetics, mit, path_lists, ssv2
-from multitrain.datasets.formats import class_folders as sorted_folder
+from multitrain.datasets.formats.readers import readers
 from multitrain.datasets.publication import Annotated, Publication
 from multitrain.datasets.required_splits import require_annotated
 from multitrain.datasets.splits import held_out
@@ -19,16 +18,6 @@ from multitrain.datasets.subset import within
 from multitrain.datasets.transcode.batches import Intake
 from multitrain.datasets.transcode.journal import Record, Store
 from multitrain.datasets.transcode.untranscoded import AsIs
-
-READERS = {
-    "kinetics": kinetics.read,
-    "activitynet": activitynet.read,
-    "ssv2": ssv2.read,
-    "mit": mit.read,
-    "list": path_lists.read,
-    "folder": sorted_folder.read,
-}
-FETCHING = {"kinetics", "activitynet"}  # readers that heed the setting download
 
 
 def prepare(
@@ -91,11 +80,12 @@ def _prepare(
 
 def _publication(name: str, dataset: Dataset, raw: Path) -> Publication:
     """What the publisher ships; a setting that its reader would pass over in silence is an error."""
-    if dataset.download is not None and dataset.reader not in FETCHING:
+    reader = readers()[dataset.reader]
+    if dataset.download is not None and not reader.downloads:
         raise UserError(f"dataset {name}: download: files for reader {dataset.reader} are brought, not fetched")
     if not raw.is_dir() and dataset.download is None:
         raise UserError(f"{raw}: no such folder: it should hold the publisher's files of {name}")
-    publication = READERS[dataset.reader](raw, dataset)
+    publication = reader.read(raw, dataset)
     if not publication.clips:
         raise UserError(f"{raw}: the annotations of {name} list no clip with a label")
     require_annotated(f"{raw}: {name}", publication)

@@ -18,9 +18,9 @@ PACKAGE = Path(__file__).parents[1]
 def code(*modules: str, command: str = "") -> list[str]:
     """Paths of the files that `modules` consist of, relative to the project's root, sorted.
 
-    These are the modules, what they import, in functions too, the packages these lie in, and the data files they name
-    (templates). A module of the command line imports every analysis inside its functions: of `command` only the imports
-    at module level count.
+    These are the modules, what they import, in functions too, the packages these lie in, the data files they name
+    (templates), and all modules of a package that a registry names as "PACKAGE.*". A module of the command line imports
+    every analysis inside its functions: of `command` only the imports at module level count.
     """
     return sorted(_closure(modules, command))
 
@@ -69,7 +69,19 @@ def _read(path: Path, module: str) -> tuple[frozenset[str], frozenset[str], froz
     nodes = list(ast.walk(tree))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     named = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return _imported(_outside_functions(tree), package), _imported(nodes, package), _data(path.parent, named)
+    registered = _registered(named)
+    return (
+        _imported(_outside_functions(tree), package) | registered,
+        _imported(nodes, package) | registered,
+        _data(path.parent, named),
+    )
+
+
+def _registered(named: set[str]) -> frozenset[str]:
+    """The modules of each package that is named as "PACKAGE.*", by a registry that imports them all."""
+    packages = [name.removesuffix(".*") for name in named if name.startswith(f"{PACKAGE.name}.") and name[-2:] == ".*"]
+    folders = {name: PACKAGE.parent.joinpath(*name.split(".")) for name in packages}
+    return frozenset(f"{name}.{path.stem}" for name, folder in folders.items() for path in folder.glob("[!_]*.py"))
 
 
 def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:

@@ -79,6 +79,13 @@ def test_a_folder_that_a_module_names_counts_whole_where_it_is_named_whole(packa
     assert "work/templates/other.j2" not in names(closure.code("multitrain.work.shared"))
 
 
+def test_of_a_registry_all_modules_of_its_package_count(package: Path):
+    (package / "work/shared.py").write_text("MODULES = 'multitrain.work.*'\n")
+    found = names(closure.code("multitrain.work.shared"))
+    assert {"work/one.py", "work/other.py", "work/two.py", "work/unused.py"} <= found
+    assert "command.py" not in found
+
+
 def test_a_notebook_is_what_its_code_imports_and_the_figures_it_draws(package: Path, tmp_path: Path):
     cells = [
         {"cell_type": "markdown", "source": ["from multitrain import heavy"]},

@@ -19,12 +19,14 @@ from multitrain.data.manifest import Missing
 from multitrain.datasets.annotations import first_of, json_content
 from multitrain.datasets.fetch.download import annotations
 from multitrain.datasets.fetch.ytdlp import SUFFIXES, Videos
+from multitrain.datasets.formats.readers import reader
 from multitrain.datasets.publication import OURS, Annotated, Batch, Member, Publication, distinct, safe_id
 
 UNLABELLED = {"test", "testing"}
 LONGEST = 86_400  # seconds of a segment; an annotation beyond is broken
 
 
+@reader("activitynet", downloads=True)
 def read(raw: Path, dataset: Dataset) -> Publication:
     """The publication in `raw`."""
     annotations(raw, dataset.download)

@@ -19,6 +19,7 @@ from multitrain.common.files.atomic import special
 from multitrain.common.files.filenames import as_text, shown
 from multitrain.config.scale import Dataset
 from multitrain.data.manifest import Missing
+from multitrain.datasets.formats.readers import reader
 from multitrain.datasets.formats.video_files import named_as_video
 from multitrain.datasets.publication import Annotated, Batch, Member, Publication, safe_id, youtube_video
 from multitrain.datasets.splits import held_out
@@ -30,6 +31,7 @@ OTHER_CLASS = ", of another class: "  # in the words on a duplicate: one of the 
 LAYOUT = "sort the videos as FOLDER/class/video.mp4, or as FOLDER/train/class/... and FOLDER/val/class/..."
 
 
+@reader("folder")
 def read(raw: Path, dataset: Dataset) -> Publication:
     """The publication in `raw`.
 

@@ -18,6 +18,7 @@ from multitrain.data.manifest import Missing
 from multitrain.datasets.annotations import decoded, first_of, headed_rows
 from multitrain.datasets.fetch.archives import stem, tar_members
 from multitrain.datasets.fetch.download import annotations, archive, listed
+from multitrain.datasets.formats.readers import reader
 from multitrain.datasets.publication import OURS, Annotated, Batch, Member, Publication, Remote, distinct, safe_id
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
@@ -26,6 +27,7 @@ ID = 11  # characters of an id at YouTube
 UNLABELLED = {"test", "testing"}
 
 
+@reader("kinetics", downloads=True)
 def read(raw: Path, dataset: Dataset) -> Publication:
     """The publication in `raw`, where annotations and lists are put first if they are to be fetched."""
     annotations(raw, dataset.download)

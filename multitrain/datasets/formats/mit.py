@@ -11,6 +11,7 @@ from multitrain.common.errors import UserError
 from multitrain.config.scale import Dataset
 from multitrain.datasets.annotations import csv_rows, first_of
 from multitrain.datasets.fetch.archives import open_zip, zip_members, zip_text
+from multitrain.datasets.formats.readers import reader
 from multitrain.datasets.publication import OURS, Annotated, Batch, Publication, distinct, safe_id
 
 ARCHIVE = "Moments_in_Time_Raw.zip"
@@ -18,6 +19,7 @@ CATEGORIES = "moments_categories.txt"
 LISTS = {"validation": "validationSet.csv", "training": "trainingSet.csv"}
 
 
+@reader("mit")
 def read(raw: Path, dataset: Dataset) -> Publication:
     """The publication in `raw`."""
     path = first_of([raw], [ARCHIVE], "archive", "ask the publisher for it and put it there")

@@ -23,6 +23,7 @@ from multitrain.data.manifest import Missing
 from multitrain.datasets.annotations import decoded, first_of
 from multitrain.datasets.fetch.archives import unsafe
 from multitrain.datasets.formats.class_names import class_names, unquoted
+from multitrain.datasets.formats.readers import reader
 from multitrain.datasets.publication import Annotated, Batch, Member, Publication, distinct, safe_id, youtube_video
 
 SPLITS = ("test", "val", "train")  # the first that lists a clip keeps it
@@ -37,6 +38,7 @@ LONGEST = 4096  # characters of a line
 Row = tuple[str, str]  # path as listed, label
 
 
+@reader("list")
 def read(raw: Path, dataset: Dataset) -> Publication:
     """The publication in `raw`."""
     classes = _classes(raw, dataset)

@@ -15,6 +15,7 @@ from multitrain.common.files.atomic import read_bytes, regular
 from multitrain.config.scale import Dataset
 from multitrain.datasets.annotations import json_content
 from multitrain.datasets.fetch.archives import Joined, open_zip, stem, tar_members, zip_text
+from multitrain.datasets.formats.readers import reader
 from multitrain.datasets.publication import OURS, Annotated, Batch, Member, Publication, distinct, safe_id
 
 PIECES = "20bn-something-something-v2-"
@@ -22,6 +23,7 @@ PIECE = re.compile(re.escape(PIECES) + r"(\d+)(\.zip)?")
 PREFIX = "something-something-v2-"  # of the older JSON names
 
 
+@reader("ssv2")
 def read(raw: Path, dataset: Dataset) -> Publication:
     """The publication in `raw`."""
     texts = _texts(raw)

@@ -13,7 +13,7 @@ from multitrain.common.files.atomic import read_bytes, regular, special
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.data.manifest import read_manifest
 from multitrain.datasets.formats import activitynet, kinetics, path_lists, ssv2
-from multitrain.datasets.prepare import READERS
+from multitrain.datasets.formats.readers import readers
 from multitrain.inference.features import collect, require_table
 from multitrain.inference.models import load
 from multitrain.model.files.model_folder import CONFIG, WEIGHTS, load_folder, save_folder
@@ -93,7 +93,7 @@ def test_a_publisher_s_file_that_is_none(tmp_path, reader, name):
     device(raw / name)
     settings = dataset(reader, **({"classes_file": "classes.txt"} if reader == "list" else {}))
     with pytest.raises(UserError, match=rf"{Path(name).name}: leads to a device, not a regular file"):
-        READERS[reader](raw, settings)
+        readers()[reader].read(raw, settings)
 
 
 def test_further_files_of_publishers(tmp_path):

@@ -29,7 +29,7 @@ from multitrain.analysis.accuracy.embedding_spectrum import pooled, spectrum
 from multitrain.analysis.study.measured import COLUMNS, PLATEAU
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
-from multitrain.common.files.locks import owned
+from multitrain.common.files.locks import locked_folder
 from multitrain.common.ranks import ranks, top
 from multitrain.common.records.statistics import read_statistics
 from multitrain.config.config_files import load_experiments, load_scale
@@ -113,7 +113,7 @@ def trial(job: Job, chosen: dict[str, float], folder: Path, wait: bool) -> dict:
     tag = "_".join(f"{name}={value:g}" for name, value in chosen.items())
     done = folder / f"{job.name}_{tag}_seed{job.seed}.json"
     results = folder / f"{tag}"
-    with owned(replace(job, results=results).folder, f"{tag} is being tried", wait):
+    with locked_folder(replace(job, results=results).folder, f"{tag} is being tried", wait):
         if not done.exists():
             found = {"run": job.name, "seed": job.seed, **chosen, **measured(job, chosen, results)}
             with atomic(done) as temporary:

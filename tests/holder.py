@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from multitrain.common.files.locks import owned
-from multitrain.engine.processes.preemption import Ending, Preempted
+from multitrain.common.files.locks import locked_folder
+from multitrain.engine.processes.preemption import InterruptibleWork, Preempted
 
 
 def start(folder: Path, what: str, *how: str) -> subprocess.Popen:
@@ -28,7 +28,7 @@ def holding(folder: Path, what: str = "something is done", *how: str) -> Iterato
 
 def main(folder: str, what: str, *how: str) -> int:
     try:
-        with Ending(), owned(Path(folder), what, "wait" in how):
+        with InterruptibleWork(), locked_folder(Path(folder), what, "wait" in how):
             if "fork" in how and os.fork() == 0:
                 sys.stdin.read()
                 os._exit(0)

@@ -6,7 +6,7 @@ from multitrain.config.experiments import Run
 from multitrain.config.scale import Scale
 from multitrain.data.clips import Batch
 from multitrain.engine.optim import make_optimiser
-from multitrain.engine.step import Backward, Draw
+from multitrain.engine.step import Backward, StepRandomness
 from multitrain.losses.objective import Objective, Terms
 from multitrain.model.network import Network, Spec
 from multitrain.synth.world import spec
@@ -55,7 +55,7 @@ class Learner:
     def step(self) -> Terms:
         """One step; what the batch cost before it."""
         self.optimiser.zero_grad(set_to_none=True)
-        terms = self.backward([self.batch], Draw(seed=0))
+        terms = self.backward([self.batch], StepRandomness(seed=0))
         parameters = [p for p in self.named_parameters().values() if p.requires_grad]
         torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm)
         self.optimiser.step()

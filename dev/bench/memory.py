@@ -14,7 +14,7 @@ import torch
 
 from dev.bench.plain_mvit import PlainMViT
 from multitrain.config.scale import Model
-from multitrain.engine.processes.heap import keep_freed
+from multitrain.engine.processes.heap import keep_freed_memory
 from multitrain.model.mvit import MViT
 
 VARIANTS = ("ours", "ours, checkpointing", "plain")
@@ -72,7 +72,7 @@ def apart(variant: str, model: Model, pixels: int, batch: int) -> Peak:
 
 
 def main() -> None:
-    keep_freed()
+    keep_freed_memory()
     asked = json.loads(sys.argv[1])
     torch.set_num_threads(asked.pop("threads"))
     torch.manual_seed(0)

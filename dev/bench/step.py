@@ -20,7 +20,7 @@ from dev.bench.memory import STATUS, VARIANTS, Peak, apart, backbone_step, build
 from multitrain.analysis.cost.flops import cost
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.scale import Scale
-from multitrain.engine.processes.heap import keep_freed
+from multitrain.engine.processes.heap import keep_freed_memory
 
 GOALS = {"mini": 1.5, "paper": 1.2}  # times the plain model's throughput, at least
 PART_OF_MEMORY = {"ours": 0.75, "ours, checkpointing": 0.4}  # of the plain model's peak, at most
@@ -173,7 +173,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    keep_freed()  # as the commands that train and evaluate do
+    keep_freed_memory()  # as the commands that train and evaluate do
     small, large, large_pair = settings(options.quick)
     parts = [partial(share_of_peak, setting) for setting in small]
     parts += [partial(against_plain, setting) for setting in (*small, large)]

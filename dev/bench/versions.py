@@ -24,8 +24,8 @@ from multitrain.config.config_files import load_experiments, load_scale
 from dev.bench.learner import Learner
 from dev.bench.memory import backbone_step, build
 try:
-    from multitrain.engine.processes.heap import keep_freed
-    keep_freed()
+    from multitrain.engine.processes.heap import keep_freed_memory
+    keep_freed_memory()
 except ImportError:
     pass
 torch.set_num_threads(1)

@@ -16,7 +16,7 @@ from multitrain.config.scale import Scale
 def computing_scale(scale: str, config: Path) -> Scale:
     """The scale of a command that computes, with the kernels that it asks for: before torch and numpy are loaded."""
     loaded = load_scale(scale, config)
-    kernels.use(loaded.machine, lambda line: typer.echo(line, err=True))
+    kernels.select_kernels(loaded.machine, lambda line: typer.echo(line, err=True))
     return loaded
 
 

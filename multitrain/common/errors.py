@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["UserError", "meant"]
+__all__ = ["UserError", "did_you_mean"]
 
 
 class UserError(Exception):
@@ -13,7 +13,7 @@ class UserError(Exception):
     """
 
 
-def meant(name: object, known: Iterable[str]) -> str:
+def did_you_mean(name: object, known: Iterable[str]) -> str:
     """What to write in the place of a name that is not known: the closest, or the list of them."""
     known = [str(each) for each in known]
     close = get_close_matches(str(name), known, n=1)

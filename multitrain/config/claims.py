@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from multitrain.common.errors import meant
+from multitrain.common.errors import did_you_mean
 from multitrain.config.answered_claims import Answered
 from multitrain.config.base import Name, Positive, Settings
 
@@ -177,7 +177,9 @@ class Claims(Settings):
             if other is None:
                 continue
             if other not in self.claims or other == name:
-                raise ValueError(f"claims.{name}.same_fact_as: no other claim {other!r}: {meant(other, self.claims)}")
+                raise ValueError(
+                    f"claims.{name}.same_fact_as: no other claim {other!r}: {did_you_mean(other, self.claims)}"
+                )
             if self.claims[other].same_fact_as or self.claims[other].stated_by != claim.stated_by:
                 raise ValueError(f"claims.{name}.same_fact_as: {other!r} heads no facts of its kind: name another")
         return self

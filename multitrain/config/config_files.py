@@ -7,7 +7,7 @@ from typing import TypeVar
 import yaml
 from pydantic import ValidationError
 
-from multitrain.common.errors import UserError, meant
+from multitrain.common.errors import UserError, did_you_mean
 from multitrain.common.files.atomic import read_bytes
 from multitrain.config.answered_claims import Answered
 from multitrain.config.base import Settings
@@ -109,9 +109,8 @@ def _check_names(experiments: Experiments, scale: Scale, path: Path) -> None:
     for kind, uses, known in (("dataset", datasets, scale.datasets), ("recipe", recipes, scale.recipes)):
         for place, names in uses.items():
             if unknown := [name for name in names if name not in known]:
-                raise UserError(
-                    f"{path}: {place}: no {kind} {unknown[0]!r} at scale {scale.name}: {meant(unknown[0], known)}"
-                )
+                suggestion = did_you_mean(unknown[0], known)
+                raise UserError(f"{path}: {place}: no {kind} {unknown[0]!r} at scale {scale.name}: {suggestion}")
 
 
 def _check_sizes(experiments: Experiments, scale: Scale, path: Path) -> None:
@@ -178,4 +177,4 @@ def _check_answered(claim: Answered, experiments: Experiments, place: str) -> No
 def _require(name: str, known: Collection[str], place: str, what: str) -> None:
     """Raise a UserError for a name that is not among those known."""
     if name not in known:
-        raise UserError(f"{place}: no {what} {name!r}: {meant(name, known)}")
+        raise UserError(f"{place}: no {what} {name!r}: {did_you_mean(name, known)}")

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from multitrain.common.errors import UserError, meant
+from multitrain.common.errors import UserError, did_you_mean
 from multitrain.config.base import Name, Settings
 
 __all__ = ["Experiments", "ProjectionTable", "Row", "Run", "Table"]
@@ -94,7 +94,7 @@ class Experiments(Settings):
     def _require(self, name: str, place: str) -> None:
         """Raise a ValueError for a name that is no run."""
         if name not in self.runs:
-            raise ValueError(f"{place}: no run {name!r}: {meant(name, self.runs)}")
+            raise ValueError(f"{place}: no run {name!r}: {did_you_mean(name, self.runs)}")
 
     def run(self, name: str) -> Run:
         """The run of that name, or an error that lists those there are."""

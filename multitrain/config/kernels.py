@@ -13,7 +13,7 @@ from pathlib import Path
 from multitrain.common.errors import UserError
 from multitrain.config.recipes import Machine
 
-__all__ = ["kernels", "require", "use", "wanted"]
+__all__ = ["kernels", "require_kernels", "select_kernels", "wanted"]
 
 KERNELS = {
     "ATEN_CPU_CAPABILITY": "avx2",  # torch's own kernels, with sleef
@@ -55,19 +55,19 @@ def changed(machine: Machine, environment: Mapping[str, str] = os.environ) -> li
     ]
 
 
-def use(machine: Machine, say: Callable[[str], None]) -> None:
+def select_kernels(machine: Machine, say: Callable[[str], None]) -> None:
     """Make this process, and those that it starts, compute as the machine's settings say; before torch is imported.
 
     Raises:
         UserError: torch or numpy is loaded already, with other kernels.
     """
-    require(machine)  # before the variables are right: a library that is loaded does not read them again
+    require_kernels(machine)  # before the variables are right: a library that is loaded does not read them again
     for line in changed(machine):
         say(line)
     os.environ.update(wanted(machine))
 
 
-def require(machine: Machine) -> None:
+def require_kernels(machine: Machine) -> None:
     """Raises a UserError where torch or numpy was loaded with other kernels than the machine's settings say."""
     if wanted(machine) and (found := _other()):
         names = " ".join(f"{name}={value!r}" for name, value in KERNELS.items())

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from multitrain.common.errors import meant
+from multitrain.common.errors import did_you_mean
 from multitrain.config.base import Count, Name, Positive, Settings
 from multitrain.config.bias import BIASES, KINDS, Bias
 
@@ -46,7 +46,7 @@ class World(Settings):
                 first = error.errors()[0]
                 place, said = ".".join(map(str, ("bias", name, *first["loc"]))), first["msg"]
                 if first["type"] == "extra_forbidden":
-                    said = f"no such key: {meant(str(first['loc'][0]), Bias.model_fields)}"
+                    said = f"no such key: {did_you_mean(str(first['loc'][0]), Bias.model_fields)}"
                 raise ValueError(f"{place}: {said.removeprefix('Value error, ')}") from None
             if bias.relatives > (classes := KINDS[name].classes):
                 raise ValueError(f"bias.{name}.relatives: {bias.relatives} is more than its {classes} classes")

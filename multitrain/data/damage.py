@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from av.error import FFmpegError
 
-__all__ = ["decoding", "items", "words"]
+__all__ = ["decoded_items", "decoder_errors", "words"]
 
 Item = TypeVar("Item")
 
 
 @contextmanager
-def decoding(damage: type[Exception]) -> Iterator[None]:
+def decoder_errors(damage: type[Exception]) -> Iterator[None]:
     """Make `damage` of every exception of PyAV, with its words on one line. Keep it around PyAV's calls alone.
 
     Damaged files bring out more than libav's own errors, such as an IndexError where a broken transport stream names
@@ -35,10 +35,10 @@ def words(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
 
 
-def items(source: Iterator[Item], damage: type[Exception]) -> Iterator[Item]:
+def decoded_items(source: Iterator[Item], damage: type[Exception]) -> Iterator[Item]:
     """The items of one of PyAV's iterators, what goes wrong between them as `damage`."""
     while True:
-        with decoding(damage):
+        with decoder_errors(damage):
             try:
                 item = next(source)
             except StopIteration:

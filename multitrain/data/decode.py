@@ -1,4 +1,4 @@
-"""Chosen frames of a prepared clip, decoding as little as the file's layout allows."""
+"""Chosen frames of a prepared clip, decoder_errors as little as the file's layout allows."""
 
 import threading
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from multitrain.common.errors import UserError
-from multitrain.data.damage import decoding, items
+from multitrain.data.damage import decoded_items, decoder_errors
 
 __all__ = ["read_frames", "to_rgb"]
 
@@ -54,10 +54,10 @@ def _decode(path: Path, wanted: set[int], fps: float, skip: Literal["NONREF", "D
     """The wanted frames that come out of the decoder, by index."""
     first, last = min(wanted), max(wanted)
     frames: dict[int, np.ndarray] = {}
-    with decoding(Damaged):
+    with decoder_errors(Damaged):
         container = av.open(str(path))
     with container:
-        with decoding(Damaged):
+        with decoder_errors(Damaged):
             stream = cast(av.VideoStream | None, container.streams.best("video"))
             if stream is None or stream.codec_context is None or stream.time_base is None:
                 raise Damaged("no pictures in it")
@@ -67,7 +67,7 @@ def _decode(path: Path, wanted: set[int], fps: float, skip: Literal["NONREF", "D
             rate = float(stream.time_base) * fps  # frames a unit of the file's time
             if first > 0:
                 container.seek(round(first / rate), stream=stream, backward=True)
-        for frame in items(container.decode(stream), Damaged):
+        for frame in decoded_items(container.decode(stream), Damaged):
             if frame.pts is None:
                 raise Damaged("a frame without a time")
             place = frame.pts * rate
@@ -75,7 +75,7 @@ def _decode(path: Path, wanted: set[int], fps: float, skip: Literal["NONREF", "D
             if index > last:
                 break
             if index in wanted and abs(place - index) < SLACK:
-                with decoding(Damaged):
+                with decoder_errors(Damaged):
                     frames[index] = to_rgb(frame)
                 if len(frames) == len(wanted):
                     break

@@ -14,7 +14,7 @@ from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 from multitrain.data.manifest import Manifest
 
-__all__ = ["guarded", "leaks", "leaks_of_runs", "trained_on", "without_leaks"]
+__all__ = ["datasets_tested_by", "leaks", "leaks_of_runs", "trained_on", "without_leaks"]
 
 YOUTUBE = {  # by reader: what of a video's id is its id at YouTube
     "kinetics": r"^(?P<id>.{11})",
@@ -91,7 +91,7 @@ def trained_on(experiments: Experiments, run: str) -> tuple[tuple[str, str], ...
     return tuple(pairs)
 
 
-def guarded(scale: Scale, experiments: Experiments, run: str, dataset: str) -> tuple[str, ...]:
+def datasets_tested_by(scale: Scale, experiments: Experiments, run: str, dataset: str) -> tuple[str, ...]:
     """The datasets whose tested videos must not be among the clips of `dataset` that a run is trained on.
 
     They are those the run is tested on, or a run that starts from its weights, in the scale's order; only those in

@@ -15,7 +15,7 @@ from multitrain.common.files.filenames import as_path
 from multitrain.common.process_pool import process_map
 from multitrain.common.seeding import generator
 from multitrain.config.scale import Limits
-from multitrain.data.damage import decoding, items
+from multitrain.data.damage import decoded_items, decoder_errors
 from multitrain.data.manifest import Manifest
 from multitrain.datasets.transcode.refused import Undecodable
 from multitrain.datasets.transcode.source_video import OPENING
@@ -79,17 +79,17 @@ def trouble_of(clip: Expected) -> str:
 def _decoded(clip: Expected) -> str:
     """What the frames say; a complaint of the decoder, which training would not hear, is raised."""
     count, misplaced = 0, ""
-    with decoding(Undecodable):
+    with decoder_errors(Undecodable):
         container = av.open(str(clip.path.absolute()), options=OPENING, metadata_errors="replace")
     with container:
-        with decoding(Undecodable):
+        with decoder_errors(Undecodable):
             stream = container.streams.best("video")
             context = None if stream is None else stream.codec_context
             if context is None:
                 raise Undecodable("no video stream that this build can decode")
             context.thread_type, context.thread_count = "NONE", 1
             context.options = {"err_detect": "explode"}  # else damaged parts are painted over
-        for frame in items(container.decode(stream), Undecodable):
+        for frame in decoded_items(container.decode(stream), Undecodable):
             if (frame.width, frame.height) != (clip.width, clip.height):
                 return f"{frame.width}x{frame.height} pixels where the manifest has {clip.width}x{clip.height}"
             place = None if frame.pts is None else float(frame.pts * stream.time_base) * clip.fps

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from multitrain.common.errors import UserError
 from multitrain.common.files.filenames import shown
-from multitrain.common.files.locks import owned
+from multitrain.common.files.locks import locked_folder
 from multitrain.config.scale import Dataset
 from multitrain.data.manifest import Manifest, Missing, read_manifest, write_manifest, write_missing
 from multitrain.datasets import expected_clips
@@ -41,9 +41,9 @@ def prepare(
     """
     raw, folder = Path(raw), Path(folder)
     with ExitStack() as stack:
-        owners = [stack.enter_context(owned(folder, f"dataset {name} is being prepared", wait))]
+        owners = [stack.enter_context(locked_folder(folder, f"dataset {name} is being prepared", wait))]
         if dataset.download is not None:
-            owners.append(stack.enter_context(owned(raw, f"files of {name} are being downloaded", wait)))
+            owners.append(stack.enter_context(locked_folder(raw, f"files of {name} are being downloaded", wait)))
 
         def settled(done: int, total: int) -> None:
             for owner in owners:

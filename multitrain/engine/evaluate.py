@@ -38,7 +38,7 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
     Raises:
         UserError: the model was not trained on this dataset or on other classes, or a clip was not scored.
     """
-    kernels.require(job.scale.machine)
+    kernels.require_kernels(job.scale.machine)
     if dataset not in job.run.datasets:
         raise UserError(f"run {job.name} has no dataset {dataset!r}: it is trained on {', '.join(job.run.datasets)}")
     path = job.folder / "model.pt"

@@ -8,10 +8,10 @@ from multitrain.config.recipes import Recipe
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network
 
-__all__ = ["clip_gradients", "make_optimiser", "rate_factor", "set_rate"]
+__all__ = ["clip_gradients", "lr_factor", "make_optimiser", "set_lr"]
 
 
-def rate_factor(step: int, total: int, warmup: int, start: float, end: float) -> float:
+def lr_factor(step: int, total: int, warmup: int, start: float, end: float) -> float:
     """Learning rate at a step as a part of the peak: linear from `start` to 1, then half a cosine down to `end`."""
     if step < warmup:
         return start + (1 - start) * step / warmup
@@ -48,7 +48,7 @@ def clip_gradients(optimiser: torch.optim.Optimizer, recipe: Recipe) -> float:
     return float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm))
 
 
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+def set_lr(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Give every group its rate for the next step."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group["factor"]

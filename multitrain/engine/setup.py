@@ -14,7 +14,7 @@ from multitrain.config.experiments import Experiments, Run
 from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Scale
 from multitrain.data.clips import COLUMNS, Source
-from multitrain.data.leakage import guarded, without_leaks
+from multitrain.data.leakage import datasets_tested_by, without_leaks
 from multitrain.data.manifest import Manifest, read_manifest
 from multitrain.engine.checkpointing.checkpoint import read_weights
 from multitrain.losses.objective import Objective
@@ -71,7 +71,7 @@ class Job:
         return self.pretrained.get(name, self.folder_of(name) / "model.pt") if name else None
 
     @property
-    def lower_rate(self) -> str:
+    def divergence_advice(self) -> str:
         """What a person is to do whose training has left the finite numbers."""
         return "lower the recipe's rate"
 
@@ -99,7 +99,7 @@ class Job:
 
     def _without_leaks(self, dataset: str, clips: Manifest) -> Manifest:
         """Training clips without those of videos that this run, or one that starts from its weights, is tested on."""
-        names = guarded(self.scale, self.experiments, self.name, dataset)
+        names = datasets_tested_by(self.scale, self.experiments, self.name, dataset)
         tested = {name: read_manifest(self._manifest(name), ["video_id"]) for name in names}
         kept = without_leaks(self.scale, dataset, clips, tested)
         if not len(kept):

@@ -18,19 +18,19 @@ from torch.nn.parallel import DistributedDataParallel
 from multitrain.config.recipes import Recipe
 from multitrain.data.clips import Batch
 from multitrain.data.mixing import Mix, mix_videos
-from multitrain.engine.processes.distributed import ALONE, Team
+from multitrain.engine.processes.distributed import SINGLE_PROCESS, ProcessGroup
 from multitrain.losses.objective import Objective, Terms, partner_of
+from multitrain.model.dropout import clips_of_batch
 from multitrain.model.network import Network, normalise
-from multitrain.model.noise import noise_rows
 
-__all__ = ["Backward", "Draw"]
+__all__ = ["Backward", "StepRandomness"]
 
 PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
-class Draw:
-    """What is drawn once for a step's whole batch."""
+class StepRandomness:
+    """The random draws of one step, the same for its whole batch."""
 
     seed: int  # of drop path and dropout
     mix: Mix | None = None
@@ -46,18 +46,18 @@ class Chunk(nn.Module):
         self.lost = recipe.mixing is not None and recipe.mixing.partner_label == "lost"
         self.precision = PRECISIONS.get(precision)
 
-    def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Tensor]:
+    def forward(self, batch: Batch, randomness: StepRandomness) -> tuple[Tensor, Tensor]:
         """Z' (b, d) and L (K,) of b of the step's clips, in float32; L_k divided by b."""
         network, device = self.network, batch.video.device
         video = normalise(batch.video, network.spec.model.normalisation)
         video = video.to(network.backbone.position_space.dtype)
         partner = None
-        if draw.mix is not None:
-            video = mix_videos(video, draw.mix)
-            partner = partner_of(batch.label, batch.dataset, draw.mix.share, self.lost)
-        torch.manual_seed(draw.seed)  # dropout and drop path depend on the step and the clip's position alone
+        if randomness.mix is not None:
+            video = mix_videos(video, randomness.mix)
+            partner = partner_of(batch.label, batch.dataset, randomness.mix.share, self.lost)
+        torch.manual_seed(randomness.seed)  # dropout and drop path depend on the step and the clip's position alone
         lower = torch.autocast(device.type, self.precision) if self.precision else nullcontext()
-        with noise_rows(self.clips, batch.rows), lower:
+        with clips_of_batch(self.clips, batch.rows), lower:
             output = network(video)
         logits = {name: _whole(values) for name, values in output.logits.items()}
         losses = self.objective.classification(
@@ -72,76 +72,78 @@ def _whole(values: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Statistics:
-    """L^v and L^c of the embeddings of some parts, of all processes, and what they pull each part's own towards."""
+    """L^v and L^c of the embeddings of some parts, of all processes, and their gradient by each part's embeddings."""
 
     variance: Tensor
     covariance: Tensor
-    pulls: tuple[Tensor, ...]  # a part each: their gradient by Z' (b, d); empty where they do not count
+    gradients: tuple[Tensor, ...]  # by Z' (b, d), one a part; empty where the terms do not count
 
 
 class Backward:
-    """Called with a step's micro-batches, leaves the gradient of the whole batch's loss in the parameters."""
+    """The backward pass of a step: a call with its micro-batches adds the whole batch's gradient to the parameters."""
 
     def __init__(
         self,
         network: Network,
         objective: Objective,
         recipe: Recipe,
-        team: Team = ALONE,
+        process_group: ProcessGroup = SINGLE_PROCESS,
         precision: str = "float32",
         scaler: torch.amp.GradScaler | None = None,
     ):
-        self.objective, self.team = objective, team
+        self.objective, self.process_group = objective, process_group
         self.scale = scaler.scale if scaler else lambda loss: loss
         self.together = recipe.accumulate == "whole"  # statistics over all parts of a step
         self.chunk = Chunk(network, objective, recipe, precision)
         # a depthwise kernel's gradient may have another stride along its axis of length one, which costs nothing
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-        self.shared = DistributedDataParallel(self.chunk, gradient_as_bucket_view=True) if team.count > 1 else None
+        several = process_group.count > 1
+        self.parallel = DistributedDataParallel(self.chunk, gradient_as_bucket_view=True) if several else None
 
-    def __call__(self, batches: Sequence[Batch], draw: Draw) -> Terms:
+    def __call__(self, batches: Sequence[Batch], randomness: StepRandomness) -> Terms:
         """The terms of the step's whole batch, the same in all processes; no parameter is changed."""
         groups = [batches] if self.together else [[batch] for batch in batches]
-        found = []
+        results = []
         for number, group in enumerate(groups, start=1):
-            found.append(self._group(group, draw, len(batches), len(groups), number == len(groups)))
-        *losses, variance, covariance = self.team.mean(torch.stack(found).mean(0))
+            results.append(self._group(group, randomness, len(batches), len(groups), number == len(groups)))
+        *losses, variance, covariance = self.process_group.mean(torch.stack(results).mean(0))
         with torch.no_grad():
             return self.objective.combine(torch.stack(losses), variance, covariance)
 
-    def embeddings(self, batches: Sequence[Batch], draw: Draw) -> list[Tensor]:
-        """Z' (b, d) of each part, nothing of the way there being kept."""
+    def embeddings(self, batches: Sequence[Batch], randomness: StepRandomness) -> list[Tensor]:
+        """Z' (b, d) of each part, without activations for a backward pass."""
         with torch.no_grad():
-            return [self.chunk(batch, draw)[0] for batch in batches]
+            return [self.chunk(batch, randomness)[0] for batch in batches]
 
-    def suspects(self, batches: Sequence[Batch], draw: Draw) -> list[str]:
-        """Of this process's clips, those with an embedding that is not finite, or else the parts with such a loss."""
-        found = []
+    def non_finite_clips(self, batches: Sequence[Batch], randomness: StepRandomness) -> list[str]:
+        """Ids of this process's clips whose embedding is not finite; else those of parts whose loss is not."""
+        ids: list[str] = []
         with torch.no_grad():
             for batch in batches:
-                embedding, losses = self.chunk(batch, draw)
+                embedding, losses = self.chunk(batch, randomness)
                 finite = embedding.isfinite().all(1)
                 if finite.all() and not losses.isfinite().all():
                     finite = ~finite
-                found += [clip for clip, fine in zip(batch.clip_ids, finite.tolist(), strict=True) if not fine]
-        return found
+                ids += [clip for clip, fine in zip(batch.clip_ids, finite.tolist(), strict=True) if not fine]
+        return ids
 
-    def _group(self, group: Sequence[Batch], draw: Draw, parts: int, groups: int, last: bool) -> Tensor:
+    def _group(self, group: Sequence[Batch], randomness: StepRandomness, parts: int, groups: int, last: bool) -> Tensor:
         """Back-propagate parts whose statistics belong together: (L_1 .. L_K, L^v, L^c), the L_k of this process."""
         ahead = self.objective.informative and len(group) > 1
-        statistics = self._statistics(self.embeddings(group, draw)) if ahead else None
+        statistics = self._statistics(self.embeddings(group, randomness)) if ahead else None
         embeddings, losses = [], []
         for index, batch in enumerate(group):
             exchanging = last and index == len(group) - 1
-            with nullcontext() if exchanging or self.shared is None else self.shared.no_sync():
-                embedding, loss = (self.shared or self.chunk)(batch, draw)
+            with nullcontext() if exchanging or self.parallel is None else self.parallel.no_sync():
+                embedding, loss = (self.parallel or self.chunk)(batch, randomness)
                 embeddings.append(embedding.detach())
                 losses.append(loss.detach())
                 total = self._classification(loss) / parts
                 if self.objective.informative:
                     statistics = statistics or self._statistics(embeddings)  # of the group's only part
                     # times the processes, over which the gradient's mean is taken: each adds its own rows alone
-                    total = total + (embedding * statistics.pulls[index]).sum() * (self.team.count / groups)
+                    informative = (embedding * statistics.gradients[index]).sum()
+                    total = total + informative * (self.process_group.count / groups)
                 self.scale(total).backward()
         statistics = statistics or self._statistics(embeddings)
         return torch.cat([torch.stack(losses).mean(0), statistics.variance[None], statistics.covariance[None]])
@@ -154,12 +156,12 @@ class Backward:
     def _statistics(self, parts: Sequence[Tensor]) -> Statistics:
         """Of embeddings Z' (b, d) of this process's parts together with those of the other processes."""
         own = torch.cat(list(parts))
-        whole = self.team.gather(own).requires_grad_(self.objective.informative)  # (count * len(own), d)
+        whole = self.process_group.gather(own).requires_grad_(self.objective.informative)  # (count * len(own), d)
         with torch.enable_grad():
             variance, covariance = self.objective.informative_terms(whole)
             if not self.objective.informative:
                 return Statistics(variance, covariance, ())
             losses = own.new_zeros(len(self.objective.datasets))
-            (pull,) = torch.autograd.grad(self.objective.combine(losses, variance, covariance).total, whole)
-        mine = pull.split(len(own))[self.team.rank]
+            (gradient,) = torch.autograd.grad(self.objective.combine(losses, variance, covariance).total, whole)
+        mine = gradient.split(len(own))[self.process_group.rank]
         return Statistics(variance.detach(), covariance.detach(), mine.split([len(part) for part in parts]))

@@ -14,8 +14,8 @@ import torch
 
 from multitrain.common.codehash import code_hash
 from multitrain.common.errors import UserError
-from multitrain.common.files.atomic import atomic, sweep
-from multitrain.common.files.locks import Owner, owned
+from multitrain.common.files.atomic import atomic, remove_temporary_files
+from multitrain.common.files.locks import FolderLock, locked_folder
 from multitrain.common.processor import processor
 from multitrain.common.records import history
 from multitrain.common.records.history import Step
@@ -27,8 +27,8 @@ from multitrain.data.loader import train_batches, worker_errors
 from multitrain.engine.checkpointing.checkpoint import CHECKSUM, ResumePoint, read_state, save_network
 from multitrain.engine.checkpointing.finished import FOLDER, is_finished, place, seal
 from multitrain.engine.checkpointing.resume import check_state
-from multitrain.engine.processes.distributed import Team, joined
-from multitrain.engine.processes.preemption import Ending, Preempted, StopRequest
+from multitrain.engine.processes.distributed import ProcessGroup, process_group
+from multitrain.engine.processes.preemption import InterruptibleWork, Preempted, StopRequest
 from multitrain.engine.reporting.log import Log, beginning
 from multitrain.engine.setup import Job
 from multitrain.engine.training_state import Training
@@ -59,37 +59,37 @@ def train(
         UserError: the folder has another owner, or has been removed; or as `Job.source`, `build_network` and
             `Training.step` say.
     """
-    kernels.require(job.scale.machine)
+    kernels.require_kernels(job.scale.machine)
     torch.use_deterministic_algorithms(device.type == "cpu")
-    with joined(device) as team, _owning(job, team, wait) as owner, StopRequest() as stop:
-        with beginning(job.folder, team.main):
-            training = Training(job, device, team)
-            if team.said_by_main(team.main and _taken(training)):
+    with process_group(device) as group, _owning(job, group, wait) as owner, StopRequest() as stop:
+        with beginning(job.folder, group.main):
+            training = Training(job, device, group)
+            if group.broadcast(group.main and _taken(training)):
                 return
             resume = _resume_point(job, checkpoint_seconds)
             _take_up(training, resume)
             first, share = training.done, training.share
             source = train_batches(training.clips, job.recipe.batch, first, training.steps, workers, share)
-            log = Log(job, training.steps, first, _log_interval(training), team.count, team.main, tensorboard)
-        with log, team.naming_lost(), worker_errors():
+            log = Log(job, training.steps, first, _log_interval(training), group.count, group.main, tensorboard)
+        with log, group.lost_process_errors(), worker_errors():
             last = time.monotonic()
             while training.done < training.steps:
                 batches = stop.take(source, share.parts)
                 ready = time.monotonic()
                 if owner:
                     owner.require()
-                if team.any(batches is None) or batches is None:
+                if group.any(batches is None) or batches is None:
                     _stop(training, resume, log, stop)
                 record = _step(training, resume, batches)
                 now = time.monotonic()
                 training.seconds, waited, last = training.seconds + now - last, ready - last, now
                 log.step(record, job.recipe.batch * job.recipe.repeats, now - ready, waited)
-                if team.main and resume.due():
+                if group.main and resume.due():
                     log.keep()
                     resume.save(**training.state())
             if owner:
                 _finish(training, log, owner)
-            team.wait()
+            group.barrier()
 
 
 def _resume_point(job: Job, seconds: float | None) -> ResumePoint:
@@ -109,21 +109,21 @@ def _step(training: Training, resume: ResumePoint, batches: Sequence[Batch]) -> 
     try:
         return training.step(batches)
     except UserError as error:
-        raise UserError(f"{error}; {training.team.said_by_main(resume.outlook)}") from None
+        raise UserError(f"{error}; {training.process_group.broadcast(resume.outlook)}") from None
 
 
 @contextmanager
-def _owning(job: Job, team: Team, wait: bool) -> Iterator[Owner | None]:
+def _owning(job: Job, group: ProcessGroup, wait: bool) -> Iterator[FolderLock | None]:
     """The run's folder belongs to the main process alone; None in the others, which wait until it has it."""
     with ExitStack() as stack:
 
-        def own() -> Owner:
-            with Ending():
+        def own() -> FolderLock:
+            with InterruptibleWork():
                 what = f"run {job.name} seed {job.seed} is being trained"
-                return stack.enter_context(owned(job.folder, what, wait))
+                return stack.enter_context(locked_folder(job.folder, what, wait))
 
-        with Ending():
-            owner = team.first_in_main(f"owner of {job.folder}", own)
+        with InterruptibleWork():
+            owner = group.run_on_main(f"owner of {job.folder}", own)
         yield owner
 
 
@@ -144,10 +144,10 @@ def _warn(message: str) -> None:
 
 def _stop(training: Training, resume: ResumePoint, log: Log, stop: StopRequest) -> NoReturn:
     """Write a resume point and end; the other processes wait for the main one, since the first to end ends all."""
-    if training.team.main:
+    if training.process_group.main:
         log.keep()
         resume.save(**training.state())
-    training.team.wait()
+    training.process_group.barrier()
     asked = f"asked to stop by {stop.signal or 'another process'}"
     raise Preempted(
         f"{training.job.name}: {asked} at step {training.done} of {training.steps}: start it again to go on",
@@ -161,19 +161,19 @@ def _take_up(training: Training, resume: ResumePoint) -> None:
     Raises:
         UserError: the processes do not read the same file.
     """
-    team = training.team
+    group = training.process_group
 
     def say(message: str) -> None:
-        if team.main:
+        if group.main:
             _warn(message)
 
-    if team.main:
-        sweep(training.job.folder)
-    path = team.said_by_main(resume.newest(say, lambda state: check_state(state, training)) if team.main else None)
+    if group.main:
+        remove_temporary_files(training.job.folder)
+    path = group.broadcast(resume.newest(say, lambda state: check_state(state, training)) if group.main else None)
     if path is None:
         return
     state = read_state(path)
-    if len(set(team.all_of(state.get(CHECKSUM)))) > 1:
+    if len(set(group.all_gather_objects(state.get(CHECKSUM)))) > 1:
         raise UserError(f"{path}: processes read different content: give them one folder of results, and start again")
     training.restore(state)
     if len(training.codes) > 1:
@@ -181,7 +181,7 @@ def _take_up(training: Training, resume: ResumePoint) -> None:
     say(f"{training.job.name}: resuming at step {training.done} of {training.steps}")
 
 
-def _finish(training: Training, log: Log, owner: Owner) -> None:
+def _finish(training: Training, log: Log, owner: FolderLock) -> None:
     """Keep what was trained, then show it, and only then give up the resume point."""
     owner.require()
 
@@ -219,7 +219,7 @@ def _record(training: Training, log: Log) -> RunRecord:
         "device": training.device.type,
         "processor": {**processor(), "kernels": kernels.kernels(machine, training.device.type)},
         "threads": torch.get_num_threads(),
-        "processes": training.team.count,
+        "processes": training.process_group.count,
         "parts": training.share.parts,
         "precision": machine.precision,
         "sigma": training.objective.sigma(),

@@ -15,10 +15,10 @@ from multitrain.config import kernels
 from multitrain.data.clips import Batch, TrainClips
 from multitrain.data.loader import Share
 from multitrain.data.mixing import draw_mix
-from multitrain.engine.optim import clip_gradients, make_optimiser, rate_factor, set_rate
-from multitrain.engine.processes.distributed import ALONE, Team
+from multitrain.engine.optim import clip_gradients, lr_factor, make_optimiser, set_lr
+from multitrain.engine.processes.distributed import SINGLE_PROCESS, ProcessGroup
 from multitrain.engine.setup import Job, build_network, build_objective, init_record, schedule
-from multitrain.engine.step import Backward, Draw
+from multitrain.engine.step import Backward, StepRandomness
 from multitrain.losses.objective import Terms
 
 __all__ = ["Training"]
@@ -29,8 +29,8 @@ NAMED_CLIPS = 64  # as many are named by an error
 class Training:
     """The state of a run: network, objective, optimiser, scaler and the number of steps done."""
 
-    def __init__(self, job: Job, device: torch.device, team: Team = ALONE):
-        self.job, self.device, self.team = job, device, team
+    def __init__(self, job: Job, device: torch.device, process_group: ProcessGroup = SINGLE_PROCESS):
+        self.job, self.device, self.process_group = job, device, process_group
         recipe, machine = job.recipe, job.scale.machine
         sources = [job.source(dataset, "train") for dataset in job.run.datasets]
         self.clips = TrainClips(sources, job.scale.model.frames, job.size, recipe, job.seed, machine.cache_mb)
@@ -43,8 +43,8 @@ class Training:
         self.objective = build_objective(job).to(device)
         self.optimiser = make_optimiser(recipe, self.network, self.objective)
         self.scaler = torch.amp.GradScaler(device.type, enabled=machine.precision == "float16")
-        self.share = Share(team.rank, team.count, recipe.parts(team.count))
-        self.backward = Backward(self.network, self.objective, recipe, team, machine.precision, self.scaler)
+        self.share = Share(process_group.rank, process_group.count, recipe.parts(process_group.count))
+        self.backward = Backward(self.network, self.objective, recipe, process_group, machine.precision, self.scaler)
         self.steps, self.warmup = schedule(job)
         self.fingerprint = self._fingerprint()
         self.done = 0
@@ -53,30 +53,31 @@ class Training:
         self.codes = [code_hash()]  # of all restarts: one, unless the code was changed in between
 
     def step(self, batches: Sequence[Batch]) -> Step:
-        """One step on this process's micro-batches; its line of the history: terms, rate, norm before clipping.
+        """One step on this process's micro-batches; returns its line of the history.
 
         Raises:
             UserError: the loss or its gradient is not finite; in all processes, and no weight has changed.
         """
         job, recipe = self.job, self.job.recipe
-        draw = Draw(derive(job.seed, "step", self.done), draw_mix(recipe.mixing, job.seed, self.done, job.size))
-        rate = recipe.rate * rate_factor(self.done, self.steps, self.warmup, *recipe.rate_ends)
-        set_rate(self.optimiser, rate)
+        mix = draw_mix(recipe.mixing, job.seed, self.done, job.size)
+        randomness = StepRandomness(derive(job.seed, "step", self.done), mix)
+        lr = recipe.rate * lr_factor(self.done, self.steps, self.warmup, *recipe.rate_ends)
+        set_lr(self.optimiser, lr)
         batches = [batch.to(self.device) for batch in batches]
         self.optimiser.zero_grad(set_to_none=True)
-        terms = self.backward(batches, draw)
+        terms = self.backward(batches, randomness)
         record = {
             "step": self.done,
             "epoch": self.done * recipe.batch / len(self.clips),
-            "rate": rate,
+            "rate": lr,
             **numbers(terms),
         }
         if not math.isfinite(record["total"]):
-            self._refuse(f"the loss is {record['total']}", record, batches, draw)
+            self._refuse(f"the loss is {record['total']}", record, batches, randomness)
         self.scaler.unscale_(self.optimiser)
         norm = clip_gradients(self.optimiser, recipe)
         if not math.isfinite(norm) and not self.scaler.is_enabled():  # the scaler leaves such a step out
-            self._refuse(f"the gradient's norm is {norm}", record, batches, draw)
+            self._refuse(f"the gradient's norm is {norm}", record, batches, randomness)
         self._update()
         self.done += 1
         record |= {"sigma": self.objective.sigma(), "gradient_norm": norm if math.isfinite(norm) else None}
@@ -89,16 +90,17 @@ class Training:
         self.scaler.update()
         self.skipped += self.scaler.get_scale() < before
 
-    def _refuse(self, what: str, record: dict, batches: Sequence[Batch], draw: Draw) -> None:
+    def _refuse(self, what: str, record: dict, batches: Sequence[Batch], randomness: StepRandomness) -> None:
         """Say where a loss or gradient comes from that is not finite; all processes say the same."""
-        found = [clip for clips in self.team.all_of(self.backward.suspects(batches, draw)) for clip in clips]
-        ids = found or [clip for clips in self.team.all_of([i for b in batches for i in b.clip_ids]) for clip in clips]
+        gather = self.process_group.all_gather_objects
+        non_finite = [clip for clips in gather(self.backward.non_finite_clips(batches, randomness)) for clip in clips]
+        ids = non_finite or [clip for clips in gather([i for b in batches for i in b.clip_ids]) for clip in clips]
         more = f" and {len(ids) - NAMED_CLIPS} more" if len(ids) > NAMED_CLIPS else ""
         terms = {**record["classification"], "variance": record["variance"], "covariance": record["covariance"]}
         raise UserError(
             f"run {self.job.name}, seed {self.job.seed}: {what} at step {self.done} "
             f"on clips {', '.join(ids[:NAMED_CLIPS])}{more} ({', '.join(f'{k} {v:.4g}' for k, v in terms.items())}): "
-            f"{self.job.lower_rate}"
+            f"{self.job.divergence_advice}"
         )
 
     def _fingerprint(self) -> str:

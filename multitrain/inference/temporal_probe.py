@@ -72,7 +72,7 @@ def write_temporal(
     Raises:
         UserError: the model was not trained on the head's dataset or on other classes, or a clip was not scored.
     """
-    kernels.require(job.scale.machine)
+    kernels.require_kernels(job.scale.machine)
     source, head = job.source(dataset, split), head or dataset
     network = _network(job, head, source if head == dataset else None).to(device)
     videos = _videos(source, split)

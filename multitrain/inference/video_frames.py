@@ -16,7 +16,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import special
 from multitrain.config.scale import Views
 from multitrain.data.clips import view_indices
-from multitrain.data.damage import decoding
+from multitrain.data.damage import decoder_errors
 from multitrain.data.decode import to_rgb
 from multitrain.data.transforms import as_frames, view_crops
 from multitrain.datasets.transcode.encode_clip import squared
@@ -162,7 +162,7 @@ class Film:
 
 
 def _picture(frame: av.VideoFrame) -> np.ndarray:
-    with decoding(Undecodable):
+    with decoder_errors(Undecodable):
         return to_rgb(frame)
 
 

@@ -10,8 +10,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from multitrain.model.depthwise import depthwise
-from multitrain.model.noise import Dropout, kept_clips
-from multitrain.model.recompute import linear_of_gelu, linear_of_norm
+from multitrain.model.dropout import Dropout, kept_clips
+from multitrain.model.recompute import gelu_linear, layer_norm_linear
 
 __all__ = ["Block", "Mlp"]
 
@@ -49,10 +49,10 @@ class PoolingAttention(nn.Module):
         """Queries, keys and values (B, T, H', W', C) of norm(x): in one convolution where their strides agree."""
         c, pools = self.proj.in_features, [self.pool_q, self.pool_k, self.pool_v]
         if self.q_stride == self.kv_stride:
-            (qkv,) = linear_of_norm(self.qkv, norm, x, (3 * c,))
+            (qkv,) = layer_norm_linear(self.qkv, norm, x, (3 * c,))
             query, key, value = self._pool(qkv, pools, self.q_stride).chunk(3, dim=-1)
             return query, key, value
-        query, key_value = linear_of_norm(self.qkv, norm, x, (c, 2 * c))
+        query, key_value = layer_norm_linear(self.qkv, norm, x, (c, 2 * c))
         query = self._pool(query, pools[:1], self.q_stride)
         key, value = self._pool(key_value, pools[1:], self.kv_stride).chunk(2, dim=-1)
         return query, key, value
@@ -118,5 +118,5 @@ class Block(nn.Module):
         attended = drop_path(self.attention(x, self.norm1), kept[0], self.drop_path)
         x = self._pool_skip(self.skip(x)) + attended
         fc1 = self.mlp.fc1
-        (hidden,) = linear_of_norm(fc1, self.norm2, x, (fc1.out_features,))  # (B, T, H, W, mlp_ratio * out)
-        return x + drop_path(linear_of_gelu(self.mlp.fc2, hidden), kept[1], self.drop_path)
+        (hidden,) = layer_norm_linear(fc1, self.norm2, x, (fc1.out_features,))  # (B, T, H, W, mlp_ratio * out)
+        return x + drop_path(gelu_linear(self.mlp.fc2, hidden), kept[1], self.drop_path)

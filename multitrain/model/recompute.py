@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-__all__ = ["linear_of_gelu", "linear_of_norm"]
+__all__ = ["gelu_linear", "layer_norm_linear"]
 
 KEPT = 2**21  # numbers that a narrow layer reads and that are kept: 8 MB
 NARROW = 2**16  # weights of a layer whose product costs little more than what it reads
@@ -30,7 +30,7 @@ def _by_weights(gradient: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     return rows.T @ x.flatten(0, -2), rows.sum(0)
 
 
-class _LinearOfGelu(torch.autograd.Function):
+class _GeluLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         y = F.gelu(x)
@@ -46,7 +46,7 @@ class _LinearOfGelu(torch.autograd.Function):
         return torch.ops.aten.gelu_backward.grad_input(by_x, x, grad_input=by_x), by_weight, by_bias
 
 
-class _LinearOfNorm(torch.autograd.Function):
+class _LayerNormLinear(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -86,13 +86,13 @@ def _plain(x: Tensor) -> bool:
     return x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()
 
 
-def linear_of_gelu(linear: nn.Linear, x: Tensor) -> Tensor:
+def gelu_linear(linear: nn.Linear, x: Tensor) -> Tensor:
     """linear(gelu(x)): (..., in) to (..., out)."""
-    return linear(F.gelu(x)) if _plain(x) else _LinearOfGelu.apply(x, linear.weight, linear.bias)
+    return linear(F.gelu(x)) if _plain(x) else _GeluLinear.apply(x, linear.weight, linear.bias)
 
 
-def linear_of_norm(linear: nn.Linear, norm: nn.LayerNorm, x: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
+def layer_norm_linear(linear: nn.Linear, norm: nn.LayerNorm, x: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
     """linear(norm(x)) of (..., in), split into parts (..., size) that each have memory of their own."""
     if _plain(x):
         return linear(norm(x)).split(sizes, -1)
-    return _LinearOfNorm.apply(x, norm.weight, norm.bias, norm.eps, linear.weight, linear.bias, sizes)
+    return _LayerNormLinear.apply(x, norm.weight, norm.bias, norm.eps, linear.weight, linear.bias, sizes)

@@ -112,10 +112,10 @@ def _clip(job: "Job") -> float:
     import torch
 
     from multitrain.data.loader import train_batches
-    from multitrain.engine.processes.distributed import ALONE
+    from multitrain.engine.processes.distributed import SINGLE_PROCESS
     from multitrain.engine.training_state import Training
 
-    training = Training(job, torch.device("cpu"), ALONE)
+    training = Training(job, torch.device("cpu"), SINGLE_PROCESS)
     recipe, total = job.recipe, UNTIMED + STEPS
     source = train_batches(training.clips, recipe.batch, 0, total, 0, training.share)
     parts = training.share.parts

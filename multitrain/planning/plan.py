@@ -16,7 +16,7 @@ from multitrain.config.claims import Claims
 from multitrain.config.config_files import load_claims, load_experiments, load_scale, parse
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Project, Scale
-from multitrain.data.leakage import guarded, trained_on
+from multitrain.data.leakage import datasets_tested_by, trained_on
 from multitrain.planning.excluded import excluded
 from multitrain.planning.sweep_points import Points, load_points
 
@@ -94,7 +94,7 @@ class Plan:
         They are prepared before it, and are no inputs: what is left out is in its settings (`planning.depends`).
         """
         chain = dict.fromkeys(run for run, _ in trained_on(self.experiments, name))
-        others = [other for run in chain for reader in self._read_by(run) for other in self._guarded(*reader)]
+        others = [other for run in chain for reader in self._read_by(run) for other in self._tested_by(*reader)]
         return list(dict.fromkeys(others))
 
     def wait_for_compared(self, name: str, seed: int | str, prepare: Checkpoint) -> list[str]:
@@ -120,13 +120,13 @@ class Plan:
         found = {
             f"{run} {dataset}": excluded(self.scale, dataset, tested, data, world)
             for run, dataset in self._read_by(name)
-            if (tested := self._guarded(run, dataset))
+            if (tested := self._tested_by(run, dataset))
         }
         return {key: text for key, text in found.items() if text}
 
-    def _guarded(self, run: str, dataset: str) -> tuple[str, ...]:
+    def _tested_by(self, run: str, dataset: str) -> tuple[str, ...]:
         """The datasets whose tested videos are left out of a run's training clips of `dataset`."""
-        return guarded(self.scale, self.experiments, run, dataset) if self.project.exclude_leaks else ()
+        return datasets_tested_by(self.scale, self.experiments, run, dataset) if self.project.exclude_leaks else ()
 
     def published_files(self) -> list[str]:
         """Files of resources/published that claims are held against."""

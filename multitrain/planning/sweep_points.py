@@ -12,7 +12,7 @@ from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from multitrain.common.errors import UserError, meant
+from multitrain.common.errors import UserError, did_you_mean
 from multitrain.config.base import Count, Name, Positive, Seeds, Settings
 from multitrain.config.bias import KINDS
 from multitrain.config.config_files import parse, read_yaml
@@ -54,7 +54,7 @@ class Sweep(Settings):
     def _known(self) -> Self:
         for name, values in self.factors.items():
             if name not in FACTORS:
-                raise ValueError(f"factors: no factor {name!r}: {meant(name, FACTORS)}")
+                raise ValueError(f"factors: no factor {name!r}: {did_you_mean(name, FACTORS)}")
             _, allowed, fits = FACTORS[name]
             for value in values:
                 if not fits(value):
@@ -99,7 +99,7 @@ class Points:
     def point(self, name: str) -> Point:
         """The point of that name, or a UserError."""
         if name not in self.by_name:
-            raise UserError(f"no point {name!r} in the sweep: {meant(name, self.by_name)}")
+            raise UserError(f"no point {name!r} in the sweep: {did_you_mean(name, self.by_name)}")
         return self.by_name[name]
 
     def data_settings(self, name: str, dataset: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from multitrain.common.errors import UserError
 from multitrain.config.scale import Limits
 from multitrain.data import decode
-from multitrain.data.damage import decoding, items
+from multitrain.data.damage import decoded_items, decoder_errors
 from multitrain.data.decode import read_frames
 from multitrain.datasets import integrity
 from multitrain.datasets.integrity import Expected, trouble_of
@@ -35,20 +35,20 @@ KINDS = [
 
 @pytest.mark.parametrize("error", KINDS, ids=lambda error: type(error).__name__)
 def test_any_exception_is_damage_in_one_line(error):
-    with pytest.raises(Bad) as caught, decoding(Bad):
+    with pytest.raises(Bad) as caught, decoder_errors(Bad):
         raise error
     assert type(error).__name__ in str(caught.value) and "\n" not in str(caught.value)
     assert caught.value.__cause__ is error
 
 
 def test_libavs_words_come_without_the_path():
-    with pytest.raises(Bad, match=r"^No such file or directory$"), decoding(Bad):
+    with pytest.raises(Bad, match=r"^No such file or directory$"), decoder_errors(Bad):
         av.open("/nowhere/at all.mp4")
 
 
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, SystemExit])
 def test_what_is_no_damage_passes(error):
-    with pytest.raises(error), decoding(Bad):
+    with pytest.raises(error), decoder_errors(Bad):
         raise error
 
 
@@ -57,8 +57,8 @@ def test_items_end_and_break():
         yield 1
         raise IndexError
 
-    assert list(items(iter([1, 2]), Bad)) == [1, 2]
-    found = items(broken(), Bad)
+    assert list(decoded_items(iter([1, 2]), Bad)) == [1, 2]
+    found = decoded_items(broken(), Bad)
     assert next(found) == 1
     with pytest.raises(Bad):
         next(found)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.scale import Scale
-from multitrain.data.leakage import guarded, leaks, leaks_of_runs, trained_on, video_keys, without_leaks
+from multitrain.data.leakage import datasets_tested_by, leaks, leaks_of_runs, trained_on, video_keys, without_leaks
 from multitrain.data.manifest import Manifest, read_manifest, write_manifest
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -99,15 +99,15 @@ def test_runs_are_concerned_through_the_runs_they_start_from(shipped, made):
 def test_a_run_guards_what_it_and_its_successors_are_tested_on(shipped):
     synthetic, experiments = shipped
     assert not any(
-        guarded(synthetic, experiments, run, name) for run in experiments.runs for name in synthetic.datasets
+        datasets_tested_by(synthetic, experiments, run, name) for run in experiments.runs for name in synthetic.datasets
     )
     scale = load_scale("paper", CONFIG)
     assert trained_on(experiments, "mit_longer") == (("mit_longer", "mit"), ("k400_baseline", "k400"))
-    assert guarded(scale, experiments, "k700_baseline", "k700") == ("mit", "actnet")
-    assert guarded(scale, experiments, "k400_baseline", "k400") == ("mit", "actnet")
-    assert guarded(scale, experiments, "multitrain", "mit") == ("k400", "actnet")
-    assert guarded(scale, experiments, "multitrain", "ssv2") == ()
-    assert guarded(scale, experiments, "mit_baseline", "mit") == ()
+    assert datasets_tested_by(scale, experiments, "k700_baseline", "k700") == ("mit", "actnet")
+    assert datasets_tested_by(scale, experiments, "k400_baseline", "k400") == ("mit", "actnet")
+    assert datasets_tested_by(scale, experiments, "multitrain", "mit") == ("k400", "actnet")
+    assert datasets_tested_by(scale, experiments, "multitrain", "ssv2") == ()
+    assert datasets_tested_by(scale, experiments, "mit_baseline", "mit") == ()
 
 
 def test_training_leaves_out_leaked_clips_and_nothing_else(shipped, made):

@@ -10,7 +10,7 @@ from multitrain.losses.informative import covariance, variance
 from multitrain.losses.objective import Objective
 from multitrain.model.heads import add_projected
 from multitrain.model.network import Network, Spec, normalise
-from tests.engine.team import CLASSES, Case, together
+from tests.engine.process_group import CLASSES, Case, together
 
 PROCESSES = 4
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from multitrain.config.config_files import load_scale
-from multitrain.engine.optim import make_optimiser, rate_factor, set_rate
+from multitrain.engine.optim import lr_factor, make_optimiser, set_lr
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec
 
 
 def test_warm_up_is_linear_and_the_cosine_ends_where_it_should():
-    factors = [rate_factor(step, 100, 20, 0.01, 0.02) for step in range(101)]
+    factors = [lr_factor(step, 100, 20, 0.01, 0.02) for step in range(101)]
     assert factors[0] == pytest.approx(0.01)
     assert factors[10] == pytest.approx((1 + 0.01) / 2)
     assert factors[20] == 1 == max(factors)
@@ -23,7 +23,7 @@ def test_warm_up_is_linear_and_the_cosine_ends_where_it_should():
 
 
 def test_no_warm_up_starts_at_the_peak():
-    assert rate_factor(0, 10, 0, 0.01, 0.01) == 1
+    assert lr_factor(0, 10, 0, 0.01, 0.01) == 1
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
@@ -33,7 +33,7 @@ def test_only_matrices_decay_and_sigma_has_its_own_rate(kind):
     network = Network(Spec(model=scale.model, size=32, classes={"a": ("x", "y")}, projections=False))
     objective = Objective(("a",), weighting="uncertainty")
     optimiser = make_optimiser(recipe, network, objective)
-    set_rate(optimiser, 0.5)
+    set_lr(optimiser, 0.5)
     groups = {id(p): group for group in optimiser.param_groups for p in group["params"]}
     assert len(groups) == len(list(network.parameters())) + 1
     for parameter in network.parameters():

@@ -8,21 +8,21 @@ import torch
 
 from multitrain.data.loader import Share
 from multitrain.data.mixing import Mix
-from tests.engine import team
-from tests.engine.team import (
+from tests.engine.process_group import (
     VIDEOS,
     Case,
-    Found,
+    StepResult,
     all_cases,
     in_processes,
     plain_terms,
     plainly,
     rows_of,
     single,
+    step_result,
     together,
 )
 
-pytestmark = pytest.mark.xdist_group("processes")  # one test process, so that the teams work once
+pytestmark = pytest.mark.xdist_group("processes")  # one test process, so that the groups work once
 
 CASES = [
     Case("multitrain"),
@@ -60,13 +60,13 @@ IDS = [case.name for case in CASES]
 
 
 @pytest.fixture(scope="module")
-def teams(tmp_path_factory) -> dict[int, list[dict[Case, Found]]]:
+def groups(tmp_path_factory) -> dict[int, list[dict[Case, StepResult]]]:
     """By the number of processes, what each of them found."""
-    folder, cases = tmp_path_factory.mktemp("teams"), [*CASES, *map(single, CASES), PARTS]
+    folder, cases = tmp_path_factory.mktemp("groups"), [*CASES, *map(single, CASES), PARTS]
     return {count: in_processes(count, folder / str(count), all_cases, cases) for count in (2, 4)}
 
 
-def agree(one: Found, other: Found, tolerance: float) -> None:
+def agree(one: StepResult, other: StepResult, tolerance: float) -> None:
     """Every term and every weight's gradient, relative to its own size; to the whole where it is nearly zero."""
     assert one.terms == pytest.approx(other.terms, rel=tolerance, abs=tolerance * 1e-2)
     assert one.gradients.keys() == other.gradients.keys()
@@ -80,9 +80,9 @@ def agree(one: Found, other: Found, tolerance: float) -> None:
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 @pytest.mark.parametrize(("double", "tolerance"), [(True, 1e-6), (False, 1e-4)], ids=["float64", "float32"])
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_processes_and_parts_have_the_gradient_of_one_batch(teams, case, double, tolerance, count):
+def test_processes_and_parts_have_the_gradient_of_one_batch(groups, case, double, tolerance, count):
     case = case if double else single(case)
-    everyone = [found[case] for found in teams[count]] if count > 1 else [together(case)]
+    everyone = [found[case] for found in groups[count]] if count > 1 else [together(case)]
     expected = plainly(case)
     for found in everyone:
         agree(found, expected, tolerance)
@@ -91,7 +91,7 @@ def test_processes_and_parts_have_the_gradient_of_one_batch(teams, case, double,
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_parts_may_have_statistics_of_their_own(teams, count):
+def test_parts_may_have_statistics_of_their_own(groups, count):
     """Then the loss is the mean over the parts of the plain loss of each, over all processes."""
     network, objective = PARTS.modules()
     batch, each = PARTS.batch(), []
@@ -100,9 +100,9 @@ def test_parts_may_have_statistics_of_their_own(teams, count):
         videos = np.sort(np.concatenate(videos))  # the batch's own order, so that its reverse is the partner
         each.append(plain_terms(PARTS, rows_of(batch, videos, 1), network, objective))
     (sum(terms.total for terms in each) / len(each)).backward()
-    found = teams[count][0][PARTS] if count > 1 else together(PARTS)
+    found = groups[count][0][PARTS] if count > 1 else together(PARTS)
     assert found.terms["variance"] == pytest.approx(sum(t.variance.item() for t in each) / len(each), rel=1e-9)
-    agree(replace(found, terms={}), replace(team.found(each[0], network, objective), terms={}), 1e-6)
+    agree(replace(found, terms={}), replace(step_result(each[0], network, objective), terms={}), 1e-6)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.parts == 1], ids=lambda case: case.name)

@@ -20,7 +20,7 @@ from multitrain.config.config_files import load_scale
 from multitrain.data.loader import train_batches
 from multitrain.engine.checkpointing import checkpoint
 from multitrain.engine.checkpointing.checkpoint import ResumePoint, load_network, read_state, save_network
-from multitrain.engine.optim import make_optimiser, set_rate
+from multitrain.engine.optim import make_optimiser, set_lr
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training, numbers
 from multitrain.losses.objective import Objective
@@ -304,7 +304,7 @@ def golden_trace() -> list[dict[str, float]]:
         rng = np.random.default_rng(step)
         video = torch.from_numpy(rng.integers(0, 256, (6, 3, 4, 32, 32), dtype=np.uint8))
         label, dataset = torch.tensor([0, 1, 2, 3, 0, 1]), torch.tensor([0, 0, 0, 1, 1, 1])
-        set_rate(optimiser, 1e-2)
+        set_lr(optimiser, 1e-2)
         output = network(normalise(video, "clip"))
         terms = objective(output.logits, output.embedding, network.projections.weights(), label, dataset)
         optimiser.zero_grad()

@@ -17,7 +17,7 @@ from multitrain.engine.evaluate import evaluate
 from multitrain.inference.answers import Failure, best, related
 from multitrain.inference.predict import Recogniser
 from multitrain.inference.video_frames import read_views
-from multitrain.model.files.metadata import Card, Frames, Seen, assumed_card, frames_of
+from multitrain.model.files.metadata import Card, Frames, HeadData, assumed_card, frames_of
 from multitrain.model.network import normalise
 from tests.datasets.coded import write_video
 from tests.datasets.forged import encode
@@ -72,7 +72,7 @@ def test_a_trained_model_carries_what_its_heads_were_shown_and_where_it_is_from(
     assert list(card.datasets) == ["k400", "mit"] and not card.assumed
     mit = trained.scale.datasets["mit"]
     expected = Frames(sampling=mit.sampling, views=mit.views, fps=12, grid=3, short_side=40)
-    assert card.datasets["mit"] == Seen(title="MiT", frames=expected, synthetic=True)
+    assert card.datasets["mit"] == HeadData(title="MiT", frames=expected, synthetic=True)
     record = json.loads((trained.folder / "run.json").read_text())
     origin = card.origin.model_dump()
     assert origin == {key: record[key] for key in origin} and origin["run"] == "joint"
@@ -87,10 +87,10 @@ def test_files_that_were_used_as_they_are_are_shown_as_they_are():
 def test_heads_that_look_at_the_same_frames_share_a_forward_pass(model):
     network = load_network(model)
     same, other = Frames(fps=12, short_side=40), Frames(fps=None, short_side=40, sampling=Sampling(kind="segment"))
-    network.card = Card(datasets={"k400": Seen(title="K", frames=same), "mit": Seen(title="M", frames=same)})
+    network.card = Card(datasets={"k400": HeadData(title="K", frames=same), "mit": HeadData(title="M", frames=same)})
     assert Recogniser(network).plan() == {same: ("k400", "mit")}
     assert Recogniser(network).plan(["mit"]) == {same: ("mit",)}
-    network.card = Card(datasets={"k400": Seen(title="K", frames=same), "mit": Seen(title="M", frames=other)})
+    network.card = Card(datasets={"k400": HeadData(title="K", frames=same), "mit": HeadData(title="M", frames=other)})
     assert Recogniser(network).plan() == {same: ("k400",), other: ("mit",)}
     views = Views(temporal=2, spatial=3)
     assert [frames.views for frames in Recogniser(network).plan(None, views)] == [views, views]
@@ -103,7 +103,7 @@ def test_each_head_sees_its_own_frames(model, tmp_path):
             weight.mul_(20)  # sure of itself: now the mean of softmax is not the softmax of the mean
     dense = Frames(fps=12, short_side=40, views=Views(temporal=3))
     spread = Frames(fps=12, short_side=40, sampling=Sampling(kind="segment"), views=Views(temporal=2))
-    network.card = Card(datasets={"k400": Seen(title="K", frames=dense), "mit": Seen(title="M", frames=spread)})
+    network.card = Card(datasets={"k400": HeadData(title="K", frames=dense), "mit": HeadData(title="M", frames=spread)})
     path = write_video(tmp_path / "clip.mp4", 100)
     answer = Recogniser(network).answer(path)
     for name, frames in (("k400", dense), ("mit", spread)):
@@ -222,7 +222,7 @@ def test_parts_of_a_long_video_are_answered_in_turn(recogniser, tmp_path):
 def test_parts_that_are_read_at_once_get_the_answers_they_get_alone(model, tmp_path):
     network = load_network(model)
     other = Frames(fps=6, short_side=40, sampling=Sampling(kind="segment"))
-    network.card = Card(datasets={"k400": network.card.datasets["k400"], "mit": Seen(title="M", frames=other)})
+    network.card = Card(datasets={"k400": network.card.datasets["k400"], "mit": HeadData(title="M", frames=other)})
     path = write_video(tmp_path / "clip.mp4", 60)
     alone, *others = (list(Recogniser(network, batch=batch).windows(path, 2.0, 0.5)) for batch in (1, 2, 3, 16))
     assert len(alone) == 7

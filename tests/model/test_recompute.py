@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from multitrain.model import recompute as module
-from multitrain.model.recompute import linear_of_gelu, linear_of_norm
+from multitrain.model.recompute import gelu_linear, layer_norm_linear
 
 
 @pytest.fixture(params=["kept", "computed again"])
@@ -23,9 +23,9 @@ def layers(width: int, out: int):
     for parameter in norm.parameters():
         nn.init.normal_(parameter, mean=1)
     return [
-        (lambda x: linear_of_gelu(linear, x), lambda x: linear(F.gelu(x)), list(linear.parameters())),
+        (lambda x: gelu_linear(linear, x), lambda x: linear(F.gelu(x)), list(linear.parameters())),
         (
-            lambda x: linear_of_norm(linear, norm, x, (out,))[0],
+            lambda x: layer_norm_linear(linear, norm, x, (out,))[0],
             lambda x: linear(norm(x)),
             [*linear.parameters(), *norm.parameters()],
         ),
@@ -59,7 +59,7 @@ def test_gradients_equal_finite_differences(kind, policy):
         for layer, w, b in ((linear, weight, bias), (norm, scale, shift)):
             del layer.weight, layer.bias
             layer.weight, layer.bias = w, b
-        return linear_of_norm(linear, norm, x, (2, 3))[1] if kind else linear_of_gelu(linear, x * scale + shift)
+        return layer_norm_linear(linear, norm, x, (2, 3))[1] if kind else gelu_linear(linear, x * scale + shift)
 
     assert torch.autograd.gradcheck(lean, (x, scale, shift, weight, bias))
 
@@ -89,7 +89,7 @@ def test_what_a_narrow_layer_reads_is_kept_unless_it_is_large():
 def test_parts_are_those_of_the_whole_and_of_memory_of_their_own():
     torch.manual_seed(0)
     linear, norm, x = nn.Linear(8, 12), nn.LayerNorm(8), torch.randn(3, 5, 8, requires_grad=True)
-    parts, whole = linear_of_norm(linear, norm, x, (4, 8)), linear(norm(x))
+    parts, whole = layer_norm_linear(linear, norm, x, (4, 8)), linear(norm(x))
     torch.testing.assert_close(torch.cat(parts, -1), whole)
     assert all(part.is_contiguous() for part in parts)
     upstream, inputs = torch.randn_like(whole), [x, *linear.parameters(), *norm.parameters()]

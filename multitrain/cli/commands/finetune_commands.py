@@ -45,9 +45,9 @@ def finetune(
     joint training with projections into and from it are written, with the commands that train and score it.
     """
     _check_options(freeze, keep, epochs, rate, joined, others)
-    from multitrain.engine.processes.preemption import Ending
+    from multitrain.engine.processes.preemption import InterruptibleWork
 
-    with exit_when_preempted(), Ending():
+    with exit_when_preempted(), InterruptibleWork():
         from multitrain.engine.processes.device import select_device
         from multitrain.inference.finetune.choices import Choices
         from multitrain.inference.finetune.finetune import finetune as run_finetune

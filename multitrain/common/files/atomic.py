@@ -9,7 +9,7 @@ from pathlib import Path
 
 from multitrain.common.errors import UserError
 
-__all__ = ["LARGEST_TEXT", "atomic", "read_bytes", "regular", "require_writable", "special", "sweep"]
+__all__ = ["LARGEST_TEXT", "atomic", "read_bytes", "regular", "remove_temporary_files", "require_writable", "special"]
 
 LARGEST_TEXT = 1 << 28  # bytes of a list, of annotations or of settings
 SPECIAL = (
@@ -124,7 +124,7 @@ def require_writable(out: Path) -> None:
         raise UserError(f"{out}: cannot be written ({error.strerror or error}): choose another place") from None
 
 
-def sweep(folder: Path) -> None:
+def remove_temporary_files(folder: Path) -> None:
     """Delete the temporary files that killed writers left in a folder, in which nobody else may be writing."""
     for left in folder.glob(".partial-*"):
         with suppress(OSError):

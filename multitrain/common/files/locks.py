@@ -22,7 +22,7 @@ from pathlib import Path
 
 from multitrain.common.errors import UserError
 
-__all__ = ["NAME", "Owner", "Vanished", "held", "owned"]
+__all__ = ["NAME", "FolderLock", "Vanished", "held", "locked_folder"]
 
 NAME = ".lock"
 GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
@@ -34,7 +34,7 @@ class Vanished(UserError):
 
 
 @dataclass(frozen=True)
-class Owner:
+class FolderLock:
     """The right of this process, and this thread, to write into a folder."""
 
     folder: Path
@@ -57,11 +57,11 @@ class Owner:
             raise Vanished(f"{self.folder}: {what} while this process worked in it: stopped; start it again")
 
 
-_HELD: dict[Path, Owner] = {}  # of this process; a forked one finds another process's number in them
+_HELD: dict[Path, FolderLock] = {}  # of this process; a forked one finds another process's number in them
 
 
 @contextmanager
-def owned(folder: Path, what: str, wait: bool = False) -> Iterator[Owner]:
+def locked_folder(folder: Path, what: str, wait: bool = False) -> Iterator[FolderLock]:
     """Within, this process alone works in `folder`, which is made where it is missing.
 
     `what` is a clause that tells others what is done, such as "run k400_baseline seed 0 is being trained". With `wait`
@@ -79,7 +79,7 @@ def owned(folder: Path, what: str, wait: bool = False) -> Iterator[Owner]:
         yield mine
         return
     descriptor = _acquire(Path(folder), wait)
-    _HELD[key] = owner = Owner(Path(folder), descriptor, os.getpid(), threading.get_ident())
+    _HELD[key] = owner = FolderLock(Path(folder), descriptor, os.getpid(), threading.get_ident())
     try:
         _say(descriptor, what)
         yield owner
@@ -128,7 +128,7 @@ def _acquire(folder: Path, wait: bool) -> int:
                     sys.stderr.write(f"{_busy(folder, said, waiting=True)}\n")
                     told = True
                 _lock(folder, descriptor, True)
-            if Owner(folder, descriptor, 0, 0).still_there():
+            if FolderLock(folder, descriptor, 0, 0).still_there():
                 kept, descriptor = descriptor, -1
                 return kept
         finally:

@@ -21,7 +21,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.config.scale import Limits, Transcode
-from multitrain.data.damage import decoding, words
+from multitrain.data.damage import decoder_errors, words
 from multitrain.datasets.transcode.refused import STILL, Outside, TooShort, Undecodable
 from multitrain.datasets.transcode.source_video import DEFAULT, TOLERANCE, Video, rotation
 
@@ -139,7 +139,7 @@ def squared(frames: Iterator[av.VideoFrame], aspect: Fraction, short_side: int) 
                 raise Undecodable(
                     f"{frame.width}x{frame.height}, pixels of {aspect}: the clip would be {size[0]}x{size[1]}"
                 )
-            with decoding(Undecodable):
+            with decoder_errors(Undecodable):
                 result = reformatter.reformat(
                     frame,
                     *size,

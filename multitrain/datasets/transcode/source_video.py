@@ -13,7 +13,7 @@ import av
 from av.error import ArgumentError, FFmpegError
 
 from multitrain.config.scale import Limits
-from multitrain.data.damage import decoding
+from multitrain.data.damage import decoder_errors
 from multitrain.datasets.transcode.refused import STILL, Beyond, TooShort, Undecodable
 
 # Streams without a container, and so without times and duration: their frames follow at the rate that they say.
@@ -47,7 +47,7 @@ class Video:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(Undecodable), decoding(Undecodable):
+        with suppress(Undecodable), decoder_errors(Undecodable):
             self._container.close()
 
     def _open(self) -> None:
@@ -61,14 +61,14 @@ class Video:
             source.seek(0)
         self._begun = False  # whether packets were read
         try:
-            with decoding(Undecodable):
+            with decoder_errors(Undecodable):
                 self._container = av.open(source, options=OPENING, metadata_errors="replace")
         except Undecodable as error:
             if isinstance(error.__cause__, ArgumentError):  # known to libav, but none of OPENING
                 raise Undecodable("a picture, sound or another kind of file that is not read as a video") from None
             raise
         try:
-            with decoding(Undecodable):
+            with decoder_errors(Undecodable):
                 self._look()
             self._check_header()
         except BaseException:
@@ -104,7 +104,7 @@ class Video:
             raise Beyond(f"{width}x{height}: a frame has more than {most} pixels")
         if self._seconds > self._limits.minutes * 60:
             raise Beyond(f"its header says {float(self._seconds):.0f} s: {self._longer}")
-        with decoding(Undecodable):
+        with decoder_errors(Undecodable):
             self._stream.codec_context.options = {"max_pixels": str(min(most, MOST_PIXELS))}
 
     @property
@@ -183,7 +183,7 @@ class Video:
     def _seek(self, start: Fraction) -> bool:
         place = int((start + self._zero) / self._base)
         try:
-            with decoding(Undecodable):
+            with decoder_errors(Undecodable):
                 self._container.seek(place, stream=self._stream, backward=True)
         except Undecodable as error:
             self.trouble = str(error)
@@ -198,7 +198,7 @@ class Video:
         left = math.ceil(self._limits.minutes * 60 * FASTEST)  # a file may grow for as long as it is read
         while True:
             try:
-                with decoding(Undecodable):
+                with decoder_errors(Undecodable):
                     packet = next(packets, None)
             except Undecodable as error:
                 self.trouble = str(error)
@@ -220,7 +220,7 @@ class Video:
         last = None
         for packet in chain(self._packets(), [None]):  # None: give out what the decoder still holds
             try:
-                with decoding(Undecodable):
+                with decoder_errors(Undecodable):
                     frames = self._stream.decode(packet)
                     times = [(frame, *self._stamp(frame)) for frame in frames]
             except Undecodable as error:
@@ -247,6 +247,6 @@ class Video:
 
 def rotation(frame: av.VideoFrame) -> int:
     """Quarter turns, counter-clockwise, that show the frame upright."""
-    with suppress(OverflowError, ValueError, Undecodable), decoding(Undecodable):  # a broken matrix has no angle
+    with suppress(OverflowError, ValueError, Undecodable), decoder_errors(Undecodable):  # a broken matrix has no angle
         return round(frame.rotation / 90) % 4
     return 0

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from multitrain.common.errors import UserError
-from multitrain.common.files.atomic import sweep
-from multitrain.model.files.metadata import Card, fitting
+from multitrain.common.files.atomic import remove_temporary_files
+from multitrain.model.files.metadata import Card, checked_card
 from multitrain.model.files.storage import checksum, read_plain, require_numbers, write_plain
 from multitrain.model.network import Network, Spec
 
@@ -56,7 +56,7 @@ def _read_model(path: Path) -> tuple[Spec, Card | None, dict[str, Tensor]]:
     content = _read(path, ABSENT, UNUSABLE)
     try:
         spec, card, weights = Spec.model_validate(json.loads(content["spec"])), content.get("card"), content["weights"]
-        card = card and fitting(Card.model_validate_json(card), spec.classes)
+        card = card and checked_card(Card.model_validate_json(card), spec.classes)
         if not all(isinstance(value, Tensor) for value in weights.values()):
             raise TypeError("not all weights are tensors")
     except (AttributeError, KeyError, TypeError, ValueError, ValidationError) as error:
@@ -129,7 +129,7 @@ class ResumePoint:
         with the reason where it does not. Without a good one the training starts again and says so, since nobody may be
         there to be asked for days. What writers that were killed left in the folder is deleted.
         """
-        sweep(self.path.parent)
+        remove_temporary_files(self.path.parent)
         there = [path for path in (self.path, self.previous) if os.path.lexists(path)]
         for path in there:
             cure = "the one before it is tried" if path is not there[-1] else "no other one is left: starting anew"

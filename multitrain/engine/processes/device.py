@@ -4,7 +4,7 @@ import torch
 
 from multitrain.common.errors import UserError
 from multitrain.engine.processes.distributed import claim_accelerator
-from multitrain.engine.processes.heap import keep_freed
+from multitrain.engine.processes.heap import keep_freed_memory
 
 __all__ = ["select_device"]
 
@@ -29,5 +29,5 @@ def select_device(name: str, threads: int, own: bool = False, portable: bool = F
         reason = "no such kind" if "device type" in str(error) else str(error).splitlines()[0]
         raise UserError(f"--device {name}: not usable here ({reason}): choose cpu, cuda or auto") from None
     if device.type == "cpu":
-        keep_freed()
+        keep_freed_memory()
     return device

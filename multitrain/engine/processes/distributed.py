@@ -14,33 +14,33 @@ from torch import Tensor
 
 from multitrain.common.errors import UserError
 
-__all__ = ["ALONE", "Team", "claim_accelerator", "joined"]
+__all__ = ["SINGLE_PROCESS", "ProcessGroup", "claim_accelerator", "process_group"]
 
 T = TypeVar("T")
-FOR_EVER = timedelta(days=3650)  # a collective gives up after half an hour
-_GONE = ("gloo", "NCCL", "TCPStore", "Connection")  # what an error says where another process no longer answers
+FOR_EVER = timedelta(days=3650)  # the default is half an hour
+_GONE = ("gloo", "NCCL", "TCPStore", "Connection")  # in messages of lost connections
 
 
 @dataclass(frozen=True)
-class Team:
-    """This process among those of the training. Every method is called by all of them, in the same order."""
+class ProcessGroup:
+    """The processes of a training, seen from one of them. All of them call the same methods in the same order."""
 
     rank: int = 0
     count: int = 1
-    device: str = "cpu"  # where the tensors are that say so much as yes or no
+    device: str = "cpu"  # of the flags that `any` gathers
 
     @property
     def main(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Whether this is the main process, which alone writes files."""
         return self.rank == 0
 
     def gather(self, rows: Tensor) -> Tensor:
-        """The rows (b, ...) of every process, one process after the other: (count * b, ...), without gradient."""
+        """All-gather: the rows (b, ...) of every process, by rank: (count * b, ...), without gradient."""
         if self.count == 1:
             return rows
-        found = [torch.empty_like(rows) for _ in range(self.count)]
-        dist.all_gather(found, rows.contiguous())
-        return torch.cat(found)
+        gathered = [torch.empty_like(rows) for _ in range(self.count)]
+        dist.all_gather(gathered, rows.contiguous())
+        return torch.cat(gathered)
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean over processes, the same bits for all of them."""
@@ -50,65 +50,65 @@ class Team:
         """Whether the flag is set in any of the processes."""
         return bool(self.gather(torch.tensor([flag], device=self.device)).any())
 
-    def wait(self) -> None:
-        """Barrier: returns when all processes have called it."""
+    def barrier(self) -> None:
+        """Return when all processes have called this."""
         self.any(False)
 
-    def all_of(self, thing: Any) -> list[Any]:
-        """All-gather of objects: one of each process, by rank; small objects only."""
-        found = [thing]
+    def all_gather_objects(self, value: Any) -> list[Any]:
+        """The objects of all processes, by rank; small objects only."""
+        values = [value]
         if self.count > 1:
-            found = [None] * self.count
-            dist.all_gather_object(found, thing)
-        return found
+            values = [None] * self.count
+            dist.all_gather_object(values, value)
+        return values
 
-    def said_by_main(self, thing: Any) -> Any:
-        """Broadcast: the object of the main process, in all of them; small objects only."""
-        said = [thing]
+    def broadcast(self, value: Any) -> Any:
+        """The main process's object, in all processes; small objects only."""
+        values = [value]
         if self.count > 1:
-            dist.broadcast_object_list(said, src=0)
-        return said[0]
+            dist.broadcast_object_list(values, src=0)
+        return values[0]
 
-    def first_in_main(self, name: str, work: Callable[[], T]) -> T | None:
-        """What `work` returns, done by the main process, for whose end the others wait however long; None in them.
+    def run_on_main(self, name: str, work: Callable[[], T]) -> T | None:
+        """Run `work` in the main process and return its result there, None in the others, which wait without limit.
 
-        What it raises, all raise. `name` is this call's own.
+        An exception of `work` is raised in all processes. `name` is unique to the call.
         """
         if self.count == 1:
             return work()
         store = dist.distributed_c10d._get_default_store()
         if not self.main:
             store.wait([name], FOR_EVER)
-            if error := pickle.loads(store.get(name)):  # of this very training's main process
+            if error := pickle.loads(store.get(name)):  # written by the main process of this training
                 raise error
             return None
         try:
-            done = work()
+            result = work()
         except BaseException as error:
             store.set(name, pickle.dumps(error))  # type: ignore[arg-type]  # takes bytes, whatever its stub says
             raise
         store.set(name, pickle.dumps(None))  # type: ignore[arg-type]  # as above
-        return done
+        return result
 
     @contextmanager
-    def naming_lost(self) -> Iterator[None]:
-        """Within, the error of a connection that another process has left is one line for people."""
+    def lost_process_errors(self) -> Iterator[None]:
+        """A context that makes a UserError of the connection errors that a lost process causes."""
         try:
             yield
         except RuntimeError as error:
             if self.count == 1 or not any(word in str(error) for word in _GONE):
                 raise
             raise UserError(
-                f"process {self.rank} of {self.count} no longer reaches another one: that one's own message says why; "
-                "started again, the run goes on from its last resume point, or anew where there is none"
+                f"process {self.rank} of {self.count} no longer reaches another one, whose own message says why: "
+                "start the run again: it resumes from its last resume point, or begins anew where there is none"
             ) from None
 
 
-ALONE = Team()
+SINGLE_PROCESS = ProcessGroup()
 
 
-def from_environment(device: torch.device) -> Team:
-    """The team as torchrun's environment describes it.
+def from_environment(device: torch.device) -> ProcessGroup:
+    """The process group in the environment variables of torchrun.
 
     Raises:
         UserError: RANK, WORLD_SIZE or LOCAL_RANK is no number or does not fit the others.
@@ -116,18 +116,18 @@ def from_environment(device: torch.device) -> Team:
     rank, count = _environment("RANK", 0), _environment("WORLD_SIZE", 1)
     if not 0 <= rank < count:
         raise UserError(f"environment: RANK {rank} of WORLD_SIZE {count}: start the processes with torchrun")
-    return Team(rank, count, device.type)
+    return ProcessGroup(rank, count, device.type)
 
 
-def _environment(name: str, alone: int) -> int:
+def _environment(name: str, default: int) -> int:
     try:
-        return int(os.environ.get(name, alone))
+        return int(os.environ.get(name, default))
     except ValueError:
         raise UserError(f"environment: {name} is {os.environ[name]!r}: start the processes with torchrun") from None
 
 
 def claim_accelerator() -> None:
-    """Make this process's own accelerator the current one, before anything takes memory of the first one.
+    """Select the accelerator of this process's local rank, before anything takes memory of the first one.
 
     Raises:
         UserError: there are more processes on this node than accelerators.
@@ -140,20 +140,20 @@ def claim_accelerator() -> None:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Team]:
-    """The team that torchrun has started, connected with each other; a team of one where it has not."""
-    team = from_environment(device)
-    if team.count == 1 or dist.is_initialized():
-        yield team
+def process_group(device: torch.device) -> Iterator[ProcessGroup]:
+    """The connected processes that torchrun started; a group of one process without torchrun."""
+    group = from_environment(device)
+    if group.count == 1 or dist.is_initialized():
+        yield group
         return
     try:
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
-            f"process {team.rank} of {team.count} cannot reach the others ({reason}): start them with torchrun"
+            f"process {group.rank} of {group.count} cannot reach the others ({reason}): start them with torchrun"
         ) from None
     try:
-        yield team
+        yield group
     finally:
         dist.destroy_process_group()

@@ -7,7 +7,7 @@ asks for it again within the same step; the system then clears every page, a ten
 import ctypes
 import os
 
-__all__ = ["keep_freed"]
+__all__ = ["keep_freed_memory"]
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # as glibc's malloc.h numbers them
 LARGEST = 32 << 20  # bytes; larger blocks are the system's in any case: no higher threshold is taken
@@ -15,7 +15,7 @@ NEVER = (1 << 31) - 1
 CHOSEN = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TOP_PAD_"}
 
 
-def keep_freed() -> bool:
+def keep_freed_memory() -> bool:
     """Make this process keep what it frees from now on; False where the C library cannot, or the environment chose."""
     if CHOSEN & os.environ.keys() or "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", ""):
         return False

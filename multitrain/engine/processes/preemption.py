@@ -10,7 +10,7 @@ from itertools import islice
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
-__all__ = ["Ending", "Preempted", "StopRequest"]
+__all__ = ["InterruptibleWork", "Preempted", "StopRequest"]
 
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: a scheduler may start it again
 EXIT_INTERRUPTED = 130  # a shell's own for SIGINT: a person has stopped it, nobody is to start it again
@@ -98,7 +98,9 @@ class StopRequest(_Listener):
         if self.number is None:
             return
         outer = getattr(self.before.get(self.number), "__self__", None)
-        if kind is None and isinstance(outer, Ending):  # it came too late for this work, but not for what follows
+        if kind is None and isinstance(
+            outer, InterruptibleWork
+        ):  # it came too late for this work, but not for what follows
             outer._note(self.number, None)
 
     def _first(self) -> None:
@@ -130,7 +132,7 @@ class StopRequest(_Listener):
             raise
 
 
-class Ending(_Listener):
+class InterruptibleWork(_Listener):
     """A context around work that keeps what it has done as it goes: a signal ends it at once.
 
     Raises:

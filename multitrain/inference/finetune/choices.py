@@ -15,7 +15,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.common.files.filenames import shown
 from multitrain.common.files.locks import NAME as LOCK
-from multitrain.common.files.locks import owned
+from multitrain.common.files.locks import locked_folder
 from multitrain.config.base import Name
 from multitrain.data.manifest import Manifest
 from multitrain.datasets.formats.class_folders import LAYOUT, divided
@@ -73,7 +73,7 @@ def claimed(out: Path, videos: Path, network: Network, choices: Choices, **joint
     note = out / "finetune.json"
     if not note.is_file() and out.is_dir() and any(_foreign(path) for path in out.iterdir()):
         raise UserError(f"{out}: holds other files: choose a new folder with --out")
-    with owned(out, f"a head for {videos} is being trained"):
+    with locked_folder(out, f"a head for {videos} is being trained"):
         if not note.is_file():
             _note(note, said)
         before = _noted(note)

@@ -47,7 +47,7 @@ class Tuning(Job):
         return self.results
 
     @property
-    def lower_rate(self) -> str:
+    def divergence_advice(self) -> str:
         return "give a lower --rate, and a new --out"
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from multitrain.config.base import Count, Name, Positive, Settings
 from multitrain.config.scale import Dataset, Sampling, Views
 
-__all__ = ["Card", "Frames", "Origin", "assumed_card", "fitting", "make_card"]
+__all__ = ["Card", "Frames", "Origin", "assumed_card", "checked_card", "make_card"]
 
 
 class Frames(Settings):
@@ -21,7 +21,7 @@ class Frames(Settings):
     short_side: Count | None = Field(320, description="pixels of the shorter side; null: files used as they are")
 
 
-class Seen(Settings):
+class HeadData(Settings):
     """One dataset a head was trained on."""
 
     title: str = Field(description="name in tables")
@@ -42,7 +42,7 @@ class Origin(Settings):
 class Card(Settings):
     """All a person or a program needs to use a network's heads as they were trained."""
 
-    datasets: dict[Name, Seen]
+    datasets: dict[Name, HeadData]
     origin: Origin | None = Field(None, description="null: not known, as for an imported checkpoint")
     assumed: bool = Field(False, description="nothing was recorded: these are the paper's values")
 
@@ -100,7 +100,7 @@ def frames_of(dataset: Dataset) -> Frames:
 def make_card(datasets: Mapping[str, Dataset], origin: Origin | None = None, synthetic: Collection[str] = ()) -> Card:
     """The card of a network with these datasets' heads; `synthetic` names those whose videos were rendered."""
     seen = {
-        name: Seen(title=dataset.title, frames=frames_of(dataset), synthetic=name in synthetic)
+        name: HeadData(title=dataset.title, frames=frames_of(dataset), synthetic=name in synthetic)
         for name, dataset in datasets.items()
     }
     return Card(datasets=seen, origin=origin)
@@ -108,10 +108,10 @@ def make_card(datasets: Mapping[str, Dataset], origin: Origin | None = None, syn
 
 def assumed_card(names: Collection[str]) -> Card:
     """For a file that says nothing: the paper's dense sampling, every third of 30 frames a second, one view."""
-    return Card(datasets={name: Seen(title=name) for name in names}, assumed=True)
+    return Card(datasets={name: HeadData(title=name) for name in names}, assumed=True)
 
 
-def fitting(card: Card, names: Collection[str]) -> Card:
+def checked_card(card: Card, names: Collection[str]) -> Card:
     """The card that was read, where it speaks of these datasets and no others, in numbers that can be.
 
     Raises:

@@ -17,7 +17,7 @@ from torch import Tensor
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic, regular
 from multitrain.config.base import Settings
-from multitrain.model.files.metadata import Card, fitting
+from multitrain.model.files.metadata import Card, checked_card
 from multitrain.model.files.model_card import readme
 from multitrain.model.files.storage import require_numbers
 from multitrain.model.network import Network, Spec
@@ -130,7 +130,7 @@ def _read_config(path: Path, cure: str) -> tuple[Spec, Card | None]:
         if not isinstance(config, dict) or config.get("format") != FORMAT:
             raise UserError(f"{path}: not of a network of this project: give a folder that `multitrain.save` wrote")
         found = _Config.model_validate(config)
-        return found.spec, found.card and fitting(found.card, found.spec.classes)
+        return found.spec, found.card and checked_card(found.card, found.spec.classes)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}: {cure}") from None
     except ValidationError as error:

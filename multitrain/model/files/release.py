@@ -14,7 +14,7 @@ from torch import Tensor
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import parse
 from multitrain.config.scale import Model
-from multitrain.model.files.metadata import Card, fitting
+from multitrain.model.files.metadata import Card, checked_card
 from multitrain.model.files.storage import read_plain, require_numbers, write_plain
 from multitrain.model.network import Network, Spec
 
@@ -135,7 +135,7 @@ def _own(ours: object, path: Path) -> tuple[Spec, Card | None]:
         if not isinstance(ours, dict):
             raise TypeError
         spec, card = Spec.model_validate_json(ours["spec"]), ours["card"]
-        return spec, None if card is None else fitting(Card.model_validate_json(card), spec.classes)
+        return spec, None if card is None else checked_card(Card.model_validate_json(card), spec.classes)
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path}: its key {OURS} is of another version: export the model again") from None
 

@@ -8,7 +8,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 from multitrain.common.errors import UserError
-from multitrain.common.files.locks import NAME, owned
+from multitrain.common.files.locks import NAME, locked_folder
 from multitrain.config.scale import World
 from multitrain.synth.publishing.contents import LOST, Release, films, plan
 from multitrain.synth.publishing.layouts import FORMATS
@@ -38,7 +38,7 @@ def publish(
     """
     _check(dataset, world, reader)
     folder = Path(folder)
-    with owned(folder, f"the synthetic {dataset} is being published", wait) as owner:
+    with locked_folder(folder, f"the synthetic {dataset} is being published", wait) as owner:
         _clear(folder)
 
         def made(done: int, total: int) -> None:

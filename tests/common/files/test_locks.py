@@ -13,7 +13,7 @@ import pytest
 
 from multitrain.common.errors import UserError
 from multitrain.common.files import locks
-from multitrain.common.files.locks import NAME, Vanished, held, owned
+from multitrain.common.files.locks import NAME, Vanished, held, locked_folder
 from multitrain.datasets.prepare import prepare
 from multitrain.synth.publishing.publish import publish
 from tests.holder import holding, start
@@ -23,7 +23,7 @@ TRAIN_SH = Path(__file__).parents[3] / "workflow" / "scripts" / "train.sh"
 
 def test_the_second_comer_is_told_who_and_what_to_do(tmp_path):
     with holding(tmp_path, "run a seed 0 is being trained") as other:
-        with pytest.raises(UserError) as caught, owned(tmp_path, "the same"):
+        with pytest.raises(UserError) as caught, locked_folder(tmp_path, "the same"):
             pytest.fail("two owners")
         assert held(tmp_path) is True
     said = str(caught.value)
@@ -33,7 +33,11 @@ def test_the_second_comer_is_told_who_and_what_to_do(tmp_path):
 
 def test_on_a_cluster_the_cure_is_the_schedulers(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    with holding(tmp_path), pytest.raises(UserError, match="end it with `scancel 17`"), owned(tmp_path, "the same"):
+    with (
+        holding(tmp_path),
+        pytest.raises(UserError, match="end it with `scancel 17`"),
+        locked_folder(tmp_path, "the same"),
+    ):
         pytest.fail("two owners")
 
 
@@ -43,7 +47,7 @@ def test_a_killed_owner_keeps_nobody_out(tmp_path, how):
         other.kill()
         other.wait()
         assert held(tmp_path) is False  # what it has left behind means nothing
-        with owned(tmp_path, "the next"):
+        with locked_folder(tmp_path, "the next"):
             assert f'"pid": {os.getpid()}' in (tmp_path / NAME).read_text()
     assert not (tmp_path / NAME).exists() and held(tmp_path) is None
 
@@ -75,7 +79,7 @@ def test_a_signal_ends_the_wait(tmp_path, number, status):
 def test_an_owner_notices_that_its_folder_was_removed(tmp_path, what):
     folder = tmp_path / "folder"
     gone = r"folder: (it|its \.lock) was removed while"
-    with pytest.raises(Vanished, match=gone), owned(folder, "something is done") as owner:
+    with pytest.raises(Vanished, match=gone), locked_folder(folder, "something is done") as owner:
         owner.require()
         shutil.rmtree(folder)
         if what == "file":
@@ -88,11 +92,11 @@ def test_an_owner_notices_that_its_folder_was_removed(tmp_path, what):
 
 def test_a_thread_goes_on_in_its_own_folder_and_another_does_not(tmp_path):
     def other() -> None:
-        with owned(tmp_path, "the same"):
+        with locked_folder(tmp_path, "the same"):
             pytest.fail("two owners")
 
-    with owned(tmp_path, "outer") as outer:
-        with owned(tmp_path, "inner") as inner:
+    with locked_folder(tmp_path, "outer") as outer:
+        with locked_folder(tmp_path, "inner") as inner:
             assert inner is outer
         outer.require()
         with ThreadPoolExecutor(1) as pool, pytest.raises(UserError, match="outer there by process"):
@@ -104,7 +108,7 @@ def test_without_locks_the_work_goes_on_and_says_so(tmp_path, monkeypatch, capsy
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(locks.fcntl, "lockf", refuse)
-    with owned(tmp_path, "something is done") as owner:
+    with locked_folder(tmp_path, "something is done") as owner:
         owner.require()
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "its file system has no locks (No locks available)" in said and "flock" in said
@@ -114,7 +118,10 @@ def test_what_cannot_be_a_folder_is_named(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / NAME).symlink_to(tmp_path / "nowhere" / "lock")
     for folder in (tmp_path / "file", tmp_path / "file" / "below", tmp_path):
-        with pytest.raises(UserError, match=r"cannot be written .*: choose another folder"), owned(folder, "something"):
+        with (
+            pytest.raises(UserError, match=r"cannot be written .*: choose another folder"),
+            locked_folder(folder, "something"),
+        ):
             pytest.fail("owned")
 
 

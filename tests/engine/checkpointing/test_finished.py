@@ -15,8 +15,8 @@ from multitrain.engine import training_state as training_module
 from multitrain.engine.checkpointing.finished import FILES, FOLDER, SEAL
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training
+from tests.engine.process_group import in_processes
 from tests.engine.stopping import stopped_at
-from tests.engine.team import in_processes
 from tests.holder import holding
 
 CPU = torch.device("cpu")
@@ -150,7 +150,7 @@ def test_a_second_training_is_refused_and_leaves_the_first_ones_status_alone(job
         assert not (run.folder / "status.json").exists()
 
 
-def _refused(team, job) -> str:
+def _refused(group, job) -> str:
     with pytest.raises(UserError) as caught:
         train(job, CPU)
     return str(caught.value)
@@ -160,5 +160,5 @@ def _refused(team, job) -> str:
 def test_of_several_processes_all_are_told(job, tmp_path):
     run = job("k400_baseline")
     with holding(run.folder, "it is being trained"):
-        first, second = in_processes(2, tmp_path / "team", _refused, run)
+        first, second = in_processes(2, tmp_path / "processes", _refused, run)
     assert first == second and "it is being trained there by process" in first

@@ -16,7 +16,7 @@ from multitrain.data.loader import train_batches
 from multitrain.engine.checkpointing import checkpoint
 from multitrain.engine.checkpointing.checkpoint import CHECKSUM, ResumePoint, read_state
 from multitrain.engine.checkpointing.resume import check_state
-from multitrain.engine.processes.distributed import Team
+from multitrain.engine.processes.distributed import ProcessGroup
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training
 from multitrain.model.files.storage import checksum, read_plain, write_plain
@@ -337,6 +337,6 @@ def test_processes_that_read_different_content_do_not_go_on(job, monkeypatch):
     run = job("k400_baseline")
     with stopped_at(monkeypatch, 1, KeyboardInterrupt):
         train(run, CPU, checkpoint_seconds=0)
-    monkeypatch.setattr(Team, "all_of", lambda team, thing: [thing, "what another process has"])
+    monkeypatch.setattr(ProcessGroup, "all_gather_objects", lambda group, thing: [thing, "what another process has"])
     with pytest.raises(UserError, match=r"checkpoint\.pt: processes read different content"):
         train(run, CPU)

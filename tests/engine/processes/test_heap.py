@@ -19,7 +19,7 @@ def asked(monkeypatch):
 
 
 def test_both_thresholds_are_as_high_as_they_can_be(asked):
-    assert heap.keep_freed()
+    assert heap.keep_freed_memory()
     assert asked == {-3: 32 * 1024**2, -1: 2**31 - 1}
 
 
@@ -28,13 +28,13 @@ def test_both_thresholds_are_as_high_as_they_can_be(asked):
 )
 def test_an_environment_that_chose_is_left_alone(monkeypatch, asked, name, value):
     monkeypatch.setenv(name, value)
-    assert not heap.keep_freed()
+    assert not heap.keep_freed_memory()
     assert not asked
 
 
 def test_a_c_library_without_the_choice_is_no_error(monkeypatch, asked):
     monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: object())
-    assert not heap.keep_freed()
+    assert not heap.keep_freed_memory()
 
 
 def test_this_systems_c_library_takes_them(monkeypatch):
@@ -42,4 +42,4 @@ def test_this_systems_c_library_takes_them(monkeypatch):
         pytest.skip("it has no such choice")
     for name in (*heap.CHOSEN, "GLIBC_TUNABLES"):
         monkeypatch.delenv(name, raising=False)
-    assert heap.keep_freed()
+    assert heap.keep_freed_memory()

@@ -21,13 +21,19 @@ from multitrain.engine import step as step_module
 from multitrain.engine import train as train_module
 from multitrain.engine import training_state as training_module
 from multitrain.engine.checkpointing.checkpoint import ResumePoint, read_state
-from multitrain.engine.processes.distributed import Team
-from multitrain.engine.processes.preemption import EXIT_INTERRUPTED, EXIT_PREEMPTED, Ending, Preempted, StopRequest
+from multitrain.engine.processes.distributed import ProcessGroup
+from multitrain.engine.processes.preemption import (
+    EXIT_INTERRUPTED,
+    EXIT_PREEMPTED,
+    InterruptibleWork,
+    Preempted,
+    StopRequest,
+)
 from multitrain.engine.reporting import log as log_module
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training
-from tests.engine.team import forks, in_processes
+from tests.engine.process_group import forks, in_processes
 
 pytestmark = pytest.mark.xdist_group("processes")  # with test_parallel.py, whose processes it forks too
 
@@ -149,7 +155,7 @@ def test_a_second_interrupt_ends_at_once_and_one_that_is_passed_on_is_the_first(
 def test_a_job_in_the_background_does_not_hear_the_interrupt_of_another():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with StopRequest() as stop, Ending():
+        with StopRequest() as stop, InterruptibleWork():
             os.kill(os.getpid(), signal.SIGINT)
             assert stop.signal is None
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
@@ -168,12 +174,12 @@ def _fail(_: str):
     raise UserError("damaged")
 
 
-def _stuck(team: Team, job: Job, stuck_at: int) -> str:
+def _stuck(group: ProcessGroup, job: Job, stuck_at: int) -> str:
     """Train; the data of process 1 do not come any more at some step, and it alone is asked to stop."""
 
     def batches(*arguments):
         for number, batch in enumerate(train_batches(*arguments)):
-            if number == stuck_at and team.rank == 1:
+            if number == stuck_at and group.rank == 1:
                 os.kill(os.getpid(), signal.SIGUSR1)
                 time.sleep(10_000)
             yield batch
@@ -203,7 +209,7 @@ def test_processes_stop_together_and_another_number_goes_on(job, scale, experime
         shaped = job("k400_baseline", results=tmp_path / where, **(common | changes))
         return replace(shaped, experiments=experiments.model_copy(update={"runs": runs}))
 
-    said = in_processes(2, tmp_path / "team", _stuck, made("parted"), 3)
+    said = in_processes(2, tmp_path / "processes", _stuck, made("parted"), 3)
     assert "by another process at step 3 of 8" in said[0] and "by SIGUSR1 at step 3 of 8" in said[1]
     state = json.loads((made("parted").folder / "status.json").read_text())
     assert (state["state"], state["step"], state["process_count"]) == ("preempted", 3, 2)
@@ -215,7 +221,7 @@ def test_processes_stop_together_and_another_number_goes_on(job, scale, experime
         assert one["total"] == pytest.approx(other["total"], rel=1e-4)
 
 
-def _not_finite(team: Team, job: Job) -> str:
+def _not_finite(group: ProcessGroup, job: Job) -> str:
     """Train; from its fourth step on a clip of process 1 is not a number."""
     calls, plain = 0, step_module.normalise
 
@@ -223,7 +229,7 @@ def _not_finite(team: Team, job: Job) -> str:
         nonlocal calls
         calls += 1
         video = plain(video, how)
-        if calls > 3 and team.rank == 1:
+        if calls > 3 and group.rank == 1:
             video[2] = torch.nan
         return video
 
@@ -237,7 +243,7 @@ def _not_finite(team: Team, job: Job) -> str:
 
 def test_a_loss_that_is_not_finite_in_one_process_stops_all_and_names_its_clip(job, tmp_path):
     run = job("k400_baseline", epochs=2.0)
-    first, second = in_processes(2, tmp_path / "team", _not_finite, run)
+    first, second = in_processes(2, tmp_path / "processes", _not_finite, run)
     batch = next(iter(train_batches(Training(run, CPU).clips, 8, 3, 4, 0, Share(1, 2))))
     assert first == second
     assert f"the loss is nan at step 3 on clips {batch.clip_ids[2]} (k400 nan, variance " in first

@@ -22,7 +22,7 @@ import os, signal, sys, time
 from multitrain.engine.training_state import Training
 step = Training.step
 def stopped(self, batches):
-    if self.done == 2 and self.team.main:
+    if self.done == 2 and self.process_group.main:
         signal.signal(signal.SIGTERM, lambda *_: (came.append(1), note(*_)))
         os.kill(os.getppid(), signal.SIGTERM)
         while not came:
@@ -60,7 +60,7 @@ import os, signal, sys, time
 from multitrain.engine.training_state import Training
 step = Training.step
 def stopped(self, batches):
-    if self.done == 2 and self.team.main:
+    if self.done == 2 and self.process_group.main:
         os.killpg(os.getppid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.5)

@@ -14,13 +14,13 @@ from multitrain.inference.demo import requests
 from multitrain.inference.demo import server as demo_module
 from multitrain.inference.demo.requests import LEAST, WINDOW, Handler, Pace, is_loopback, length_of
 from multitrain.inference.demo.server import Demo, serving
-from multitrain.model.files.metadata import Card, Seen
+from multitrain.model.files.metadata import Card, HeadData
 
 
 class Quick:
     """Stands for a recogniser whose videos need no looking at."""
 
-    card = Card(datasets={"k400": Seen(title="K400")})
+    card = Card(datasets={"k400": HeadData(title="K400")})
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_scale
 from multitrain.config.scale import Model, Sampling, Views
 from multitrain.engine.checkpointing.checkpoint import load_network, save_network
-from multitrain.model.files.metadata import Card, Frames, Origin, Seen, fitting, make_card
+from multitrain.model.files.metadata import Card, Frames, HeadData, Origin, checked_card, make_card
 from multitrain.model.files.model_folder import load_folder, save_folder
 from multitrain.model.files.release import export_release
 from multitrain.model.network import Network, Spec
@@ -23,8 +23,10 @@ TINY = Model(frames=4, channels=8, depths=(1, 2), patch_kernel=(3, 7, 7), kv_str
 CLASSES = {"a": ("Füße waschen", 'say "hi" | <b>'), "b": ("x", "y", "z")}
 CARD = Card(
     datasets={
-        "a": Seen(title="A", frames=Frames(fps=12, short_side=40, views=Views(temporal=2, spatial=3)), synthetic=True),
-        "b": Seen(title="B", frames=Frames(fps=None, grid=1, sampling=Sampling(kind="segment"))),
+        "a": HeadData(
+            title="A", frames=Frames(fps=12, short_side=40, views=Views(temporal=2, spatial=3)), synthetic=True
+        ),
+        "b": HeadData(title="B", frames=Frames(fps=None, grid=1, sampling=Sampling(kind="segment"))),
     },
     origin=Origin(run="r", scale="mini", seed=3, steps=100, code="abc"),
 )
@@ -98,7 +100,7 @@ def test_what_an_older_card_says_of_the_network_holds_for_each_head(tmp_path, sa
 
 
 def test_the_note_is_of_the_heads_that_know_rendered_videos():
-    heads = {name: Seen(title=name.upper(), synthetic=name != "b") for name in "abc"}
+    heads = {name: HeadData(title=name.upper(), synthetic=name != "b") for name in "abc"}
     assert Card(datasets=heads).note() == (
         "Trained on synthetic videos, so that they know nothing of filmed ones: the heads A, C."
     )
@@ -131,7 +133,7 @@ def test_the_readme_says_what_it_is(folder):
 
 
 def test_the_readme_of_rendered_videos_alone_says_so_first(tmp_path):
-    card = CARD.model_copy(update={"datasets": {name: Seen(title=name, synthetic=True) for name in CLASSES}})
+    card = CARD.model_copy(update={"datasets": {name: HeadData(title=name, synthetic=True) for name in CLASSES}})
     save_folder(tmp_path, make(card))
     text = (tmp_path / "README.md").read_text()
     assert "# Synthetic: a video transformer" in text and "rendered, not filmed" in text
@@ -254,7 +256,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 def test_every_card_that_is_written_is_read(scale):
     datasets = load_scale(str(scale), scale.parents[1]).datasets
     card = make_card(datasets)
-    assert fitting(card, datasets) == card
+    assert checked_card(card, datasets) == card
 
 
 @pytest.mark.parametrize("name", ["README.md", "config.json", "model.safetensors"])

@@ -11,13 +11,13 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Dropout", "kept_clips", "noise_rows"]
+__all__ = ["Dropout", "clips_of_batch", "kept_clips"]
 
 _AT_HAND: ContextVar[tuple[int, Tensor] | None] = ContextVar("clips at hand", default=None)
 
 
 @contextmanager
-def noise_rows(total: int, rows: Tensor) -> Iterator[None]:
+def clips_of_batch(total: int, rows: Tensor) -> Iterator[None]:
     """Within, a forward pass is of the clips at positions rows (B,) of a batch of `total`; else of a whole batch."""
     token = _AT_HAND.set((total, rows))
     try:

@@ -16,8 +16,8 @@ from multitrain.config.scale import Model
 from multitrain.data.clips import Batch
 from multitrain.data.loader import Share
 from multitrain.data.mixing import Mix, mix_videos
-from multitrain.engine.processes.distributed import ALONE, Team
-from multitrain.engine.step import Backward, Draw
+from multitrain.engine.processes.distributed import SINGLE_PROCESS, ProcessGroup
+from multitrain.engine.step import Backward, StepRandomness
 from multitrain.engine.train import train  # noqa: F401  the server of processes is to have it
 from multitrain.losses.objective import Objective, Terms, partner_of
 from multitrain.model.network import Network, Spec, normalise
@@ -92,9 +92,9 @@ class Case:
             torch.from_numpy(video), torch.from_numpy(label), torch.from_numpy(dataset), ids, torch.arange(self.clips)
         )
 
-    def shares(self, team: Team) -> list[Batch]:
+    def shares(self, group: ProcessGroup) -> list[Batch]:
         """The micro-batches of one process."""
-        whole, share = self.batch(), Share(team.rank, team.count, self.parts)
+        whole, share = self.batch(), Share(group.rank, group.count, self.parts)
         return [rows_of(whole, share.positions(VIDEOS, part), self.repeats) for part in range(self.parts)]
 
 
@@ -112,28 +112,28 @@ def rows_of(whole: Batch, videos: np.ndarray, repeats: int) -> Batch:
 
 
 @dataclass(frozen=True)
-class Found:
+class StepResult:
     """The terms and gradients of a step."""
 
     terms: dict[str, float]
     gradients: dict[str, Tensor]
 
 
-def found(terms: Terms, network: Network, objective: Objective) -> Found:
+def step_result(terms: Terms, network: Network, objective: Objective) -> StepResult:
     named = {"total": terms.total, "variance": terms.variance, "covariance": terms.covariance, **terms.classification}
     parameters = {**dict(network.named_parameters()), "log_sigma": objective.log_sigma}
     gradients = {name: p.grad for name, p in parameters.items() if p.requires_grad}
     assert all(gradient is not None for gradient in gradients.values()), "a weight takes no part in the step"
-    return Found({name: value.item() for name, value in named.items()}, gradients)
+    return StepResult({name: value.item() for name, value in named.items()}, gradients)
 
 
-def plainly(case: Case) -> Found:
+def plainly(case: Case) -> StepResult:
     """The step as the paper writes it: one batch, one objective, one backward pass."""
     network, objective = case.modules()
     network.backbone.checkpointing = False
     terms = plain_terms(case, case.batch(), network, objective)
     terms.total.backward()
-    return found(terms, network, objective)
+    return step_result(terms, network, objective)
 
 
 def plain_terms(case: Case, batch: Batch, network: Network, objective: Objective) -> Terms:
@@ -149,25 +149,25 @@ def plain_terms(case: Case, batch: Batch, network: Network, objective: Objective
     return objective(output.logits, output.embedding, weights, batch.label, batch.dataset, partner)
 
 
-def together(case: Case, team: Team = ALONE) -> Found:
-    """The step as the engine takes it, in the processes of a team."""
+def together(case: Case, group: ProcessGroup = SINGLE_PROCESS) -> StepResult:
+    """The step as the engine takes it, in the processes of a group."""
     network, objective = case.modules()
-    backward = Backward(network, objective, case.recipe(), team, case.precision)
-    terms = backward(case.shares(team), Draw(11, case.mix))
-    return found(terms, network, objective)
+    backward = Backward(network, objective, case.recipe(), group, case.precision)
+    terms = backward(case.shares(group), StepRandomness(11, case.mix))
+    return step_result(terms, network, objective)
 
 
 def _process(rank: int, count: int, store: str, folder: str, work, arguments: tuple) -> None:
     torch.set_num_threads(1)
     os.environ.update(RANK=str(rank), WORLD_SIZE=str(count), LOCAL_RANK=str(rank))
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=count)
-    torch.save(work(Team(rank, count), *arguments), Path(folder) / f"{rank}.pt")
+    torch.save(work(ProcessGroup(rank, count), *arguments), Path(folder) / f"{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()
 
 
 def in_processes(count: int, folder: Path, work, *arguments) -> list:
-    """What work(team, *arguments) gives in each process of a team; an error where one fails or hangs."""
+    """What work(group, *arguments) gives in each process of a group; an error where one fails or hangs."""
     folder.mkdir()
     how = (count, str(folder / "store"), str(folder), work, arguments)
     assert forks().exit_codes([(_process, (rank, *how)) for rank in range(count)]) == [0] * count
@@ -177,11 +177,11 @@ def in_processes(count: int, folder: Path, work, *arguments) -> list:
 @cache
 def forks() -> Forks:
     """One for all tests of a test process."""
-    return Forks("tests.engine.team", "torch._dynamo")  # the first step of an optimiser imports it
+    return Forks("tests.engine.process_group", "torch._dynamo")  # the first step of an optimiser imports it
 
 
-def all_cases(team: Team, cases: Sequence[Case]) -> dict[Case, Found]:
-    return {case: together(case, team) for case in cases}
+def all_cases(group: ProcessGroup, cases: Sequence[Case]) -> dict[Case, StepResult]:
+    return {case: together(case, group) for case in cases}
 
 
 def single(case: Case) -> Case:

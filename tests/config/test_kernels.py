@@ -61,10 +61,10 @@ def in_a_process(code: str, **environment: str) -> subprocess.CompletedProcess:
 
 USE = """
 import json, sys
-from multitrain import portable
+from multitrain.config import kernels as portable
 from multitrain.config.recipes import Machine
 machine, lines = Machine(portable=True), []
-portable.use(machine, lines.append)
+portable.select_kernels(machine, lines.append)
 """
 SAY = """
 import numpy, torch

@@ -1,6 +1,6 @@
-"""Parts in space, a camera, a background, and the frames they make.
+"""Software renderer: parts in space, a camera and a background to frames.
 
-Parts are drawn as polygons at twice the size and averaged down: much cheaper than a distance field, as smooth to see.
+Parts are drawn as polygons at twice the size and averaged down: much cheaper than a distance field, and as smooth.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-__all__ = ["Camera", "Colour", "Part", "Place", "developed", "draw"]
+__all__ = ["Camera", "Colour", "Part", "Place", "camera_effects", "draw"]
 
 Colour = tuple[int, int, int]
 
@@ -29,7 +29,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Camera:
-    """Turns about the vertical, looks a little down, and may shake."""
+    """A camera turned about the vertical and tilted down, which may shake."""
 
     yaw: float  # radians
     elevation: float  # radians
@@ -49,7 +49,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Place:
-    """What is behind a scene: a dim wall and floor with soft texture, and still boxes."""
+    """The background of a scene: a dim wall and floor with soft texture, and still boxes."""
 
     texture: np.ndarray  # (12, 12, 3) grey levels
     boxes: np.ndarray  # (N, 4) left, top, width, height of the picture
@@ -57,15 +57,15 @@ class Place:
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, contrast: float, boxes: int, brightest: float = 60) -> "Place":
-        """Any place, its wall and floor of up to so many grey levels."""
+        """A random background, its wall and floor at most `brightest` grey levels."""
         tints = rng.uniform(10, brightest, (2, 3))  # wall, floor
         rows = np.where(np.arange(12) < rng.integers(7, 11), 0, 1)
         texture = tints[rows][:, None] + contrast * rng.normal(0, 60, (12, 12, 3))
         corners = np.hstack([rng.uniform(0, 1, (boxes, 2)), rng.uniform(0.05, 0.2, (boxes, 2))])
         return cls(texture, corners, rng.integers(15, 90, (boxes, 3)))
 
-    def with_(self, other: "Place", weight: float) -> "Place":
-        """This place, its texture mixed with the other's, whose boxes stand here too."""
+    def mixed_with(self, other: "Place", weight: float) -> "Place":
+        """This background with its texture mixed with another's, and the boxes of both."""
         return Place(
             weight * self.texture + (1 - weight) * other.texture,
             np.vstack([self.boxes, other.boxes]),
@@ -73,7 +73,7 @@ class Place:
         )
 
     def picture(self, height: int, width: int) -> Image.Image:
-        """Larger than the frame, to leave room for shake."""
+        """The background as an image, half as large again as the frame, for shake."""
         size = (SUPERSAMPLE * (width + width // 2), SUPERSAMPLE * (height + height // 2))
         coarse = Image.fromarray(self.texture.clip(0, 130).astype(np.uint8))
         image = coarse.resize(size, Image.Resampling.BICUBIC)
@@ -96,15 +96,15 @@ def _capsules(ends: np.ndarray, radii: np.ndarray) -> np.ndarray:
 def _shapes(
     parts: list[Part], camera: Camera, centre: np.ndarray, height: int, width: int
 ) -> tuple[list[list[list[float]]], np.ndarray, np.ndarray]:
-    """Every shape's outlines [T][K] in pixels, depths (T, K) and colours (T, K, 3); first capsules, then polygons."""
+    """Outlines [T][K] in pixels, depths (T, K) and colours (T, K, 3) of all shapes: capsules first, then polygons."""
     size = SUPERSAMPLE * height
     origin = SUPERSAMPLE * np.array([width, height]) / 2 + size * np.asarray(camera.shift)  # (2,)
     origin = (origin + size * camera.shake)[:, None]  # (T, 1, 2)
 
     def project(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        seen = camera.view(points, centre)  # (T, V, 3)
-        pixels = size * camera.scale * DISTANCE / (DISTANCE - seen[..., 2]).clip(1.0)  # (T, V) a metre
-        return origin + seen[..., :2] * pixels[..., None] * (1, -1), pixels, seen[..., 2]
+        viewed = camera.view(points, centre)  # (T, V, 3)
+        pixels = size * camera.scale * DISTANCE / (DISTANCE - viewed[..., 2]).clip(1.0)  # (T, V) a metre
+        return origin + viewed[..., :2] * pixels[..., None] * (1, -1), pixels, viewed[..., 2]
 
     ends, radii, outlines, depths, colours = [], [], [], [], []
     for part in sorted(parts, key=lambda part: part.radius == 0):
@@ -149,11 +149,11 @@ def draw(
     return frames
 
 
-def developed(
+def camera_effects(
     frames: np.ndarray, rng: np.random.Generator, tint: tuple[float, float, float], light: float, grain: float
 ) -> np.ndarray:
-    """Frames (T, H, W, 3) uint8 as a camera records them: its white balance, the light, its sensor's noise."""
-    seen = frames * (light * np.array(tint, np.float32)).astype(np.float32)
+    """Frames (T, H, W, 3) uint8 with white balance, brightness and sensor noise."""
+    recorded = frames * (light * np.array(tint, np.float32)).astype(np.float32)
     if grain:
-        seen += np.float32(grain) * rng.standard_normal(seen.shape, np.float32)
-    return seen.clip(0, 255).astype(np.uint8)
+        recorded += np.float32(grain) * rng.standard_normal(recorded.shape, np.float32)
+    return recorded.clip(0, 255).astype(np.uint8)

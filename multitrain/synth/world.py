@@ -1,4 +1,4 @@
-"""The five synthetic datasets of a world: their classes, their biases, and how their classes relate."""
+"""The synthetic datasets of a world: classes, biases, and relations between classes."""
 
 from dataclasses import dataclass
 from itertools import permutations
@@ -29,10 +29,10 @@ class DatasetSpec:
 
 
 def specs(world: World) -> dict[str, DatasetSpec]:
-    """Every dataset of a world, those that the scale does not use as well.
+    """All datasets of a world by name, also those that the scale does not use.
 
     Raises:
-        UserError: more relatives are asked for than there can be.
+        UserError: the configuration has more relatives than classes can be related.
     """
     biases = {name: world.bias_of(name) for name in KINDS}
     drawn = draw(world.seed, {name: biases[name].relatives for name in ("mit", "ssv2", "actnet")})
@@ -48,7 +48,7 @@ def spec(dataset: str, world: World) -> DatasetSpec:
 
 @dataclass(frozen=True)
 class Relation:
-    """A class of one dataset seen from a class of another: the fields are the columns of relations.csv."""
+    """How a class of one dataset relates to a class of another: a row of relations.csv."""
 
     source_dataset: str
     source_class: str

@@ -8,15 +8,15 @@ import pytest
 from multitrain.common.seeding import generator
 from multitrain.config.bias import BIASES, KINDS, Bias
 from multitrain.config.scale import World
-from multitrain.synth.canvas import developed
+from multitrain.synth.canvas import camera_effects
 from multitrain.synth.classes.catalogue import TEMPLATES
 from multitrain.synth.classes.motion_class import TRAITS, action
 from multitrain.synth.motions import objects
-from multitrain.synth.motions.execution import Cue
+from multitrain.synth.motions.execution import Execution
 from multitrain.synth.motions.figure import ANKLE, BAR_HEIGHT, ELBOW, HEAD, KNEE, SHOULDER, WRIST, joints
 from multitrain.synth.motions.objects import OBJECTS
 from multitrain.synth.motions.registry import MOTIONS
-from multitrain.synth.publishing.contents import Video, film
+from multitrain.synth.publishing.contents import Video, render_video
 from multitrain.synth.rendering import scene
 from multitrain.synth.rendering.encode import encode
 from multitrain.synth.rendering.renderer import Size, _active, clip, take, untrimmed
@@ -99,22 +99,22 @@ def test_classes_split_by_a_trait_carry_it():
 
     assert max(t.rate for t in takes("run/slow")) < min(t.rate for t in takes("run/fast"))
     assert max(t.reach for t in takes("squat/small")) < min(t.reach for t in takes("squat/large"))
-    assert {t.cue(4, 12).both for t in takes("wave/both")} == {True}
-    assert {t.cue(4, 12).both for t in takes("wave/one")} == {False}
+    assert {t.execution(4, 12).both for t in takes("wave/both")} == {True}
+    assert {t.execution(4, 12).both for t in takes("wave/one")} == {False}
 
 
 @pytest.mark.parametrize("name", [name for name, motion in MOTIONS.items() if motion.rate])
 def test_a_motion_repeats_after_one_cycle(name):
     phase = np.linspace(0, 1, 16, endpoint=False)
     motion = MOTIONS[name]
-    a, b = (joints(motion.pose(Cue(phase + shift)), somebody(), motion.hanging) for shift in (0, 1))
+    a, b = (joints(motion.pose(Execution(phase + shift)), somebody(), motion.hanging) for shift in (0, 1))
     np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", MOTIONS)
 def test_limbs_keep_their_length_and_nobody_sinks(name):
     motion, body = MOTIONS[name], somebody()
-    points = joints(motion.pose(Cue(np.linspace(0, 1, 16))), body, motion.hanging)
+    points = joints(motion.pose(Execution(np.linspace(0, 1, 16))), body, motion.hanging)
     for i, j, length in ((SHOULDER, ELBOW, body.arm), (ELBOW, WRIST, body.arm), (KNEE, ANKLE, body.leg)):
         np.testing.assert_allclose(np.linalg.norm(points[:, i] - points[:, j], axis=-1), length)
     if motion.hanging:
@@ -127,7 +127,7 @@ def test_poses_look_as_named():
     body, middle = somebody(), np.array([0.0, 0.5])
 
     def at(name):
-        return joints(MOTIONS[name].pose(Cue(middle)), body, MOTIONS[name].hanging)
+        return joints(MOTIONS[name].pose(Execution(middle)), body, MOTIONS[name].hanging)
 
     hands = at("star_jump")[:, WRIST, 1] - at("star_jump")[:, [HEAD], 1]
     assert (hands[0] < 0).all() and (hands[1] > 0).all()
@@ -215,15 +215,15 @@ def test_a_motion_has_the_same_usual_place_in_every_dataset_and_another_one_in_a
     assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.6
     assert len({scene.usual_place(0, motion) for motion in MOTIONS}) > scene.PLACES / 2
     assert any(scene.usual_place(0, motion) != scene.usual_place(1, motion) for motion in MOTIONS)
-    assert (scene.usual(0, 0).place.texture != scene.usual(1, 0).place.texture).any()
+    assert (scene.usual_setting(0, 0).place.texture != scene.usual_setting(1, 0).place.texture).any()
 
 
 def test_each_dataset_has_its_own_look():
     grey = np.full((40, 48, 48, 3), 100, np.uint8)
-    seen = developed(grey, generator(0), (1.1, 1.0, 0.9), 0.8, 5.0).astype(float)
+    seen = camera_effects(grey, generator(0), (1.1, 1.0, 0.9), 0.8, 5.0).astype(float)
     np.testing.assert_allclose(seen.mean((0, 1, 2)), [88, 80, 72], atol=0.7)  # half a grey level is cut off
     np.testing.assert_allclose(seen.std((0, 1, 2)), 5.0, rtol=0.05)
-    np.testing.assert_array_equal(developed(grey, generator(0), (1.0, 1.0, 1.0), 1.0, 0.0), grey)
+    np.testing.assert_array_equal(camera_effects(grey, generator(0), (1.0, 1.0, 1.0), 1.0, 0.0), grey)
     sharp, soft = (clip(biased("mit", blur=blur, grain=0.0), 0, generator(0), SMALL) for blur in (0.0, 2.0))
     assert np.abs(np.diff(soft.astype(float), axis=2)).max() < 0.7 * np.abs(np.diff(sharp.astype(float), axis=2)).max()
 
@@ -264,7 +264,7 @@ def test_every_value_of_a_bias_is_seen_in_the_published_files(name):
     video = Video("train", 0, 0, 0, "a", ".mp4")
     small = WORLD.model_copy(update={"height": 48, "width": 48})
     usual, other = (
-        film(replace(about, actions=actions), small, video).data
+        render_video(replace(about, actions=actions), small, video).data
         for about in (SPECS["k400"], biased("k400", **{name: value}))
     )
     assert usual != other
@@ -272,6 +272,6 @@ def test_every_value_of_a_bias_is_seen_in_the_published_files(name):
 
 def test_a_kit_is_worn_where_all_look_alike():
     bias = BIASES["k400"].model_copy(update={"colours": 0.0})
-    kit = scene.usual(0, 3)
-    body = scene.body(generator(0), bias, kit)
-    assert (body.shirt, body.trousers) == (kit.shirt, kit.trousers)
+    setting = scene.usual_setting(0, 3)
+    body = scene.body(generator(0), bias, setting)
+    assert (body.shirt, body.trousers) == (setting.shirt, setting.trousers)

@@ -1,4 +1,4 @@
-"""What motions are called by Kinetics and ActivityNet, Moments in Time, and Something-Something."""
+"""Class names: each motion as Kinetics and ActivityNet, Moments in Time, and Something-Something call it."""
 
 __all__ = ["GERUNDS", "OBJECT_GERUNDS", "TEMPLATES", "VERBS"]
 
@@ -43,7 +43,7 @@ GERUNDS = {  # of figures; a whole motion, or one value of one of its traits aft
     "windmill": "arm windmills",
 }
 
-OBJECT_GERUNDS = {  # in either direction, as Kinetics names what hands do
+OBJECT_GERUNDS = {  # of both directions, as Kinetics names actions of hands
     "approach": "showing to camera",
     "cover": "covering and uncovering",
     "insert": "packing and unpacking",
@@ -58,7 +58,7 @@ OBJECT_GERUNDS = {  # in either direction, as Kinetics names what hands do
     "turn": "turning things",
 }
 
-# No way to carry out a motion belongs to two verbs.
+# No variant of a motion belongs to two verbs.
 VERBS = {
     "bending": "bow side_bend",
     "bouncing": "dribble bounce",

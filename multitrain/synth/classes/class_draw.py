@@ -1,7 +1,7 @@
-"""Which classes the datasets of a world have: drawn from the catalogue by the world's seed.
+"""Random choice of the classes of a world's datasets from the catalogue, by the world's seed.
 
-K400 comes first. The others have so many classes that are related to one of K400's (`relatives` of their bias), and
-others that share no motion with it; K700 is K400 with some of its classes split, and more.
+K400 comes first. Each other dataset has `relatives` (of its bias) classes that are related to one of K400's, and others
+that share no motion with it. K700 is K400 with some classes split, and more classes.
 """
 
 from collections.abc import Iterable
@@ -18,8 +18,8 @@ from multitrain.synth.motions.registry import MOTIONS
 
 __all__ = ["draw"]
 
-SPLIT = 6  # of K700's classes, how many of K400's are halved
-RELATED_WAYS = ("same motion", "coarser", "finer")  # of a class of ActivityNet to K400's
+SPLIT = 6  # classes of K400 that K700 splits into two
+RELATED_WAYS = ("same motion", "coarser", "finer")  # relations of a class of ActivityNet to one of K400
 CHANCES = (0.5, 0.3, 0.2)
 
 
@@ -27,7 +27,7 @@ def draw(seed: int, relatives: dict[str, int]) -> dict[str, tuple[Action, ...]]:
     """The classes of every dataset, in its publisher's order of labels; `relatives` is of mit, ssv2 and actnet.
 
     Raises:
-        UserError: a dataset has fewer classes that can be related than are asked for.
+        UserError: `relatives` of a dataset is more than can be related.
     """
     kind = KINDS["k400"]
     rng = generator(seed, "classes", "k400")
@@ -46,16 +46,16 @@ def draw(seed: int, relatives: dict[str, int]) -> dict[str, tuple[Action, ...]]:
 
 
 def _sorted(actions: Iterable[Action]) -> tuple[Action, ...]:
-    return tuple(sorted(actions, key=lambda each: each.name))
+    return tuple(sorted(actions, key=lambda action: action.name))
 
 
-def _possible(dataset: str, asked: int, most: int, why: str) -> None:
-    if asked > most:
-        raise UserError(f"world.bias.{dataset}.relatives: {asked} is too many, {why}: at most {most}")
+def _check_count(dataset: str, count: int, most: int, why: str) -> None:
+    if count > most:
+        raise UserError(f"world.bias.{dataset}.relatives: {count} is too many, {why}: at most {most}")
 
 
 def _halves(whole: Action, trait: str) -> list[Action]:
-    """A class for each value of one trait of a class of one motion."""
+    """A class of one motion split by one trait: a class for each of the trait's values."""
     (way,) = whole.variants
     names = [f"{whole.name}, {value}" for value in TRAITS[trait]]
     if trait == "direction":
@@ -65,22 +65,23 @@ def _halves(whole: Action, trait: str) -> list[Action]:
 
 
 def _larger(k400: list[Action], rest: list[str], rng: np.random.Generator) -> list[Action]:
-    """All of K400, some of it halved, and more. None is split by left and right, as clips are flipped."""
-    can = [whole for whole in k400 if whole.variants[0].traits and whole.variants[0].motion in MOTIONS]
-    can += [whole for whole in k400 if whole.variants[0].motion in OBJECTS and whole.variants[0].motion not in SIDEWAYS]
-    halved = [can[i] for i in rng.permutation(len(can))[:SPLIT]]
-    made = [whole for whole in k400 if whole not in halved]
+    """K700: K400 with some classes split, and more. No class is split by left and right, since clips are flipped."""
+    splittable = [whole for whole in k400 if whole.variants[0].traits and whole.variants[0].motion in MOTIONS]
+    objects = (whole for whole in k400 if whole.variants[0].motion in OBJECTS)
+    splittable += [whole for whole in objects if whole.variants[0].motion not in SIDEWAYS]
+    halved = [splittable[i] for i in rng.permutation(len(splittable))[:SPLIT]]
+    classes = [whole for whole in k400 if whole not in halved]
     for whole in halved:
-        made += _halves(whole, whole.variants[0].traits[0])
-    return made + [action(GERUNDS[name], name) for name in rest[: KINDS["k700"].classes - len(made)]]
+        classes += _halves(whole, whole.variants[0].traits[0])
+    return classes + [action(GERUNDS[name], name) for name in rest[: KINDS["k700"].classes - len(classes)]]
 
 
 SIDEWAYS = ("slide", "roll", "turn")  # a flip makes one direction the other
 
 
 def _verbs(k400: list[Action], count: int, rng: np.random.Generator) -> list[Action]:
-    """Verbs related to a class of K400; and verbs less the motions that K400 has. In no order, as the publisher's."""
-    covered = frozenset().union(*(each.cells() for each in k400))
+    """MiT: verbs related to a class of K400, and verbs without K400's motions; in random order, as the publisher's."""
+    covered = frozenset().union(*(known.cells() for known in k400))
     related, apart = [], []
     for name in rng.permutation(list(VERBS)).tolist():
         whole = action(name, VERBS[name])
@@ -89,18 +90,18 @@ def _verbs(k400: list[Action], count: int, rng: np.random.Generator) -> list[Act
         kept = tuple(way for way in whole.variants if not way.cells() & covered)
         if kept:
             apart.append(Action(name, kept))
-    _possible("mit", count, len(related), "only so many verbs name a motion of this world's K400")
+    _check_count("mit", count, len(related), "only so many verbs name a motion of this world's K400")
     chosen = related[:count]
-    names = {each.name for each in chosen}
-    chosen += [each for each in apart if each.name not in names][: KINDS["mit"].classes - count]
+    names = {verb.name for verb in chosen}
+    chosen += [verb for verb in apart if verb.name not in names][: KINDS["mit"].classes - count]
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 
 def _templates(things: list[str], shared: int, count: int) -> list[Action]:
-    """Both directions of what a hand does to things, of which K400 has the first `shared`."""
+    """SSv2: both directions of actions on things, of which K400 has the first `shared`."""
     if count % 2:
         raise UserError(f"world.bias.ssv2.relatives: {count} is odd: each template comes with its reverse")
-    _possible("ssv2", count, 2 * shared, "K400 has so few motions of things, each in two directions")
+    _check_count("ssv2", count, 2 * shared, "K400 has so few motions of things, each in two directions")
     pairs = things[: count // 2] + things[shared : shared + KINDS["ssv2"].classes // 2 - count // 2]
     return [
         action(template, f"{name}/{way}")
@@ -110,9 +111,9 @@ def _templates(things: list[str], shared: int, count: int) -> list[Action]:
 
 
 def _activities(people: list[str], rest: list[str], count: int, rng: np.random.Generator) -> list[Action]:
-    """Activities of which `count` are, hold, or are a part of a class of K400."""
+    """ActivityNet: `count` classes that equal, contain or are a part of a class of K400, and others."""
     others = rng.permutation(rest).tolist()
-    made = []
+    classes = []
     for name in rng.permutation(people)[:count].tolist():
         way = rng.choice(RELATED_WAYS, p=CHANCES)
         whole = action(GERUNDS[name].capitalize(), name)
@@ -121,5 +122,5 @@ def _activities(people: list[str], rest: list[str], count: int, rng: np.random.G
             whole = action(f"{GERUNDS[name].capitalize()} or {GERUNDS[second]}", f"{name} {second}")
         elif way == "finer" and whole.variants[0].traits:
             whole = _halves(whole, whole.variants[0].traits[0])[int(rng.integers(2))]
-        made.append(whole)
-    return made + [action(GERUNDS[name].capitalize(), name) for name in others[: KINDS["actnet"].classes - count]]
+        classes.append(whole)
+    return classes + [action(GERUNDS[name].capitalize(), name) for name in others[: KINDS["actnet"].classes - count]]

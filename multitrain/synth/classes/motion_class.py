@@ -1,7 +1,7 @@
-"""A class of a dataset, as motions with constraints on how they are carried out.
+"""A class of a dataset: motions with constraints on their traits.
 
-A class covers a set of cells: one cell is a motion with one value of each of its traits. All that is known about how
-classes of different datasets relate follows from these sets.
+A class covers a set of cells. A cell is a motion with one value of each of its traits. Relations between classes of
+different datasets follow from these sets.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ Cell = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Variant:
-    """A motion, and the values that some of its traits must have."""
+    """A motion with fixed values for some of its traits."""
 
     motion: str
     fixed: tuple[tuple[str, str], ...] = ()
@@ -35,7 +35,7 @@ class Variant:
         return (MOTIONS.get(self.motion) or OBJECTS[self.motion]).traits
 
     def cells(self) -> frozenset[Cell]:
-        """Every way to carry it out."""
+        """Its combinations of trait values."""
         fixed = dict(self.fixed)
         choices = [(fixed[trait],) if trait in fixed else TRAITS[trait] for trait in self.traits]
         return frozenset((self.motion, values) for values in product(*choices))
@@ -49,11 +49,11 @@ class Action:
     variants: tuple[Variant, ...]
 
     def cells(self) -> frozenset[Cell]:
-        """Every way to carry it out."""
+        """The cells of all its variants."""
         return frozenset().union(*(variant.cells() for variant in self.variants))
 
     def relation(self, other: "Action") -> str | None:
-        """What this class is to the other: "same motion", "finer" (a part of it), "coarser", or nothing."""
+        """The relation to another class: "same motion", "finer" (this is a part of it), "coarser" or None."""
         ours, theirs = self.cells(), other.cells()
         if ours == theirs:
             return "same motion"
@@ -63,15 +63,15 @@ class Action:
 
 
 def variant(text: str) -> Variant:
-    """From "motion" or "motion/value/...": each value belongs to one trait only."""
+    """A variant from its text, "motion" or "motion/value/..."; a value belongs to one trait only."""
     motion, *values = text.split("/")
-    owner = {value: trait for trait, known in TRAITS.items() for value in known}
-    made = Variant(motion, tuple((owner[value], value) for value in values))
-    if not {trait for trait, _ in made.fixed} <= set(made.traits):
+    trait_of = {value: trait for trait, known in TRAITS.items() for value in known}
+    parsed = Variant(motion, tuple((trait_of[value], value) for value in values))
+    if not {trait for trait, _ in parsed.fixed} <= set(parsed.traits):
         raise ValueError(f"{text}: motion {motion} has no such trait")
-    return made
+    return parsed
 
 
 def action(name: str, ways: str) -> Action:
-    """From variants with spaces between them."""
+    """A class from the texts of its variants, separated by spaces."""
     return Action(name, tuple(variant(text) for text in ways.split()))

@@ -1,4 +1,4 @@
-"""How a motion is carried out, and the curves of which motions are made."""
+"""The execution of a motion (phase, amplitude, side), and periodic curves of which motions are made."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from multitrain.synth.motions.figure import Pose
 
-__all__ = ["Cue", "course", "crouch", "hump", "swing"]
+__all__ = ["Execution", "course", "crouch", "hump", "swing"]
 
 
 @dataclass(frozen=True)
-class Cue:
-    """How a motion is carried out in one video.
+class Execution:
+    """The execution of a motion in one video: its phase over time, amplitude and side.
 
-    Phase counts cycles, so a motion repeats when it grows by one; for those that happen once it goes from 0 to 1.
+    Phase counts the cycles of a periodic motion, and goes from 0 to 1 in a motion that happens once.
     """
 
     phase: np.ndarray  # (T,) cycles or progress
@@ -23,17 +23,17 @@ class Cue:
 
 
 def hump(phase: np.ndarray) -> np.ndarray:
-    """0 at the start of a cycle, 1 in its middle, smooth."""
+    """Raised cosine: 0 at the start of a cycle, 1 in its middle."""
     return (1 - np.cos(2 * np.pi * phase)) / 2
 
 
 def swing(phase: np.ndarray) -> np.ndarray:
-    """From 0 to 1, to -1 and back over a cycle."""
+    """Sine of the phase in cycles."""
     return np.sin(2 * np.pi * phase)
 
 
 def course(phase: np.ndarray, *knots: tuple[float, float]) -> np.ndarray:
-    """Piecewise linear over a cycle, from (phase, value) knots."""
+    """Piecewise linear interpolation over a cycle, from (phase, value) knots."""
     places, values = zip(*knots, strict=True)
     return np.interp(phase % 1, places, values)
 

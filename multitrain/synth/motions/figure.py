@@ -1,4 +1,4 @@
-"""An articulated figure: a pose over time, the joints it puts in space, and the parts drawn between them."""
+"""An articulated figure: pose angles over time, joint positions, and the parts drawn between joints."""
 
 from dataclasses import dataclass, fields
 
@@ -32,7 +32,7 @@ class Pose:
 
     @classmethod
     def standing(cls, frames: int) -> "Pose":
-        """At ease, for motions to change."""
+        """Standing at ease: the pose that motions start from."""
 
         def limbs(flex: float, spread: float) -> np.ndarray:
             return np.tile([flex, spread], (frames, 2, 1))
@@ -113,7 +113,7 @@ def joints(pose: Pose, body: Body, hanging: bool) -> np.ndarray:
 
 
 def parts(points: np.ndarray, body: Body) -> list[Part]:
-    """What is drawn of a figure whose joints are (T, 15, 3)."""
+    """The parts to draw of a figure with joints (T, 15, 3)."""
 
     def chain(radius: float, colour: Colour, *ids: int) -> Part:
         return Part(points[:, list(ids)], radius * body.girth, colour)

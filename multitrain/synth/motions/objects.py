@@ -1,7 +1,7 @@
-"""What an object can do, alone or held by a hand: each motion places it for a phase.
+"""Motions of objects, alone or in a hand: the position of each part by phase.
 
-A motion that happens once takes the phase as its progress from 0 to 1, and a class that is its reverse plays the same
-progress backwards. Nothing else here may depend on the direction: it must be visible in time alone.
+A motion that happens once has phases from 0 to 1. Its reverse class has the same phases backwards, and nothing else
+may depend on the direction: it must be visible in time alone.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ OUTLINES: dict[str, tuple[np.ndarray, np.ndarray]] = {  # body and the mark on i
 
 @dataclass(frozen=True)
 class Thing:
-    """An object, the other things of its scene and the hand: all that does not change while it moves."""
+    """An object, the other objects of its scene and the hand: what stays the same during a motion."""
 
     kind: str
     size: float  # metres, half of its height
@@ -41,16 +41,16 @@ class Thing:
     angle: float  # radians, at rest
     span: float  # how far it moves, 1 on average
     side: int  # -1 or 1: where a hinge or a jug is
-    grip: float  # radians, from where the hand reaches
+    grip: float  # radians, direction from which the hand reaches
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Parts of an object scene, where a hand would hold it and from where the hand would reach."""
+    """Parts of an object scene, and the position and direction of a hand that holds the object."""
 
     parts: list[Part]
-    grip: np.ndarray  # (T, 3) metres
-    reach: float  # radians
+    grip: np.ndarray  # (T, 3) metres, of the hand
+    reach: float  # radians, direction from which the hand reaches
 
 
 def _at(x: np.ndarray | float, y: np.ndarray | float, z: np.ndarray | float = 0.0) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The figure's motions by name, and what the renderer and the classes need to know of each."""
+"""The figure's motions by name, each with its best view, speed, traits and prop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from multitrain.synth.motions import actions, exercises, routines
-from multitrain.synth.motions.execution import Cue
+from multitrain.synth.motions.execution import Execution
 from multitrain.synth.motions.figure import Pose
 
 __all__ = ["MOTIONS"]
@@ -18,7 +18,7 @@ SIDE, FRONT, OBLIQUE = np.pi / 2, 0.0, 0.7  # camera yaw in radians from which a
 class Motion:
     """A motion of the figure."""
 
-    pose: Callable[[Cue], Pose]
+    pose: Callable[[Execution], Pose]
     yaw: float  # radians, the camera's best view
     rate: float  # cycles a second at tempo 1; 0 for a motion that happens once
     traits: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
-"""Motions of work, sport and dance that not every world has. Angles are radians, see figure.Pose."""
+"""Motions of the figure in work, sport and dance. Angles are radians, see figure.Pose."""
 
 import numpy as np
 
-from multitrain.synth.motions.execution import Cue, crouch, hump, swing
+from multitrain.synth.motions.execution import Execution, crouch, hump, swing
 from multitrain.synth.motions.figure import Pose
 
 __all__ = [
@@ -24,43 +24,43 @@ __all__ = [
 ]
 
 
-def _both(cue: Cue) -> np.ndarray:
+def _both(execution: Execution) -> np.ndarray:
     """Phases (T, 2) of limbs that take turns."""
-    return np.stack([cue.phase, cue.phase + 0.5], axis=1)
+    return np.stack([execution.phase, execution.phase + 0.5], axis=1)
 
 
-def march(cue: Cue) -> Pose:
-    pose, up = Pose.standing(len(cue.phase)), swing(_both(cue)).clip(0)
-    pose.thigh[..., 0] = 1.5 * cue.reach * up
+def march(execution: Execution) -> Pose:
+    pose, up = Pose.standing(len(execution.phase)), swing(_both(execution)).clip(0)
+    pose.thigh[..., 0] = 1.5 * execution.reach * up
     pose.shin[..., 0] = -0.1 * up
-    pose.arm[..., 0] = pose.forearm[..., 0] = 0.9 * cue.reach * up[:, ::-1]
+    pose.arm[..., 0] = pose.forearm[..., 0] = 0.9 * execution.reach * up[:, ::-1]
     return pose
 
 
-def bow(cue: Cue) -> Pose:
-    pose, u = Pose.standing(len(cue.phase)), cue.reach * hump(cue.phase)
+def bow(execution: Execution) -> Pose:
+    pose, u = Pose.standing(len(execution.phase)), execution.reach * hump(execution.phase)
     pose.bend[:, 0] = 1.3 * u
     pose.arm[..., 0], pose.arm[..., 1] = -0.4, 0.25  # hands behind the back
     pose.forearm[..., 0], pose.forearm[..., 1] = -0.7, -0.4
     return pose
 
 
-def side_bend(cue: Cue) -> Pose:
-    pose, s = Pose.standing(len(cue.phase)), cue.reach * swing(cue.phase)
+def side_bend(execution: Execution) -> Pose:
+    pose, s = Pose.standing(len(execution.phase)), execution.reach * swing(execution.phase)
     pose.bend[:, 1] = 0.7 * s
     pose.arm[..., 1] = pose.forearm[..., 1] = 2.9
     return pose
 
 
-def windmill(cue: Cue) -> Pose:
-    pose = Pose.standing(len(cue.phase))
-    pose.arm[..., 0] = pose.forearm[..., 0] = 2 * np.pi * _both(cue)
+def windmill(execution: Execution) -> Pose:
+    pose = Pose.standing(len(execution.phase))
+    pose.arm[..., 0] = pose.forearm[..., 0] = 2 * np.pi * _both(execution)
     pose.arm[..., 1] = pose.forearm[..., 1] = 0.5
     return pose
 
 
-def row(cue: Cue) -> Pose:
-    pose, u = Pose.standing(len(cue.phase)), cue.reach * hump(cue.phase)
+def row(execution: Execution) -> Pose:
+    pose, u = Pose.standing(len(execution.phase)), execution.reach * hump(execution.phase)
     pose.thigh[..., 0] = (2.0 - 0.6 * u)[:, None]
     pose.shin[..., 0] = (0.2 + 1.1 * u)[:, None]
     pose.bend[:, 0] = 0.6 - 1.0 * u
@@ -69,27 +69,27 @@ def row(cue: Cue) -> Pose:
     return pose
 
 
-def pedal(cue: Cue) -> Pose:
-    pose, both = Pose.standing(len(cue.phase)), _both(cue)
+def pedal(execution: Execution) -> Pose:
+    pose, both = Pose.standing(len(execution.phase)), _both(execution)
     pose.turn[:, 1] = -np.pi / 2  # on the back
-    pose.thigh[..., 0] = 1.0 + 0.6 * cue.reach * swing(both)
-    pose.shin[..., 0] = pose.thigh[..., 0] - 0.6 - 0.7 * cue.reach * hump(both)
+    pose.thigh[..., 0] = 1.0 + 0.6 * execution.reach * swing(both)
+    pose.shin[..., 0] = pose.thigh[..., 0] - 0.6 - 0.7 * execution.reach * hump(both)
     pose.arm[..., 0] = pose.forearm[..., 0] = -0.1
     return pose
 
 
-def hop(cue: Cue) -> Pose:
-    pose, flight = Pose.standing(len(cue.phase)), np.abs(swing(cue.phase))
-    pose.thigh[:, cue.lead, 0], pose.shin[:, cue.lead, 0] = 0.9, -0.8
-    pose.thigh[:, 1 - cue.lead, 0] = 0.35 * (1 - flight)
-    pose.shin[:, 1 - cue.lead, 0] = -0.35 * (1 - flight)
-    pose.root[:, 1] = 0.3 * cue.reach * flight
+def hop(execution: Execution) -> Pose:
+    pose, flight = Pose.standing(len(execution.phase)), np.abs(swing(execution.phase))
+    pose.thigh[:, execution.lead, 0], pose.shin[:, execution.lead, 0] = 0.9, -0.8
+    pose.thigh[:, 1 - execution.lead, 0] = 0.35 * (1 - flight)
+    pose.shin[:, 1 - execution.lead, 0] = -0.35 * (1 - flight)
+    pose.root[:, 1] = 0.3 * execution.reach * flight
     pose.arm[..., 1] = pose.forearm[..., 1] = 0.9
     return pose
 
 
-def twist(cue: Cue) -> Pose:
-    pose, s = Pose.standing(len(cue.phase)), cue.reach * swing(cue.phase)
+def twist(execution: Execution) -> Pose:
+    pose, s = Pose.standing(len(execution.phase)), execution.reach * swing(execution.phase)
     crouch(pose, np.full_like(s, 0.35))
     pose.turn[:, 0] = 0.8 * s
     pose.arm[..., 0] = 0.7 + 0.5 * s[:, None] * (1, -1)
@@ -97,37 +97,37 @@ def twist(cue: Cue) -> Pose:
     return pose
 
 
-def drum(cue: Cue) -> Pose:
-    pose, up = Pose.standing(len(cue.phase)), cue.reach * hump(_both(cue))
+def drum(execution: Execution) -> Pose:
+    pose, up = Pose.standing(len(execution.phase)), execution.reach * hump(_both(execution))
     pose.thigh[..., 0], pose.shin[..., 0] = 1.4, 0.0  # seated
     pose.arm[..., 0], pose.arm[..., 1] = 0.4, 0.3
     pose.forearm[..., 0] = 1.0 + 1.3 * up
     return pose
 
 
-def saw(cue: Cue) -> Pose:
-    pose, s = Pose.standing(len(cue.phase)), cue.reach * swing(cue.phase)
+def saw(execution: Execution) -> Pose:
+    pose, s = Pose.standing(len(execution.phase)), execution.reach * swing(execution.phase)
     pose.bend[:, 0] = 0.8
-    pose.arm[:, cue.lead, 0] = 0.6 - 0.7 * s
-    pose.forearm[:, cue.lead, 0] = 1.2 + 0.2 * s
-    pose.thigh[:, cue.lead, 0], pose.thigh[:, 1 - cue.lead, 0] = -0.3, 0.4
-    pose.shin[:, cue.lead, 0] = -0.4
+    pose.arm[:, execution.lead, 0] = 0.6 - 0.7 * s
+    pose.forearm[:, execution.lead, 0] = 1.2 + 0.2 * s
+    pose.thigh[:, execution.lead, 0], pose.thigh[:, 1 - execution.lead, 0] = -0.3, 0.4
+    pose.shin[:, execution.lead, 0] = -0.4
     return pose
 
 
-def front_crawl(cue: Cue) -> Pose:
-    pose, both = Pose.standing(len(cue.phase)), _both(cue)
+def front_crawl(execution: Execution) -> Pose:
+    pose, both = Pose.standing(len(execution.phase)), _both(execution)
     pose.turn[:, 1] = np.pi / 2  # face down
     pose.arm[..., 0] = pose.forearm[..., 0] = np.pi - 2 * np.pi * both
     pose.arm[..., 1] = pose.forearm[..., 1] = 0.3
-    kick = 0.3 * cue.reach * np.stack([swing(2 * cue.phase), -swing(2 * cue.phase)], axis=1)
+    kick = 0.3 * execution.reach * np.stack([swing(2 * execution.phase), -swing(2 * execution.phase)], axis=1)
     pose.thigh[..., 0] = pose.shin[..., 0] = kick
     pose.root[:, 1] = 0.5
     return pose
 
 
-def climb(cue: Cue) -> Pose:
-    pose, up = Pose.standing(len(cue.phase)), cue.reach * hump(_both(cue))
+def climb(execution: Execution) -> Pose:
+    pose, up = Pose.standing(len(execution.phase)), execution.reach * hump(_both(execution))
     pose.arm[..., 0] = 1.6 + 1.2 * up
     pose.forearm[..., 0] = 2.4 + 0.6 * up
     pose.thigh[..., 0] = 0.3 + 1.0 * up[:, ::-1]
@@ -135,8 +135,8 @@ def climb(cue: Cue) -> Pose:
     return pose
 
 
-def skate(cue: Cue) -> Pose:
-    pose, s = Pose.standing(len(cue.phase)), cue.reach * swing(cue.phase)
+def skate(execution: Execution) -> Pose:
+    pose, s = Pose.standing(len(execution.phase)), execution.reach * swing(execution.phase)
     crouch(pose, np.full_like(s, 0.45))
     out = np.stack([s, -s], axis=1).clip(0)  # (T, 2)
     pose.thigh[..., 1] = pose.shin[..., 1] = 0.1 + 0.8 * out
@@ -145,21 +145,21 @@ def skate(cue: Cue) -> Pose:
     return pose
 
 
-def dig(cue: Cue) -> Pose:
-    pose, u = Pose.standing(len(cue.phase)), cue.reach * hump(cue.phase)
+def dig(execution: Execution) -> Pose:
+    pose, u = Pose.standing(len(execution.phase)), execution.reach * hump(execution.phase)
     pose.bend[:, 0] = 0.9 - 0.7 * u
-    pose.turn[:, 0] = (1 if cue.lead else -1) * 0.8 * u
+    pose.turn[:, 0] = (1 if execution.lead else -1) * 0.8 * u
     pose.arm[..., 0] = pose.forearm[..., 0] = (0.6 + 0.9 * u)[:, None]
     crouch_depth = 0.3 * (1 - u)
     pose.thigh[..., 0], pose.shin[..., 0] = (1.6 * crouch_depth)[:, None], (-0.7 * crouch_depth)[:, None]
     return pose
 
 
-def stir(cue: Cue) -> Pose:
-    pose = Pose.standing(len(cue.phase))
-    round_, across = np.cos(2 * np.pi * cue.phase), swing(cue.phase)
-    pose.arm[:, cue.lead, 0] = 0.5 + 0.35 * cue.reach * round_
-    pose.arm[:, cue.lead, 1] = 0.2 + 0.45 * cue.reach * across
-    pose.forearm[:, cue.lead, 0] = 1.3 + 0.3 * cue.reach * round_
-    pose.forearm[:, cue.lead, 1] = 0.6 * cue.reach * across
+def stir(execution: Execution) -> Pose:
+    pose = Pose.standing(len(execution.phase))
+    round_, across = np.cos(2 * np.pi * execution.phase), swing(execution.phase)
+    pose.arm[:, execution.lead, 0] = 0.5 + 0.35 * execution.reach * round_
+    pose.arm[:, execution.lead, 1] = 0.2 + 0.45 * execution.reach * across
+    pose.forearm[:, execution.lead, 0] = 1.3 + 0.3 * execution.reach * round_
+    pose.forearm[:, execution.lead, 1] = 0.6 * execution.reach * across
     return pose

@@ -1,4 +1,4 @@
-"""What a publisher ships: which videos with which labels, and the few that real publishers' files lack or damage."""
+"""The videos of a published dataset: their labels, rendering, and damaged or missing files as in real releases."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
@@ -15,9 +15,9 @@ from multitrain.synth.rendering.encode import encode
 from multitrain.synth.rendering.renderer import Size
 from multitrain.synth.world import DatasetSpec, spec
 
-__all__ = ["LOST", "Film", "Release", "Video", "films", "plan", "video_id"]
+__all__ = ["LOST", "Release", "RenderedVideo", "Video", "plan", "render_videos", "video_id"]
 
-LOST = ("absent", "empty", "broken")  # listed, but the file is missing, has no bytes, or cannot be decoded
+LOST = ("absent", "empty", "broken")  # listed: without a file, of no bytes, not decodable
 BASE64 = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
 
 
@@ -26,17 +26,17 @@ class Video:
     """A video as listed in the annotations."""
 
     split: str  # "train" or "validation"
-    index: int  # with dataset and split it decides what is seen
+    index: int  # with dataset and split the seed of its rendering
     label: int  # as listed
-    shown: int  # what is seen: another class where the label is noise
+    shown: int  # the class that is rendered: another than `label` where that is noise
     id: str
     suffix: str
     trouble: str = ""  # one of LOST; or "replaced", "overrun", "backwards": usable, but not as it stands
 
 
 @dataclass(frozen=True)
-class Film:
-    """A rendered video: its file, None if it is absent, and its segments (start, end) in seconds if it is untrimmed."""
+class RenderedVideo:
+    """A rendered video: its file (None if absent) and, if untrimmed, its segments (start, end) in seconds."""
 
     video: Video
     data: bytes | None
@@ -52,7 +52,7 @@ class Release:
     spec: DatasetSpec
     world: World
     videos: tuple[Video, ...]  # the training videos, then the validation videos
-    films: Iterator[Film]  # one a video, in that order
+    rendered: Iterator[RenderedVideo]  # one a video, in that order
 
     def split(self, name: str) -> list[Video]:
         """The videos of a split."""
@@ -68,7 +68,7 @@ class Release:
 
 
 def _labels(rng: np.random.Generator, classes: int, count: int, tail: float = 1.0) -> list[int]:
-    """In random order; of the most frequent class `tail` times as many as of the rarest, and equal factors between.
+    """Labels in random order, the most frequent class `tail` times as often as the rarest, equal factors between.
 
     Without a tail they are balanced to within one, whatever the count; with one, no class is without a video.
     """
@@ -82,7 +82,7 @@ def _labels(rng: np.random.Generator, classes: int, count: int, tail: float = 1.
 
 
 def _shown(rng: np.random.Generator, labels: list[int], classes: int, noise: float) -> list[int]:
-    """What is seen in videos of these labels: in a part of them, to the nearest whole video, some other class."""
+    """The classes rendered for these labels: another class for a part `noise` of the videos."""
     shown = np.array(labels)
     wrong = rng.permutation(len(labels))[: round(noise * len(labels))]
     shown[wrong] = (shown[wrong] + rng.integers(1, classes, len(wrong))) % classes
@@ -95,7 +95,7 @@ def video_id(rng: np.random.Generator) -> str:
 
 
 def plan(dataset: str, world: World) -> tuple[Video, ...]:
-    """Every video to be listed: as many good ones as configured, and in training one of each kind of LOST."""
+    """All videos of the annotations: as many good ones as configured, and in training one of each kind of LOST."""
     about, counts = spec(dataset, world), world.videos[dataset]
     bias, classes = about.bias, len(about.classes)
     rng = generator(world.seed, dataset, "plan")
@@ -117,7 +117,7 @@ def plan(dataset: str, world: World) -> tuple[Video, ...]:
 
 
 def _special(reader: str, dataset: str, listed: list[Video], good: int) -> None:
-    """Give some of the good training videos what only one publisher has."""
+    """Mark some good training videos with the troubles of a single publisher."""
     if dataset == "k400":  # the mirror offers replacements for corrupted files of this set alone
         listed[0] = replace(listed[0], trouble="replaced")
     if reader == "activitynet":
@@ -126,8 +126,8 @@ def _special(reader: str, dataset: str, listed: list[Video], good: int) -> None:
             listed[i % good] = replace(listed[i % good], trouble=trouble)
 
 
-def film(about: DatasetSpec, world: World, video: Video) -> Film:
-    """Render and encode one video, and damage it if its trouble says so."""
+def render_video(about: DatasetSpec, world: World, video: Video) -> RenderedVideo:
+    """Render and encode one video, and damage it as its trouble says."""
     rng = generator(world.seed, about.name, video.split, video.index)
     size = Size(world.height, world.width, world.fps)
     segments: list[tuple[float, float]] = []
@@ -143,31 +143,32 @@ def film(about: DatasetSpec, world: World, video: Video) -> Film:
         data = b""
     elif video.trouble == "broken":
         data = whole[:32] + rng.bytes(len(whole))
-    return Film(video, data, len(frames) / world.fps, segments)
+    return RenderedVideo(video, data, len(frames) / world.fps, segments)
 
 
-def films(
+def render_videos(
     dataset: str, world: World, videos: tuple[Video, ...], jobs: int, progress: Callable[[int, int], None] | None
-) -> Iterator[Film]:
-    """The videos' films in order, made by `jobs` processes; the number of processes changes nothing in them."""
-    make = functools.partial(film, spec(dataset, world), world)
+) -> Iterator[RenderedVideo]:
+    """Render videos in order with `jobs` processes; their number does not change the result."""
+    make = functools.partial(render_video, spec(dataset, world), world)
 
-    def counted(made: Iterable[Film]) -> Iterator[Film]:
-        for done, one in enumerate(made, 1):
+    def counted(rendered: Iterable[RenderedVideo]) -> Iterator[RenderedVideo]:
+        for done, video in enumerate(rendered, 1):
             if progress:
                 progress(done, len(videos))
-            yield one
+            yield video
 
     if jobs == 1:
         yield from counted(map(make, videos))
     else:
-        yield from counted(_drawn(dataset, process_map(make, videos, jobs, LONGEST)))
+        yield from counted(_checked(dataset, process_map(make, videos, jobs, LONGEST)))
 
 
-def _drawn(dataset: str, made: Iterable[tuple[Video, Film | str]]) -> Iterator[Film]:
-    for video, result in made:
+def _checked(dataset: str, results: Iterable[tuple[Video, RenderedVideo | str]]) -> Iterator[RenderedVideo]:
+    """The rendered videos; a UserError where a process died."""
+    for video, result in results:
         if isinstance(result, str):
             raise UserError(
-                f"{dataset}: video {video.id} could not be drawn: its process ended: free memory, start again"
+                f"{dataset}: video {video.id} could not be rendered: its process ended: free memory, start again"
             )
         yield result

@@ -1,4 +1,4 @@
-"""How each publisher lays out its files."""
+"""File layouts of the publishers: archives and annotations of each format."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from multitrain.synth.publishing.contents import Film, Release, Video, video_id
+from multitrain.synth.publishing.contents import Release, RenderedVideo, Video, video_id
 from multitrain.synth.publishing.reproducible_archives import dump, tar_gz, tar_gz_at, write, zip_at
 
 __all__ = ["FORMATS"]
@@ -40,14 +40,14 @@ def kinetics(folder: Path, release: Release) -> None:
         for first in range(0, len(videos), size):
             names.append(f"{short}/part_{len(names)}.tar.gz")
             with tar_gz_at(folder / names[-1]) as add:
-                for made in islice(release.films, len(videos[first : first + size])):
-                    start = starts[made.video]
-                    member = f"{made.video.id}_{start:06d}_{start + 10:06d}.mp4"
-                    if made.video.trouble == "replaced" and made.data is not None:
-                        replacements.append((member, made.data))
-                        made = replace(made, data=b"")
-                    if made.data is not None:
-                        add(member, made.data)
+                for rendered in islice(release.rendered, len(videos[first : first + size])):
+                    start = starts[rendered.video]
+                    member = f"{rendered.video.id}_{start:06d}_{start + 10:06d}.mp4"
+                    if rendered.video.trouble == "replaced" and rendered.data is not None:
+                        replacements.append((member, rendered.data))
+                        rendered = replace(rendered, data=b"")
+                    if rendered.data is not None:
+                        add(member, rendered.data)
         write(folder / f"{short}/{prefix}_{short}_path.txt", "".join(f"{name}\n" for name in names))
     rng = release.generator("test")
     unlabelled = [[video_id(rng), 10 * i, 10 * i + 10, "test"] for i in range(4)]
@@ -61,10 +61,10 @@ def kinetics(folder: Path, release: Release) -> None:
 def activitynet(folder: Path, release: Release) -> None:
     """One JSON of segments and a folder of untrimmed videos."""
     database = {}
-    for made in release.films:
-        if made.data is not None:
-            write(folder / f"videos/v_{made.video.id}{made.video.suffix}", made.data)
-        database[made.video.id] = _entry(release, made)
+    for rendered in release.rendered:
+        if rendered.data is not None:
+            write(folder / f"videos/v_{rendered.video.id}{rendered.video.suffix}", rendered.data)
+        database[rendered.video.id] = _entry(release, rendered)
     rng = release.generator("test")
     for _ in range(3):
         database[video_id(rng)] = {"annotations": [], "duration": 10.0, "resolution": "320x240", "subset": "testing"}
@@ -79,19 +79,19 @@ def activitynet(folder: Path, release: Release) -> None:
     write(folder / "activity_net.v1-3.min.json", dump(whole))
 
 
-def _entry(release: Release, made: Film) -> dict:
-    label, seconds = release.name(made.video), made.seconds
-    segments = [[round(second, 5) for second in segment] for segment in made.segments]
-    if made.video.trouble == "overrun":  # the listed duration is wrong, too
+def _entry(release: Release, rendered: RenderedVideo) -> dict:
+    label, seconds = release.name(rendered.video), rendered.seconds
+    segments = [[round(second, 5) for second in segment] for segment in rendered.segments]
+    if rendered.video.trouble == "overrun":  # the listed duration is wrong, too
         seconds += 2.0
         segments[-1][1] = round(seconds, 5)
-    if made.video.trouble == "backwards":
+    if rendered.video.trouble == "backwards":
         segments.append([segments[0][1], segments[0][0]])
     return {
         "annotations": [{"label": label, "segment": segment} for segment in segments],
         "duration": round(seconds, 2),
         "resolution": f"{release.world.width}x{release.world.height}",
-        "subset": {"train": "training", "validation": "validation"}[made.video.split],
+        "subset": {"train": "training", "validation": "validation"}[rendered.video.split],
     }
 
 
@@ -99,9 +99,9 @@ def ssv2(folder: Path, release: Release) -> None:
     """Labels as JSON in a zip file, videos in one gzip'd tar that is cut into pieces."""
     stream = io.BytesIO()
     with tar_gz(stream) as add:
-        for made in release.films:
-            if made.data is not None:
-                add(f"20bn-something-something-v2/{made.video.id}.webm", made.data)
+        for rendered in release.rendered:
+            if rendered.data is not None:
+                add(f"20bn-something-something-v2/{rendered.video.id}.webm", rendered.data)
     content = stream.getbuffer()
     piece = -(-len(content) // 2)
     for i in range(2):
@@ -136,18 +136,18 @@ def mit(folder: Path, release: Release) -> None:
     lists = {"train": ("training", "trainingSet.csv"), "validation": ("validation", "validationSet.csv")}
     with zip_at(folder / "Moments_in_Time_Raw.zip") as add:
         rows: dict[str, list[list[object]]] = {split: [] for split in lists}
-        for made in release.films:
-            video, name = made.video, release.name(made.video)
+        for rendered in release.rendered:
+            video, name = rendered.video, release.name(rendered.video)
             rng = release.generator("votes", video.split, video.index)
             path = f"{name}/{rng.choice(('yt', 'getty', 'vine'))}-{video.id}_{rng.integers(1, 40)}.mp4"
             rows[video.split].append([path, name, rng.integers(3, 6), rng.integers(0, 2)])
-            if made.data is not None:
-                add(f"{lists[video.split][0]}/{path}", made.data)
+            if rendered.data is not None:
+                add(f"{lists[video.split][0]}/{path}", rendered.data)
         for split, (_, file) in lists.items():
             add(file, _csv(rows[split]).encode())
         add("moments_categories.txt", _csv((name, i) for i, name in enumerate(release.spec.classes)).encode())
         add("README.txt", b"Synthetic videos in the layout of Moments in Time; no real footage.\n")
-        add("license.txt", b"Synthetic videos: the license of the software that made them applies.\n")
+        add("license.txt", b"Synthetic videos: the license of the software that rendered them applies.\n")
 
 
 FORMATS: dict[str, Callable[[Path, Release], None]] = {

@@ -1,4 +1,4 @@
-"""Publish a dataset of the synthetic world as its publisher would: the folder is what a user would have downloaded."""
+"""Publish a synthetic dataset: write its archives and annotations as a real publisher ships them."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from pathlib import Path
 from multitrain.common.errors import UserError
 from multitrain.common.files.locks import NAME, locked_folder
 from multitrain.config.scale import World
-from multitrain.synth.publishing.contents import LOST, Release, films, plan
+from multitrain.synth.publishing.contents import LOST, Release, plan, render_videos
 from multitrain.synth.publishing.layouts import FORMATS
 from multitrain.synth.publishing.reproducible_archives import dump, write
 from multitrain.synth.world import Relation, relations, spec
@@ -33,24 +33,26 @@ def publish(
 ) -> None:
     """Write the dataset's archives and annotations, relations.csv, and last of all published.json into `folder`.
 
-    What an earlier call left there is replaced; a folder with other files is refused. `progress` is called with the
-    videos done and their total. This process owns the folder meanwhile; with `wait`, another owner's end is waited for.
+    Files of an earlier call are replaced; a folder with other files is an error. `progress` is called with the videos
+    done and their total. The folder is locked meanwhile; with `wait`, another process's lock is waited for.
     """
     _check(dataset, world, reader)
     folder = Path(folder)
-    with locked_folder(folder, f"the synthetic {dataset} is being published", wait) as owner:
+    with locked_folder(folder, f"the synthetic {dataset} is being published", wait) as lock:
         _clear(folder)
 
-        def made(done: int, total: int) -> None:
-            owner.require()
+        def report(done: int, total: int) -> None:
+            lock.require()
             if progress:
                 progress(done, total)
 
         videos = plan(dataset, world)
-        release = Release(dataset, spec(dataset, world), world, videos, films(dataset, world, videos, jobs, made))
+        release = Release(
+            dataset, spec(dataset, world), world, videos, render_videos(dataset, world, videos, jobs, report)
+        )
         FORMATS[reader](folder, release)
         write(folder / "relations.csv", _relations(dataset, world))
-        owner.require()
+        lock.require()
         write(folder / SUMMARY, dump(_summary(folder, release, reader), 1) + "\n")
 
 
@@ -65,7 +67,7 @@ def _check(dataset: str, world: World, reader: str) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """An empty folder but for the marker, which says that nothing in it was brought by the user."""
+    """Empty the folder but for the marker file, which says that the publisher wrote all of it."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / MARKER).exists():
         foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))

@@ -1,4 +1,4 @@
-"""Tar and zip files whose bytes depend on their members alone: no dates, owners or permissions of this machine."""
+"""Reproducible tar and zip files: no dates, owners or permissions of this machine."""
 
 import gzip
 import io
@@ -37,20 +37,20 @@ def tar_gz(file: BinaryIO) -> Iterator[Add]:
 
 @contextmanager
 def tar_gz_at(path: Path) -> Iterator[Add]:
-    """The same for a file that appears whole or not at all."""
+    """The same for a file, written atomically."""
     with atomic(path) as temporary, temporary.open("wb") as file, tar_gz(file) as add:
         yield add
 
 
 @contextmanager
 def zip_at(path: Path) -> Iterator[Add]:
-    """Yield a function that adds a member to a zip file; it appears whole or not at all."""
+    """Yield a function that adds a member to a zip file, written atomically."""
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         yield lambda name, content: archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """A file, whole or not at all."""
+    """Write a file atomically."""
     with atomic(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 

@@ -1,4 +1,4 @@
-"""Frames to the bytes of a video file, the same bytes each time."""
+"""Reproducible video encoding: frames to the bytes of a file."""
 
 import io
 from fractions import Fraction
@@ -17,7 +17,7 @@ CODECS = {
 
 
 def encode(frames: np.ndarray, fps: float, suffix: str, crf: int = 20) -> bytes:
-    """A file of frames (T, H, W, 3) uint8: VP9 in .webm, H.264 in .mp4 and .mkv. H and W must be even."""
+    """Encode frames (T, H, W, 3) uint8: VP9 in .webm, H.264 in .mp4 and .mkv. H and W must be even."""
     codec = "libvpx-vp9" if suffix == ".webm" else "libx264"
     file = io.BytesIO()
     with av.open(file, "w", format=FORMATS[suffix], options={"fflags": "+bitexact"}) as container:

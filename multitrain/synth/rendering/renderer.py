@@ -1,4 +1,4 @@
-"""From a class and a generator to frames."""
+"""Rendering of videos: frames of a class, drawn at random by a generator."""
 
 from dataclasses import dataclass, fields
 
@@ -8,7 +8,7 @@ from multitrain.config.bias import Bias
 from multitrain.synth import canvas
 from multitrain.synth.classes.motion_class import TRAITS
 from multitrain.synth.motions import objects
-from multitrain.synth.motions.execution import Cue
+from multitrain.synth.motions.execution import Execution
 from multitrain.synth.motions.figure import Pose
 from multitrain.synth.motions.objects import OBJECTS
 from multitrain.synth.motions.registry import MOTIONS
@@ -25,7 +25,7 @@ BLEND = 3  # frames from standing idle into a motion, outside the segment
 
 @dataclass(frozen=True)
 class Size:
-    """Of a published video."""
+    """Frame size and rate of a published video."""
 
     height: int = 96  # pixels
     width: int = 96
@@ -34,7 +34,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Take:
-    """One way to carry out a class, drawn at random."""
+    """A random variant of a class: motion, traits, speed and amplitude."""
 
     motion: str
     traits: dict[str, str]
@@ -42,10 +42,10 @@ class Take:
     start: float  # phase of the first frame
     reach: float
     lead: int
-    rests: tuple[float, float]  # of the video, before and after a motion that happens once
+    rests: tuple[float, float]  # parts of the video before and after a motion that happens once
 
-    def cue(self, frames: int, fps: float) -> Cue:
-        """The take over time."""
+    def execution(self, frames: int, fps: float) -> Execution:
+        """The execution of the motion over the frames of a video."""
         if self.rate:
             phase = self.start + self.rate * np.arange(frames) / fps
         else:
@@ -54,11 +54,11 @@ class Take:
             phase = phase**2 * (3 - 2 * phase)
         if self.traits.get("direction") == "backward":
             phase = phase[::-1]
-        return Cue(phase, self.reach, self.lead, self.traits.get("sides") == "both")
+        return Execution(phase, self.reach, self.lead, self.traits.get("sides") == "both")
 
 
 def take(about: DatasetSpec, label: int, rng: np.random.Generator) -> Take:
-    """A take of a class. Two classes that differ in one trait get the same take from the same generator but for it."""
+    """A random take of a class; with one generator, takes of classes that differ in one trait differ in it alone."""
     variants, bias = about.actions[label].variants, about.bias
     variant = variants[rng.integers(len(variants))]
     drawn = {trait: str(rng.choice(values)) for trait, values in TRAITS.items()}
@@ -76,7 +76,7 @@ def take(about: DatasetSpec, label: int, rng: np.random.Generator) -> Take:
 
 
 def _habit(pose: Pose, rng: np.random.Generator, spread: float) -> Pose:
-    """The pose with a constant offset of every angle: everybody moves a little differently."""
+    """The pose with a constant random offset of every angle: a person's style."""
     part = {"root": 0.0, "turn": 0.5}
 
     def offset(name: str, angles: np.ndarray) -> np.ndarray:
@@ -86,33 +86,35 @@ def _habit(pose: Pose, rng: np.random.Generator, spread: float) -> Pose:
 
 
 def _figure(
-    drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias, kit: scene.Usual, active: np.ndarray
+    drawn: Take, execution: Execution, rng: np.random.Generator, bias: Bias, setting: scene.Setting, active: np.ndarray
 ) -> tuple[list[canvas.Part], np.ndarray, float]:
-    """Parts, centre and best yaw of a figure that moves; where active (T,) is 0 it stands idle."""
+    """Parts, centre and best yaw of a moving figure, which stands idle where active (T,) is 0."""
     motion = MOTIONS[drawn.motion]
-    pose = motion.pose(cue)
+    pose = motion.pose(execution)
     if active.min() < 1:
-        idle = Pose.standing(len(cue.phase))
-        idle.bend[:, 1] = idle.turn[:, 2] = 0.05 * np.sin(0.15 * np.arange(len(cue.phase)) + drawn.start)
+        idle = Pose.standing(len(execution.phase))
+        idle.bend[:, 1] = idle.turn[:, 2] = 0.05 * np.sin(0.15 * np.arange(len(execution.phase)) + drawn.start)
         pose = idle.blend(pose, active)
     pose = _habit(pose, rng, bias.habit)
-    somebody = scene.body(rng, bias, kit)
+    body = scene.body(rng, bias, setting)
     shown = motion.prop if rng.random() < bias.props else None
-    parts, centre = scene.people(pose, somebody, cue, shown, (240, 170, 90), motion.hanging)
+    parts, centre = scene.people(pose, body, execution, shown, (240, 170, 90), motion.hanging)
     return parts, centre, motion.yaw * rng.choice((-1, 1))
 
 
-def _object(drawn: Take, cue: Cue, rng: np.random.Generator, bias: Bias) -> tuple[list[canvas.Part], np.ndarray, float]:
+def _object(
+    drawn: Take, execution: Execution, rng: np.random.Generator, bias: Bias
+) -> tuple[list[canvas.Part], np.ndarray, float]:
     """Parts, centre and best yaw of an object, in a hand or alone."""
     motion = OBJECTS[drawn.motion]
     something = scene.thing(rng, bias, motion.kinds)
-    placed = motion.place(cue.phase, something)
+    placed = motion.place(execution.phase, something)
     parts = placed.parts + (objects.hand(placed, something) if bias.hand else [])
     return parts, np.zeros(3), 0.0
 
 
 def _active(frames: int, spans: list[tuple[int, int]], rng: np.random.Generator, idle: float) -> np.ndarray:
-    """1 where the motion goes on (T,), 0 where the figure stands: outside the spans, and in a part of each."""
+    """1 during the motion (T,), 0 while the figure stands: outside the spans, and in a part of each."""
     time, outside = np.arange(frames), np.full(frames, np.inf)
     for first, count in spans:
         still = min(rng.uniform(0, 2 * idle), 0.8) * count
@@ -122,32 +124,32 @@ def _active(frames: int, spans: list[tuple[int, int]], rng: np.random.Generator,
     return (1 - outside / (BLEND + 1)).clip(0, 1)
 
 
-def _film(
+def _render(
     about: DatasetSpec, label: int, frames: int, spans: list[tuple[int, int]], rng: np.random.Generator, size: Size
 ) -> np.ndarray:
-    """Frames of one take of a class, seen in `spans` (first frame, count) alone."""
+    """Frames of one take of a class, with the motion in `spans` (first frame, count) only."""
     bias, drawn = about.bias, take(about, label, rng)
-    cue, active = drawn.cue(frames, size.fps), _active(frames, spans, rng, bias.idle)
-    there = scene.setting(rng, bias, about.seed, drawn.motion)
+    execution, active = drawn.execution(frames, size.fps), _active(frames, spans, rng, bias.idle)
+    setting = scene.setting(rng, bias, about.seed, drawn.motion)
     if drawn.motion in MOTIONS:
-        parts, centre, yaw = _figure(drawn, cue, rng, bias, there, active)
+        parts, centre, yaw = _figure(drawn, execution, rng, bias, setting, active)
     else:
-        parts, centre, yaw = _object(drawn, cue, rng, bias)
+        parts, centre, yaw = _object(drawn, execution, rng, bias)
     camera = scene.camera(rng, bias, frames, yaw)
-    clean = canvas.draw(parts, camera, centre, there.place, size.height, size.width, bias.blur)
-    return canvas.developed(clean, rng, bias.tint, rng.uniform(*bias.light), bias.grain)
+    clean = canvas.draw(parts, camera, centre, setting.place, size.height, size.width, bias.blur)
+    return canvas.camera_effects(clean, rng, bias.tint, rng.uniform(*bias.light), bias.grain)
 
 
 def clip(about: DatasetSpec, label: int, rng: np.random.Generator, size: Size) -> np.ndarray:
     """Frames (T, H, W, 3) uint8 of one trimmed video of a class."""
     frames = max(2, round(rng.uniform(*about.bias.seconds) * size.fps))
-    return _film(about, label, frames, [(0, frames)], rng, size)
+    return _render(about, label, frames, [(0, frames)], rng, size)
 
 
 def untrimmed(
     about: DatasetSpec, label: int, rng: np.random.Generator, size: Size, to_the_end: bool = False
 ) -> tuple[np.ndarray, list[tuple[float, float]]]:
-    """Frames of a long video and its segments (start, end) in seconds, in which the figure does the class's motion.
+    """Frames of an untrimmed video, and the segments (start, end) in seconds that show the class's motion.
 
     With `to_the_end` the last segment ends with the video.
     """
@@ -158,5 +160,5 @@ def untrimmed(
         gaps[-1] = 0
     starts = np.cumsum(gaps[:-1]) + np.cumsum(lengths) - lengths
     spans = list(zip(starts.tolist(), lengths.tolist(), strict=True))
-    frames = _film(about, label, int(lengths.sum() + gaps.sum()), spans, rng, size)
+    frames = _render(about, label, int(lengths.sum() + gaps.sum()), spans, rng, size)
     return frames, [(first / size.fps, (first + count) / size.fps) for first, count in spans]

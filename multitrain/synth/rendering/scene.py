@@ -1,4 +1,4 @@
-"""Who and what is in front of the camera: bodies, props, objects and cameras drawn at random within a bias."""
+"""Random scenes: bodies, props, objects, backgrounds and cameras within a dataset's bias."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -9,21 +9,21 @@ from multitrain.common.seeding import generator
 from multitrain.config.bias import Bias
 from multitrain.synth.canvas import Camera, Colour, Part, Place
 from multitrain.synth.motions import figure
-from multitrain.synth.motions.execution import Cue
+from multitrain.synth.motions.execution import Execution
 from multitrain.synth.motions.figure import HIP, PELVIS, SHOULDER, WRIST, Body, Pose
 from multitrain.synth.motions.objects import Thing
 
-__all__ = ["Usual", "body", "camera", "people", "setting", "thing"]
+__all__ = ["Setting", "body", "camera", "people", "setting", "thing"]
 
-PLACES = 12  # of a world: each motion has a usual one, so that some motions share it
+PLACES = 12  # backgrounds of a world; each motion has a usual one, and some motions share one
 OWN = 0.75  # weight of a place's texture in a video that is filmed there
 FURNITURE = 4  # boxes of a place
 SKIN: Colour = (236, 196, 160)
 
 
 @dataclass(frozen=True)
-class Usual:
-    """Where a motion is usually seen, and what is worn there."""
+class Setting:
+    """The background of a motion and the clothes worn there."""
 
     place: Place
     shirt: Colour
@@ -31,17 +31,17 @@ class Usual:
 
 
 def _bright(rng: np.random.Generator) -> Colour:
-    """Any bright colour."""
+    """A random bright colour."""
     colour = rng.uniform(70, 255, 3)
     red, green, blue = (colour * 235 / colour.max()).tolist()
     return int(red), int(green), int(blue)
 
 
 @cache
-def usual(seed: int, number: int) -> Usual:
-    """One of the PLACES of a world, the same in all of its datasets."""
+def usual_setting(seed: int, number: int) -> Setting:
+    """One of the PLACES settings of a world, the same in all of its datasets."""
     rng = generator(seed, "place", number)
-    return Usual(Place.drawn(rng, 0.3, FURNITURE, 110), _bright(rng), _bright(rng))
+    return Setting(Place.drawn(rng, 0.3, FURNITURE, 110), _bright(rng), _bright(rng))
 
 
 @cache
@@ -56,25 +56,25 @@ def _colour(rng: np.random.Generator, usual: Colour, variation: float) -> Colour
     return int(red), int(green), int(blue)
 
 
-def setting(rng: np.random.Generator, bias: Bias, seed: int, motion: str) -> Usual:
-    """Where a motion is filmed, and the kit worn there: the motion's usual one as often as the bias says, else any."""
-    passing = Usual(Place.drawn(rng, bias.contrast, bias.clutter), _bright(rng), _bright(rng))
+def setting(rng: np.random.Generator, bias: Bias, seed: int, motion: str) -> Setting:
+    """The setting of a video: the motion's usual one with probability `appearance` of the bias, else a random one."""
+    drawn = Setting(Place.drawn(rng, bias.contrast, bias.clutter), _bright(rng), _bright(rng))
     if rng.random() >= bias.appearance:
-        return passing
-    there = usual(seed, usual_place(seed, motion))
-    return replace(there, place=there.place.with_(passing.place, OWN))
+        return drawn
+    usual = usual_setting(seed, usual_place(seed, motion))
+    return replace(usual, place=usual.place.mixed_with(drawn.place, OWN))
 
 
-def body(rng: np.random.Generator, bias: Bias, kit: Usual) -> Body:
-    """Somebody in clothes of a kit, as far as the bias lets all wear the same."""
+def body(rng: np.random.Generator, bias: Bias, setting: Setting) -> Body:
+    """A random body in the setting's clothes, whose colours vary with the bias."""
     torso, arm, leg, shoulders, girth = rng.uniform(0.9, 1.1, 5) * (0.52, 0.28, 0.42, 0.2, 1.0)
     skin = _colour(rng, SKIN, 0.5 * bias.colours)
-    shirt = _colour(rng, kit.shirt, bias.colours)
-    return Body(torso, arm, leg, shoulders, girth, skin, shirt, _colour(rng, kit.trousers, bias.colours))
+    shirt = _colour(rng, setting.shirt, bias.colours)
+    return Body(torso, arm, leg, shoulders, girth, skin, shirt, _colour(rng, setting.trousers, bias.colours))
 
 
 def thing(rng: np.random.Generator, bias: Bias, kinds: tuple[str, ...]) -> Thing:
-    """Something."""
+    """A random object of one of the kinds."""
     return Thing(
         kind=kinds[rng.integers(len(kinds))],
         size=rng.uniform(0.26, 0.4),
@@ -90,7 +90,7 @@ def thing(rng: np.random.Generator, bias: Bias, kinds: tuple[str, ...]) -> Thing
 
 
 def camera(rng: np.random.Generator, bias: Bias, frames: int, yaw: float) -> Camera:
-    """A camera near the best view, for a video of so many frames."""
+    """A random camera near the best view, for a video of so many frames."""
     rates, phases = rng.uniform(0.02, 0.07, (2, 2)), rng.uniform(0, 2 * np.pi, (2, 2))
     time = np.arange(frames)[:, None, None]
     sway = bias.shake * np.sin(2 * np.pi * rates * time + phases).mean(1)  # (T, 2)
@@ -103,15 +103,15 @@ def camera(rng: np.random.Generator, bias: Bias, frames: int, yaw: float) -> Cam
     )
 
 
-def prop(name: str, points: np.ndarray, cue: Cue, colour: Colour) -> list[Part]:
-    """What a figure with joints (T, 15, 3) uses."""
+def prop(name: str, points: np.ndarray, execution: Execution, colour: Colour) -> list[Part]:
+    """Parts of the prop of a figure with joints (T, 15, 3)."""
     grip = points[:, list(WRIST)].mean(1)  # (T, 3)
-    hand = points[:, WRIST[cue.lead]]
+    hand = points[:, WRIST[execution.lead]]
     if name == "ball":
-        return [Part(_thrown(hand, points, cue)[:, None], 0.12, colour)]
+        return [Part(_thrown(hand, points, execution)[:, None], 0.12, colour)]
     if name == "bouncing ball":
         ball = hand + np.array([0, 0, 0.12])
-        ball[:, 1] = 0.12 + (ball[:, 1] - 0.3) * np.abs(np.sin(np.pi * cue.phase))
+        ball[:, 1] = 0.12 + (ball[:, 1] - 0.3) * np.abs(np.sin(np.pi * execution.phase))
         return [Part(ball[:, None], 0.14, colour)]
     if name == "club":
         way = grip - points[:, list(SHOULDER)].mean(1)
@@ -132,18 +132,18 @@ def prop(name: str, points: np.ndarray, cue: Cue, colour: Colour) -> list[Part]:
     return [Part(ends, 0.03, colour, 0.2), *(Part(ends[:, [i]], 0.2, colour) for i in (0, 1))]
 
 
-def _thrown(hand: np.ndarray, points: np.ndarray, cue: Cue) -> np.ndarray:
-    """A ball (T, 3) in the hand until it is let go, then in flight to the figure's front."""
-    flown = (cue.phase % 1 - 0.62).clip(0)[:, None]
-    release = points[:, SHOULDER[cue.lead]] + (0, 0.3, 0.45)
+def _thrown(hand: np.ndarray, points: np.ndarray, execution: Execution) -> np.ndarray:
+    """Positions (T, 3) of a ball: in the hand, then thrown to the figure's front."""
+    flown = (execution.phase % 1 - 0.62).clip(0)[:, None]
+    release = points[:, SHOULDER[execution.lead]] + (0, 0.3, 0.45)
     flight = release + flown * (0, 1.0, 9.0) - flown**2 * (0, 6.0, 0)
     return np.where(flown > 0, flight, hand)
 
 
 def people(
-    pose: Pose, body_: Body, cue: Cue, shown: str | None, colour: Colour, hanging: bool
+    pose: Pose, body_: Body, execution: Execution, shown: str | None, colour: Colour, hanging: bool
 ) -> tuple[list[Part], np.ndarray]:
     """Parts of a figure and its prop, and the point (3,) on which the camera is centred."""
     points = figure.joints(pose, body_, hanging)
     centre = (points.min(1) + points.max(1)).mean(0) / 2
-    return figure.parts(points, body_) + (prop(shown, points, cue, colour) if shown else []), centre
+    return figure.parts(points, body_) + (prop(shown, points, execution, colour) if shown else []), centre

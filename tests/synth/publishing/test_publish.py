@@ -13,7 +13,7 @@ from multitrain.common.errors import UserError
 from multitrain.config.scale import World
 from multitrain.synth.publishing import contents
 from multitrain.synth.publishing import publish as module
-from multitrain.synth.publishing.contents import film
+from multitrain.synth.publishing.contents import render_video
 from multitrain.synth.publishing.publish import MARKER, publish
 from multitrain.synth.world import relations
 from tests.synth.conftest import READER, SPECS, summary, world
@@ -55,8 +55,8 @@ def die(*_: object) -> None:
 
 
 def test_a_process_that_dies_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(contents, "film", die)
-    with pytest.raises(UserError, match=r"^mit: video \S+ could not be drawn: its process ended: free memory"):
+    monkeypatch.setattr(contents, "render_video", die)
+    with pytest.raises(UserError, match=r"^mit: video \S+ could not be rendered: its process ended: free memory"):
         publish("mit", world(), tmp_path / "raw", "mit", jobs=2)
     assert not (tmp_path / "raw" / module.SUMMARY).exists()
 
@@ -110,9 +110,9 @@ def test_a_wrong_label_is_listed_as_such_and_its_video_shows_another_class(tmp_p
     wrong = {v.id: v for v in module.plan("k400", noisy) if v.shown != v.label}
     assert wrong and summary(tmp_path)["wrong_labels"] == sorted(wrong)
     video = next(v for v in wrong.values() if not v.trouble)
-    seen = film(SPECS["k400"], noisy, video).data
-    assert seen == film(SPECS["k400"], noisy, replace(video, label=video.shown)).data
-    assert seen != film(SPECS["k400"], noisy, replace(video, shown=video.label)).data
+    seen = render_video(SPECS["k400"], noisy, video).data
+    assert seen == render_video(SPECS["k400"], noisy, replace(video, label=video.shown)).data
+    assert seen != render_video(SPECS["k400"], noisy, replace(video, shown=video.label)).data
 
 
 def test_one_video_a_split_is_enough(tmp_path):

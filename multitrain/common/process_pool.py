@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from multitrain.common.errors import UserError
 
@@ -61,7 +61,7 @@ class ProcessPool(Generic[Item, Result]):
         self._function, self._seconds = function, seconds
         self._workers: list[_Worker] = []
 
-    def __enter__(self) -> "ProcessPool":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,8 +5,11 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from multitrain.common.errors import UserError
+
+Kind = TypeVar("Kind")
 
 
 def first_of(folders: list[Path], names: list[str], what: str, cure: str) -> Path:
@@ -55,7 +58,7 @@ def headed_rows(content: bytes, where: str, required: tuple[str, ...]) -> Iterat
         yield place, dict(zip(names, cells, strict=True))
 
 
-def json_content(content: bytes, where: str, kind: type) -> object:
+def json_content(content: bytes, where: str, kind: type[Kind]) -> Kind:
     """A JSON file's content, which must be of that kind (dict or list)."""
     try:
         value = json.loads(decoded(content, where))

@@ -17,7 +17,8 @@ def write_annotated(path: Path, publication: Publication, left_out: Counter | No
 
     Where videos were `left_out` (clips by split), their clips are in a third column, `not_in_fraction`.
     """
-    counts = Counter(clip.publisher_split for clip in (*publication.clips, *publication.missing))
+    counts = Counter(clip.publisher_split for clip in publication.clips)
+    counts.update(clip.publisher_split for clip in publication.missing)
     if not left_out:
         write_csv(path, ("publisher_split", "clips"), sorted(counts.items()))
         return

@@ -7,6 +7,7 @@ is valid and shows another picture.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -83,16 +84,16 @@ def _decoded(clip: Expected) -> str:
         container = av.open(str(clip.path.absolute()), options=OPENING, metadata_errors="replace")
     with container:
         with decoder_errors(Undecodable):
-            stream = container.streams.best("video")
-            context = None if stream is None else stream.codec_context
-            if context is None:
+            stream = cast(av.VideoStream | None, container.streams.best("video"))
+            if stream is None or stream.codec_context is None or stream.time_base is None:
                 raise Undecodable("no video stream that this build can decode")
+            context, base = stream.codec_context, stream.time_base
             context.thread_type, context.thread_count = "NONE", 1
             context.options = {"err_detect": "explode"}  # else damaged parts are painted over
         for frame in decoded_items(container.decode(stream), Undecodable):
             if (frame.width, frame.height) != (clip.width, clip.height):
                 return f"{frame.width}x{frame.height} pixels where the manifest has {clip.width}x{clip.height}"
-            place = None if frame.pts is None else float(frame.pts * stream.time_base) * clip.fps
+            place = None if frame.pts is None else float(frame.pts * base) * clip.fps
             if not misplaced and (place is None or abs(place - count) > SLACK):
                 misplaced = f"frame {count} stands at the time of frame {place if place is None else round(place, 2)}"
             count += 1

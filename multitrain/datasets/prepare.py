@@ -61,7 +61,7 @@ def _prepare(
     publication = drawn.publication
     expected_clips.write_annotated(folder / expected_clips.NAME, publication, drawn.left_out)
     if dataset.prepared:
-        intake = AsIs(publication, folder, dataset.limits)
+        intake: AsIs | Intake = AsIs(publication, folder, dataset.limits)
         intake.run(jobs, progress)
     else:
         store = Store(folder, dataset.transcode, dataset.limits)

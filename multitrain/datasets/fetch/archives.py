@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from tarfile import EmptyHeaderError, EOFHeaderError, InvalidHeaderError  # type: ignore[attr-defined]  # not in typeshed
+from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import LARGEST_TEXT, regular
 from multitrain.common.files.filenames import shown
 from multitrain.datasets.publication import Member
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 LARGEST = 2 << 30  # bytes of one member; a video of these datasets is a few megabytes
 ABSURD = 1 << 36  # bytes of a member: tarfile would walk past it block by block, also where the archive has ended
 CHUNK = 1 << 18
@@ -58,14 +61,14 @@ def unsafe(name: str, size: int) -> str:
 class Joined(io.RawIOBase):
     """Several files read one after another, as if they were one."""
 
-    def __init__(self, openers: Iterator[Callable[[], BinaryIO]]):
+    def __init__(self, openers: Iterator[Callable[[], io.BufferedIOBase]]):
         self._openers = iter(openers)
-        self._current: BinaryIO | None = None
+        self._current: io.BufferedIOBase | None = None
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         while True:
             if self._current is None:
                 opener = next(self._openers, None)
@@ -82,15 +85,16 @@ class Joined(io.RawIOBase):
 class Sips(io.RawIOBase):
     """A zip's member read in small parts: asked for all of it, zipfile inflates far beyond the size it claims."""
 
-    def __init__(self, stream: BinaryIO):
+    def __init__(self, stream: IO[bytes]):
         self._stream = stream
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
-        block = self._stream.read(min(len(buffer), CHUNK))
-        buffer[: len(block)] = block
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        room = memoryview(buffer)
+        block = self._stream.read(min(len(room), CHUNK))
+        room[: len(block)] = block
         return len(block)
 
     def readall(self) -> bytes:
@@ -105,26 +109,26 @@ class _Strict(tarfile.TarInfo):
     """Headers that are no headers are errors: tarfile itself takes them for the archive's end."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         info = super().frombuf(buf, encoding, errors)
         if info.size < 0 or (info.type in EXTENSIONS and info.size > LONGEST_HEADER):
-            raise tarfile.InvalidHeaderError(f"a header that claims {info.size} bytes")
+            raise InvalidHeaderError(f"a header that claims {info.size} bytes")
         if info.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.InvalidHeaderError(f"{shown(info.name)} is a sparse file")
+            raise InvalidHeaderError(f"{shown(info.name)} is a sparse file")
         return info
 
     def _proc_gnusparse_10(self, *_: object) -> None:
         # tarfile would read the map of holes into a list, however long it is.
-        raise tarfile.InvalidHeaderError("a sparse file")
+        raise InvalidHeaderError("a sparse file")
 
     @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
         try:
             info = super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:
-            archive.ended = True
+        except EOFHeaderError:
+            archive.ended = True  # type: ignore[attr-defined]  # a mark of ours for `tar_members`
             raise
-        except tarfile.EmptyHeaderError:
+        except EmptyHeaderError:
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"byte {archive.offset}: {error}") from None
@@ -133,7 +137,9 @@ class _Strict(tarfile.TarInfo):
         return info
 
 
-def tar_members(raw: BinaryIO, where: str, batch: str, key: Callable[[str], str]) -> Iterator[Member]:
+def tar_members(
+    raw: io.RawIOBase | io.BufferedReader, where: str, batch: str, key: Callable[[str], str]
+) -> Iterator[Member]:
     """The files of a tar stream, gzip'd or not, in its order. Damage anywhere, up to the last byte, is a UserError.
 
     `where` names the archive in errors and `batch` in the members. A link or device is handed over as refused.
@@ -144,7 +150,8 @@ def tar_members(raw: BinaryIO, where: str, batch: str, key: Callable[[str], str]
         stream = gzip.GzipFile(fileobj=buffered) if packed else buffered
         with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK, tarinfo=_Strict) as archive:
             while (info := archive.next()) is not None:
-                archive.members.clear()  # else the list of a large archive fills the memory
+                # Else the list of a large archive fills the memory.
+                archive.members.clear()  # type: ignore[attr-defined]  # not in typeshed
                 if not info.isdir():
                     yield _tar_member(archive, info, batch, key)
             # A gzip'd one has its checksum at the end; a plain one that is cut between two members has nothing else.
@@ -161,7 +168,7 @@ def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, batch: str, key
         refused = "it is a sparse file"
     if not info.isfile():
         refused = "it is a link" if info.issym() or info.islnk() else "it is no regular file"
-    content = None if refused else lambda: archive.extractfile(info)
+    content = None if refused else lambda: cast(BinaryIO, archive.extractfile(info))  # None for folders and devices
     return Member(key(info.name), place, info.size, content, refused)
 
 
@@ -186,7 +193,7 @@ def zip_members(path: Path, key: Callable[[str], str]) -> Iterator[Member]:
 
 
 def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
-    return Sips(archive.open(info))
+    return cast(BinaryIO, Sips(archive.open(info)))  # which io's own classes are not, for the type checker
 
 
 def zip_text(archive: zipfile.ZipFile, name: str, where: str) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from multitrain.common.errors import UserError
@@ -25,6 +25,9 @@ from multitrain.datasets.annotations import decoded
 from multitrain.datasets.fetch.archives import tar_members
 from multitrain.datasets.fetch.http_download import Downloader, Stopped, Unusable, first_words
 from multitrain.datasets.publication import PLAIN, Remote
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 ARCHIVE = re.compile(r".*\.(tar\.gz|tgz|tar)")
 MEGABYTE = 1_000_000
@@ -52,7 +55,9 @@ def file_name(url: str, place: str) -> str:
 
 def annotations(raw: Path, settings: Download | None) -> None:
     """Fetch into `raw`/annotations what is not there yet of the annotation files that the settings name."""
-    for name, text in settings.annotations.items() if settings else ():
+    if settings is None:
+        return
+    for name, text in settings.annotations.items():
         place = f"download.annotations.{name}"
         if not PLAIN.fullmatch(name):
             raise UserError(f"{place}: {name!r} is no plain file name: correct it")
@@ -110,13 +115,13 @@ def _no_page(path: Path) -> None:
 class _Hashing(io.RawIOBase):
     """A file that is hashed as it is read, from its start to its end."""
 
-    def __init__(self, stream: BinaryIO):
+    def __init__(self, stream: io.BufferedReader):
         self._stream, self.state = stream, hashlib.blake2b(digest_size=16)
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         count = self._stream.readinto(buffer)
         self.state.update(memoryview(buffer)[:count])
         return count

@@ -57,7 +57,7 @@ class _Failed(Exception):
 class _Session(requests.Session):
     """A session that follows no redirect from https to http and sends no password of ~/.netrc."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.headers.update(HEADERS)
         self.max_redirects = REDIRECTS

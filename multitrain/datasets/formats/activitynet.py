@@ -11,6 +11,7 @@ import math
 from collections.abc import Container, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeGuard
 
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import read_bytes, special
@@ -46,7 +47,7 @@ def read(raw: Path, dataset: Dataset) -> Publication:
     classes = tuple(sorted({clip.label for clip in clips}))
     wanted = {clip.key for clip in clips}
     entries = {name: database[name] for name in order if name in wanted}
-    attempts = dataset.download.attempts if fetching else 0
+    attempts = dataset.download.attempts if dataset.download is not None and fetching else 0
 
     def only(keys: Container[str]) -> Iterator[Member]:
         return _members(folder, {name: entry for name, entry in entries.items() if name in keys}, attempts)
@@ -96,7 +97,7 @@ def _segments(name: str, entry: dict, longest: float, clips: list[Annotated], mi
         elif not _usable(segment):
             missing.append(whole.missing("outside", f"segment {json.dumps(segment)} is no stretch of time"))
         else:
-            for number, (start, end) in enumerate(pieces(*map(float, segment), longest)):
+            for number, (start, end) in enumerate(pieces(float(segment[0]), float(segment[1]), longest)):
                 clips.append(_clip(name, entry["subset"], label, safe_id(f"{base}_{number:02d}"), start, end))
     if not given:
         empty = _clip(name, entry["subset"], "", safe_id(name), None, None)
@@ -107,7 +108,7 @@ def _clip(name: str, word: str, label: str, clip_id: str, start: float | None, e
     return Annotated(clip_id, safe_id(name), OURS[word], word, label, start, end, name)
 
 
-def _usable(segment: object) -> bool:
+def _usable(segment: object) -> TypeGuard[list[int | float]]:
     if not isinstance(segment, list) or len(segment) != 2:
         return False
     if not all(isinstance(time, int | float) and math.isfinite(time) for time in segment):

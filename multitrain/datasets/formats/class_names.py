@@ -49,8 +49,8 @@ def _of_lines(text: str) -> list[tuple[str, str]]:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     body = lines[1:] if lines and HEADER.fullmatch(lines[0]) else lines
     for form in (NAME_INDEX, INDEX_NAME):
-        found = [form.fullmatch(line) for line in body]
-        if all(found):
+        found = [match for line in body if (match := form.fullmatch(line))]
+        if len(found) == len(body):
             return [(match["name"], match["index"]) for match in found]
     return [(name, str(index)) for index, name in enumerate(lines)]
 

@@ -9,6 +9,7 @@ YouTube.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from multitrain.common.errors import UserError
@@ -71,17 +72,18 @@ def _seconds(text: str, name: str, place: str) -> float:
 
 
 def _batches(raw: Path, clips: list[Annotated], download: Download) -> Iterator[Batch]:
+    replacements: list[tuple[Path, Remote | None]]
     replacements = [(regular(path), None) for path in sorted(raw.glob("replacement_for_corrupted*gz"))]
     if download.replacement:
         remote = archive(download.base, download.replacement, raw, "download.replacement")
         others = [(path, None) for path, _ in replacements if path != remote.path]
         replacements = [*others, (remote.path, remote)]
-    for path, remote in replacements:
-        yield _batch(path.name, path, remote, lambda path=path: _replacements(path, clips))
+    for path, offered in replacements:
+        yield _batch(path.name, path, offered, partial(_replacements, path, clips))
     for role, names in NAMES.items():
-        for path, remote in _archives(raw, role, names, download):
+        for path, offered in _archives(raw, role, names, download):
             name = f"{path.parent.name}/{path.name}"
-            yield _batch(name, path, remote, lambda path=path: _members(path))
+            yield _batch(name, path, offered, partial(_members, path))
 
 
 def _batch(name: str, path: Path, remote: Remote | None, members: Callable[[], Iterator[Member]]) -> Batch:

@@ -106,7 +106,7 @@ def _rows(path: Path, classes: int, several: bool = False) -> Iterator[Row]:
     for number, line in numbered:
         match = form.fullmatch(line)
         counts[number] = len(re.findall(r"-?\d+", match["label"])) if match else 0
-        if counts[number] > 1 and several and not PurePosixPath(unquoted(match["path"])).suffix:
+        if match and counts[number] > 1 and several and not PurePosixPath(unquoted(match["path"])).suffix:
             raise UserError(f"{path}:{number}: {line[:80]!r} names a folder of frames: list videos: {FORM}")
     if numbered and not any(counts.values()):
         raise UserError(f"{path}: no line has a label, e.g. {numbered[0][1][:80]!r}: {FORM}, or leave the list away")
@@ -148,7 +148,7 @@ def _ids(paths: set[str]) -> dict[str, str]:
     """A clip id for each path: its folders and its name without suffix, with a hash where two would be the same."""
     plain = {path: safe_id(".".join(PurePosixPath(path).with_suffix("").parts)) for path in paths if _name(path)}
     owners = Counter(plain.values())
-    return {path: plain[path] if owners[plain.get(path)] == 1 else safe_id(f"./{path}") for path in paths}
+    return {path: plain[path] if owners[plain.get(path, "")] == 1 else safe_id(f"./{path}") for path in paths}
 
 
 def _name(path: str) -> str:

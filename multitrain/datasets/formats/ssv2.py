@@ -4,11 +4,13 @@ The pieces are read one after another as a stream; the joined archive never lies
 less its brackets, is its class.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import cast
+from zipfile import ZipFile
 
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import read_bytes, regular
@@ -39,7 +41,7 @@ def read(raw: Path, dataset: Dataset) -> Publication:
 
 def _texts(raw: Path) -> dict[str, tuple[Callable[[], bytes], str]]:
     """How to read each JSON file, by its name without prefix and suffix: a zip, a folder, or beside the pieces."""
-    texts = {}
+    texts: dict[str, tuple[Callable[[], bytes], str]] = {}
     for path in sorted([*raw.glob("*.json"), *raw.glob("labels/**/*.json")]):
         texts[path.stem.removeprefix(PREFIX)] = (partial(read_bytes, path), str(path))
     for path in [] if "labels" in texts else sorted(raw.glob("*labels*.zip")):
@@ -70,7 +72,7 @@ def _classes(content: bytes, where: str) -> tuple[str, ...]:
         raise UserError(f'{where}: expected {{"name": "index", ...}}: get the file again') from None
     if not indices or sorted(indices.values()) != list(range(len(indices))):
         raise UserError(f"{where}: the indices are not 0 to {len(indices) - 1}, each once: get the file again")
-    return tuple(sorted(indices, key=indices.get))
+    return tuple(sorted(indices, key=indices.__getitem__))
 
 
 def _clips(content: bytes, where: str, split: str, classes: set[str]) -> Iterator[Annotated]:
@@ -87,7 +89,7 @@ def _clips(content: bytes, where: str, split: str, classes: set[str]) -> Iterato
 
 def _pieces(raw: Path) -> list[Path]:
     """The pieces in order; a gap in their numbers is an error, a missing last one is met when the archive is proved."""
-    numbered = {}
+    numbered: dict[int, Path] = {}
     for path in sorted([*raw.glob(f"{PIECES}*"), *raw.glob(f"*/{PIECES}*")]):
         match = PIECE.fullmatch(path.name)
         if match and not path.is_dir() and regular(path).is_file():
@@ -106,13 +108,17 @@ def _members(pieces: list[Path]) -> Iterator[Member]:
     yield from tar_members(Joined(openers), where, PIECES + "*", stem)
 
 
-def _openers(path: Path) -> Iterator[Callable[[], BinaryIO]]:
+def _openers(path: Path) -> Iterator[Callable[[], io.BufferedIOBase]]:
     if path.suffix != ".zip":
-        yield partial(path.open, "rb")
+        yield lambda: path.open("rb")
         return
     with open_zip(path) as archive:
         names = [name for name in archive.namelist() if PIECE.fullmatch(PurePosixPath(name).name)]
         if not names:
             raise UserError(f"{path}: no piece {PIECES}* in this zip: get it again")
         for name in sorted(names):
-            yield partial(archive.open, name)
+            yield partial(_piece, archive, name)
+
+
+def _piece(archive: ZipFile, name: str) -> io.BufferedIOBase:
+    return cast(io.BufferedIOBase, archive.open(name))  # an io.BufferedIOBase when it reads, whatever its stub says

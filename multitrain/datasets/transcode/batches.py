@@ -10,7 +10,7 @@ from multitrain.common.progress import progress as bar_of
 from multitrain.config.scale import Download, Limits, Transcode
 from multitrain.datasets.fetch.archives import CHUNK, intact
 from multitrain.datasets.fetch.download import Archives
-from multitrain.datasets.publication import Annotated, Batch, Member, Publication
+from multitrain.datasets.publication import Annotated, Batch, Member, Publication, Remote
 from multitrain.datasets.transcode.journal import Record, Store
 from multitrain.datasets.transcode.workers import DEFAULT, Piece, Task, TranscodePool
 
@@ -74,7 +74,9 @@ class Intake:
 
     def _expect(self, archives: Archives) -> None:
         """Begin to fetch the archives that will be read."""
-        stamp, known, wanted = self._first_stamp(), [], []
+        stamp = self._first_stamp()
+        known: list[Remote] = []
+        wanted: list[Remote] = []
         for batch in self.publication.batches:
             stamp = next_stamp(stamp, batch)
             if batch.remote is not None:
@@ -148,6 +150,7 @@ class Intake:
         if isinstance(member.content, Path):
             status = member.content.stat()
             return member.content, digest(status.st_size, status.st_mtime_ns)
+        assert member.content is not None  # it is not refused
         with intact(f"{batch.files[0].parent}: {member.where}"), member.content() as stream:
             if member.size <= IN_MEMORY:
                 content = stream.read()

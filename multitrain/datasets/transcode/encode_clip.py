@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import av
 import numpy as np
@@ -25,6 +25,7 @@ from multitrain.data.damage import decoder_errors, words
 from multitrain.datasets.transcode.refused import STILL, Outside, TooShort, Undecodable
 from multitrain.datasets.transcode.source_video import DEFAULT, TOLERANCE, Video, rotation
 
+Frame = TypeVar("Frame")
 WIDEST = 8192  # pixels of a clip's longer side; beyond are broken headers, and what the encoder refuses
 LONGEST = 600  # seconds of a clip; beyond, a jump in the timestamps would be filled with copies of one frame
 
@@ -54,13 +55,13 @@ def transcode(
     """
     begin = Fraction(0) if start is None else Fraction(start)
     stop = None if end is None else Fraction(end)
-    if stop is not None and stop <= max(begin, 0):
+    if stop is not None and stop <= max(begin, Fraction(0)):
         raise Outside(f"from {start} to {end} s")
     with Video(source, limits) as video:
         rate = video.average_rate() if settings.fps is None else Fraction(settings.fps).limit_denominator(1001)
         timed = _Part(video, begin, stop)
-        frames = resample(iter(timed), rate, min(1 / (video.header_rate or rate), Fraction(1)))
-        frames = squared(frames, video.aspect, settings.short_side)
+        chosen = resample(iter(timed), rate, min(1 / (video.header_rate or rate), Fraction(1)))
+        frames = squared(chosen, video.aspect, settings.short_side)
         with atomic(target) as temporary:
             clip = _encode(temporary, frames, settings, rate)
             if timed.count < 2 or clip.frames < 2:
@@ -97,27 +98,28 @@ class _Part:
         return TooShort(STILL if self.video.decoded == 1 else f"frames: {self.count}")
 
 
-def resample(timed: Iterator[tuple[Fraction, object]], rate: Fraction, interval: Fraction) -> Iterator[object]:
+def resample(timed: Iterator[tuple[Fraction, Frame]], rate: Fraction, interval: Fraction) -> Iterator[Frame]:
     """Of frames with rising times, yield for i = 0, 1, ... the one nearest to (time of the first) + i / rate.
 
     The last frame is taken to last `interval` seconds, so n frames at the same rate give those n frames. Of two
     equally near frames the earlier is taken.
     """
-    first = held = held_time = None
+    first = Fraction(0)  # the time of the first frame, once there is one
+    held: tuple[Fraction, Frame] | None = None  # the last frame so far
     index = 0
     for time, frame in timed:
-        if first is None:
+        if held is None:
             first = time
         else:
-            middle = (held_time + time) / 2 - first
+            middle = (held[0] + time) / 2 - first
             while index <= middle * rate:
-                yield held
+                yield held[1]
                 index += 1
-        held, held_time = frame, time
-    if first is None:
+        held = time, frame
+    if held is None:
         return
-    while index < round((held_time - first + interval) * rate):
-        yield held
+    while index < round((held[0] - first + interval) * rate):
+        yield held[1]
         index += 1
 
 
@@ -131,7 +133,8 @@ def prepared_size(width: int, height: int, aspect: Fraction, short_side: int) ->
 def squared(frames: Iterator[av.VideoFrame], aspect: Fraction, short_side: int) -> Iterator[av.VideoFrame]:
     """Frames as upright yuv420p of one size and one colour space, in square pixels."""
     reformatter = VideoReformatter()
-    size = source = result = None
+    size: tuple[int, int] | None = None
+    source: av.VideoFrame | None = None  # of `result`
     for frame in frames:
         if frame is not source:
             size = size or prepared_size(frame.width, frame.height, aspect, short_side)
@@ -165,8 +168,8 @@ def _upright(frame: av.VideoFrame, turns: int) -> av.VideoFrame:
     shapes = [(height, width), (height // 2, width // 2), (height // 2, width // 2)]
     turned = [np.rot90(plane.reshape(shape), turns) for plane, shape in zip(planes, shapes, strict=True)]
     height, width = turned[0].shape
-    packed = np.concatenate([plane.reshape(-1) for plane in turned]).reshape(height * 3 // 2, width)
-    return av.VideoFrame.from_ndarray(packed, "yuv420p")
+    whole = np.concatenate([plane.reshape(-1) for plane in turned]).reshape(height * 3 // 2, width)
+    return av.VideoFrame.from_ndarray(whole, "yuv420p")
 
 
 def _encode(path: Path, frames: Iterator[av.VideoFrame], settings: Transcode, rate: Fraction) -> Clip:
@@ -187,7 +190,9 @@ def _encode(path: Path, frames: Iterator[av.VideoFrame], settings: Transcode, ra
     return Clip(count, float(rate), stream.width, stream.height)
 
 
-def _stream(container: av.container.OutputContainer, frame: av.VideoFrame, settings: Transcode, rate: Fraction):
+def _stream(
+    container: av.container.OutputContainer, frame: av.VideoFrame, settings: Transcode, rate: Fraction
+) -> av.VideoStream:
     layout = f"keyint={settings.keyint}:min-keyint={settings.keyint}:scenecut=0:open-gop=0"
     layout += f":bframes={settings.stride - 1}:b-adapt=0:b-pyramid=none:threads=1:lookahead-threads=1"
     layout += ":cabac=0"  # an eighth more bytes, a third less time to decode

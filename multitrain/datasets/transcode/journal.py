@@ -131,10 +131,10 @@ class Store:
         """All records of a batch that was read to its end under that stamp; None if it must be read again."""
         if self._stamps.get(batch) != stamp:
             return None
-        clips = dict.fromkeys(self._by_batch.get(batch, ()))
-        clips = [clip for clip in clips if clip in self._records and self._records[clip].batch == batch]
-        records = [self.record(clip) for clip in clips]
-        return None if None in records else records
+        noted = dict.fromkeys(self._by_batch.get(batch, ()))
+        clips = [clip for clip in noted if clip in self._records and self._records[clip].batch == batch]
+        records = [record for clip in clips if (record := self.record(clip))]
+        return records if len(records) == len(clips) else None
 
     def add(self, records: Iterable[Record]) -> None:
         """Note clips that were made or refused just now."""

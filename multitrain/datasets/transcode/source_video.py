@@ -7,7 +7,7 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import av
 from av.error import ArgumentError, FFmpegError
@@ -37,7 +37,7 @@ class Video:
     def __init__(self, source: Path | BinaryIO, limits: Limits = DEFAULT):
         self._source = source
         self._limits = limits
-        self._container = None
+
         self.decoded = 0  # frames so far
         self.trouble = ""  # the decoder's last complaint
         self.missing = Fraction(0)  # seconds of the pictures that are not in the file, known after `ends`
@@ -50,19 +50,22 @@ class Video:
         with suppress(Undecodable), decoder_errors(Undecodable):
             self._container.close()
 
+    def _reopen(self) -> None:
+        """Open the file again: seeking back is what damaged files do worst."""
+        self.__exit__()
+        self._open()
+
     def _open(self) -> None:
-        """Open the file, again if need be: seeking back is what damaged files do worst."""
-        if self._container is not None:
-            self.__exit__()
-        source = self._source
-        if isinstance(source, Path):
-            source = str(source.absolute())
+        file: str | BinaryIO
+        if isinstance(self._source, Path):
+            file = str(self._source.absolute())
         else:
-            source.seek(0)
+            file = self._source
+            file.seek(0)
         self._begun = False  # whether packets were read
         try:
             with decoder_errors(Undecodable):
-                self._container = av.open(source, options=OPENING, metadata_errors="replace")
+                self._container = av.open(file, "r", options=OPENING, metadata_errors="replace")
         except Undecodable as error:
             if isinstance(error.__cause__, ArgumentError):  # known to libav, but none of OPENING
                 raise Undecodable("a picture, sound or another kind of file that is not read as a video") from None
@@ -77,29 +80,28 @@ class Video:
 
     def _look(self) -> None:
         """Take from the header what is asked for again and again."""
-        self._stream = stream = self._container.streams.best("video")
-        context = None if stream is None else stream.codec_context
-        if context is None:
+        stream = cast(av.VideoStream | None, self._container.streams.best("video"))
+        if stream is None or stream.codec_context is None:
             raise Undecodable("no video stream that this build can decode")
+        self._stream, context = stream, stream.codec_context
         context.thread_type, context.thread_count = "NONE", 1
         self._zero = Fraction(self._container.start_time or 0, av.time_base)
         self._seconds = Fraction(self._container.duration or 0, av.time_base)
         self.seekable = self._container.format.name not in RAW
-        rates = (
-            [] if self.seekable else [context.framerate]
-        )  # the raw stream's own, where libav's 25 stands for unknown
+        # The raw stream's own, where libav's 25 stands for unknown.
+        rates: list[Fraction | None] = [] if self.seekable else [context.framerate]
         rates += [stream.average_rate, stream.guessed_rate]
         # Frames a second as the header has them, or None.
         self.header_rate: Fraction | None = next((rate for rate in rates if rate and 0 < rate <= FASTEST), None)
         self.aspect = stream.sample_aspect_ratio or Fraction(1)  # width of a pixel divided by its height
-        self._base = stream.time_base
+        self._base = stream.time_base or Fraction(0)
         self._size = context.width, context.height
 
     def _check_header(self) -> None:
         """Refuse what the header says is beyond the limits; the decoder is told to refuse what the header hides."""
         (width, height), most = self._size, self._limits.pixels
         if not self._base or self._base < 0 or self.aspect < 0:
-            raise Undecodable(f"a time base of {self._base}, pixels of {self.aspect}")
+            raise Undecodable(f"a time base of {self._base or None}, pixels of {self.aspect}")
         if width * height > most:
             raise Beyond(f"{width}x{height}: a frame has more than {most} pixels")
         if self._seconds > self._limits.minutes * 60:
@@ -118,13 +120,13 @@ class Video:
             time = packet.dts if packet.pts is None else packet.pts
             if time is not None:
                 count, first, last = count + 1, min(first, time), max(last, time)
-        self._open()
+        self._reopen()
         header = self.header_rate
         if count < 2 or first == last:
             if header is None:
                 raise TooShort(STILL) if count else Undecodable(self.trouble or "no frame in the file")
             return header
-        measured = (count - 1) / ((last - first) * self._base)
+        measured = (count - 1) / (Fraction(last - first) * self._base)
         if header is not None and abs(header / measured - 1) < AGREEMENT:
             return header
         return min(measured.limit_denominator(1001), Fraction(FASTEST)) or Fraction(1, 1001)
@@ -142,7 +144,7 @@ class Video:
                 stamps.append(time)
                 reached = max(reached, time + (packet.duration or 0))
         promised = self._promised()
-        self._open()
+        self._reopen()
         lacking = promised - (reached * self._base - self._zero) if promised and stamps else Fraction(0)
         self.missing = lacking if lacking > CUT else Fraction(0)
         rising = sorted(set(stamps))
@@ -155,7 +157,7 @@ class Video:
             return None
         # What FFmpeg writes into a Matroska file is where its time ends; others write how long that is. The less of
         # the two is meant: time need not begin at 0.
-        whole = self._seconds - (max(self._zero, 0) if "matroska" in kinds else 0)
+        whole = self._seconds - (max(self._zero, Fraction(0)) if "matroska" in kinds else 0)
         if stream.duration:
             return ((stream.start_time or 0) + stream.duration) * self._base - self._zero
         return whole if len(self._container.streams) == 1 else None
@@ -175,9 +177,9 @@ class Video:
             if first is not None and first[0] <= start + TOLERANCE:
                 yield from chain([first], decoded)
                 return
-            self._open()  # the index led past the place: read from the beginning
+            self._reopen()  # the index led past the place: read from the beginning
         elif self._begun:
-            self._open()
+            self._reopen()
         yield from self._decode()
 
     def _seek(self, start: Fraction) -> bool:
@@ -187,7 +189,7 @@ class Video:
                 self._container.seek(place, stream=self._stream, backward=True)
         except Undecodable as error:
             self.trouble = str(error)
-            self._open()
+            self._reopen()
             return False
         return True
 

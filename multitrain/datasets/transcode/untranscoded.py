@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class AsIs:
                     self.refused[member.key] = f"{member.where}: refused, {member.refused}"
                 elif member.key in clips:
                     members.append(member)
-        files = (member.content for member in members)
+        files = (cast(Path, member.content) for member in members)  # there are no archives beside such a list
         found = process_map(partial(probe, limits=self.limits), files, jobs, self.limits.seconds)
         for number, (member, (path, result)) in enumerate(zip(members, found, strict=True), 1):
             clip_id = clips[member.key]

@@ -5,13 +5,19 @@ print(multitrain.predict(network, "video.mp4").top(5))
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multitrain.config.scale import Views
+    from multitrain.inference.answers import Answer
+    from multitrain.model.network import Network
 
 __all__ = ["load", "predict", "save"]
 
 # Torch and all that stands on it is imported inside the functions, so that `import multitrain` is quick.
 
 
-def load(where: Path | str):
+def load(where: Path | str) -> "Network":
     """A network in evaluation mode: `.features(clips)`, `.logits(clips)`, `.projected(clips)`, `.spec`, `.card`.
 
     `where` is a run's model.pt, a folder that `save` wrote, a release's .pyth, or `owner/name` of the Hugging Face hub
@@ -26,7 +32,7 @@ def load(where: Path | str):
     return load(where)
 
 
-def save(network, folder: Path | str) -> None:
+def save(network: "Network", folder: Path | str) -> None:
     """Write a network as model.safetensors, config.json and README.md; `load(folder)` gives it back bit for bit.
 
     Raises:
@@ -37,7 +43,7 @@ def save(network, folder: Path | str) -> None:
     save_folder(folder, network)
 
 
-def predict(network, video: Path | str, views=None, batch: int = 16):
+def predict(network: "Network", video: Path | str, views: "Views | None" = None, batch: int = 16) -> "Answer":
     """The answer of every head to a video: `.top(5)`, `.scores`; see `multitrain.inference.answers.Answer`.
 
     `views` is a `multitrain.config.scale.Views`, None for each dataset's test protocol; `batch` is how many views the

@@ -8,7 +8,7 @@ import signal
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -17,6 +17,8 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.filenames import one_line
 from multitrain.common.progress import outlive_readers
 
+if TYPE_CHECKING:
+    from typer._click import Command, Context  # of click itself in older versions
 TERMINATED = 128 + signal.SIGTERM
 MODULES = {  # of this package, with their commands in the order of `multitrain --help`
     "pipeline_commands": ("synth", "prepare", "train", "evaluate", "temporal"),
@@ -46,7 +48,7 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
     found = typer.main.get_group(importlib.import_module(f"{__name__}.commands.{MODULE_OF[name]}").app)
     command = found if name in GROUPS else found.commands[name]
     command.name = name
-    return command
+    return cast(TyperCommand | TyperGroup, command)
 
 
 class LazyGroup(TyperGroup):
@@ -55,17 +57,17 @@ class LazyGroup(TyperGroup):
     def __init__(self, **attributes: Any):
         super().__init__(**{**attributes, "commands": {name: TyperCommand(name) for name in MODULE_OF}})
 
-    def get_command(self, ctx, cmd_name: str):
+    def get_command(self, ctx: "Context", cmd_name: str) -> "Command | None":
         """What the list of commands shows."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             command.help = _docstrings(MODULE_OF[cmd_name])["" if cmd_name in GROUPS else cmd_name]
         return command
 
-    def resolve_command(self, ctx, args: list[str]):
+    def resolve_command(self, ctx: "Context", args: list[str]) -> "tuple[str | None, Command | None, list[str]]":
         """What is called."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, load_command(command.name) if command else None, rest
+        return name, load_command(command.name) if command and command.name else None, rest
 
 
 app = typer.Typer(

@@ -4,13 +4,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from multitrain.config import kernels
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.scale import Scale
+
+if TYPE_CHECKING:
+    from multitrain.engine.setup import Job
+    from multitrain.inference.predict import Recogniser
 
 
 def computing_scale(scale: str, config: Path) -> Scale:
@@ -20,7 +24,7 @@ def computing_scale(scale: str, config: Path) -> Scale:
     return loaded
 
 
-def load_job(run: str, scale: str, config: Path, seed: int, data: Path, results: Path, **how: Any):
+def load_job(run: str, scale: str, config: Path, seed: int, data: Path, results: Path, **how: Any) -> "Job":
     """The job of a run, an unknown one refused before anything is read."""
     loaded = computing_scale(scale, config)
     from multitrain.engine.setup import make_job
@@ -28,7 +32,7 @@ def load_job(run: str, scale: str, config: Path, seed: int, data: Path, results:
     return make_job(loaded, load_experiments(config, loaded), run, seed, data, results, **how)
 
 
-def load_recogniser(model: str, device: str, threads: int, batch: int = 16):
+def load_recogniser(model: str, device: str, threads: int, batch: int = 16) -> "Recogniser":
     """The recogniser of a model's name; prints what had to be assumed to standard error."""
     from multitrain.engine.processes.device import select_device
 

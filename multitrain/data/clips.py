@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.filenames import as_path
 from multitrain.common.seeding import generator
 from multitrain.config.recipes import Recipe
-from multitrain.config.scale import Dataset
+from multitrain.config.scale import Dataset, Sampling, Views
 from multitrain.data.cache import FrameCache
 from multitrain.data.decode import read_frames
 from multitrain.data.manifest import Manifest
@@ -176,7 +176,20 @@ class ViewClips(Clips):
         return self._sample(which, row, torch.stack([view.transpose(0, 1) for view in views]))
 
 
-def view_indices(settings: Dataset, length: int, count: int) -> list[np.ndarray]:
+class Sampled(Protocol):
+    """How the frames of a test view are chosen, as a dataset's settings and a model's card say it."""
+
+    @property
+    def sampling(self) -> Sampling: ...
+
+    @property
+    def views(self) -> Views: ...
+
+    @property
+    def grid(self) -> int: ...
+
+
+def view_indices(settings: Sampled, length: int, count: int) -> list[np.ndarray]:
     """Frame indices of each temporal view of a video of `length` frames.
 
     Segment sampling takes the middle of each segment; with several views, the segments of each are shifted in between.

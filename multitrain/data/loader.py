@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, Subset
 
 from multitrain.common.errors import UserError
 from multitrain.common.seeding import generator
@@ -107,13 +107,13 @@ def _rows(positions: np.ndarray, repeats: int) -> np.ndarray:
     return (positions[:, None] * repeats + np.arange(repeats)).reshape(-1)
 
 
-def view_batches(clips: ViewClips, batch: int, workers: int = 0) -> Iterator[Batch]:
+def view_batches(clips: ViewClips | Subset[Batch], batch: int, workers: int = 0) -> Iterator[Batch]:
     """Every clip once, in order; `batch` clips, each with all its views."""
     return _batches(_loader(clips, workers, batch))
 
 
 def _loader(
-    clips: TrainClips | ViewClips, workers: int, batch: int = 1, sampler: MixingSampler | None = None
+    clips: TrainClips | ViewClips | Subset[Batch], workers: int, batch: int = 1, sampler: MixingSampler | None = None
 ) -> DataLoader:
     return DataLoader(
         clips,

@@ -173,6 +173,7 @@ def _onnx(program: torch.export.ExportedProgram, outputs: list[str], text: str) 
             dynamo=True,
             verbose=False,
         )
+    assert made is not None  # as with dynamo
     model = made.model_proto
     graph = model.graph
     for value in (*graph.input, *graph.output):

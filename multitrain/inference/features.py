@@ -88,7 +88,7 @@ def loose(folder: Path) -> Collection:
     found = videos([str(folder)])
     if complaints := [item for item in found if isinstance(item, Failure)]:
         raise UserError(f"{complaints[0].path}: {complaints[0].reason}")
-    names = [Path(path).relative_to(folder).as_posix() for path in found]
+    names = [Path(path).relative_to(folder).as_posix() for path in found if isinstance(path, str)]
     return Collection(folder, [Clip(name, name) for name in names])
 
 

@@ -117,7 +117,8 @@ class Recogniser:
 
     def judge(self, path: str, plan: Plan, found: Sequence[tuple[Tensor, float | None]]) -> Answer:
         """The answer to a video of which there is for each of the plan's frames what `look` gives."""
-        scores, counts = {}, {}
+        scores: dict[str, np.ndarray] = {}
+        counts: dict[str, int] = {}
         for names, (clips, _) in zip(plan.values(), found, strict=True):
             logits = self.outputs(clips).logits
             scores |= {name: logits[name].softmax(-1).mean(0).numpy() for name in names}

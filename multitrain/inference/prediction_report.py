@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
@@ -92,7 +92,8 @@ class Report:
 
     def _table(self, record: dict) -> None:
         table = Table(show_edge=False)
-        for name, justify in (("dataset", "left"), ("views", "right"), ("class", "left"), ("probability", "right")):
+        for name in ("dataset", "views", "class", "probability"):
+            justify: JustifyMethod = "right" if name in ("views", "probability") else "left"
             table.add_column(name, justify=justify, overflow="fold")
         if self._detail.related:
             table.add_column("related classes", overflow="fold")

@@ -146,7 +146,9 @@ class Film:
 
     def _nearest(self, indices: Sequence[int]) -> Iterator[av.VideoFrame]:
         """The source's frame nearest to each of rising indices; of two equally near ones the earlier, as `resample`."""
-        held = following = coming = None
+        held: tuple[Fraction, av.VideoFrame] | None = None
+        following: tuple[Fraction, av.VideoFrame] | None = None
+        coming: Iterator[tuple[Fraction, av.VideoFrame]] = iter(())
         for index in indices:
             time = self._first + index / self.rate
             if held is None or (time > held[0] + FAR and self._video.seekable):

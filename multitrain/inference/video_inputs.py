@@ -3,7 +3,7 @@
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
@@ -102,7 +102,7 @@ def local(name: str, folder: Path | str, largest: int = LARGEST) -> Iterator[Pat
         yield target
 
 
-def _limit(largest: int):
+def _limit(largest: int) -> Callable[[int, int | None], None]:
     """A report of progress that calls a download off as soon as it is known to be too large."""
 
     def report(there: int, total: int | None) -> None:

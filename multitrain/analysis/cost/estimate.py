@@ -77,11 +77,23 @@ class Estimate:
 class Pace(Protocol):
     """What `multitrain.planning.measure` measures: seconds of one of `cores` processes side by side."""
 
-    cores: int
-    train: dict[str, float]  # of a training clip, by size
-    test: dict[str, float]  # of a view of a tested clip
-    video: float  # made
-    start: float  # of a process
+    @property
+    def cores(self) -> int: ...
+
+    @property
+    def train(self) -> dict[str, float]: ...  # of a training clip, by size
+
+    @property
+    def test(self) -> dict[str, float]: ...  # of a view of a tested clip
+
+    @property
+    def video(self) -> float: ...  # made
+
+    @property
+    def start(self) -> float: ...  # of a process
+
+    @property
+    def measuring(self) -> float: ...  # by the clock
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.artist import Artist
@@ -16,7 +17,7 @@ from PIL import Image
 
 from multitrain.analysis.accuracy.metrics import LEVEL
 
-RC = {
+RC: dict[Any, object] = {  # the stub lists all keys as literals
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
     "font.size": 8,
     "axes.titlesize": 9,

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +28,7 @@ def write_rows(path: Path, rows: Iterable[Row], columns: Columns) -> None:
     write_csv(path, tuple(columns), texts)
 
 
-def read_frame(path: Path, needs: Sequence[str] = ()) -> pd.DataFrame:
+def read_frame(path: Path, needs: Iterable[str] = ()) -> pd.DataFrame:
     """A table of results: numbers as numbers, NaN where empty; text as it stands, "" where empty.
 
     Which columns of a CSV file are numbers is said in FILES; those of a file that is not there are text.
@@ -41,7 +41,7 @@ def read_frame(path: Path, needs: Sequence[str] = ()) -> pd.DataFrame:
     return with_numbers(table, numbers, path, cure)
 
 
-def read_rows(path: Path, needs: Sequence[str] = ()) -> Rows:
+def read_rows(path: Path, needs: Iterable[str] = ()) -> Rows:
     """The rows of a CSV file of results as they were written; a cell that is empty and no text is no key.
 
     Raises:
@@ -54,7 +54,7 @@ def read_rows(path: Path, needs: Sequence[str] = ()) -> Rows:
         raise UserError(f"{path}: not a table of this version ({error}): {cure}") from None
 
 
-def _needed(path: Path, needs: Sequence[str]) -> tuple[pd.DataFrame, str]:
+def _needed(path: Path, needs: Iterable[str]) -> tuple[pd.DataFrame, str]:
     """A file that has the columns `needs`, and what makes the file."""
     cure = f"run `snakemake {path}` first"
     table = load(path, cure)
@@ -91,7 +91,7 @@ def with_numbers(table: pd.DataFrame, columns: Iterable[str], path: Path, cure: 
     return table
 
 
-def read_published(path: Path, columns: Columns, needs: Sequence[str]) -> Rows:
+def read_published(path: Path, columns: Columns, needs: Iterable[str]) -> Rows:
     """The rows of one of the paper's tables, in their order; numbers keep their printed text.
 
     Raises:

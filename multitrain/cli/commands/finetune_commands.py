@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,10 @@ from multitrain.cli.loading import exit_when_preempted
 from multitrain.cli.options import ConfigFolder, DataFolder, Device, Jobs, Model, ScaleName, Seed, Threads, Workers
 from multitrain.common.errors import UserError
 from multitrain.common.progress import progress_callback
+
+if TYPE_CHECKING:
+    from multitrain.inference.finetune.choices import Choices
+    from multitrain.model.network import Network
 
 app = typer.Typer()
 
@@ -80,7 +84,7 @@ def _check_options(
         raise UserError("--with: names datasets of a joint training: add --join")
 
 
-def _join(network, folder: Path, out: Path, base: tuple, choices, jobs: int) -> None:
+def _join(network: "Network", folder: Path, out: Path, base: tuple, choices: "Choices", jobs: int) -> None:
     from multitrain.inference.finetune.join import Base, join
 
     commands = join(network, folder, out, Base(*base), choices, jobs, progress_callback("videos"))

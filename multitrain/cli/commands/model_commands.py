@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from multitrain.inference.answers import Answer, Failure
     from multitrain.inference.predict import Plan, Recogniser
-    from multitrain.inference.prediction_report import Detail
+    from multitrain.inference.prediction_report import Detail, Form
 
 MOST_VIEWS = 100  # along time; each is a clip in memory
 
@@ -79,7 +79,7 @@ def predict(
     if timeline is not None:
         _write_timeline(recogniser, video[0], timeline, names, hop, top, embed)
         return
-    form = "json" if as_json else "csv" if as_csv else "table"
+    form: Form = "json" if as_json else "csv" if as_csv else "table"
     detail = Detail(recogniser.network, recogniser.card, top, related)
     _write_answers(items, partial(recogniser.answers, plan=plan, jobs=jobs), out, form, detail)
 
@@ -114,7 +114,7 @@ def _write_answers(
     items: "list[str | Failure]",
     answers_of: "Callable[[list[str]], Iterator[Answer | Failure]]",
     out: Path | None,
-    form: str,
+    form: "Form",
     detail: "Detail",
 ) -> None:
     """Write each answer, or why there is none, as soon as it is there."""
@@ -130,7 +130,10 @@ def _write_answers(
         with progress("predict", "video", len(items)) as bar:
             for item in items:
                 answer = next(answers) if isinstance(item, str) else item
-                (report.failure if isinstance(answer, Failure) else report.answer)(answer)
+                if isinstance(answer, Failure):
+                    report.failure(answer)
+                else:
+                    report.answer(answer)
                 bar.update()
     if report.failures:
         raise UserError(f"{report.failures} of {len(items)} gave no answer: the reasons are above")

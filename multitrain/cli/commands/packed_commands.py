@@ -1,5 +1,6 @@
 """What the runs of a study answered, as one file that travels."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,8 @@ def pack(
     experiments = load_experiments(config, loaded)
     if out.suffix != ".parquet":
         raise UserError(f"{out}: a packed study is a Parquet file: name it OUT.parquet")
-    study = collect(results, loaded, experiments, seed and tuple(seed), data, config, scale_path(scale, config))
+    seeds = tuple(seed) if seed else None
+    study = collect(results, loaded, experiments, seeds, data, config, scale_path(scale, config))
     packed_checks.require_own_settings(study, loaded, experiments)
     for path in others or ():
         other = read_study(path)
@@ -113,6 +115,7 @@ def _render(scale: str, seeds: tuple[int, ...], smoke_test: bool, folders: dict[
     tables = [*load_experiments(folders["config"]).tables, "table4"]
     common = {"scale": scale, "seed": list(seeds), **folders}
     pages = [REPORT, *(name for name in NOTEBOOKS if notebooks and name not in PICTURES)]
+    steps: list[tuple[Callable[..., None], dict[str, object]]]
     steps = [(commands.analyse, {"name": name, "data": out / "data", **common}) for name in ANALYSES]
     steps += [(commands.table, {"name": name, **common}) for name in tables]
     drawn = {"results": out, "smoke_test": smoke_test}

@@ -5,7 +5,7 @@ import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from multitrain.common.terminal_columns import columns, show
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
+
+if TYPE_CHECKING:
+    from multitrain.planning.measure import Pace
 
 app = typer.Typer()
 Measured = Annotated[
@@ -109,13 +112,14 @@ def estimate(
     clock = machine_time(loaded, experiments, found, videos, pace) if pace else None
     if as_json:
         content = page.content(loaded, found, videos, speed, seeds)
-        content |= {} if pace is None else {"measured": asdict(pace), "seconds_of_a_seed": asdict(clock)}
+        if pace is not None and clock is not None:
+            content |= {"measured": asdict(pace), "seconds_of_a_seed": asdict(clock)}
         typer.echo(json.dumps(content, indent=2))
         return
     typer.echo(page.before(loaded, videos, speed))
     show(page.table(found))
     typer.echo(page.after(loaded, found, seeds))
-    if pace is not None:
+    if pace is not None and clock is not None:
         typer.echo(page.by_the_clock(loaded, pace, clock, seeds))
 
 
@@ -136,7 +140,7 @@ def _measures(wanted: bool | None, scale: Scale, speeds_given: bool) -> bool:
     return possible and scale.machine.processes == 1 and not speeds_given if wanted is None else wanted
 
 
-def _pace(scale: Scale, experiments: Experiments):
+def _pace(scale: Scale, experiments: Experiments) -> "Pace":
     """The pace of this machine, measured on the run of the most datasets."""
     from multitrain.planning.measure import measure
 

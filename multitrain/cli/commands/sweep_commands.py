@@ -66,8 +66,8 @@ def data(
     from multitrain.datasets.prepare import prepare
     from multitrain.synth.publishing.publish import publish
 
-    settings, raw = point.scale.dataset(dataset), point.scale.raw_folder(dataset, data)
-    publish(dataset, point.scale.world, raw, settings.reader, jobs, progress_callback(f"synth {dataset}"), wait=True)
+    settings, raw, world = point.scale.dataset(dataset), point.scale.raw_folder(dataset, data), point.scale.made_world
+    publish(dataset, world, raw, settings.reader, jobs, progress_callback(f"synth {dataset}"), wait=True)
     folder = point.scale.clips_folder(dataset, data)
     prepare(dataset, settings, raw, folder, jobs=jobs, progress=progress_callback(f"prepare {dataset}"), wait=True)
 

@@ -74,13 +74,14 @@ class Pace:
 class Handler(BaseHTTPRequestHandler):
     """GET / is the page; POST /recognise takes a video and answers with lines of JSON, each an event."""
 
-    server: Site
+    server: Site  # type: ignore[assignment]  # of what it is to have, where the base class says nothing
     timeout = PATIENCE
 
     def do_GET(self) -> None:
         if not self._ours():
             return
-        if parsed(self.path, "").path != "/":
+        asked = parsed(self.path, "")
+        if asked is None or asked.path != "/":
             return self._refuse(404, "no such page")
         content = self.server.page.encode()
         self._head(200, "text/html; charset=utf-8", len(content))

@@ -58,9 +58,10 @@ class Demo(ThreadingHTTPServer):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
-    def process_request(self, request: socket.socket, client_address: tuple) -> None:
+    # A TCP server's requests are sockets; the base classes allow for those of UDP.
+    def process_request(self, request: socket.socket, client_address: tuple) -> None:  # type: ignore[override]  # TCP
         """A thread for a connection; where there are as many as may be, one that is owed no answer gives way.
 
         Browsers open some that they send nothing on, and others may open hundreds.
@@ -78,7 +79,9 @@ class Demo(ThreadingHTTPServer):
             self._leave(request)
             raise
 
-    def process_request_thread(self, request: socket.socket, client_address: tuple) -> None:
+    def process_request_thread(  # type: ignore[override]  # TCP
+        self, request: socket.socket, client_address: tuple
+    ) -> None:
         """Handle a connection, known meanwhile to `close`."""
         try:
             super().process_request_thread(request, client_address)
@@ -102,7 +105,7 @@ class Demo(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
                 return
 
-    def handle_error(self, request: socket.socket, client_address: tuple) -> None:
+    def handle_error(self, request: socket.socket, client_address: tuple) -> None:  # type: ignore[override]  # TCP
         """Who asked has gone: that is no error of ours."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
@@ -127,7 +130,7 @@ class Demo(ThreadingHTTPServer):
     @property
     def address(self) -> str:
         """Where a browser finds the page."""
-        host, port = self.server_address[:2]
+        host, port = str(self.server_address[0]), self.server_address[1]
         host = platform.node() if ip_address(host).is_unspecified else host
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
@@ -165,7 +168,7 @@ class Demo(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(recogniser: Recogniser, host: str, port: int, limit: int):
+def serving(recogniser: Recogniser, host: str, port: int, limit: int) -> Iterator[Demo]:
     """A demo that answers in a thread of its own until the block ends."""
     demo = Demo(recogniser, host, port, limit)
     thread = threading.Thread(target=demo.serve_forever, kwargs={"poll_interval": 0.2})

@@ -85,6 +85,7 @@ def finetune(
         same_clips(out, home / "manifest.parquet")
         job = make_job(network, dataset, out, choices, manifest)
         if not (out / "model.pt").is_file():
+            assert job.init is not None  # as `make_job` makes it
             save_network(job.init, network)
             if choices.freeze:
                 train_head(job, device, workers)
@@ -160,7 +161,7 @@ def make_job(network: Network, dataset: Dataset, out: Path, choices: Choices, ma
     )
     runs = {name: Run(datasets=(choices.name,), recipe=NAME) for name in (START, NAME)}
     runs[NAME] = runs[NAME].model_copy(update={"init": START})
-    experiments = Experiments.model_construct(runs=runs, tables={})  # nothing to show in tables
+    experiments = Experiments.model_construct(runs=runs, tables={})  # type: ignore[call-arg]  # nothing to show of them
     start = {START: out / "start.pt"}
     return Tuning(scale, experiments, NAME, choices.seed, out, out, exclude_leaks=False, pretrained=start)
 

@@ -9,6 +9,7 @@ import importlib.metadata
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -122,7 +123,7 @@ def _kept(resume: ResumePoint, fingerprint: str, shape: tuple[int, int, int]) ->
         if not 0 < len(z) <= shape[0] or not finite(z):
             raise ValueError(f"z holds features of {len(z)} clips, or numbers that are not finite")
 
-    path = resume.newest(lambda message: sys.stderr.write(f"{message}\n"), check)
+    path = resume.newest(partial(print, file=sys.stderr), check)
     return [read_state(path)["z"]] if path else []
 
 
@@ -152,7 +153,7 @@ def fit(head: nn.Module, z: Tensor, labels: Tensor, decay: float, steps: int) ->
     first = next(layer for layer in head.modules() if isinstance(layer, nn.Linear))
     with torch.no_grad():
         first.weight /= deviation
-        first.bias -= first.weight @ mean
+        first.bias.sub_(first.weight @ mean)
     return history
 
 

@@ -4,6 +4,7 @@ import math
 import textwrap
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -24,7 +25,7 @@ LOOKS = (
 SHOWN = len(LOOKS)  # classes of a dataset
 DRAWN = 360  # points of a curve: more are a blot
 WIDTH, PANEL = 10.0, 1.9  # inches
-RC = {
+RC: dict[Any, object] = {  # the stub lists all keys as literals
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
     "font.size": 9,
     "axes.spines.top": False,

@@ -64,7 +64,8 @@ class Output:
 class Given(Protocol):
     """What functions get by their parameters' names; `experiments` has the runs that `Output.runs` names."""
 
-    experiments: object
+    @property
+    def experiments(self) -> object: ...
 
 
 FLOPS = "runs/{scale}/flops.json"

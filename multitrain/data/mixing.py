@@ -16,7 +16,7 @@ __all__ = ["Mix", "draw_mix", "mix_videos"]
 class Mix:
     """How a batch is mixed: mixup with lambda, or cutmix of a box whose area leaves lambda of the frame."""
 
-    share: float  # lambda, a clip's own part
+    lam: float  # lambda, weight of the clip itself
     box: tuple[int, int, int, int] | None = None  # cutmix: top, left, height, width in pixels; may be empty
 
 
@@ -33,26 +33,26 @@ def draw_mix(mixing: Mixing | None, seed: int, step: int, size: int) -> Mix | No
         return None
     cut = mixing.cutmix > 0 and (not mixing.mixup or rng.random() < mixing.switch)
     alpha = mixing.cutmix if cut else mixing.mixup
-    share = float(rng.beta(alpha, alpha))
+    lam = float(rng.beta(alpha, alpha))
     if not cut:
-        return Mix(share)
-    box = _box(share, size, rng)
+        return Mix(lam)
+    box = _box(lam, size, rng)
     return Mix(1 - box[2] * box[3] / size**2, box)
 
 
-def _box(share: float, size: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of a square of even side, at most sqrt(1 - share) * size, cut off at the frame."""
-    half = int(size * math.sqrt(1 - share)) // 2
+def _box(lam: float, size: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of a square of even side, at most sqrt(1 - lam) * size, cut off at the frame."""
+    half = int(size * math.sqrt(1 - lam)) // 2
     ends = [(max(centre - half, 0), min(centre + half, size)) for centre in rng.integers(size, size=2).tolist()]
     (top, bottom), (left, right) = ends
     return top, left, bottom - top, right - left
 
 
 def mix_videos(video: Tensor, mix: Mix) -> Tensor:
-    """Normalised clips (B, 3, T, S, S) mixed with their reverse `video.flip(0)`; the given tensor is left alone."""
+    """Normalised clips (B, 3, T, S, S) mixed with their reverse `video.flip(0)`, as a new tensor."""
     reverse = video.flip(0)
     if mix.box is None:
-        return mix.share * video + (1 - mix.share) * reverse
+        return mix.lam * video + (1 - mix.lam) * reverse
     top, left, height, width = mix.box
     where = (..., slice(top, top + height), slice(left, left + width))
     video = video.clone()

@@ -54,7 +54,7 @@ class Chunk(nn.Module):
         partner = None
         if randomness.mix is not None:
             video = mix_videos(video, randomness.mix)
-            partner = partner_of(batch.label, batch.dataset, randomness.mix.share, self.lost)
+            partner = partner_of(batch.label, batch.dataset, randomness.mix.lam, self.lost)
         torch.manual_seed(randomness.seed)  # dropout and drop path depend on the step and the clip's position alone
         lower = torch.autocast(device.type, self.precision) if self.precision else nullcontext()
         with clips_of_batch(self.clips, batch.rows), lower:

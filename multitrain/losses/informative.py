@@ -19,7 +19,7 @@ def variance(z: Tensor, epsilon: float = 1e-4) -> Tensor:
     The paper divides the sum over the batch by d - 1, a slip; this is the unbiased variance, over n - 1.
     """
     spread = _centred(z).square().sum(dim=0) / (len(z) - 1) + epsilon  # (d,)
-    # In float64: torch's root of float32 begins with the processor's approximation, and so its last bit is the maker's.
+    # In float64: the last bit of torch's float32 root depends on the kind of processor.
     deviation = spread.double().sqrt().to(spread.dtype)
     return (1 - deviation).clamp_min(0).mean()
 
@@ -27,13 +27,13 @@ def variance(z: Tensor, epsilon: float = 1e-4) -> Tensor:
 def covariance(z: Tensor) -> Tensor:
     """L^c = 1/d sum over i != j of C(Z')_ij^2 of embeddings Z' (n, d), C the unbiased covariance; Eq. 3.
 
-    The whole sum of squares is the same for C = Z^T Z and for the Gram matrix Z Z^T: the smaller one is formed. What is
-    left of it without the diagonal is rounded as the whole is: in float32 L^c is known to some 1e-7 of the mean of
-    Var(Z'_j)^2, and one below that may be given as 0.
+    The sum of squares is the same for C = Z^T Z and for the Gram matrix Z Z^T; the smaller one is computed. The
+    diagonal is subtracted from that sum: in float32 L^c has an error of some 1e-7 of the mean of Var(Z'_j)^2, and a
+    smaller value may come out as 0.
     """
     z = _centred(z)
     n, d = z.shape
     gram = z @ z.T if n < d else z.T @ z
     diagonal = z.square().sum(dim=0)  # (d,)
-    found = (gram.square().sum() - diagonal.square().sum()) / ((n - 1) ** 2 * d)
-    return found - found.detach().clamp_max(0)  # rounded to below 0 it is 0; the gradient is good all the same
+    value = (gram.square().sum() - diagonal.square().sum()) / ((n - 1) ** 2 * d)
+    return value - value.detach().clamp_max(0)  # 0 where rounding gives less; the gradient stays

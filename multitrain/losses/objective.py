@@ -17,9 +17,9 @@ WEIGHTINGS = ("uncertainty", "fixed")
 
 @dataclass(frozen=True)
 class Terms:
-    """What one batch costs; every entry a scalar tensor. A switched-off informative term is reported all the same.
+    """The terms of the objective for one batch, scalar tensors; also informative terms that do not count.
 
-    Of a batch of one clip there is no such term: where it is switched off, it is NaN.
+    For a batch of one clip they are undefined: NaN if they do not count.
     """
 
     variance: Tensor  # L^v, unweighted
@@ -30,25 +30,25 @@ class Terms:
 
 @dataclass(frozen=True)
 class Partner:
-    """What each clip of a batch was mixed with: the other clip's label and dataset."""
+    """Mixup partners of a batch: label and dataset of the clip that each clip was mixed with."""
 
     label: Tensor  # (B,) class within the partner's own dataset
-    dataset: Tensor  # (B,) index of the partner's dataset; -1: the partner's label does not count
-    share: float  # lambda, the part of the clip's own label; 1 - lambda is the partner's
+    dataset: Tensor  # (B,) index of the partner's dataset; -1 if its label does not count
+    lam: float  # lambda, weight of the clip's own label; 1 - lambda is the partner's
 
 
-def partner_of(label: Tensor, dataset: Tensor, share: float, lost: bool = False) -> Partner:
+def partner_of(label: Tensor, dataset: Tensor, lam: float, lost: bool = False) -> Partner:
     """The partners in a batch that is mixed with its own reverse; label (B,), dataset (B,).
 
-    Where `lost`, a partner from another dataset mixed its pixels only, as in the release, whose dataset mask is not
-    mixed: of such a clip 1 - lambda of a label is missing.
+    With `lost`, labels of partners from another dataset do not count, as in the release, whose dataset mask is not
+    mixed: the weights of such a clip's labels sum to lambda.
     """
     other = dataset.flip(0)
-    return Partner(label.flip(0), other.masked_fill(other != dataset, -1) if lost else other, share)
+    return Partner(label.flip(0), other.masked_fill(other != dataset, -1) if lost else other, lam)
 
 
 class Objective(nn.Module):
-    """Owns log sigma (K,), which belongs in the optimiser without weight decay.
+    """The objective as a module with the parameter log sigma (K,), to be optimised without weight decay.
 
     Args:
         datasets: names, each once, in the order of the batch's dataset index.
@@ -57,11 +57,11 @@ class Objective(nn.Module):
         weighting: "uncertainty" (Eq. 6) or "fixed" (the plain sum of L_k).
         variance_weight, covariance_weight: factors on L^v and L^c; 1 and 1 in the paper.
 
-    L_k is the sum over the batch's clips of dataset k divided by the whole batch, so that the sum over k is the batch's
-    mean loss, and a batch without a clip of k has L_k = 0 instead of an undefined mean.
+    L_k is the sum over the batch's clips of dataset k divided by the whole batch. The sum over k is the batch's mean
+    loss, and a batch without a clip of k has L_k = 0.
 
     Raises:
-        ValueError: a setting that there is not, or datasets that are no names, each once.
+        ValueError: an unknown setting, or datasets that are not a tuple of unique names.
     """
 
     def __init__(
@@ -100,22 +100,22 @@ class Objective(nn.Module):
     ) -> Tensor:
         """L (K,) of logits Y_k (B, C_k) by dataset, W_ik (C_k, C_i) by (i, k), label (B,), dataset index (B,).
 
-        Of mixed clips L_k = 1/B [lambda sum of l(y) over the clips of k + (1 - lambda) sum of l(y') over the clips
-        whose partner, of label y', is of k]: what a soft label of both would cost, and no head sees a class of another.
+        For mixed clips L_k = 1/B [lambda sum of l(y) over the clips of k + (1 - lambda) sum of l(y') over the clips
+        whose partner, of label y', is of k]: the loss of a soft label, for classes of different heads too.
 
         Raises:
-            ValueError: logits or weights are missing; a clip is of no dataset; a label is no class of its dataset, or a
-                partner of no dataset, which only a batch on the processor is asked: an accelerator would be waited for.
+            ValueError: logits or weights are missing; a clip is of no dataset. Labels and partners out of range are
+                found on processors only: on accelerators the check would wait for the device.
         """
         self._require(logits, weights)
         losses = self._summed(logits, weights, label, dataset, 0)
         if partner is not None:
             theirs = self._summed(logits, weights, partner.label, partner.dataset, -1)
-            losses = partner.share * losses + (1 - partner.share) * theirs
+            losses = partner.lam * losses + (1 - partner.lam) * theirs
         return losses / len(label)
 
     def _require(self, logits: Mapping[str, Tensor], weights: Mapping[tuple[str, str], Tensor]) -> None:
-        """Raises a ValueError that names what is not there."""
+        """Raise a ValueError that names missing logits or weights."""
         if absent := [name for name in self.datasets if name not in logits]:
             raise ValueError(f"no logits of {', '.join(absent)}: every head's are needed, of all clips")
         if self.projection == "none":
@@ -135,15 +135,15 @@ class Objective(nn.Module):
         dataset: Tensor,
         lowest: int,
     ) -> Tensor:
-        """(K,): each dataset's loss summed over the rows whose label is of it; none are of those below 0."""
+        """(K,): each dataset's loss summed over its rows; rows with a dataset index below 0 do not count."""
         self._check(logits, label, dataset, lowest)
         rows = [(dataset == k).nonzero().squeeze(1) for k in range(len(self.datasets))]  # (B_k,), possibly none
-        if lowest == 0 and sum(map(len, rows)) < len(dataset):  # lengths that are known here by now
+        if lowest == 0 and sum(map(len, rows)) < len(dataset):  # known here without another wait for the device
             raise ValueError(f"a dataset index of the batch is none of 0 .. {len(self.datasets) - 1}")
-        return torch.stack([self._of_dataset(k, logits, weights, label, its) for k, its in enumerate(rows)])
+        return torch.stack([self._of_dataset(k, logits, weights, label, rows_k) for k, rows_k in enumerate(rows)])
 
     def _check(self, logits: Mapping[str, Tensor], label: Tensor, dataset: Tensor, lowest: int) -> None:
-        """Raises a ValueError for values out of range, on the processor."""
+        """Raise a ValueError for values out of range, for tensors on a processor."""
         if dataset.device.type != "cpu" or label.device.type != "cpu" or not len(dataset):
             return
         last = len(self.datasets) - 1
@@ -178,10 +178,10 @@ class Objective(nn.Module):
         )
 
     def informative_terms(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """L^v and L^c of Z' (B, d), unweighted; without gradient where they do not count.
+        """L^v and L^c of Z' (B, d), unweighted; without gradient if they do not count.
 
         Raises:
-            ValueError: they count, and there is one clip.
+            ValueError: they count, and the batch is one clip.
         """
         if len(embedding) < 2 and not self.informative:
             return embedding.new_full((), torch.nan), embedding.new_full((), torch.nan)

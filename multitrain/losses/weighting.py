@@ -1,4 +1,4 @@
-"""Weights of the datasets' losses: learned uncertainty or none (paper, Eq. 6)."""
+"""Uncertainty weighting of the datasets' losses (paper, Eq. 6)."""
 
 from torch import Tensor
 

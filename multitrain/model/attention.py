@@ -61,9 +61,9 @@ class PoolingAttention(nn.Module):
         query, key, value = self._pooled(x, norm)
         t, h, w = query.shape[1:4]
         query, key, value = (
-            # the heads' parts stay side by side: normalised where they lie, and read there by the attention
-            its_norm(rearrange(part, "b t h w (n d) -> b (t h w) n d", n=self.heads)).transpose(1, 2)
-            for its_norm, part in ((self.norm_q, query), (self.norm_k, key), (self.norm_v, value))
+            # the heads' parts stay side by side in memory: no copy before the attention
+            part_norm(rearrange(part, "b t h w (n d) -> b (t h w) n d", n=self.heads)).transpose(1, 2)
+            for part_norm, part in ((self.norm_q, query), (self.norm_k, key), (self.norm_v, value))
         )
         x = F.scaled_dot_product_attention(query, key, value) + query  # (B, heads, T*H*W, d), scale d^-0.5
         return self.proj(rearrange(x, "b n (t h w) d -> b t h w (n d)", t=t, h=h, w=w))
@@ -108,7 +108,7 @@ class Block(nn.Module):
     def draw_kept(self, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Which clips of x (B, ...) keep the attention and the MLP, (B, 1, 1, 1, 1) each; None: all.
 
-        Drawn apart from `forward`, which is computed again in the backward pass where activations are not kept.
+        Drawn outside `forward`, which activation checkpointing runs a second time.
         """
         if self.drop_path == 0.0 or not self.training:
             return None, None

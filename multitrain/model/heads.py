@@ -1,4 +1,4 @@
-"""What sits on the features: a head a dataset, directed projections between datasets, and the expander."""
+"""Classification heads and projections: modules on the features and logits of the datasets."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -33,7 +33,7 @@ def make_head(width: int, classes: int, hidden: int, dropout: float) -> nn.Modul
 class Projections(nn.Module):
     """W_ik of Eq. 4 for every ordered pair of datasets: bias-free linear maps on logits, weight (C_k, C_i).
 
-    They are stored as `into[target][source]`, so that a name never has to be taken apart.
+    They are stored as `into[target][source]`: no name is ever parsed.
     """
 
     def __init__(self, classes: Mapping[str, int], std: float = 0.02):

@@ -64,7 +64,7 @@ class MViT(nn.Module):
         self.blocks = nn.ModuleList(
             Block(b.width, b.out, b.heads, b.q_stride, b.kv_stride, model.mlp_ratio) for b in layout(model)
         )
-        self.checkpointing = False  # keep no activations within a block; a property of the machine
+        self.checkpointing = False  # activation checkpointing of each block; a property of the machine
         self.width = layout(model)[-1].out
         self.norm = nn.LayerNorm(self.width, eps=1e-6)
         self.apply(init_linear)
@@ -77,7 +77,7 @@ class MViT(nn.Module):
             block.drop_path = value
 
     def compile_blocks(self, backend: str = "inductor") -> None:
-        """Compile each block by itself: far sooner done than the whole, and no weight changes its name."""
+        """Compile each block by itself: much faster than the whole, and the names of weights stay."""
         for block in self.blocks:
             block.compile(backend=backend, dynamic=False)
 

@@ -1,4 +1,4 @@
-"""The assembled model: one backbone, a head a dataset, projections between them, and the expander."""
+"""The network: one backbone, a head for each dataset, projections between datasets, and the expander."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ __all__ = ["Network", "Output", "Spec", "normalise"]
 
 
 class Spec(Settings):
-    """All that is needed to build a network; stored with its weights."""
+    """The specification from which a network is built; stored with its weights."""
 
     model: Model
     size: Count  # pixels of a clip's side
@@ -27,7 +27,7 @@ class Spec(Settings):
 
 @dataclass(frozen=True)
 class Output:
-    """What the network says of a batch of B clips, whatever its switches."""
+    """The network's output for a batch of B clips, of one type for all configurations."""
 
     features: Tensor  # z (B, D)
     embedding: Tensor  # z' (B, d): the expander's output, or z itself where there is no expander
@@ -40,7 +40,7 @@ class Network(nn.Module):
     def __init__(self, spec: Spec, projection_std: float = 0.02):
         super().__init__()
         self.spec = spec
-        self.card: Card | None = None  # what the file of the weights says of them; set by loading
+        self.card: Card | None = None  # provenance of the weights; set by loading
         self.backbone = MViT(spec.model, spec.size)
         width = self.backbone.width
         self.heads = nn.ModuleDict(
@@ -74,7 +74,7 @@ class Network(nn.Module):
         return add_projected(logits, self.projections(logits))
 
     def load_backbone(self, weights: dict[str, Tensor], where: str) -> None:
-        """Take another network's backbone; only its spatial positions may be of another grid.
+        """Load the backbone's weights from another network; spatial positions of another grid are resized.
 
         Raises:
             UserError: a weight is missing, unknown or of another shape.
@@ -97,7 +97,7 @@ NORMALISATIONS = ("constant", "clip")
 
 
 def normalise(video: Tensor, how: str) -> Tensor:
-    """Pixels (B, 3, T, H, W) in 0..255 to the network's input in float32.
+    """Normalise pixels (B, 3, T, H, W) in 0..255 to the network's input in float32.
 
     "constant": (x / 255 - 0.45) / 0.225, as the paper; "clip": each clip to mean 0 and standard deviation 1.
 
@@ -110,7 +110,7 @@ def normalise(video: Tensor, how: str) -> Tensor:
     if how == "constant":
         return (video / 255 - 0.45) / 0.225
     clip, count = (1, 2, 3, 4), video[0].numel()
-    # in two passes: torch.std_mean, which takes one, is slower tenfold
+    # two passes: torch.std_mean is ten times slower
     video = video - video.mean(clip, keepdim=True)
     variance = video.square().mean(clip, keepdim=True) * (count / (count - 1))
     # a root in float32 depends on the kind of processor

@@ -15,12 +15,12 @@ from torch.autograd.function import once_differentiable
 
 __all__ = ["gelu_linear", "layer_norm_linear"]
 
-KEPT = 2**21  # numbers that a narrow layer reads and that are kept: 8 MB
-NARROW = 2**16  # weights of a layer whose product costs little more than what it reads
+KEPT = 2**21  # most numbers of a narrow layer's input that is kept: 8 MB
+NARROW = 2**16  # most weights of a layer whose product costs little more than its input
 
 
 def _kept(y: Tensor, weight: Tensor) -> Tensor | None:
-    """What a linear layer reads, if it is to be kept."""
+    """The input of a linear layer if it is to be kept, else None."""
     return y if y.numel() <= KEPT and weight.numel() <= NARROW else None
 
 
@@ -61,7 +61,7 @@ class _LayerNormLinear(torch.autograd.Function):
         y, mean, deviation = torch.native_layer_norm(x, scale.shape, scale, shift, epsilon)
         ctx.save_for_backward(x, mean, deviation, scale, shift, weight, _kept(y, weight))
         ctx.epsilon, ctx.sizes = epsilon, sizes
-        return tuple(F.linear(y, *its) for its in zip(weight.split(sizes), bias.split(sizes), strict=True))
+        return tuple(F.linear(y, *part) for part in zip(weight.split(sizes), bias.split(sizes), strict=True))
 
     @staticmethod
     @once_differentiable
@@ -82,7 +82,7 @@ class _LayerNormLinear(torch.autograd.Function):
 
 
 def _plain(x: Tensor) -> bool:
-    """Where nothing is computed again: a program that is exported must not depend on how much one batch would keep."""
+    """Whether the plain layers are used; exported programs must not depend on the size of a batch."""
     return x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()
 
 

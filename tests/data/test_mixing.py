@@ -33,11 +33,11 @@ def test_a_mix_depends_on_seed_and_step_alone(seed, step):
 
 @settings(max_examples=30)
 @given(st.floats(0, 1), st.integers(2, 6))
-def test_mixup_is_the_weighted_sum_with_the_reverse(share, count):
+def test_mixup_is_the_weighted_sum_with_the_reverse(lam, count):
     clips = videos(count)
-    mixed = mix_videos(clips, Mix(share))
+    mixed = mix_videos(clips, Mix(lam))
     for i in range(count):
-        assert torch.allclose(mixed[i], share * clips[i] + (1 - share) * clips[count - 1 - i], atol=1e-12)
+        assert torch.allclose(mixed[i], lam * clips[i] + (1 - lam) * clips[count - 1 - i], atol=1e-12)
     assert torch.equal(clips, videos(count))
 
 
@@ -51,7 +51,7 @@ def test_cutmix_shows_the_partner_in_one_box_and_lambda_is_the_area_left(step, c
     own, other = mixed == clips, mixed == clips.flip(0)
     assert (own | other).all() and torch.equal(clips, videos(count))
     if count % 2 == 0:  # no clip is its own partner
-        assert own.double().mean((1, 2, 3, 4)).tolist() == pytest.approx([mix.share] * count, abs=1e-9)
+        assert own.double().mean((1, 2, 3, 4)).tolist() == pytest.approx([mix.lam] * count, abs=1e-9)
         assert torch.equal(own, own[:1, :1, :1].expand_as(own))
 
 
@@ -75,9 +75,9 @@ def test_mixing_each_chunk_equals_mixing_the_whole_batch(processes, parts, half,
 
 
 def test_lambda_of_alpha_1_is_uniform_and_both_kinds_have_their_share():
-    shares = np.sort([draw_mix(MIXUP, 0, step, SIZE).share for step in range(2000)])
+    shares = np.sort([draw_mix(MIXUP, 0, step, SIZE).lam for step in range(2000)])
     assert np.abs(shares - (np.arange(2000) + 0.5) / 2000).max() < 0.04  # Kolmogorov and Smirnov, far beyond 0.1%
-    steep = np.array([draw_mix(Mixing(mixup=0.2, cutmix=0.0), 0, step, SIZE).share for step in range(1000)])
+    steep = np.array([draw_mix(Mixing(mixup=0.2, cutmix=0.0), 0, step, SIZE).lam for step in range(1000)])
     assert steep.mean() == pytest.approx(0.5, abs=0.05) and steep.var() == pytest.approx(1 / (4 * 1.4), abs=0.02)
     chosen = Mixing(switch=0.3, probability=0.8)
     kinds = [draw_mix(chosen, 0, step, SIZE) for step in range(3000)]

@@ -142,7 +142,7 @@ def plain_terms(case: Case, batch: Batch, network: Network, objective: Objective
     partner = None
     if case.mix:
         video = mix_videos(video, case.mix)
-        partner = partner_of(batch.label, batch.dataset, case.mix.share, case.lost)
+        partner = partner_of(batch.label, batch.dataset, case.mix.lam, case.lost)
     torch.manual_seed(11)
     output = network(video)
     weights = network.projections.weights()

@@ -9,9 +9,9 @@ from multitrain.losses.objective import Objective, Partner, partner_of
 from tests.losses.test_losses import NAMES, batch
 
 
-def mixed(share=0.3, lost=False, b=8):
+def mixed(lam=0.3, lost=False, b=8):
     logits, z, weights, label, dataset = batch(b=b)
-    return (logits, z, weights, label, dataset), partner_of(label, dataset, share, lost)
+    return (logits, z, weights, label, dataset), partner_of(label, dataset, lam, lost)
 
 
 @pytest.mark.parametrize("mode", ["add", "separate", "none"])
@@ -47,7 +47,7 @@ def test_it_is_the_cross_entropy_of_the_soft_label_within_a_dataset(smoothing):
 
 
 def test_lambda_1_and_mixing_with_oneself_change_nothing():
-    (logits, z, weights, label, dataset), whole = mixed(share=1.0)
+    (logits, z, weights, label, dataset), whole = mixed(lam=1.0)
     objective = Objective(NAMES)
     plain = objective(logits, z, weights, label, dataset).total
     assert torch.equal(objective(logits, z, weights, label, dataset, whole).total, plain)

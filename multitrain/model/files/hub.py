@@ -23,7 +23,7 @@ CURE = "fetch it anew, or ask its owner, who makes such files with `multitrain.s
 
 
 class HubNetwork(Network, huggingface_hub.PyTorchModelHubMixin):
-    """A `Network` that the hub keeps: `from_pretrained`, `save_pretrained` and `push_to_hub` as of any model there."""
+    """A `Network` with the hub's methods `from_pretrained`, `save_pretrained` and `push_to_hub`."""
 
     def __init__(self, spec: Spec):
         super().__init__(spec)
@@ -37,7 +37,7 @@ class HubNetwork(Network, huggingface_hub.PyTorchModelHubMixin):
         return ours.eval()
 
     def save_pretrained(self, save_directory: str | Path, **how: Any) -> str | None:
-        """As the library's; refuses to write over another's files, of which the library would remove config.json."""
+        """Save as the library does, but never over other files, whose config.json the library would remove."""
         refuse_others(save_directory)
         return super().save_pretrained(save_directory, **how)
 
@@ -80,12 +80,12 @@ def load_hub(name: str) -> HubNetwork:
         return HubNetwork._from_pretrained(model_id=name)
     except UserError as error:
         raise UserError(f"{name} of the Hugging Face hub: {error}") from None
-    except Exception as error:  # the library and the one it talks HTTP with raise dozens of kinds
+    except Exception as error:  # the library and its HTTP client raise dozens of kinds
         raise UserError(f"{name}: no such file or folder here, and {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:
-    """Why the hub gave nothing, and what cures it."""
+    """The reason why the hub gave no model, and its cure."""
     kinds = huggingface_hub.errors
     if isinstance(error, kinds.GatedRepoError):
         return "its owner lets only some have it from the Hugging Face hub: ask for it there, then `hf auth login`"

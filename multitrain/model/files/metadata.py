@@ -1,4 +1,4 @@
-"""What a model file says beside its weights: what each head was shown, and where the weights come from."""
+"""Metadata of a model file (its card): training data of each head, and provenance of the weights."""
 
 from collections.abc import Collection, Mapping
 from operator import attrgetter
@@ -12,7 +12,7 @@ __all__ = ["Card", "Frames", "Origin", "assumed_card", "checked_card", "make_car
 
 
 class Frames(Settings):
-    """Which pixels of a video a head sees; heads with the same one share a forward pass."""
+    """Sampling and size of a head's input frames; heads with equal ones share a forward pass."""
 
     sampling: Sampling = Sampling()
     views: Views = Views()
@@ -22,7 +22,7 @@ class Frames(Settings):
 
 
 class HeadData(Settings):
-    """One dataset a head was trained on."""
+    """The training data of a head: one dataset."""
 
     title: str = Field(description="name in tables")
     frames: Frames = Frames()
@@ -40,7 +40,7 @@ class Origin(Settings):
 
 
 class Card(Settings):
-    """All a person or a program needs to use a network's heads as they were trained."""
+    """The card of a network: training data of its heads, and provenance of its weights."""
 
     datasets: dict[Name, HeadData]
     origin: Origin | None = Field(None, description="null: not known, as for an imported checkpoint")
@@ -49,25 +49,25 @@ class Card(Settings):
     @model_validator(mode="before")
     @classmethod
     def _of_each_head(cls, value: object) -> object:
-        """Files of before 2026-11-26 say once, of the whole network, whether its videos were rendered."""
+        """Read `synthetic` of files before 2026-11-26, which have it once for the whole network."""
         if not isinstance(value, dict):
             return value
         origin = value.get("origin")
         if not (isinstance(origin, dict) and "synthetic" in origin and isinstance(value.get("datasets"), dict)):
             return value
-        said = origin["synthetic"]
+        synthetic = origin["synthetic"]
         datasets = {
-            name: {"synthetic": said, **seen} if isinstance(seen, dict) else seen
-            for name, seen in value["datasets"].items()
+            name: {"synthetic": synthetic, **head} if isinstance(head, dict) else head
+            for name, head in value["datasets"].items()
         }
         return value | {
             "datasets": datasets,
-            "origin": {key: its for key, its in origin.items() if key != "synthetic"},
+            "origin": {key: field for key, field in origin.items() if key != "synthetic"},
         }
 
     def note(self) -> str:
-        """A sentence about the heads that know rendered videos alone; "" where there are none."""
-        titles = [seen.title for seen in self.datasets.values() if seen.synthetic]
+        """A warning sentence about heads trained on synthetic videos; "" if there are none."""
+        titles = [head.title for head in self.datasets.values() if head.synthetic]
         if not titles:
             return ""
         if len(titles) == len(self.datasets):
@@ -75,7 +75,7 @@ class Card(Settings):
         return f"Trained on synthetic videos, so that they know nothing of filmed ones: the heads {', '.join(titles)}."
 
 
-# What a reader believes of a card: far beyond any that is written, but no number that keeps a machine busy for days.
+# Bounds of a card's numbers: far beyond any that is written, but none that would keep a machine busy for days.
 BOUNDS = {
     "views.temporal": (1, 1000),
     "sampling.stride": (1, 10_000),
@@ -86,42 +86,42 @@ BOUNDS = {
 
 
 def frames_of(dataset: Dataset) -> Frames:
-    """What the clips of a prepared dataset are, and how they are sampled."""
-    written = None if dataset.prepared else dataset.transcode
+    """Sampling and size of the frames of a prepared dataset."""
+    transcode = None if dataset.prepared else dataset.transcode
     return Frames(
         sampling=dataset.sampling,
         views=dataset.views,
-        fps=written and written.fps,
+        fps=transcode and transcode.fps,
         grid=dataset.grid,
-        short_side=written and written.short_side,
+        short_side=transcode and transcode.short_side,
     )
 
 
 def make_card(datasets: Mapping[str, Dataset], origin: Origin | None = None, synthetic: Collection[str] = ()) -> Card:
     """The card of a network with these datasets' heads; `synthetic` names those whose videos were rendered."""
-    seen = {
+    heads = {
         name: HeadData(title=dataset.title, frames=frames_of(dataset), synthetic=name in synthetic)
         for name, dataset in datasets.items()
     }
-    return Card(datasets=seen, origin=origin)
+    return Card(datasets=heads, origin=origin)
 
 
 def assumed_card(names: Collection[str]) -> Card:
-    """For a file that says nothing: the paper's dense sampling, every third of 30 frames a second, one view."""
+    """The card of a file without one: the paper's dense sampling, every third of 30 frames a second, one view."""
     return Card(datasets={name: HeadData(title=name) for name in names}, assumed=True)
 
 
 def checked_card(card: Card, names: Collection[str]) -> Card:
-    """The card that was read, where it speaks of these datasets and no others, in numbers that can be.
+    """The card that was read, checked: it is of exactly these datasets, with numbers within bounds.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it is not.
     """
     if set(card.datasets) != set(names):
         raise ValueError(f"the card speaks of {sorted(card.datasets)}, the heads are of {sorted(names)}")
-    for name, seen in card.datasets.items():
+    for name, head in card.datasets.items():
         for place, (low, high) in BOUNDS.items():
-            value = attrgetter(place)(seen.frames)
+            value = attrgetter(place)(head.frames)
             if value is not None and not low <= value <= high:
                 raise ValueError(f"the card's {name}.frames.{place} is {value:g}: it can be {low} to {high}")
     return card

@@ -10,9 +10,9 @@ LISTED = 12  # classes of a dataset that are named
 
 
 def readme(network: Network) -> str:
-    """Markdown with the hub's YAML header: heads, provenance, what each head was shown, how to load it."""
+    """README.md with the hub's YAML header: use, heads with their training data, provenance, input."""
     card, spec = network.card or assumed_card(network.spec.classes), network.spec
-    rendered = [name for name, seen in card.datasets.items() if seen.synthetic]
+    rendered = [name for name, head in card.datasets.items() if head.synthetic]
     synthetic = len(rendered) == len(card.datasets)
     total = sum(map(len, spec.classes.values()))
     heads = f"{len(spec.classes)} datasets" if len(spec.classes) != 1 else "one dataset"
@@ -45,10 +45,10 @@ def _heads(network: Network, card: Card) -> list[str]:
         "| --- | --- | ---: | --- | --- | --- |",
     ]
     for name, classes in network.spec.classes.items():
-        seen = card.datasets[name]
-        views = f"{seen.frames.views.temporal} x {seen.frames.views.spatial}"
-        videos = "rendered (synthetic)" if seen.synthetic else "not recorded" if card.assumed else "the dataset's own"
-        lines.append(line([Marked(f"`{name}`"), seen.title, str(len(classes)), videos, _frames(seen.frames), views]))
+        head = card.datasets[name]
+        views = f"{head.frames.views.temporal} x {head.frames.views.spatial}"
+        videos = "rendered (synthetic)" if head.synthetic else "not recorded" if card.assumed else "the dataset's own"
+        lines.append(line([Marked(f"`{name}`"), head.title, str(len(classes)), videos, _frames(head.frames), views]))
     lines += ["", "Test views: clips along time x crops.", ""]
     for name, classes in network.spec.classes.items():
         more = f", and {len(classes) - LISTED} more (config.json has all)" if len(classes) > LISTED else ""
@@ -88,7 +88,7 @@ def _input(network: Network) -> list[str]:
 
 
 def describe(network: Network) -> str:
-    """What a checkpoint holds, in a line."""
+    """One line about a network: frames, size, blocks, weights, heads."""
     spec = network.spec
     heads = ", ".join(f"{name} ({len(classes)} classes)" for name, classes in spec.classes.items()) or "none"
     blocks = "+".join(map(str, spec.model.depths))

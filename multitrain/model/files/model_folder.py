@@ -1,6 +1,6 @@
-"""A network as a folder that others can read: model.safetensors, config.json and a README.md, the hub's model card.
+"""Model folders in the Hugging Face hub's form: model.safetensors, config.json and README.md, the model card.
 
-Nothing in it is executed, and no memory is taken for weights before names and shapes are seen to be the network's.
+Nothing in them is executed, and memory for weights is allocated only after names and shapes are checked.
 """
 
 import json
@@ -33,7 +33,7 @@ Kind = TypeVar("Kind", bound=Network)
 
 
 class _Config(Settings):
-    """What config.json holds."""
+    """The content of config.json."""
 
     format: str
     spec: Spec
@@ -51,7 +51,7 @@ def save_folder(folder: Path | str, network: Network) -> None:
 
 
 def refuse_others(folder: Path | str) -> None:
-    """Raises a UserError where one of the three names is taken and no config.json says that they are a network's."""
+    """Raise a UserError if one of the three files exists and config.json is not of a network of this project."""
     folder = Path(folder)
     taken = [name for name in (CONFIG, WEIGHTS, README) if os.path.lexists(folder / name)]
     if taken and not _ours(folder / CONFIG):
@@ -62,11 +62,11 @@ def refuse_others(folder: Path | str) -> None:
 
 
 def write_folder(folder: Path | str, network: Network) -> None:
-    """The same, whatever is there."""
+    """Write the three files, over any of these names."""
     folder = Path(folder)
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     config = _Config(format=FORMAT, spec=network.spec, card=network.card).model_dump(mode="json")
-    content = {  # the configuration first, which says whose the folder is should the writing break off
+    content = {  # the configuration first: it marks the folder as ours if writing breaks off
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
         WEIGHTS: save(weights, metadata={"format": "pt"}),
         README: readme(network).encode(),
@@ -129,8 +129,8 @@ def _read_config(path: Path, cure: str) -> tuple[Spec, Card | None]:
         config = _read_json(path, cure)
         if not isinstance(config, dict) or config.get("format") != FORMAT:
             raise UserError(f"{path}: not of a network of this project: give a folder that `multitrain.save` wrote")
-        found = _Config.model_validate(config)
-        return found.spec, found.card and checked_card(found.card, found.spec.classes)
+        content = _Config.model_validate(config)
+        return content.spec, content.card and checked_card(content.card, content.spec.classes)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}: {cure}") from None
     except ValidationError as error:
@@ -141,18 +141,18 @@ def _read_config(path: Path, cure: str) -> tuple[Spec, Card | None]:
         raise UserError(f"{path}: cannot be read ({_line(error)}): {cure}") from None
 
 
-def _compare(path: Path, cure: str, spec: Spec, found: dict[str, tuple[int, ...]]) -> None:
-    """Raises a UserError where names or shapes are not those of a network of this specification."""
-    if sum(spec.model.depths) > len(found):  # before a network of as many blocks is made
+def _compare(path: Path, cure: str, spec: Spec, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Raise a UserError if names or shapes of weights are not those of a network of this specification."""
+    if sum(spec.model.depths) > len(shapes):  # before a network of as many blocks is made
         raise UserError(f"{path}: fewer weights than {CONFIG} has blocks: the files are of two networks")
     try:
         with torch.device("meta"):
             wanted: dict[str, Tensor] = Network(spec).state_dict()
     except (RuntimeError, ValueError, ArithmeticError) as error:
         raise UserError(f"{path.with_name(CONFIG)}: no network can be made of it ({_line(error)}): {cure}") from None
-    for name in sorted(wanted.keys() | found.keys()):
+    for name in sorted(wanted.keys() | shapes.keys()):
         ours = tuple(wanted[name].shape) if name in wanted else "none"
-        theirs = found.get(name, "none")
+        theirs = shapes.get(name, "none")
         if ours != theirs:
             raise UserError(f"{path}: {name} is {theirs} there, and {ours} by {CONFIG}: the files are of two networks")
 

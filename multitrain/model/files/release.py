@@ -62,7 +62,7 @@ def _names(network: Network, single: bool) -> dict[str, str]:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict, object]:
-    """Weights, settings and, in a file of ours, what its own key holds."""
+    """Weights, settings and, in a file of this project, the value of its own key."""
     content = read_plain(path, "give the .pyth file of a release")
     state = content.get("model_state")
     if content.get("format") == FORMAT:
@@ -78,7 +78,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict, object]:
 
 
 def _infer_model(state: dict[str, Tensor], settings: dict, path: Path) -> tuple[Model, int]:
-    """The configuration a checkpoint was made with: from its shapes where they tell, else from its settings."""
+    """The model's configuration, inferred from the shapes of weights, else from the settings."""
     try:
         mvit = settings["MVIT"]
         stride = tuple(mvit["PATCH_STRIDE"])
@@ -112,8 +112,8 @@ def _infer_model(state: dict[str, Tensor], settings: dict, path: Path) -> tuple[
 def _classes(state: dict[str, Tensor]) -> dict[str, tuple[str, ...]]:
     """Numbered class names for each head; the release stores no names. One dataset's own head is called `own`."""
     last = re.compile(r"head\.(?:heads\.(\w+)|projection)\.(?:fc2\.)?weight")
-    found = {m[1] or "own": len(value) for name, value in state.items() if (m := last.fullmatch(name))}
-    return {name: tuple(str(i) for i in range(count)) for name, count in found.items()}
+    counts = {m[1] or "own": len(value) for name, value in state.items() if (m := last.fullmatch(name))}
+    return {name: tuple(str(i) for i in range(count)) for name, count in counts.items()}
 
 
 def _infer_spec(state: dict[str, Tensor], settings: dict, path: Path) -> Spec:
@@ -177,7 +177,7 @@ def _renamed_state(network: Network, state: dict[str, Tensor], path: Path) -> di
 
 
 def export_release(network: Network, path: Path | str) -> list[str]:
-    """Write a network as a checkpoint of the release; returns what the release's own code cannot build of it.
+    """Write a network as a checkpoint of the release; returns the parts that the release's own code cannot build.
 
     The same weights give the same bytes.
 
@@ -194,11 +194,11 @@ def export_release(network: Network, path: Path | str) -> list[str]:
     content = {"epoch": 0, "model_state": state, "optimizer_state": {}, "cfg": yaml.safe_dump(_settings(spec))}
     card = None if network.card is None else network.card.model_dump_json()
     write_plain(path, {**content, OURS: {"spec": spec.model_dump_json(), "card": card}})
-    return _beyond(spec)
+    return _unsupported(spec)
 
 
 def _settings(spec: Spec) -> dict:
-    """The release's settings that say what the model is; those of its training are not part of a model."""
+    """The release's settings of the model, without those of its training."""
     model = spec.model
     starts = [sum(model.depths[: stage + 1]) for stage in range(len(model.depths) - 1)]
     several = len(spec.classes) != 1
@@ -245,12 +245,13 @@ def _settings(spec: Spec) -> dict:
     return {"DATA": data, "MODEL": heads, "MVIT": mvit}
 
 
-def _beyond(spec: Spec) -> list[str]:
-    found = []
+def _unsupported(spec: Spec) -> list[str]:
+    """The parts of a network that the release's own code cannot build."""
+    parts = []
     if spec.model.head_hidden not in (0, HEAD_HIDDEN):
-        found.append(f"heads of hidden width {spec.model.head_hidden} (there: {HEAD_HIDDEN})")
+        parts.append(f"heads of hidden width {spec.model.head_hidden} (there: {HEAD_HIDDEN})")
     if spec.expander is not None and spec.expander[0] != EXPANDER_HIDDEN:
-        found.append(f"an expander of hidden width {spec.expander[0]} (there: {EXPANDER_HIDDEN})")
+        parts.append(f"an expander of hidden width {spec.expander[0]} (there: {EXPANDER_HIDDEN})")
     if spec.model.normalisation != "constant":
-        found.append("clips normalised each by itself (there: by constants)")
-    return found
+        parts.append("clips normalised each by itself (there: by constants)")
+    return parts

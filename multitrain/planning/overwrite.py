@@ -1,22 +1,22 @@
 """Whether tables of one scale would be written over those of another."""
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
 from multitrain.common.errors import UserError
+from multitrain.common.files.csv_files import read_csv
 
 __all__ = ["require_own"]
 
 
 def require_own(files: Iterable[Path], scale: str, results: Path) -> None:
     """Raise a UserError where one of the files has another scale's rows."""
-    if said := refusal(map(str, files), scale, str(results)):
-        raise UserError(said.replace(f"--config scale={scale} results=", "--results "))
+    if message := refusal(map(str, files), scale, str(results)):
+        raise UserError(message.replace(f"--config scale={scale} results=", "--results "))
 
 
 def refusal(files: Iterable[str], scale: str, results: str) -> str:
-    """What to say instead of writing these files at that scale; "" where none of them has another scale's rows."""
+    """The error message about files that have another scale's rows; "" where there are none."""
     others = {path: of for path in sorted(map(Path, files)) if (of := scale_of(path)) not in ("", scale)}
     if not others:
         return ""
@@ -35,14 +35,13 @@ def scale_of(path: Path) -> str:
     """The scale that a table says its rows of ours are of; "" for a file that does not say it or is not there."""
     try:
         if path.suffix == ".csv":
-            with path.open(newline="", encoding="utf-8") as stream:
-                return next((row["scale"] for row in csv.DictReader(stream) if row.get("scale")), "")
+            return next((row["scale"] for _, row in read_csv(path, ("scale",), "") if row["scale"]), "")
         if path.suffix == ".parquet" and path.exists():
             import pyarrow.parquet as pq  # heavy: the command line imports this module
 
             with pq.ParquetFile(path) as file:
                 batch = next(file.iter_batches(batch_size=1, columns=["scale"]), None)
                 return str(batch["scale"][0]) if batch else ""
-    except (OSError, ValueError, csv.Error, KeyError, IndexError):
+    except (UserError, OSError, ValueError, KeyError, IndexError):
         pass
     return ""

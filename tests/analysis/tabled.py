@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from multitrain.analysis.study.study_tables import MEASURED
+from multitrain.analysis.render.columns import MEASURED
 
 TITLES = {"k400": "K400", "k700": "K700", "mit": "MiT"}
 SETS = {"table1.csv": ("k400", "mit"), "table2.csv": ("k700", "mit"), "table3.csv": ("k400", "mit")}
@@ -186,7 +186,7 @@ NOTES = (("note.plateau", "no plateau was measured: a.csv: not there"), ("note.s
 def measured_table(*rows: dict, notes: tuple[tuple[str, str], ...] = NOTES) -> pd.DataFrame:
     """What study.py writes of files of resources/measured; nothing but its notes without rows."""
     notes = [{"kind": kind, "text": text} for kind, text in notes]
-    return pd.DataFrame([*notes, *rows], columns=MEASURED).assign(scale="mini")
+    return pd.DataFrame([*notes, *rows], columns=list(MEASURED)).assign(scale="mini")
 
 
 def fill(root: Path, seeds: tuple[int, ...] = (0,), classes: int = 3, synthetic: str = "yes") -> Path:

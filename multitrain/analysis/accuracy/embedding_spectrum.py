@@ -7,18 +7,15 @@ from typing import Literal
 
 import numpy as np
 
+from multitrain.analysis.render.columns import SPECTRUM
+from multitrain.analysis.render.table_files import Rows, write_rows
 from multitrain.analysis.study.run_names import method_names, seeds_of, yes_no
 from multitrain.common.errors import UserError
-from multitrain.common.files.csv_files import write_csv
 from multitrain.common.records.run_record import read_record
 from multitrain.common.records.statistics import Statistics, read_arrays, read_statistics
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
-COLUMNS = (
-    *("run", "method", "seed", "space", "index", "eigenvalue", "share"),
-    *("effective_rank", "participation_ratio", "dimensions", "views", "scale", "synthetic"),
-)
 EIGENVALUES = "eigenvalues.npz"  # in the folder of a packed run
 SPACES = {"z": "features", "z'": "embedding"}  # as the paper writes them: backbone's feature, expander's output
 
@@ -67,10 +64,10 @@ def write_spectrum(
     rows = []
     for run in runs:
         for seed in seeds_of(results / "runs" / scale.name, run, seeds):
-            said = {"run": run, "method": names[run], "seed": seed, "scale": scale.name}
+            about = {"run": run, "method": names[run], "seed": seed, "scale": scale.name}
             folder = results / "runs" / scale.name / run / f"seed{seed}"
-            rows += [{**said, **row} for row in _run_rows(folder, experiments, run)]
-    write_csv(results / "spectrum.csv", COLUMNS, rows)
+            rows += [{**about, **row} for row in _run_rows(folder, experiments, run)]
+    write_rows(results / "spectrum.csv", rows, SPECTRUM)
 
 
 def spectra(folder: Path, datasets: tuple[str, ...]) -> dict[str, tuple[int, Spectrum]]:
@@ -127,21 +124,21 @@ def _eigenvalues(path: Path) -> dict[str, tuple[int, Spectrum]]:
         raise UserError(f"{path}: not the eigenvalues of a run ({error}): render the packed study again") from None
 
 
-def _run_rows(folder: Path, experiments: Experiments, run: str) -> list[dict]:
+def _run_rows(folder: Path, experiments: Experiments, run: str) -> Rows:
     """Rows of one run and seed, without what it is called."""
     synthetic = yes_no(read_record(folder)["synthetic"])
     rows = []
     for space, (views, found) in spectra(folder, experiments.run(run).datasets).items():
         summary = {
             "space": space,
-            "effective_rank": f"{found.effective_rank:.4f}",
-            "participation_ratio": f"{found.participation_ratio:.4f}",
+            "effective_rank": found.effective_rank,
+            "participation_ratio": found.participation_ratio,
             "dimensions": len(found.eigenvalues),
             "views": views,
             "synthetic": synthetic,
         }
         rows += [
-            {**summary, "index": index, "eigenvalue": f"{value:.6g}", "share": f"{share:.6g}"}
+            {**summary, "index": index, "eigenvalue": value, "share": share}
             for index, (value, share) in enumerate(zip(found.eigenvalues, found.shares, strict=True), start=1)
         ]
     return rows

@@ -6,23 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from multitrain.analysis.accuracy.contrasts import estimate
+from multitrain.analysis.render.columns import PER_CLASS
+from multitrain.analysis.render.table_files import Row, Rows, write_rows
 from multitrain.analysis.study.run_names import seeds_of, yes_no
 from multitrain.common.errors import UserError
-from multitrain.common.files.csv_files import write_csv
 from multitrain.common.ranks import top
 from multitrain.common.records.predictions import SAME_MANIFEST, Predictions, read_predictions, require_same_clips
 from multitrain.common.records.run_record import read_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
-
-COLUMNS = (
-    *("table", "dataset", "title", "class", "clips"),
-    *("baseline", "method"),  # names of the two rows of the table
-    *("top1_baseline", "top1"),  # of Y_k, in percent, the mean over seeds
-    *("gain", "gain_low", "gain_high"),  # top1 - top1_baseline, in points, with its interval
-    *("top1_projected", "gain_projected", "gain_projected_low", "gain_projected_high"),  # of the method's Y'_k
-    *("seeds", "scale", "synthetic"),
-)
 
 
 def write_classes(
@@ -49,21 +41,21 @@ def write_classes(
             if None in runs:
                 raise UserError(f"{table.title}: {(baseline, method)[runs.index(None)]} was not trained on {dataset}")
             home = results / "runs" / scale.name
-            its = [seeds_of(home, run, seeds) for run in runs]
-            both = scale.first_world([seed for seed in its[0] if seed in its[1]] or its[0])
+            trained = [seeds_of(home, run, seeds) for run in runs]
+            both = scale.first_world([seed for seed in trained[0] if seed in trained[1]] or trained[0])
             folders = [[home / run / f"seed{seed}" for seed in both] for run in runs]
             records = [read_record(folder) for each in folders for folder in each]
-            said = {
+            about = {
                 **{"table": name, "dataset": dataset, "title": scale.dataset(dataset).title},
                 **{"baseline": baseline, "method": method, "scale": scale.name},
-                "seeds": " ".join(map(str, both)),
+                "seeds": both,
                 "synthetic": yes_no(any(each["synthetic"] for each in records)),
             }
-            rows += [{**said, **numbers} for numbers in _dataset_rows(*folders, dataset)]
-    write_csv(results / "per_class.csv", COLUMNS, rows)
+            rows += [{**about, **numbers} for numbers in _dataset_rows(*folders, dataset)]
+    write_rows(results / "per_class.csv", rows, PER_CLASS)
 
 
-def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> list[dict[str, str]]:
+def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> Rows:
     """One row a class of a dataset, from the folders of both methods, one a seed."""
     before = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in baseline]
     after = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in method]
@@ -76,17 +68,18 @@ def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> lis
         projected = _right([each.projected for each in after])
     rows = []
     for index, name in enumerate(before[0].classes):
-        its = labels == index
-        row = {"class": name, "clips": str(int(its.sum()))}
-        if its.any():
-            row["top1_baseline"] = f"{100 * base[:, its].mean():.2f}"
-            row |= _gain(own[:, its], base[:, its], videos[its], "")
-            row |= _gain(projected[:, its], base[:, its], videos[its], "_projected") if projected is not None else {}
+        clips = labels == index
+        row = {"class": name, "clips": int(clips.sum())}
+        if clips.any():
+            row["top1_baseline"] = 100 * base[:, clips].mean()
+            row |= _gain(own[:, clips], base[:, clips], videos[clips], "")
+            if projected is not None:
+                row |= _gain(projected[:, clips], base[:, clips], videos[clips], "_projected")
         rows.append(row)
     return rows
 
 
-def _gain(own: np.ndarray, base: np.ndarray, videos: np.ndarray, suffix: str) -> dict[str, str]:
+def _gain(own: np.ndarray, base: np.ndarray, videos: np.ndarray, suffix: str) -> Row:
     """Accuracy and paired gain, in percent and points, of one class's clips (S, N)."""
     low, high = np.clip(estimate([own - base], [videos]).interval, -1, 1)
     numbers = {
@@ -95,7 +88,7 @@ def _gain(own: np.ndarray, base: np.ndarray, videos: np.ndarray, suffix: str) ->
         f"gain{suffix}_low": low,
         f"gain{suffix}_high": high,
     }
-    return {key: f"{100 * number:.2f}" for key, number in numbers.items()}
+    return {key: 100 * number for key, number in numbers.items()}
 
 
 def _right(rank: Sequence[np.ndarray]) -> np.ndarray:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from multitrain.analysis.accuracy.contrasts import estimate_over_worlds
+from multitrain.analysis.render.columns import SEEDS
+from multitrain.analysis.render.table_files import Rows, write_rows
 from multitrain.analysis.study.run_names import method_names, seeds_of, world_of, yes_no
-from multitrain.common.files.csv_files import write_frame
 from multitrain.common.ranks import top
 from multitrain.common.records.predictions import Predictions, read_predictions
 from multitrain.common.records.run_record import has_record, read_record
@@ -16,13 +17,9 @@ from multitrain.config.scale import Scale
 
 
 def write_seeds(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> dict[str, int]:
-    """Write <results>/seeds.csv; the number of test videos by dataset, of the smallest test set of any seed.
-
-    Columns: run, method, dataset, seed, world, clips, videos; top1 (Y_k) and top1_projected (Y'_k, empty where there is
-    none) in percent; top1_mean, top1_low and top1_high of all seeds of the run; scale, synthetic.
-    """
+    """Write <results>/seeds.csv; the number of test videos by dataset, of the smallest test set of any seed."""
     names, home = method_names(experiments, scale), results / "runs" / scale.name
-    rows: list[dict] = []
+    rows: Rows = []
     for run in experiments.shown_runs():
         its = seeds_of(home, run, seeds)
         if not has_record(home / run / f"seed{its[0]}"):
@@ -38,11 +35,8 @@ def write_seeds(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
                 if experiments.run(run).projection == "add" and each.projected is not None:
                     row |= {"top1_projected": _percent(each.projected)}
                 rows.append({**row, **whole, "scale": scale.name, "synthetic": synthetic})
-    table = pd.DataFrame(rows)
-    if "top1_projected" not in table:
-        table.insert(table.columns.get_loc("top1") + 1, "top1_projected", np.nan)
-    write_frame(results / "seeds.csv", table, "%.2f")
-    return table.groupby("dataset", sort=False)["videos"].min().to_dict()
+    write_rows(results / "seeds.csv", rows, SEEDS)
+    return pd.DataFrame(rows).groupby("dataset", sort=False)["videos"].min().to_dict()
 
 
 def _found(folder: Path, dataset: str) -> tuple[Predictions, str]:

@@ -74,7 +74,7 @@ def sentence(row: pd.Series) -> str:
         sure = (
             f"adjusted p {p_value(row['p_adjusted'])}" if is_there(row["p_adjusted"]) else "too few videos for a test"
         )
-    worlds = ", ".join(map(signed, map(float, row.get("by_world", "").split())))
+    worlds = ", ".join(map(signed, row.get("by_world", ())))
     apart = f"; by world {worlds}" * bool(worlds)
     return f"{text}: our difference is {signed(row['difference'])} points ({interval}; {sure}{apart}){_power(row)}."
 

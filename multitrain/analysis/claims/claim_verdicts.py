@@ -6,10 +6,10 @@ from pathlib import Path
 
 from multitrain.analysis.claims import claims_page
 from multitrain.analysis.claims.claim_numbers import Numbers, Ours, compare
-from multitrain.analysis.claims.evidence.evidence_results import read_evidence
+from multitrain.analysis.claims.evidence.evidence_results import FILE
 from multitrain.analysis.claims.verdict_rule import AIM, NOT_RUN, Decision, decide, joined
-from multitrain.analysis.render.columns import CLAIMS
-from multitrain.analysis.render.table_files import Row, Rows, settled, write_rows, write_text
+from multitrain.analysis.render.columns import CLAIMS, EVIDENCE
+from multitrain.analysis.render.table_files import Row, Rows, read_rows, settled, write_rows, write_text
 from multitrain.common.errors import UserError
 from multitrain.config.claims import Claim, Claims, Part
 from multitrain.config.experiments import Experiments
@@ -42,7 +42,7 @@ def write_claims(
         claim, each = next((claims.claims[name], its[0]) for name, its in tested.items())
         path = numbers.lacking(claim.table, each.part)
         raise UserError(f"{path}: no such file: `multitrain train` writes it, and no claim has all of its runs")
-    evidence = read_evidence(results) if claims.answered else []
+    evidence = read_rows(results / FILE, tuple(EVIDENCE)) if claims.answered else []
     write_text(results / "claims.md", claims_page.render(claims, scale, seeds, rows, evidence))
     write_rows(results / "claims.csv", rows, CLAIMS)
 

@@ -29,7 +29,7 @@ HEAD = (
 CANNOT = "cannot be shown here even if the paper is right"
 
 
-def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evidence: list[dict[str, str]]) -> str:
+def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evidence: Rows) -> str:
     """The rows of claims.csv, and those of evidence.csv, as text."""
     grouped = [[row for row in rows if row["claim"] == name] for name in claims.claims]
     facts = [each for its in grouped if not its[0]["same_fact_as"] for each in _with_same(its, grouped)]

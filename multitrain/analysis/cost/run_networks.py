@@ -14,9 +14,10 @@ import torch
 from pydantic import ValidationError
 from torch.utils.flop_counter import FlopCounterMode
 
+from multitrain.analysis.render.columns import NETWORKS
+from multitrain.analysis.render.table_files import write_rows
 from multitrain.analysis.study.run_names import seeds_of
 from multitrain.common.errors import UserError
-from multitrain.common.files.csv_files import write_csv
 from multitrain.common.records.run_record import read_record
 from multitrain.config.experiments import Experiments, Run
 from multitrain.config.recipes import Recipe
@@ -25,16 +26,6 @@ from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec
 
 FILE = "networks.csv"
-COLUMNS = (
-    *("run", "dataset"),
-    "gflops",  # of one clip, of the parts that Y_k of the dataset hangs on
-    "gflops_head",  # of them those of the dataset's own head
-    "gflops_whole",  # of one clip, of the whole forward pass
-    "gflops_step",  # of one clip in a training step
-    "parameters",  # all that are trained
-    "parameters_needed",  # those that the Y_k of some dataset hang on
-    "scale",
-)
 FORWARD_BACKWARD = 3  # forward passes that a forward and a backward pass cost together
 
 
@@ -171,13 +162,13 @@ def write_networks(scale: Scale, experiments: Experiments, seeds: tuple[int, ...
                 {
                     "run": run,
                     "dataset": dataset,
-                    "gflops": f"{operations:.10g}",
-                    "gflops_head": f"{cost.heads[dataset]:.10g}",
-                    "gflops_whole": f"{cost.whole:.10g}",
-                    "gflops_step": f"{step:.10g}",
+                    "gflops": operations,
+                    "gflops_head": cost.heads[dataset],
+                    "gflops_whole": cost.whole,
+                    "gflops_step": step,
                     "parameters": cost.parameters,
                     "parameters_needed": cost.needed,
                     "scale": scale.name,
                 }
             )
-    write_csv(results / FILE, COLUMNS, rows)
+    write_rows(results / FILE, rows, NETWORKS)

@@ -32,7 +32,7 @@ def draw_k700(results: Path) -> Figure:
 
 
 def _ours(results: Path, name: str) -> pd.DataFrame:
-    frame = read(results, name, TEXT, NUMBERS)
+    frame = read(results, name, (*TEXT, *NUMBERS))
     return only(frame, results / name, "rows of ours", frame["source"] == "ours")
 
 

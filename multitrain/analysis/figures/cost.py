@@ -23,7 +23,7 @@ LINE = 0.12  # inches, for a name beside a panel
 def draw(results: Path) -> Figure:
     """A column a table, a row a dataset; synthetic results have axes of their own beside the published ones."""
     names = titles(results)
-    tables = [read(results, name, TEXT, NUMBERS) for name in TABLES]
+    tables = [read(results, name, (*TEXT, *NUMBERS)) for name in TABLES]
     ours = [
         only(table, results / name, "rows of ours", table["source"] == "ours")
         for name, table in zip(TABLES, tables, strict=True)

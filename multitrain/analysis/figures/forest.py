@@ -46,7 +46,7 @@ def parts(results: Path) -> list[Figure]:
 
 
 def _read(results: Path) -> pd.DataFrame:
-    rows = read(results, FILE, (*TEXT, "scale", "synthetic"), NUMBERS)
+    rows = read(results, FILE, (*TEXT, *NUMBERS, "scale", "synthetic"))
     return only(rows, results / FILE, "claim with a difference", rows["difference"].notna())
 
 
@@ -137,7 +137,7 @@ def _axis(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _explain(figure: Figure, rows: pd.DataFrame, labels: list[str]) -> None:
-    seeds = sorted({tuple(map(int, text.split())) for text in rows["seeds"]}, key=len)
+    seeds = sorted(set(rows["seeds"]), key=len)
     counts = " to ".join(dict.fromkeys(str(len(its)) for its in (seeds[0], seeds[-1])))
     one = len(seeds[0]) == 1
     marks = [Line2D([], [], color=OTHER, marker="s", linewidth=2, label="mean over the claim's datasets")]

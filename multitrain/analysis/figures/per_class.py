@@ -31,7 +31,7 @@ def draw_k700(results: Path) -> Figure:
 
 
 def _figure(results: Path, table: str) -> Figure:
-    frame = read(results, FILE, TEXT, NUMBERS)
+    frame = read(results, FILE, (*TEXT, *NUMBERS))
     rows = only(
         frame, results / FILE, f"classes of {table} with clips", (frame["table"] == table) & frame["gain"].notna()
     )
@@ -56,7 +56,7 @@ def _figure(results: Path, table: str) -> Figure:
             label="Y′ₖ, with the projections added",
         ),
     ]
-    counts = rows["clips"].astype(int)
+    counts = rows["clips"]
     each = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
     figure_style.caption(
         figure,

@@ -12,6 +12,8 @@ from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import read, titles, world
 from multitrain.analysis.study.measured import FEWEST_SEEDS, FLAT
 
+CURVES = ("run", "method", "datasets", "scale", "synthetic", "seed", "share", "loss")
+MEASURED = ("kind", "run", "method", "dataset", "text", "seed", "epochs_factor", "top1", "change")
 COLUMNS = 4
 HEIGHT = 1.35  # inches of a panel
 COLOURS = (
@@ -28,14 +30,9 @@ COLOURS = (
 def draw(results: Path) -> Figure:
     """A panel a method with the losses of its runs, each seed light and their mean dark; below, what was measured."""
     names = titles(results)
-    curves = read(
-        results, "curves.parquet", ("run", "method", "datasets", "scale", "synthetic"), ("seed", "share", "loss")
-    )
-    numbers = ("seed", "epochs_factor", "top1", "change", "seeds")
-    measured = read(results, "measured.csv", ("kind", "run", "method", "dataset", "text"), ())
-    decided = measured[measured["kind"].isin(["trial", "doubling"])].copy()
-    for column in numbers:
-        decided[column] = pd.to_numeric(decided[column].replace("", None))
+    curves = read(results, "curves.parquet", CURVES)
+    measured = read(results, "measured.csv", MEASURED)
+    decided = measured[measured["kind"].isin(["trial", "doubling"])]
     methods = list(dict.fromkeys(curves["method"]))
     trials = list(dict.fromkeys(decided["method"]))
     upper, lower = (-(-len(its) // COLUMNS) for its in (methods, trials))

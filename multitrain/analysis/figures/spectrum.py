@@ -25,7 +25,7 @@ METHODS = (  # with and without the informative loss, on one set at one size: mo
 @figure_style.styled
 def draw(results: Path) -> Figure:
     """Share of the trace by index, a line a run."""
-    rows = read(results, FILE, ("method", "space", "scale", "synthetic"), NUMBERS)
+    rows = read(results, FILE, ("method", "space", "scale", "synthetic", *NUMBERS))
     rows = only(rows, results / FILE, "run of Table 3 on several datasets", rows["method"].isin(METHODS))
     methods = [method for method in METHODS if (rows["method"] == method).any()]
     spaces = [space for space in TITLES if (rows["space"] == space).any()]

@@ -11,6 +11,11 @@ from matplotlib.patches import Patch
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import clips, read, titles, world
 
+SEEDS = (
+    *("method", "dataset", "world", "scale", "synthetic"),
+    *("seed", "clips", "top1", "top1_mean", "top1_low", "top1_high"),
+)
+MEASURED = ("kind", "method", "dataset", "seeds", "text", "top1", "std")
 MARKERS = "osD^vPX"  # of worlds
 BAND = 2  # standard deviations of what was recorded before
 PANELS = 3  # beside each other
@@ -20,9 +25,8 @@ PANELS = 3  # beside each other
 def draw(results: Path) -> Figure:
     """A panel a dataset, a line a method; with one seed, the spread recorded before behind it, where there is one."""
     names = titles(results)
-    numbers = ("seed", "clips", "top1", "top1_mean", "top1_low", "top1_high")
-    rows = read(results, "seeds.csv", ("method", "dataset", "world", "scale", "synthetic"), numbers)
-    measured = read(results, "measured.csv", ("kind", "method", "dataset", "seeds", "text"), ("top1", "std"))
+    rows = read(results, "seeds.csv", SEEDS)
+    measured = read(results, "measured.csv", MEASURED)
     one = rows["seed"].nunique() == 1
     recorded = measured[(measured["kind"] == "spread") & one]
     methods, worlds = (list(dict.fromkeys(rows[name])) for name in ("method", "world"))

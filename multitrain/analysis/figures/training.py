@@ -30,7 +30,7 @@ COLUMNS = 2
 def draw(results: Path) -> Figure:
     """Raw values light, a running mean dark; the terms that only some methods train on are shown for all."""
     names = titles(results)
-    rows = read(results, FILE, ("method", "scale", "synthetic"), ("seed", "step", "clips", *SHARED))
+    rows = read(results, FILE, ("method", "scale", "synthetic", "seed", "step", "clips", *SHARED))
     rows = only(rows, results / FILE, f"steps of {METHOD}", rows["method"].isin(METHODS))
     own = only(rows, results / FILE, f"steps of {METHOD}", rows["method"] == METHOD)
     datasets = [

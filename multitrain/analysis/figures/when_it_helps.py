@@ -14,13 +14,13 @@ from multitrain.analysis.study.sweep_gains import EXPLORATORY, MEAN
 from multitrain.planning.sweep_points import FACTORS
 
 COLUMNS = 3  # of panels
-TEXT = ("scale", "factor", "value", "method", "dataset", "by_seed", "seeds")
+NEEDS = ("scale", "factor", "value", "method", "dataset", "by_seed", "seeds", "gain", "low", "high")
 
 
 @figure_style.styled
 def draw(results: Path) -> Figure:
     """From when_it_helps.csv."""
-    table = read(results, "when_it_helps.csv", TEXT, ("gain", "low", "high"))
+    table = read(results, "when_it_helps.csv", NEEDS)
     table = table[table["dataset"] == MEAN]
     factors, methods = list(dict.fromkeys(table["factor"])), list(dict.fromkeys(table["method"]))
     lines = -(-len(factors) // COLUMNS)
@@ -55,8 +55,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, title: str, methods: list[str]) -> No
         at = np.arange(len(values)) + 0.22 * (place - (len(methods) - 1) / 2)
         axes.vlines(at, its["low"], its["high"], color=colour, linewidth=1.2)
         axes.plot(at, its["gain"], linestyle="none", marker=marker, color=colour, markersize=4.5, zorder=3)
-        for x, text in zip(at, its["by_seed"], strict=True):
-            each = [float(gain) for gain in text.split()]
-            axes.plot([x + 0.07] * len(each), each, linestyle="none", marker=".", color=colour, markersize=3)
+        for x, gains in zip(at, its["by_seed"], strict=True):
+            axes.plot([x + 0.07] * len(gains), gains, linestyle="none", marker=".", color=colour, markersize=3)
     axes.set_xticks(range(len(values)), values)
     axes.grid(axis="x", visible=False)

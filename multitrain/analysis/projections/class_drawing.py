@@ -63,7 +63,7 @@ def draw(results: Path) -> Figure:
 def class_means(results: Path) -> pd.DataFrame:
     """The table of class means, checked."""
     return read(
-        results, FILE, ("run", "method", "scale", "synthetic", "dataset", "title", "class", "z"), ("label", "clips")
+        results, FILE, ("run", "method", "scale", "synthetic", "dataset", "title", "class", "z", "label", "clips")
     )
 
 

@@ -25,7 +25,7 @@ FORMS = ("weight", "scaled")
 SIGNIFICANT = 0.05
 FEWEST = 6  # pairs for a verdict: with five, even all on one side have p = 0.06 in a two-sided sign test
 
-NUMBERS = [name for name, column in RECOVERY.items() if column.is_number]  # of a Recovery
+NUMBERS = [name for name in RECOVERY if hasattr(Recovery, name) or name in Recovery.__dataclass_fields__]
 
 Found = list[tuple[Projection, dict[str, Recovery]]]  # a projection and its recovery by form
 
@@ -75,7 +75,7 @@ def _rows(found: Projection, recovered: dict[str, Recovery], scale: Scale, names
         "method": names.get(found.run, found.run),
         "scale": scale.name,
         "synthetic": yes_no(found.synthetic),
-        "seed": str(found.seed),
+        "seed": found.seed,
         "source": found.source,
         "target": found.target,
         "relation_from": found.relation_from,

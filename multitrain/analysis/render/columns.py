@@ -29,6 +29,11 @@ class Column:
     def is_number(self) -> bool:
         return self.read in (int, Printed)
 
+    @property
+    def is_list(self) -> bool:
+        """Whether a cell holds several numbers."""
+        return self in (LIST, LIST_OF_POINTS)
+
     def settled(self, value: object) -> object:
         """A number with the digits that are printed, so that every form of a table rounds the same number."""
         return Printed(self.write(value)) if self.read is Printed and not isinstance(value, Printed) else value
@@ -109,7 +114,9 @@ CLAIMS: Columns = {
     **_all(TEXT, "missing scale synthetic code"),
 }
 RECOVERY: Columns = {
-    **_all(TEXT, "run method scale synthetic seed source target"),
+    **_all(TEXT, "run method scale synthetic"),
+    "seed": COUNT,
+    **_all(TEXT, "source target"),
     "form": TEXT,  # weight or scaled
     "pairs": COUNT,  # of classes
     "related": COUNT,  # of them
@@ -131,10 +138,106 @@ RECOVERY_SUMMARY: Columns = {
     **_all(WEIGHT, "difference difference_low difference_high"),  # average precision, scaled - weight
     "verdict": TEXT,  # scaled, weight or undecided
 }
+PER_CLASS: Columns = {
+    **_all(TEXT, "table dataset title class"),
+    "clips": COUNT,
+    **_all(TEXT, "baseline method"),  # names of the two rows of the table
+    **_all(POINTS, "top1_baseline top1"),  # of Y_k, in percent, the mean over seeds
+    **_all(POINTS, "gain gain_low gain_high"),  # top1 - top1_baseline, in points, with its interval
+    **_all(POINTS, "top1_projected gain_projected gain_projected_low gain_projected_high"),  # of the method's Y'_k
+    "seeds": LIST,
+    **_all(TEXT, "scale synthetic"),
+}
+SPECTRUM: Columns = {
+    **_all(TEXT, "run method"),
+    "seed": COUNT,
+    "space": TEXT,  # z or z'
+    "index": COUNT,
+    **_all(_number(".6g"), "eigenvalue share"),
+    **_all(WEIGHT, "effective_rank participation_ratio"),
+    **_all(COUNT, "dimensions views"),
+    **_all(TEXT, "scale synthetic"),
+}
+SEEDS: Columns = {  # a training's answers on a dataset
+    **_all(TEXT, "run method dataset"),
+    "seed": COUNT,
+    "world": TEXT,
+    **_all(COUNT, "clips videos"),
+    "top1": POINTS,  # of Y_k, in percent
+    **_all(POINTS, "top1_mean top1_low top1_high"),  # of all seeds of the run
+    **_all(TEXT, "scale synthetic"),
+    "top1_projected": POINTS,  # of Y'_k, where the run has it
+}
+MEASURED: Columns = {
+    **_all(TEXT, "kind run method dataset"),  # trial, doubling, spread, note.plateau, note.spread
+    "seed": COUNT,
+    **_all(POINTS, "epochs_factor top1 std change"),
+    **_all(TEXT, "seeds text scale"),  # how many seeds of a doubling, which of a spread
+}
+RUNS: Columns = {
+    **_all(TEXT, "run method"),
+    "seed": COUNT,
+    **_all(TEXT, "world trained datasets"),
+    "clips": COUNT,
+    "epochs": TEXT,
+    **_all(COUNT, "steps skipped"),  # skipped: steps whose gradient was not finite
+    "hours": WEIGHT,  # core-hours of the training on a processor, accelerator-hours on an accelerator
+    **_all(TEXT, "device processor precision code commit"),
+    "differs": TEXT,  # the first setting that is not the design's
+    **_all(TEXT, "scale synthetic"),
+}
+DEVIATIONS: Columns = _all(TEXT, "kind what scale")
+NETWORKS: Columns = {
+    **_all(TEXT, "run dataset"),
+    "gflops": _number(".10g"),  # of one clip, of the parts that Y_k of the dataset hangs on
+    "gflops_head": _number(".10g"),  # of them those of the dataset's own head
+    "gflops_whole": _number(".10g"),  # of one clip, of the whole forward pass
+    "gflops_step": _number(".10g"),  # of one clip in a training step
+    "parameters": COUNT,  # all that are trained
+    "parameters_needed": COUNT,  # those that the Y_k of some dataset hang on
+    "scale": TEXT,
+}
+EVIDENCE: Columns = {
+    **_all(TEXT, "claim section quote text note kind left right"),
+    "bound": _number("g"),
+    **_all(TEXT, "paper part ours"),
+    "value": _number(".6g"),  # what is held against the bound
+    **_all(TEXT, "verdict claim_verdict"),
+    "seeds": LIST,
+    **_all(TEXT, "scale synthetic"),
+}
+SWEEP: Columns = {
+    **_all(TEXT, "scale exploratory factor value point method dataset"),
+    **_all(POINTS, "gain low high"),
+    "by_seed": LIST_OF_POINTS,  # the gain
+    "baseline": POINTS,
+    "seeds": LIST,
+    "clips": COUNT,
+}
 FILES: Mapping[str, Columns] = {
     **dict.fromkeys(("table1.csv", "table2.csv", "table3.csv"), TABLE),
     "table4.csv": TABLE4,
     "claims.csv": CLAIMS,
     "projection_recovery.csv": RECOVERY,
     "projection_recovery_summary.csv": RECOVERY_SUMMARY,
+    "per_class.csv": PER_CLASS,
+    "spectrum.csv": SPECTRUM,
+    "seeds.csv": SEEDS,
+    "measured.csv": MEASURED,
+    "runs.csv": RUNS,
+    "deviations.csv": DEVIATIONS,
+    "networks.csv": NETWORKS,
+    "evidence.csv": EVIDENCE,
+    "when_it_helps.csv": SWEEP,
+    "classes.csv": {"class": TEXT, **_all(COUNT, "train val test"), "seconds_mean": POINTS},  # of the survey
+    "durations.csv": {"split": TEXT, **_all(POINTS, "lower upper"), "clips": COUNT},
+    "missing.csv": {"reason": TEXT, "clips": COUNT},
+    "text.csv": {"statement": TEXT, "value": SHARE},  # of the paper
+    "curves.parquet": {"seed": COUNT, **_all(WEIGHT, "share loss")},  # those that are numbers
+    "training.parquet": {
+        **_all(COUNT, "seed step clips"),
+        **_all(WEIGHT, "epoch total variance covariance gradient_norm rate"),
+    },
+    "projections.parquet": {"seed": COUNT, "weight": WEIGHT},
+    "class_means.parquet": _all(COUNT, "label clips"),
 }

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -149,10 +148,6 @@ def _dataset(name: str, scale: Scale, results: Path) -> dict:
     folder = Path("datasets") / scale.name / name
     classes = page_tables.read(results / folder / "classes.csv", ["class", "train", "val", "test"])
     missing = page_tables.read(results / folder / "missing.csv", ["reason", "clips"])
-    try:
-        counts = {split: int(pd.to_numeric(classes[split]).sum()) for split in ("train", "val", "test")}
-        absent = int(pd.to_numeric(missing["clips"]).sum())
-    except ValueError as error:
-        raise UserError(f"{results / folder}: a count is no number ({error}): run `multitrain survey` again") from None
-    title = scale.datasets[name].title
-    return {"title": title, "folder": folder.as_posix(), "classes": len(classes), "missing": absent, **counts}
+    counts = {split: int(classes[split].sum()) for split in ("train", "val", "test")}
+    counts |= {"classes": len(classes), "missing": int(missing["clips"].sum())}
+    return {"title": scale.datasets[name].title, "folder": folder.as_posix(), **counts}

@@ -1,6 +1,5 @@
 """Files of tables: rows of typed values as CSV and back, and text."""
 
-import csv
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from multitrain.analysis.render.columns import FILES, Columns
+from multitrain.analysis.render.columns import COUNT, FILES, Column, Columns
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
-from multitrain.common.files.csv_files import write_csv
+from multitrain.common.files.csv_files import read_csv, write_csv
 
 Row = dict[str, object]  # numbers as numbers; a value that is not there is no key
 Rows = list[Row]
@@ -28,17 +27,26 @@ def write_rows(path: Path, rows: Iterable[Row], columns: Columns) -> None:
     write_csv(path, tuple(columns), texts)
 
 
-def read_frame(path: Path, needs: Iterable[str] = ()) -> pd.DataFrame:
-    """A table of results: numbers as numbers, NaN where empty; text as it stands, "" where empty.
+def read_frame(path: Path, needs: Iterable[str] = (), run: str | None = None) -> pd.DataFrame:
+    """A table of results: numbers as numbers, NaN where empty; lists as tuples; text as it stands, "" where empty.
 
-    Which columns of a CSV file are numbers is said in FILES; those of a file that is not there are text.
+    Which columns are numbers or lists is said in FILES; those of a file that is not there are text. `run`: of a Parquet
+    file that run's rows alone, so that millions of rows are not read for one run.
 
     Raises:
         UserError: the file is missing or unreadable, lacks one of the columns `needs`, or has text for a number.
     """
-    table, cure = _needed(path, needs)
-    numbers = [name for name, column in FILES.get(path.name, {}).items() if column.is_number and name in table]
-    return with_numbers(table, numbers, path, cure)
+    cure = made_by(path)
+    if path.suffix == ".parquet":
+        table = _read_parquet(path, needs, run, cure)
+    else:
+        rows = [row for _, row in _read_csv(path, needs, cure)]
+        table = pd.DataFrame(rows, columns=None if rows else list(needs), dtype=object)
+    for name, column in FILES.get(path.name, {}).items():
+        if name in table and (column.is_number or column.is_list):
+            read = _numbers if column.is_number else _lists
+            table[name] = read(table[name], column, f"{path}: row {{}}: {name} is {{!r}}, not a number: {cure}")
+    return table
 
 
 def read_rows(path: Path, needs: Iterable[str] = ()) -> Rows:
@@ -47,48 +55,56 @@ def read_rows(path: Path, needs: Iterable[str] = ()) -> Rows:
     Raises:
         UserError: as of `read_frame`.
     """
-    table, cure = _needed(path, needs)
+    cure = made_by(path)
+    rows = _read_csv(path, needs, cure)
     try:
-        return [_typed(row, FILES[path.name]) for row in table.to_dict("records")]
+        return [_typed(row, FILES[path.name]) for _, row in rows]
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: not a table of this version ({error}): {cure}") from None
 
 
-def _needed(path: Path, needs: Iterable[str]) -> tuple[pd.DataFrame, str]:
-    """A file that has the columns `needs`, and what makes the file."""
-    cure = f"run `snakemake {path}` first"
-    table = load(path, cure)
-    if lacking := [name for name in needs if name not in table]:
-        raise UserError(f"{path}: no column {lacking[0]!r}: {cure}")
-    return table, cure
+def made_by(path: Path) -> str:
+    """What to do about a file of results that is missing or wrong."""
+    return f"`snakemake {path}` makes it"
 
 
-def load(path: Path, cure: str, filters: list | None = None) -> pd.DataFrame:
-    """A Parquet file, its rows that pass the `filters`, or a CSV file as text.
+def _read_csv(path: Path, needs: Iterable[str], cure: str) -> list[tuple[int, dict[str, str]]]:
+    rows = read_csv(path, tuple(needs), cure)
+    for line, row in rows:
+        if None in row or None in row.values():
+            raise UserError(f"{path}: line {line}: not as many cells as columns: {cure}")
+    return rows
 
-    Raises:
-        UserError: it is not there or cannot be read; it ends with the `cure`.
-    """
+
+def _read_parquet(path: Path, needs: Iterable[str], run: str | None, cure: str) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path}: no such file: {cure}")
     try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path, filters=filters)
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_parquet(path, filters=None if run is None else [("run", "==", run)])
     except (ValueError, OSError, pa.ArrowException) as error:
         raise UserError(f"{path}: not a readable table ({' '.join(str(error).split())}): {cure}") from None
-
-
-def with_numbers(table: pd.DataFrame, columns: Iterable[str], path: Path, cure: str) -> pd.DataFrame:
-    """The table with these columns as floats, NaN where empty; a UserError names the first cell that is none."""
-    for column in columns:
-        values = table[column].replace("", None)
-        found = pd.to_numeric(values, errors="coerce")
-        if (wrong := found.isna() & values.notna()).any():
-            row = int(wrong.to_numpy().argmax())
-            raise UserError(f"{path}: row {row + 1}: {column} is {values.iloc[row]!r}, not a number: {cure}")
-        table[column] = found.astype(float)
+    if lacking := [name for name in needs if name not in table]:
+        raise UserError(f"{path}: no column {lacking[0]!r}: it takes {', '.join(needs)}: {cure}")
     return table
+
+
+def _numbers(cells: pd.Series, column: Column, message: str) -> pd.Series:
+    """Whole numbers as such where every cell has one, else floats, NaN where empty."""
+    values = cells.replace("", None)
+    numbers = pd.to_numeric(values, errors="coerce")
+    if (wrong := numbers.isna() & values.notna()).any():
+        row = int(wrong.to_numpy().argmax())
+        raise UserError(message.format(row + 1, values.iloc[row]))
+    return numbers if column is COUNT and not numbers.isna().any() else numbers.astype(float)
+
+
+def _lists(cells: pd.Series, column: Column, message: str) -> pd.Series:
+    for row, text in enumerate(cells, start=1):
+        try:
+            column.read(text)
+        except ValueError:
+            raise UserError(message.format(row, text)) from None
+    return cells.map(column.read)
 
 
 def read_published(path: Path, columns: Columns, needs: Iterable[str]) -> Rows:
@@ -97,24 +113,17 @@ def read_published(path: Path, columns: Columns, needs: Iterable[str]) -> Rows:
     Raises:
         UserError: it is not there, has other columns, lacks one of `needs`, or has text for a number.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such published table")
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        names = reader.fieldnames or []
-        if not set(needs) <= set(names) <= set(columns):
-            raise UserError(f"{path}: columns {names} are not those of a published table")
-        rows = []
-        for row in reader:
-            try:
-                if None in row or None in row.values():
-                    raise ValueError("not as many cells as columns")
-                rows.append(_typed(row, columns))
-                for name, value in rows[-1].items():
-                    if isinstance(value, float) and not math.isfinite(value):
-                        raise ValueError(f"{name} is {row[name]!r}: it takes a number")
-            except ValueError as error:
-                raise UserError(f"{path}: line {reader.line_num}: {error}: correct the row") from None
+    rows = []
+    for line, row in _read_csv(path, needs, "correct or restore the published table"):
+        try:
+            if unknown := [name for name in row if name not in columns]:
+                raise ValueError(f"{unknown[0]!r} is no column of a published table")
+            rows.append(_typed(row, columns))
+            for name, value in rows[-1].items():
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise ValueError(f"{name} is {row[name]!r}: it takes a number")
+        except ValueError as error:
+            raise UserError(f"{path}: line {line}: {error}: correct the row") from None
     return rows
 
 

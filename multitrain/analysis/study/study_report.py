@@ -9,7 +9,7 @@ from pandas.io.formats.style import Styler
 
 from multitrain.analysis.claims.claim_sentences import listed, upper, weak
 from multitrain.analysis.render import page_tables
-from multitrain.analysis.render.cells import unique
+from multitrain.analysis.render.cells import is_there, unique
 from multitrain.analysis.study.run_names import ranges
 
 UNITS = {"processor": "core-hours", "accelerator": "accelerator-hours"}
@@ -27,8 +27,8 @@ def what_was_run(root: Path) -> str:
     """Scale, arms, seeds, worlds, processors and code of the trained runs, as a list."""
     runs = _runs(root)
     trained = runs[runs["trained"] == "yes"]
-    seeds = ranges(int(seed) for seed in trained["seed"])
-    worlds = {world: ranges(map(int, its["seed"])) for world, its in trained.groupby("world", sort=False) if world}
+    seeds = ranges(trained["seed"])
+    worlds = {world: ranges(its["seed"]) for world, its in trained.groupby("world", sort=False) if world}
     arms, datasets = list(dict.fromkeys(trained["method"])), _datasets(trained)
     synthetic = "yes" in set(trained["synthetic"])
     items = [
@@ -90,8 +90,8 @@ def plateaus(root: Path) -> Styler | None:
     shown = {
         "Method": its["method"],
         "Dataset": [names.get(name, name) or "mean" for name in its["dataset"]],
-        "Schedule": [f"×{float(factor):g} to ×{2 * float(factor):g}" for factor in its["epochs_factor"]],
-        "Change of val top-1": its["change"].astype(float),
+        "Schedule": [f"×{factor:g} to ×{2 * factor:g}" for factor in its["epochs_factor"]],
+        "Change of val top-1": its["change"],
         "Seeds": its["seeds"],
         "": its["text"],
     }
@@ -101,7 +101,7 @@ def plateaus(root: Path) -> Styler | None:
 def cost(root: Path) -> Styler:
     """Hours of training by method, and in all."""
     runs = _runs(root)
-    runs = runs[runs["trained"] == "yes"].assign(hours=lambda its: pd.to_numeric(its["hours"]))
+    runs = runs[runs["trained"] == "yes"]
     lines = [_cost(method, its) for method, its in runs.groupby("method", sort=False)]
     lines.append(_cost("all", runs))
     unit = " and ".join(UNITS[each] for each in dict.fromkeys(runs["device"]))
@@ -111,7 +111,7 @@ def cost(root: Path) -> Styler:
 
 
 def _cost(method: str, its: pd.DataFrame) -> dict:
-    line = {"Method": method, "Trainings": len(its), "Steps": int(its["steps"].astype(int).sum())}
+    line = {"Method": method, "Trainings": len(its), "Steps": int(its["steps"].sum())}
     whole, each = its["hours"].sum(min_count=1), its["hours"].mean()
     return {**line, "Hours": _significant(whole), "Of a training": _significant(each)}
 
@@ -132,7 +132,7 @@ def runs(root: Path) -> Styler:
             "Method": said["method"],
             "Run": said["run"],
             "Datasets": said["datasets"],
-            "Seeds": ranges(map(int, of["seed"])),
+            "Seeds": ranges(of["seed"]),
         }
         line |= {"World": said["world"] or "-", "Epochs": _each(of["epochs"]), "Steps": _each(of["steps"])}
         line |= {"Processor": said["processor"], "Precision": said["precision"], "Code": said["code"]}
@@ -144,7 +144,7 @@ def runs(root: Path) -> Styler:
 def repeat(root: Path) -> str:
     """Commands that make this study again."""
     its = _runs(root)
-    scale, seeds = _only(its, "scale"), ",".join(dict.fromkeys(its["seed"]))
+    scale, seeds = _only(its, "scale"), unique(its["seed"], ",")
     commits = [commit.rstrip("+") for commit in dict.fromkeys(its["commit"]) if commit]
     config = f"--config scale={scale} {shlex.quote(f'seeds=[{seeds}]')} results=results/{scale}"
     lines = [f"git checkout {commits[-1]}"] if commits else []
@@ -173,7 +173,8 @@ def _datasets(rows: pd.DataFrame) -> list[str]:
 
 
 def _each(values: pd.Series) -> str:
-    return " / ".join(dict.fromkeys(value for value in values if value))
+    """The different values, of numbers whole ones."""
+    return unique(value if isinstance(value, str) else f"{value:.0f}" for value in values if is_there(value) and value)
 
 
 def _only(rows: pd.DataFrame, key: str) -> str:

@@ -5,36 +5,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from multitrain.analysis.claims.verdict_rule import FEWEST_VIDEOS
+from multitrain.analysis.render.table_files import Row, Rows
 from multitrain.analysis.study.measured import FEWEST_SEEDS, FLAT, Doubling, Read
 from multitrain.analysis.study.run_names import method_names, ranges, world_of, yes_no
 from multitrain.analysis.tables.paper_tables import epochs, processor_text
-from multitrain.common.files.csv_files import write_csv
 from multitrain.common.records.run_record import RunRecord, has_record, read_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
-COLUMNS = (
-    *("run", "method", "seed", "world", "trained", "datasets"),
-    *("clips", "epochs", "steps", "skipped"),  # skipped: steps whose gradient was not finite
-    *("hours", "device"),  # core-hours of the training on a processor, accelerator-hours on an accelerator
-    *("processor", "precision", "code", "commit", "differs"),  # differs: the first setting that is not the design's
-    *("scale", "synthetic"),
-)
 NEEDED = (  # fields of run.json
     *("datasets", "steps", "code", "processor.model", "processor.instructions"),
     *("settings.steps_of", "recipe.epochs", "recipe.batch"),
 )
-DEVIATIONS = ("kind", "what", "scale")
-Row = dict[str, str]
 
 
-def write_records(rows: list[Row], deviations: list[Row], results: Path) -> None:
-    """Write <results>/runs.csv and deviations.csv."""
-    for name, columns, its in (("runs", COLUMNS, rows), ("deviations", DEVIATIONS, deviations)):
-        write_csv(results / f"{name}.csv", columns, its)
-
-
-def run_rows(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> list[Row]:
+def run_rows(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> Rows:
     """A row for each run of the tables and each seed asked for."""
     names = method_names(experiments, scale)
     return [
@@ -46,7 +31,7 @@ def run_rows(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], res
 
 def _row(run: str, seed: int, method: str, scale: Scale, experiments: Experiments, folder: Path) -> Row:
     titles = ", ".join(scale.dataset(name).title for name in experiments.run(run).datasets)
-    row = {"run": run, "method": method, "seed": str(seed), "world": world_of(scale, seed), "datasets": titles}
+    row = {"run": run, "method": method, "seed": seed, "world": world_of(scale, seed), "datasets": titles}
     row |= {"scale": scale.name, "trained": "no"}
     if not has_record(folder):
         return row
@@ -54,11 +39,11 @@ def _row(run: str, seed: int, method: str, scale: Scale, experiments: Experiment
     device, seconds = said.get("device", "cpu"), said.get("seconds")
     cores = said.get("threads", 1) if device == "cpu" else 1
     row |= {
-        "clips": str(sum(its["clips"] for its in said["datasets"].values())),
+        "clips": sum(its["clips"] for its in said["datasets"].values()),
         "epochs": epochs(said),
-        "steps": str(said["steps"]),
-        "skipped": str(said.get("skipped", 0)),
-        "hours": "" if seconds is None else f"{seconds * cores * said.get('processes', 1) / 3600:.4f}",
+        "steps": said["steps"],
+        "skipped": said.get("skipped", 0),
+        "hours": None if seconds is None else seconds * cores * said.get("processes", 1) / 3600,
         "device": "processor" if device == "cpu" else "accelerator",
         "processor": processor_text(said["processor"]),
         "precision": said.get("precision", ""),
@@ -107,9 +92,7 @@ def short(value: object) -> str:
     return text if len(text) < 60 else f"{text[:59]}…"
 
 
-def deviations(
-    rows: list[Row], videos: dict[str, int], changes: list[Doubling], plateau: Read, scale: Scale
-) -> list[Row]:
+def deviations(rows: Rows, videos: dict[str, int], changes: list[Doubling], plateau: Read, scale: Scale) -> Rows:
     """What of the study is not as designed, each in a line; `videos` of the test split by dataset."""
     found = [*_seeds(rows), *_settings(rows)]
     if scale.several_worlds and len(worlds := _values(rows, "world")) == 1:
@@ -131,33 +114,33 @@ def deviations(
         for name, count in videos.items()
         if count < FEWEST_VIDEOS
     ]
-    skipped = [row for row in rows if row.get("skipped", "0") not in ("0", "")]
+    skipped = [row for row in rows if row.get("skipped")]
     found += [("steps", f"{_named([row])}: {row['skipped']} steps without a finite gradient") for row in skipped]
     found += _plateaus(rows, changes, plateau)
     return [{"kind": kind, "what": what, "scale": scale.name} for kind, what in found]
 
 
-def _seeds(rows: list[Row]) -> Iterator[tuple[str, str]]:
+def _seeds(rows: Rows) -> Iterator[tuple[str, str]]:
     """Seeds that are missing, and a study of one."""
-    asked = sorted({int(row["seed"]) for row in rows})
+    asked = sorted({row["seed"] for row in rows})
     if len(asked) == 1:
         yield "seeds", f"one seed ({asked[0]}): no claim has a verdict, and intervals are of other videos alone"
     for run in dict.fromkeys(row["run"] for row in rows):
         its = [row for row in rows if row["run"] == run]
-        there = [int(row["seed"]) for row in its if row["trained"] == "yes"]
+        there = [row["seed"] for row in its if row["trained"] == "yes"]
         if not there:
             yield "arm without runs", f"{_arm(its[0])}: not trained"
         elif len(there) < len(asked):
             yield "seeds missing", f"{_arm(its[0])}: seeds {ranges(there)} of {ranges(asked)}"
 
 
-def _settings(rows: list[Row]) -> Iterator[tuple[str, str]]:
+def _settings(rows: Rows) -> Iterator[tuple[str, str]]:
     texts = dict.fromkeys(row["differs"] for row in rows if row.get("differs"))
     for text in texts:
         yield "settings", f"{_named([row for row in rows if row.get('differs') == text])}: {text}"
 
 
-def _plateaus(rows: list[Row], changes: list[Doubling], plateau: Read) -> Iterator[tuple[str, str]]:
+def _plateaus(rows: Rows, changes: list[Doubling], plateau: Read) -> Iterator[tuple[str, str]]:
     if plateau.unused:
         yield "plateau", f"no plateau was measured ({plateau.path}: {plateau.unused})"
         return
@@ -178,7 +161,7 @@ def _values(rows: Iterable[Row], key: str) -> list[str]:
     return list(dict.fromkeys(row[key] for row in rows if row["trained"] == "yes"))
 
 
-def _named(rows: list[Row]) -> str:
+def _named(rows: Rows) -> str:
     """Runs with their seeds: `Vanilla, seeds 0-2`; of many runs how many."""
     runs = dict.fromkeys(row["run"] for row in rows)
     if len(runs) > 3:

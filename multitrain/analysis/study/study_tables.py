@@ -2,22 +2,16 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from multitrain.analysis.accuracy.seed_accuracy import write_seeds
+from multitrain.analysis.render.columns import DEVIATIONS, MEASURED, RUNS
+from multitrain.analysis.render.table_files import Rows, write_rows
 from multitrain.analysis.study.loss_curves import write_curves
 from multitrain.analysis.study.measured import Doubling, Read, doublings, read_plateau, read_spread
 from multitrain.analysis.study.run_names import method_names, ranges
-from multitrain.analysis.study.study_runs import deviations, run_rows, write_records
+from multitrain.analysis.study.study_runs import deviations, run_rows
 from multitrain.common.errors import UserError
-from multitrain.common.files.csv_files import write_frame
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
-
-MEASURED = (  # columns of measured.csv; its kinds: trial, doubling, spread, note.plateau, note.spread
-    *("kind", "run", "method", "dataset", "seed", "epochs_factor"),
-    *("top1", "std", "change", "seeds", "text", "scale"),
-)
 
 
 def write_study(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path, measured: Path) -> None:
@@ -32,9 +26,10 @@ def write_study(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
     videos = write_seeds(scale, experiments, seeds, results)
     write_curves(scale, experiments, seeds, results)
     names = method_names(experiments, scale)
-    table = pd.DataFrame(_measured(plateau, spread, changes, names), columns=MEASURED[:-1]).assign(scale=scale.name)
-    write_frame(results / "measured.csv", table, "%.2f")
-    write_records(rows, deviations(rows, videos, changes, plateau, scale), results)
+    measurements = [{**row, "scale": scale.name} for row in _measured(plateau, spread, changes, names)]
+    write_rows(results / "measured.csv", measurements, MEASURED)
+    write_rows(results / "runs.csv", rows, RUNS)
+    write_rows(results / "deviations.csv", deviations(rows, videos, changes, plateau, scale), DEVIATIONS)
 
 
 def _require_runs(plateau: Read, experiments: Experiments) -> None:
@@ -46,22 +41,22 @@ def _require_runs(plateau: Read, experiments: Experiments) -> None:
             )
 
 
-def _measured(plateau: Read, spread: Read, changes: list[Doubling], names: dict[str, str]) -> list[dict]:
-    found = []
+def _measured(plateau: Read, spread: Read, changes: list[Doubling], names: dict[str, str]) -> Rows:
+    rows: Rows = []
     for kind, what, its in (
         ("note.plateau", "no plateau was measured", plateau),
         ("note.spread", "no spread of several seeds was recorded", spread),
     ):
         text = f"{what}: {its.path}: {its.unused}" if its.unused else f"from {its.path}"
-        found.append({"kind": kind, "text": text})
+        rows.append({"kind": kind, "text": text})
     for each in plateau.rows:
         row = {"kind": "trial", "run": each.run, "method": names.get(each.run, each.run), "dataset": each.dataset}
-        found.append({**row, "seed": each.seed, "epochs_factor": each.factor, "top1": each.top1})
+        rows.append({**row, "seed": each.seed, "epochs_factor": each.factor, "top1": each.top1})
     for each in changes:
         row = {"kind": "doubling", "run": each.run, "method": names.get(each.run, each.run), "dataset": each.dataset}
-        row |= {"epochs_factor": each.factor, "change": each.change, "seeds": each.seeds, "text": each.verdict}
-        found.append(row)
+        row |= {"epochs_factor": each.factor, "change": each.change, "seeds": str(each.seeds), "text": each.verdict}
+        rows.append(row)
     for each in spread.rows:
         row = {"kind": "spread", "method": each.method, "dataset": each.dataset, "top1": each.top1, "std": each.std}
-        found.append({**row, "seeds": ranges(each.seeds), "text": each.processor})
-    return found
+        rows.append({**row, "seeds": ranges(each.seeds), "text": each.processor})
+    return rows

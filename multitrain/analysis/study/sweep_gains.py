@@ -9,30 +9,27 @@ import pyarrow.parquet as pq
 
 from multitrain.analysis.accuracy.contrasts import estimate
 from multitrain.analysis.accuracy.metrics import SMOKE_TEST
+from multitrain.analysis.render.columns import SWEEP
+from multitrain.analysis.render.table_files import Rows, write_rows
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
-from multitrain.common.files.csv_files import write_frame
 from multitrain.config.scale import Scale
 from multitrain.planning.sweep_points import BASE, FACTORS, JOINT, Point, Points
 
 MEAN = "mean"  # over the datasets that all points of a factor have
 NEEDED = ("run", "dataset", "clip_id", "video_id", "right")
 EXPLORATORY = "Exploratory: one factor at a time, few seeds, no correction for their number; nothing is claimed of it."
-COLUMNS = (
-    *("scale", "exploratory", "factor", "value", "point", "method", "dataset"),
-    *("gain", "low", "high", "by_seed", "baseline", "seeds", "clips"),
-)
 
 
 def write_sweep(scale: Scale, points: Points, results: Path) -> None:
     """Write when_it_helps.csv and .md; reads <results>/sweep/<point>/seed<k>.parquet of every point and seed."""
-    table = pd.DataFrame(rows(scale, points, results / "sweep"), columns=COLUMNS)
-    write_frame(results / "when_it_helps.csv", table, "%.2f")
+    gains = rows(scale, points, results / "sweep")
+    write_rows(results / "when_it_helps.csv", gains, SWEEP)
     with atomic(results / "when_it_helps.md") as temporary:
-        temporary.write_text(_markdown(scale, points, table), encoding="utf-8")
+        temporary.write_text(_markdown(scale, points, pd.DataFrame(gains)), encoding="utf-8")
 
 
-def rows(scale: Scale, points: Points, home: Path) -> list[dict]:
+def rows(scale: Scale, points: Points, home: Path) -> Rows:
     """A row a factor, value, method and dataset, and one for their mean; the base point is a value of every factor."""
     seeds = points.sweep.seeds
     answers = {name: _read(home, point, seeds) for name, point in points.by_name.items()}
@@ -44,7 +41,7 @@ def rows(scale: Scale, points: Points, home: Path) -> list[dict]:
         for value, name in named.items():
             for method, run in JOINT.items():
                 about = {"scale": scale.name, "exploratory": "yes", "factor": factor, "value": value, "point": name}
-                about |= {"method": method, "seeds": " ".join(map(str, seeds))}
+                about |= {"method": method, "seeds": seeds}
                 for dataset in points.by_name[name].datasets:
                     found.append(about | {"dataset": dataset} | _gain(answers[name], run, [dataset]))
                 found.append(about | {"dataset": MEAN} | _gain(answers[name], run, shared))
@@ -61,7 +58,7 @@ def _gain(answers: dict, run: str, datasets: list[str]) -> dict:
     baseline = 100 * float(np.mean([theirs[0].mean() for _, theirs in pairs]))
     return {
         **{"gain": 100 * found.value, "low": 100 * low, "high": 100 * high, "baseline": baseline},
-        **{"by_seed": " ".join(f"{each:.2f}" for each in by_seed), "clips": sum(each.shape[1] for each in values)},
+        **{"by_seed": by_seed, "clips": sum(each.shape[1] for each in values)},
     }
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multitrain.analysis.accuracy.embedding_spectrum import COLUMNS, pooled, spectrum, write_spectrum
+from multitrain.analysis.accuracy.embedding_spectrum import pooled, spectrum, write_spectrum
+from multitrain.analysis.render.columns import SPECTRUM
 from multitrain.common.errors import UserError
 from multitrain.common.records.statistics import Statistics
 
@@ -72,7 +73,7 @@ def test_datasets_are_pooled_with_the_spread_of_their_means(results):
     along_x = np.diag([1.0, 0.0])
     add(results, "multitrain", {"k400": ([0.0, 1.0], along_x), "mit": ([0.0, -1.0], along_x)})
     rows = write(results, "multitrain")
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == tuple(SPECTRUM)
     assert [float(row["eigenvalue"]) for row in rows] == pytest.approx([10 / 9, 8 / 9], rel=1e-5)
     assert {(row["space"], row["views"], row["dimensions"]) for row in rows} == {("z", "10", "2")}
     assert [row["index"] for row in rows] == ["1", "2"]

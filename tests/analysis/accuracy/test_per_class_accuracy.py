@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from multitrain.analysis.accuracy.per_class_accuracy import COLUMNS, write_classes
+from multitrain.analysis.accuracy.per_class_accuracy import write_classes
+from multitrain.analysis.render.columns import PER_CLASS
 from multitrain.common.errors import UserError
 from multitrain.config.experiments import Row
 
@@ -54,7 +55,7 @@ def test_gains_of_both_kinds_of_logits_are_those_planted(results):
     add(results, "k400_baseline", "1000" + "1111", "0000" + "1111")
     add(results, "multitrain", "1110" + "0000", "0000" + "1111", projected="1111" + "1100")
     jump, run, _ = write(results)
-    assert tuple(jump) == COLUMNS
+    assert tuple(jump) == tuple(PER_CLASS)
     said = ("table", "dataset", "title", "class", "clips", "baseline", "method", "seeds", "scale", "synthetic")
     wanted = ("table1", "k400", "K400", "jump", "4", "Baseline", "MultiTrain", "0", "mini", "yes")
     assert tuple(jump[name] for name in said) == wanted

@@ -11,9 +11,8 @@ import pytest
 
 from multitrain.analysis.accuracy.paired_answers import read_answers
 from multitrain.analysis.claims.claim_verdicts import write_claims
-from multitrain.analysis.claims.evidence import evidence_results as evidence
 from multitrain.analysis.claims.verdict_rule import VERDICTS
-from multitrain.analysis.render.columns import CLAIMS
+from multitrain.analysis.render.columns import CLAIMS, EVIDENCE
 from multitrain.common.errors import UserError
 from multitrain.config.claims import Claim, Claims
 from multitrain.config.config_files import load_claims
@@ -130,7 +129,7 @@ def shipped(results) -> Claims:
         add_run(results, name, ranks, projected=summed if run.projection != "none" else None)
     claims = load_claims(ROOT / "config", results.experiments)
     with (results.root / "evidence.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, evidence.COLUMNS, restval="", lineterminator="\n")
+        writer = csv.DictWriter(stream, EVIDENCE, restval="", lineterminator="\n")
         writer.writeheader()
         for name, each in claims.answered.items():
             said = {"claim": name, **each.model_dump(include={"section", "quote", "text", "note"})}

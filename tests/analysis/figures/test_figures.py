@@ -126,7 +126,7 @@ def test_figures_of_real_videos_and_two_seeds_from_the_named_inputs_alone(tmp_pa
         with pytest.raises(UserError, match=rf"{needed}: no such file: `snakemake .*{needed}` makes it"):
             FIGURES[name].draw(results)
         (results / needed).write_bytes(b"")
-        with pytest.raises(UserError, match=rf"{needed}: not a readable table"):
+        with pytest.raises(UserError, match=rf"{needed}: (not a readable table|no column)"):
             FIGURES[name].draw(results)
         (results / needed).write_bytes(content)
 
@@ -155,7 +155,7 @@ def test_wrong_content_is_named_by_row_and_column(tmp_path: Path):
     results = fill(tmp_path / "results")
     frame = pd.read_csv(results / "table2.csv", dtype=str)
     frame.drop(columns="top1_low").to_csv(results / "table2.csv", index=False)
-    with pytest.raises(UserError, match=r"table2.csv: no column top1_low"):
+    with pytest.raises(UserError, match=r"table2.csv: no column 'top1_low'"):
         FIGURES["accuracy_k700"].draw(results)
     frame.loc[1, "top1"] = "much"
     frame.to_csv(results / "table2.csv", index=False)

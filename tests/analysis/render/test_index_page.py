@@ -173,7 +173,11 @@ def test_what_is_not_there_is_named(scale, experiments, made, name):
         ("runs/ci/vanilla/seed0/run.json", "{}", "run.json: not the record of a run .synthetic: "),
         ("runs/ci/vanilla/seed0/run.json", "[", "run.json: not valid JSON"),
         ("runs/ci/flops.json", "[{}]", "flops.json: not the costs"),
-        ("datasets/ci/mit/classes.csv", "class,train,val,test\na,x,1,1\n", "mit: a count is no number"),
+        (
+            "datasets/ci/mit/classes.csv",
+            "class,train,val,test\na,x,1,1\n",
+            "classes.csv: row 1: train is 'x', not a number",
+        ),
     ],
 )
 def test_what_is_damaged_is_named(scale, experiments, made, name, content, message):

@@ -240,7 +240,7 @@ def claim(**changed: object) -> pd.Series:
             "No verdict from one seed: A <b> claim: our difference is +4.0 points (95% interval +1.0 to +7.0; of videos"
             " alone); the paper's is +1.5, and how often the rule would find that is not known from these runs.",
         ),
-        ({"by_world": "5.00 3.00"}, "+1.0 to +7.0; adjusted p 0.010; by world +5.0, +3.0); were"),
+        ({"by_world": (5.0, 3.0)}, "+1.0 to +7.0; adjusted p 0.010; by world +5.0, +3.0); were"),
         ({"low": math.nan, "high": math.nan}, "(no interval, as no answer differs; adjusted p 0.010)"),
         ({"paper_difference": math.nan, "stated_by": "us"}, "(ours, not in the paper): our difference is"),
         (

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from multitrain.analysis.projections.projection_weights import Projection, read_projections
+from multitrain.analysis.render.columns import NETWORKS
 from multitrain.analysis.study.checked_tables import only, read
 from multitrain.analysis.study.run_names import seeds_of
 from multitrain.analysis.tables.paper_tables import our_rows, published_rows
@@ -57,8 +58,7 @@ class Records:
 
     @cached_property
     def _networks(self) -> pd.DataFrame:
-        numbers = ("gflops", "gflops_head", "gflops_whole", "gflops_step", "parameters", "parameters_needed")
-        return read(self.results, "networks.csv", ("run", "dataset"), numbers)
+        return read(self.results, "networks.csv", tuple(NETWORKS))
 
     def network(self, run: str) -> pd.DataFrame:
         """What networks.csv says of a run, a row a dataset, by its key."""
@@ -73,7 +73,7 @@ class Records:
 
     @cached_property
     def _training(self) -> pd.DataFrame:
-        return read(self.results, "training.parquet", ("run", "scale", "synthetic"), ("seed", "step", "epoch", "total"))
+        return read(self.results, "training.parquet", ("run", "scale", "synthetic", "seed", "step", "epoch", "total"))
 
     def history(self, run: str, seed: int) -> pd.DataFrame:
         """The recorded steps of a joint run; columns as `write_training` says."""
@@ -83,8 +83,8 @@ class Records:
 
     @cached_property
     def _spectrum(self) -> pd.DataFrame:
-        numbers = ("seed", "index", "eigenvalue", "effective_rank", "dimensions")
-        return read(self.results, "spectrum.csv", ("run", "space"), numbers)
+        needs = ("run", "space", "seed", "index", "eigenvalue", "effective_rank", "dimensions")
+        return read(self.results, "spectrum.csv", needs)
 
     def spectrum(self, run: str, seed: int) -> pd.DataFrame:
         """Eigenvalues of z's covariance, largest first."""
@@ -99,8 +99,8 @@ class Records:
     def recovery(self, run: str) -> pd.DataFrame:
         """Of the raw weights, a row a seed and ordered pair of datasets with related classes."""
         name = "projection_recovery.csv"
-        numbers = ("seed", "related", "average_precision", "chance_average_precision", "p_value")
-        rows = read(self.results, name, ("run", "source", "target", "form"), numbers)
+        needs = ("run", "source", "target", "form", "seed", "related")
+        rows = read(self.results, name, (*needs, "average_precision", "chance_average_precision", "p_value"))
         keep = (rows["run"] == run) & (rows["form"] == "weight") & rows["seed"].isin(self.seeds) & (rows["related"] > 0)
         return only(rows, self.results / name, f"related classes of run {run}", keep)
 
@@ -123,6 +123,6 @@ class Records:
 
     def stated(self, name: str) -> float:
         """A number that the paper's text gives."""
-        rows = read(self.published, STATED, ("statement",), ("value",))
+        rows = read(self.published, STATED, ("statement", "value"))
         its = only(rows, self.published / STATED, f"statement {name}", rows["statement"] == name)
         return float(its["value"].iloc[0])

@@ -2,16 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-
-from multitrain.common.files.csv_files import read_csv
 
 FILE = "evidence.csv"
-COLUMNS = (
-    *("claim", "section", "quote", "text", "note", "kind", "left", "right", "bound", "paper"),
-    *("part", "ours", "value", "verdict", "claim_verdict"),
-    *("seeds", "scale", "synthetic"),
-)
 HOLDS, FAILS, MIXED, OPEN = "holds", "does not hold", "mixed", "undetermined"
 ELSEWHERE = "not comparable here"  # the records are of another world than the sentence
 
@@ -49,13 +41,3 @@ def agreed(verdicts: Iterable[str]) -> str:
 def holds_if(condition: bool) -> str:
     """Of a number that is exact, or of a run as it is."""
     return HOLDS if condition else FAILS
-
-
-def read_evidence(results: Path) -> list[dict[str, str]]:
-    """The rows of <results>/evidence.csv.
-
-    Raises:
-        UserError: it is missing, or not what `write_evidence` writes.
-    """
-    path = results / FILE
-    return [row for _, row in read_csv(path, COLUMNS, f"`snakemake {path}` makes it")]

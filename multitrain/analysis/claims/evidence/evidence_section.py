@@ -5,8 +5,8 @@ from itertools import groupby
 from multitrain.analysis.render.cells import NONE
 from multitrain.analysis.render.markdown import Block, bullets
 from multitrain.analysis.render.sheet import Grid
+from multitrain.analysis.render.table_files import Rows
 
-Rows = list[dict[str, str]]
 HEAD = ("Section", "Tested", "Paper", "Ours", "Verdict")
 SHOWN = 6  # numbers of ours in a cell: of many seeds the rest is in evidence.csv
 

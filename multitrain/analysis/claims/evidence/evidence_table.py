@@ -11,9 +11,10 @@ from multitrain.analysis.claims.evidence import (
     spectrum_claims,
 )
 from multitrain.analysis.claims.evidence.evidence_records import Records
-from multitrain.analysis.claims.evidence.evidence_results import COLUMNS, FILE, Answer
+from multitrain.analysis.claims.evidence.evidence_results import FILE, Answer
+from multitrain.analysis.render.columns import EVIDENCE
+from multitrain.analysis.render.table_files import Rows, write_rows
 from multitrain.analysis.study.run_names import yes_no
-from multitrain.common.files.csv_files import write_csv
 from multitrain.config.answered_claims import Answered
 from multitrain.config.claims import Claims
 from multitrain.config.experiments import Experiments
@@ -40,27 +41,27 @@ def write_evidence(
     """Write <results>/evidence.csv: a row a claim and part of `answered` in claims.yaml."""
     records = Records(scale, experiments, claims, seeds, results, published)
     rows = [row for name, claim in claims.answered.items() for row in _rows(name, claim, records)]
-    write_csv(results / FILE, COLUMNS, rows)
+    write_rows(results / FILE, rows, EVIDENCE)
 
 
-def _rows(name: str, claim: Answered, records: Records) -> list[dict[str, str]]:
+def _rows(name: str, claim: Answered, records: Records) -> Rows:
     answer = KINDS[claim.kind](claim, records)
-    said = {
+    about = {
         "claim": name,
         **{key: getattr(claim, key) for key in ("section", "quote", "text", "note", "kind", "left", "right")},
-        "bound": "" if claim.bound is None else f"{claim.bound:g}",
+        "bound": claim.bound,
         "paper": answer.paper,
         "claim_verdict": answer.verdict,
-        "seeds": " ".join(map(str, records.seeds)),
+        "seeds": records.seeds,
         "scale": records.scale.name,
         "synthetic": yes_no(records.synthetic),
     }
     return [
         {
-            **said,
+            **about,
             "part": each.part,
             "ours": each.ours,
-            "value": "" if each.value is None else f"{each.value:.6g}",
+            "value": each.value,
             "verdict": each.verdict,
         }
         for each in answer.findings

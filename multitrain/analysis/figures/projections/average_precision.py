@@ -29,7 +29,7 @@ FORMS = {
 def draw(results: Path) -> Figure:
     """Every ordered pair of one run, and the mean over pairs of every run."""
     names = titles(results)
-    rows = read(results, FILE, TEXT, NUMBERS)
+    rows = read(results, FILE, (*TEXT, *NUMBERS))
     rows = only(rows, results / FILE, "pair with a related class", rows["average_precision"].notna())
     run = shown_run(list(dict.fromkeys(rows["run"])))
     figure = figure_style.new(4.6)

@@ -34,7 +34,7 @@ def shown_run(there: list[str]) -> str:
 def weights(results: Path) -> tuple[pd.DataFrame, str]:
     """The weights of the run shown, first seed, and what they are: `MultiTrain (large), synthetic ...`."""
     run = shown_run(runs_of(results, FILE))
-    rows = read(results, FILE, (*TEXT, "related"), ("seed", "weight"), run)
+    rows = read(results, FILE, (*TEXT, "related", "seed", "weight"), run)
     rows = rows[rows["seed"] == rows["seed"].iloc[0]]
     return rows, f"{rows['method'].iloc[0]}, {world(rows)}"
 

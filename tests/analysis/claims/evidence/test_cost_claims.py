@@ -8,7 +8,8 @@ import torch
 
 from multitrain.analysis.claims.evidence.evidence_results import FAILS, HOLDS
 from multitrain.analysis.cost.flops import cost
-from multitrain.analysis.cost.run_networks import COLUMNS, network_cost, read_recorded, step_operations, write_networks
+from multitrain.analysis.cost.run_networks import network_cost, read_recorded, step_operations, write_networks
+from multitrain.analysis.render.columns import NETWORKS
 from multitrain.common.errors import UserError
 from multitrain.model.network import Network, Output
 from tests.analysis.claims.evidence.test_evidence_table import JOINT
@@ -176,7 +177,7 @@ def test_a_row_a_run_and_dataset_is_written(results):
     answer(results, "test_cost", **AGAINST_BASELINES)
     with (results.root / "networks.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == tuple(NETWORKS)
     assert [(row["run"], row["dataset"]) for row in rows][3:5] == [
         ("actnet_baseline", "actnet"),
         ("multitrain", "k400"),

@@ -9,15 +9,15 @@ import pytest
 from multitrain.analysis.claims.evidence import history_claims, related_claims
 from multitrain.analysis.claims.evidence.evidence_records import Records
 from multitrain.analysis.claims.evidence.evidence_results import (
-    COLUMNS,
     FAILS,
     HOLDS,
     MIXED,
     OPEN,
     agreed,
-    read_evidence,
 )
 from multitrain.analysis.claims.evidence.evidence_table import KINDS, write_evidence
+from multitrain.analysis.render.columns import EVIDENCE
+from multitrain.analysis.render.table_files import read_rows
 from multitrain.common.errors import UserError
 from multitrain.config.answered_claims import Answered
 from multitrain.config.claims import Claims
@@ -254,11 +254,11 @@ def test_rows_are_written_and_read(results):
         paper=shipped.paper, claims=shipped.claims, answered={"vanilla_unstable": shipped.answered["vanilla_unstable"]}
     )
     write_evidence(results.scale, results.experiments, claims, (0,), results.root, PUBLISHED)
-    (row,) = read_evidence(results.root)
+    (row,) = read_rows(results.root / "evidence.csv", tuple(EVIDENCE))
     with (results.root / "evidence.csv").open(newline="", encoding="utf-8") as stream:
-        assert next(csv.reader(stream)) == list(COLUMNS)
+        assert next(csv.reader(stream)) == list(EVIDENCE)
     assert (row["claim"], row["verdict"], row["claim_verdict"]) == ("vanilla_unstable", HOLDS, HOLDS)
-    assert (row["bound"], row["seeds"], row["scale"], row["synthetic"]) == ("0.25", "0", "mini", "yes")
+    assert (row["bound"], row["seeds"], row["scale"], row["synthetic"]) == (0.25, (0,), "mini", "yes")
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_evidence_that_is_missing_or_damaged_is_named(results, content, said: st
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=rf"evidence.csv: {said}.*`snakemake .*evidence.csv` makes it"):
-        read_evidence(results.root)
+        read_rows(results.root / "evidence.csv", tuple(EVIDENCE))
 
 
 def test_what_is_not_in_a_record_is_named(results):

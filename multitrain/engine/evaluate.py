@@ -1,4 +1,4 @@
-"""Evaluation by views: one row a clip, every clip of the split accounted for."""
+"""Multi-view evaluation: scores of every clip of a split, averaged over its views."""
 
 from pathlib import Path
 
@@ -26,10 +26,10 @@ VIEWS_AT_ONCE = 64  # in one forward pass
 def view_scores(network: Network, output: Output, dataset: str, each: int) -> tuple[torch.Tensor, ...]:
     """Softmax of Y_k, and where there are projections of Y'_k, averaged over `each` views a clip: (B, C_k) each.
 
-    `output` is the network's of B * each views, those of one clip following each other.
+    `output` is of B * each views; the views of one clip follow each other.
     """
-    forms = [output.logits, network.added(output.logits)] if network.spec.projections else [output.logits]
-    return tuple(reduce(form[dataset].softmax(-1), "(b v) c -> b c", "mean", v=each) for form in forms)
+    logits = [output.logits, network.added(output.logits)] if network.spec.projections else [output.logits]
+    return tuple(reduce(form[dataset].softmax(-1), "(b v) c -> b c", "mean", v=each) for form in logits)
 
 
 def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device, workers: int = 0) -> None:

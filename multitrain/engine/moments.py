@@ -1,7 +1,7 @@
 """Mean and covariance of a network's features and logits over many clips, batch by batch.
 
-A clip's scores say nothing about the embedding's spectrum or a logit's scale, and the features of all clips would be
-gigabytes at the paper's scale; means and covariances are enough, and those of several datasets can be pooled.
+Scores do not tell the embedding's spectrum or a logit's scale, and the features of all clips would be gigabytes at the
+paper's scale. Means and covariances suffice, and those of several datasets can be pooled.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ class Moments:
         self.shift = self.sums = self.products = torch.empty(0)
 
     def add(self, rows: Tensor) -> None:
-        """Take up rows (B, D)."""
+        """Add rows (B, D)."""
         rows = rows.double()
         if not self.count:
             self.shift = rows.mean(0)  # (D,); near the mean, so that no digits cancel below
@@ -44,7 +44,7 @@ class Moments:
 
 
 class NetworkMoments:
-    """Moments over every view of the clips of one dataset k, and the projections into k."""
+    """Moments of features, embeddings and logits over the views of dataset k, and the projections into k."""
 
     def __init__(self, network: Network, dataset: str):
         self.network, self.dataset = network, dataset
@@ -52,7 +52,7 @@ class NetworkMoments:
         self.logits = {name: Moments() for name in network.heads}
 
     def add(self, output: Output) -> None:
-        """Take up a batch of views."""
+        """Add a batch of views."""
         self.features.add(output.features)
         if self.network.spec.expander:
             self.embedding.add(output.embedding)
@@ -60,7 +60,7 @@ class NetworkMoments:
             self.logits[name].add(logits)
 
     def statistics(self) -> Statistics:
-        """Of all views so far; a logit's standard deviation is that of every head's Y on these views."""
+        """The statistics of all views so far; `logit_std` has those of every head on these views."""
         embedding = self.embedding if self.network.spec.expander else None
         weights = self.network.projections.weights().items()
         return Statistics(
@@ -69,7 +69,9 @@ class NetworkMoments:
             features_covariance=self.features.covariance(),
             embedding_mean=embedding.mean() if embedding else None,
             embedding_covariance=embedding.covariance() if embedding else None,
-            logit_std={name: np.sqrt(np.diagonal(its.covariance()).clip(0)) for name, its in self.logits.items()},
+            logit_std={
+                name: np.sqrt(np.diagonal(moments.covariance()).clip(0)) for name, moments in self.logits.items()
+            },
             projections={
                 source: weight.detach().cpu().numpy() for (source, target), weight in weights if target == self.dataset
             },

@@ -1,4 +1,4 @@
-"""The optimiser's parameter groups and the learning-rate schedule."""
+"""The optimiser: parameter groups, gradient clipping, and the learning-rate schedule."""
 
 import math
 
@@ -20,9 +20,9 @@ def lr_factor(step: int, total: int, warmup: int, start: float, end: float) -> f
 
 
 def make_optimiser(recipe: Recipe, network: Network, objective: Objective) -> torch.optim.Optimizer:
-    """AdamW or SGD with weight decay on matrices and kernels only; log sigma has a rate of its own and no decay.
+    """AdamW or SGD with weight decay on matrices and kernels only; log sigma has its own learning rate and no decay.
 
-    Each group's `factor` multiplies the scheduled rate.
+    Each group's `factor` multiplies the scheduled learning rate.
     """
     parameters = [p for p in network.parameters() if p.requires_grad]
     groups = [
@@ -39,8 +39,8 @@ def make_optimiser(recipe: Recipe, network: Network, objective: Objective) -> to
 def clip_gradients(optimiser: torch.optim.Optimizer, recipe: Recipe) -> float:
     """Clip the gradients of all parameters to the recipe's L2 norm; returns their norm before.
 
-    A `gradient_divisor` W divides them first. That is the gradient of W of the release's processes: each of them
-    back-propagates the whole batch's loss through its own rows alone, and then the mean over all of them is taken.
+    A `gradient_divisor` W divides them first, as in the release with W processes: each back-propagates the whole
+    batch's loss through its own rows only, and the mean over the processes is taken.
     """
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     if recipe.gradient_divisor > 1:
@@ -48,7 +48,7 @@ def clip_gradients(optimiser: torch.optim.Optimizer, recipe: Recipe) -> float:
     return float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm))
 
 
-def set_lr(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group its rate for the next step."""
+def set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    """Set the learning rate of every group for the next step."""
     for group in optimiser.param_groups:
-        group["lr"] = rate * group["factor"]
+        group["lr"] = lr * group["factor"]

@@ -1,4 +1,4 @@
-"""From a run's name to its parts: where its files lie, its clips, its network and its objective."""
+"""Setup of a run: its files, clips, network, initial weights and objective."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,7 +23,11 @@ from multitrain.model.network import Network, Spec
 
 __all__ = ["Job", "build_network", "build_objective", "init_record", "make_job", "schedule"]
 
-SAME_FUNCTION = ("patch_stride", "kv_stride", "normalisation")  # what the shapes of weights do not tell
+SAME_FUNCTION = (
+    "patch_stride",
+    "kv_stride",
+    "normalisation",
+)  # settings of a model that the shapes of its weights do not show
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Job:
     data: Path
     results: Path
     exclude_leaks: bool = True
-    pretrained: Mapping[str, Path] = field(default_factory=dict)  # files that stand in for the models of runs, as init
+    pretrained: Mapping[str, Path] = field(default_factory=dict)  # files used as init in place of the models of runs
 
     @property
     def run(self) -> Run:
@@ -56,23 +60,23 @@ class Job:
         return self.folder_of(self.name)
 
     def folder_of(self, name: str) -> Path:
-        """Where the run of that name, scale and seed keeps its files."""
+        """The folder of the run of that name, at this scale and seed."""
         return self.results / "runs" / self.scale.name / name / f"seed{self.seed}"
 
     @property
     def world(self) -> int:
-        """The number of the world that this seed's runs are trained and tested in."""
+        """The number of the synthetic world of this seed's runs."""
         return self.scale.world_of(self.seed)
 
     @property
     def init(self) -> Path | None:
-        """The file whose backbone gives the initial weights."""
+        """The file with the backbone's initial weights."""
         name = self.run.init
         return self.pretrained.get(name, self.folder_of(name) / "model.pt") if name else None
 
     @property
     def divergence_advice(self) -> str:
-        """What a person is to do whose training has left the finite numbers."""
+        """The cure of a loss or gradient that is not finite, for an error's message."""
         return "lower the recipe's rate"
 
     def source(self, dataset: str, split: str) -> Source:
@@ -82,7 +86,7 @@ class Job:
             UserError: no such dataset, no manifest, no clip in that split, or a class without a training clip.
         """
         settings, path = self.scale.dataset(dataset), self._manifest(dataset)
-        there = chosen = read_manifest(path, (*COLUMNS, "video_id")).split(split)
+        clips = chosen = read_manifest(path, (*COLUMNS, "video_id")).split(split)
         if not len(chosen):
             raise UserError(f"{path}: no clip in split {split}: see missing.csv beside it")
         if split == "train" and self.exclude_leaks:
@@ -92,20 +96,20 @@ class Job:
                 f"{path}: {len(absent)} classes have no training clip, among them {absent[0]!r}: "
                 "bring the missing videos (missing.csv beside it) or take the classes out of the annotation"
             )
-        return Source(settings, chosen, len(there) - len(chosen))
+        return Source(settings, chosen, len(clips) - len(chosen))
 
     def _manifest(self, dataset: str) -> Path:
         return self.scale.clips_folder(dataset, self.data, self.world) / "manifest.parquet"
 
     def _without_leaks(self, dataset: str, clips: Manifest) -> Manifest:
-        """Training clips without those of videos that this run, or one that starts from its weights, is tested on."""
-        names = datasets_tested_by(self.scale, self.experiments, self.name, dataset)
-        tested = {name: read_manifest(self._manifest(name), ["video_id"]) for name in names}
+        """Training clips without leaks: videos that this run, or a run that starts from its weights, is tested on."""
+        datasets = datasets_tested_by(self.scale, self.experiments, self.name, dataset)
+        tested = {name: read_manifest(self._manifest(name), ["video_id"]) for name in datasets}
         kept = without_leaks(self.scale, dataset, clips, tested)
         if not len(kept):
             raise UserError(
                 f"{self._manifest(dataset)}: run {self.name} is tested on every video of its training split "
-                f"({', '.join(names)}): see leakage.csv, or set exclude_leaks to false"
+                f"({', '.join(datasets)}): see leakage.csv, or set exclude_leaks to false"
             )
         return kept
 
@@ -120,7 +124,7 @@ def make_job(
     exclude_leaks: bool = True,
     pretrained: Mapping[str, Path] | None = None,
 ) -> Job:
-    """A job as the command line asks for it.
+    """A checked job.
 
     Raises:
         UserError: no such run, or a pretrained file for a run that it does not start from.
@@ -161,7 +165,7 @@ def build_network(job: Job, classes: dict[str, tuple[str, ...]]) -> Network:
 
 
 def load_initial(network: Network, path: Path) -> None:
-    """Take the backbone of a model file or of a checkpoint of the release; its heads are another run's.
+    """Load the backbone from a model file or a checkpoint of the release, without its heads.
 
     Raises:
         UserError: the file is missing, damaged, or of a model that computes something else.
@@ -182,7 +186,7 @@ def _released(path: Path) -> tuple[Spec, dict[str, Tensor]]:
 
 
 def init_record(job: Job) -> str | dict[str, str] | None:
-    """What run.json says of the initial weights: the run they are from, or the file given in its place."""
+    """The source of the initial weights, for run.json: a run, or the file given in its place."""
     name = job.run.init
     if name is None or name not in job.pretrained:
         return name
@@ -193,7 +197,7 @@ def init_record(job: Job) -> str | dict[str, str] | None:
 
 
 def build_objective(job: Job) -> Objective:
-    """The run's objective, as its switches and its recipe say."""
+    """The run's objective, from its settings and its recipe."""
     return Objective(
         job.run.datasets,
         job.run.informative,

@@ -1,9 +1,9 @@
-"""The gradient of one step's loss from micro-batches, over any number of processes.
+"""Gradient accumulation: the gradient of one step's loss from micro-batches, over any number of processes.
 
-Eq. 6 is affine in L_k, and L_k is a mean over clips: the mean over equally large chunks of the objective with the
-chunk's own L_k is the objective of the whole batch. Only L^v and L^c need all embeddings Z' at once, and of them the
-backward pass needs no more than G = d(L^v + L^c)/dZ': the gradient of <Z', G> by the weights is theirs. So processes
-exchange embeddings without a gradient, and where a step has several parts, a first pass that keeps nothing gives G.
+Eq. 6 is affine in L_k, and L_k is a mean over clips: the objective of the whole batch is the mean of the objectives of
+equally large chunks, each with its own L_k. Only L^v and L^c need all embeddings Z' at once, and their backward pass
+needs only G = d(L^v + L^c)/dZ': their gradient by the weights is that of <Z', G>. So processes exchange embeddings
+without a gradient. In a step of several parts a first pass without activations gives the embeddings, and so G.
 """
 
 import warnings
@@ -37,7 +37,7 @@ class StepRandomness:
 
 
 class Chunk(nn.Module):
-    """Network and objective as one module, so that processes average the gradients of both."""
+    """Network and objective as one module, whose gradients DistributedDataParallel averages."""
 
     def __init__(self, network: Network, objective: Objective, recipe: Recipe, precision: str = "float32"):
         super().__init__()
@@ -141,7 +141,7 @@ class Backward:
                 total = self._classification(loss) / parts
                 if self.objective.informative:
                     statistics = statistics or self._statistics(embeddings)  # of the group's only part
-                    # times the processes, over which the gradient's mean is taken: each adds its own rows alone
+                    # times the number of processes: each adds its own rows, and the gradients are averaged
                     informative = (embedding * statistics.gradients[index]).sum()
                     total = total + informative * (self.process_group.count / groups)
                 self.scale(total).backward()

@@ -25,18 +25,18 @@ from multitrain.config import kernels
 from multitrain.data.clips import Batch
 from multitrain.data.loader import train_batches, worker_errors
 from multitrain.engine.checkpointing.checkpoint import CHECKSUM, ResumePoint, read_state, save_network
-from multitrain.engine.checkpointing.finished import FOLDER, is_finished, place, seal
+from multitrain.engine.checkpointing.finished import FOLDER, is_finished, link_finished, save_finished
 from multitrain.engine.checkpointing.resume import check_state
 from multitrain.engine.processes.distributed import ProcessGroup, process_group
 from multitrain.engine.processes.preemption import InterruptibleWork, Preempted, StopRequest
-from multitrain.engine.reporting.log import Log, beginning
+from multitrain.engine.reporting.log import Log, startup_errors
 from multitrain.engine.setup import Job
 from multitrain.engine.training_state import Training
 from multitrain.model.files.metadata import Card, Origin, make_card
 
 __all__ = ["train"]
 
-HISTORY_LINES = 4000  # about as many steps as this are written to history.jsonl
+HISTORY_LINES = 4000  # about as many lines are written to history.jsonl
 CHECKPOINT_SECONDS, CHECKPOINT_SECONDS_GPU = 60.0, 600.0  # between two resume points; a large model's are slow to write
 
 
@@ -50,24 +50,24 @@ def train(
 ) -> None:
     """Train a run to its end and write model.pt, history.jsonl and run.json into its folder.
 
-    While it goes on, the folder `resume` holds what a new start continues from; it is removed at the end. What was
-    finished by the same work before is taken, not done again. Only the main process writes files, and owns the folder;
-    with `wait`, another owner's end is waited for.
+    Until the end, the folder `resume` holds the resume point from which a new start continues. Work that was finished
+    before is not done again: its files are linked. Only the main process writes files, and locks the folder; with
+    `wait`, another process's lock is waited for.
 
     Raises:
         Preempted: a signal asked to stop; the resume point is that of the last step done.
-        UserError: the folder has another owner, or has been removed; or as `Job.source`, `build_network` and
+        UserError: the folder is locked by another process, or has been removed; or as `Job.source`, `build_network` and
             `Training.step` say.
     """
     kernels.require_kernels(job.scale.machine)
     torch.use_deterministic_algorithms(device.type == "cpu")
-    with process_group(device) as group, _owning(job, group, wait) as owner, StopRequest() as stop:
-        with beginning(job.folder, group.main):
+    with process_group(device) as group, _locked_run(job, group, wait) as lock, StopRequest() as stop:
+        with startup_errors(job.folder, group.main):
             training = Training(job, device, group)
-            if group.broadcast(group.main and _taken(training)):
+            if group.broadcast(group.main and _already_finished(training)):
                 return
             resume = _resume_point(job, checkpoint_seconds)
-            _take_up(training, resume)
+            _resume(training, resume)
             first, share = training.done, training.share
             source = train_batches(training.clips, job.recipe.batch, first, training.steps, workers, share)
             log = Log(job, training.steps, first, _log_interval(training), group.count, group.main, tensorboard)
@@ -76,8 +76,8 @@ def train(
             while training.done < training.steps:
                 batches = stop.take(source, share.parts)
                 ready = time.monotonic()
-                if owner:
-                    owner.require()
+                if lock:
+                    lock.require()
                 if group.any(batches is None) or batches is None:
                     _stop(training, resume, log, stop)
                 record = _step(training, resume, batches)
@@ -85,15 +85,15 @@ def train(
                 training.seconds, waited, last = training.seconds + now - last, ready - last, now
                 log.step(record, job.recipe.batch * job.recipe.repeats, now - ready, waited)
                 if group.main and resume.due():
-                    log.keep()
+                    log.sync()
                     resume.save(**training.state())
-            if owner:
-                _finish(training, log, owner)
+            if lock:
+                _finish(training, log, lock)
             group.barrier()
 
 
 def _resume_point(job: Job, seconds: float | None) -> ResumePoint:
-    """The run's, saved every `seconds`; None: less often where a model is large."""
+    """The run's resume point, saved every `seconds`; None: less often on GPUs, where models are large."""
     if seconds is None:
         seconds = CHECKPOINT_SECONDS_GPU if job.scale.machine.gpus else CHECKPOINT_SECONDS
     return ResumePoint(job.folder / "resume" / "checkpoint.pt", seconds)
@@ -105,34 +105,34 @@ def _log_interval(training: Training) -> int:
 
 
 def _step(training: Training, resume: ResumePoint, batches: Sequence[Batch]) -> Step:
-    """One step; an error of it, which all processes have, says whether there is something to go on from."""
+    """One step; its errors, the same in all processes, tell whether there is a resume point."""
     try:
         return training.step(batches)
     except UserError as error:
-        raise UserError(f"{error}; {training.process_group.broadcast(resume.outlook)}") from None
+        raise UserError(f"{error}; {training.process_group.broadcast(resume.recovery_note)}") from None
 
 
 @contextmanager
-def _owning(job: Job, group: ProcessGroup, wait: bool) -> Iterator[FolderLock | None]:
-    """The run's folder belongs to the main process alone; None in the others, which wait until it has it."""
+def _locked_run(job: Job, group: ProcessGroup, wait: bool) -> Iterator[FolderLock | None]:
+    """The lock of the run's folder in the main process; None in the others, which wait until it is acquired."""
     with ExitStack() as stack:
 
-        def own() -> FolderLock:
+        def acquire() -> FolderLock:
             with InterruptibleWork():
                 what = f"run {job.name} seed {job.seed} is being trained"
                 return stack.enter_context(locked_folder(job.folder, what, wait))
 
         with InterruptibleWork():
-            owner = group.run_on_main(f"owner of {job.folder}", own)
-        yield owner
+            lock = group.run_on_main(f"owner of {job.folder}", acquire)
+        yield lock
 
 
-def _taken(training: Training) -> bool:
-    """Whether the same work had been finished before, and is there again now."""
+def _already_finished(training: Training) -> bool:
+    """Whether the same work was finished before; if so, its files are linked into the run's folder again."""
     folder = training.job.folder
     if not is_finished(folder, training.fingerprint, code_hash(), _warn):
         return False
-    place(folder)
+    link_finished(folder)
     again = f"to train it anew, remove {folder / FOLDER} first"
     _warn(f"{training.job.name}: this very training was finished before; its files are taken: {again}")
     return True
@@ -143,9 +143,9 @@ def _warn(message: str) -> None:
 
 
 def _stop(training: Training, resume: ResumePoint, log: Log, stop: StopRequest) -> NoReturn:
-    """Write a resume point and end; the other processes wait for the main one, since the first to end ends all."""
+    """Write a resume point and end; all processes wait for the main one, since torchrun ends all when one ends."""
     if training.process_group.main:
-        log.keep()
+        log.sync()
         resume.save(**training.state())
     training.process_group.barrier()
     asked = f"asked to stop by {stop.signal or 'another process'}"
@@ -155,21 +155,21 @@ def _stop(training: Training, resume: ResumePoint, log: Log, stop: StopRequest) 
     )
 
 
-def _take_up(training: Training, resume: ResumePoint) -> None:
-    """Restore the newest good resume point; the main process chooses, so that all take the same.
+def _resume(training: Training, resume: ResumePoint) -> None:
+    """Restore the newest good resume point, chosen by the main process for all.
 
     Raises:
         UserError: the processes do not read the same file.
     """
     group = training.process_group
 
-    def say(message: str) -> None:
+    def warn(message: str) -> None:
         if group.main:
             _warn(message)
 
     if group.main:
         remove_temporary_files(training.job.folder)
-    path = group.broadcast(resume.newest(say, lambda state: check_state(state, training)) if group.main else None)
+    path = group.broadcast(resume.newest(warn, lambda state: check_state(state, training)) if group.main else None)
     if path is None:
         return
     state = read_state(path)
@@ -177,13 +177,13 @@ def _take_up(training: Training, resume: ResumePoint) -> None:
         raise UserError(f"{path}: processes read different content: give them one folder of results, and start again")
     training.restore(state)
     if len(training.codes) > 1:
-        say(f"{training.job.name}: the code has changed since this run started; run.json will name both versions")
-    say(f"{training.job.name}: resuming at step {training.done} of {training.steps}")
+        warn(f"{training.job.name}: the code has changed since this run started; run.json will name both versions")
+    warn(f"{training.job.name}: resuming at step {training.done} of {training.steps}")
 
 
-def _finish(training: Training, log: Log, owner: FolderLock) -> None:
-    """Keep what was trained, then show it, and only then give up the resume point."""
-    owner.require()
+def _finish(training: Training, log: Log, lock: FolderLock) -> None:
+    """Save the finished files, link them into the run's folder, and then remove the resume point."""
+    lock.require()
 
     def write(kept: Path) -> None:
         with atomic(kept / history.NAME) as temporary:
@@ -191,12 +191,12 @@ def _finish(training: Training, log: Log, owner: FolderLock) -> None:
         write_record(kept, _record(training, log))
         save_network(kept / "model.pt", training.network, _card(training))
 
-    seal(training.job.folder, training.fingerprint, training.codes[-1], write)
-    place(training.job.folder)
+    save_finished(training.job.folder, training.fingerprint, training.codes[-1], write)
+    link_finished(training.job.folder)
 
 
 def _record(training: Training, log: Log) -> RunRecord:
-    """What run.json says."""
+    """The content of run.json."""
     job, machine = training.job, training.job.scale.machine
     return {
         "run": job.name,
@@ -230,7 +230,7 @@ def _record(training: Training, log: Log) -> RunRecord:
 
 
 def _card(training: Training) -> Card:
-    """What the model file says of its heads and of this training."""
+    """The card of the model file."""
     job = training.job
     origin = Origin(
         run=job.name,

@@ -1,4 +1,4 @@
-"""The state of a training, and its step."""
+"""The state of a training, its optimisation step, and its fingerprint."""
 
 import hashlib
 import math
@@ -23,7 +23,7 @@ from multitrain.losses.objective import Terms
 
 __all__ = ["Training"]
 
-NAMED_CLIPS = 64  # as many are named by an error
+NAMED_CLIPS = 64  # most clips that an error names
 
 
 class Training:
@@ -36,7 +36,7 @@ class Training:
         self.clips = TrainClips(sources, job.scale.model.frames, job.size, recipe, job.seed, machine.cache_mb)
         classes = {name: source.classes for name, source in zip(job.run.datasets, sources, strict=True)}
         self.network = build_network(job, classes).to(device).train()
-        self.init = init_record(job)  # now, since a file can be gone at the end
+        self.init = init_record(job)  # now: the file may be removed during the training
         self.network.backbone.checkpointing = job.run.size in machine.checkpointing
         if machine.compile:
             self.network.backbone.compile_blocks()
@@ -73,11 +73,11 @@ class Training:
             **numbers(terms),
         }
         if not math.isfinite(record["total"]):
-            self._refuse(f"the loss is {record['total']}", record, batches, randomness)
+            self._raise_divergence(f"the loss is {record['total']}", record, batches, randomness)
         self.scaler.unscale_(self.optimiser)
         norm = clip_gradients(self.optimiser, recipe)
         if not math.isfinite(norm) and not self.scaler.is_enabled():  # the scaler leaves such a step out
-            self._refuse(f"the gradient's norm is {norm}", record, batches, randomness)
+            self._raise_divergence(f"the gradient's norm is {norm}", record, batches, randomness)
         self._update()
         self.done += 1
         record |= {"sigma": self.objective.sigma(), "gradient_norm": norm if math.isfinite(norm) else None}
@@ -90,8 +90,8 @@ class Training:
         self.scaler.update()
         self.skipped += self.scaler.get_scale() < before
 
-    def _refuse(self, what: str, record: dict, batches: Sequence[Batch], randomness: StepRandomness) -> None:
-        """Say where a loss or gradient comes from that is not finite; all processes say the same."""
+    def _raise_divergence(self, what: str, record: dict, batches: Sequence[Batch], randomness: StepRandomness) -> None:
+        """Raise a UserError that names the clips of a non-finite loss or gradient, the same in all processes."""
         gather = self.process_group.all_gather_objects
         non_finite = [clip for clips in gather(self.backward.non_finite_clips(batches, randomness)) for clip in clips]
         ids = non_finite or [clip for clips in gather([i for b in batches for i in b.clip_ids]) for clip in clips]
@@ -104,10 +104,10 @@ class Training:
         )
 
     def _fingerprint(self) -> str:
-        """What a resume point shares with the run that takes it up: settings, clips and initial weights.
+        """Hash of settings, clips and initial weights: a resume point is for a run with the same one.
 
-        Of the machine only what changes numbers by more than rounding: the precision, and the number of parts where
-        each has statistics of its own; and the kernels, where they are to give the same bits anywhere.
+        Of the machine's settings only those count that change numbers by more than rounding: the precision, the number
+        of parts if each has its own statistics, and portable kernels.
         """
         job, recipe = self.job, self.job.recipe
         digest = hashlib.sha256()
@@ -125,7 +125,7 @@ class Training:
         return digest.hexdigest()
 
     def state(self) -> dict:
-        """All that a resume point holds; the random numbers need no state."""
+        """The content of a resume point; random numbers have no state."""
         return {
             "fingerprint": self.fingerprint,
             "codes": self.codes,
@@ -150,7 +150,7 @@ class Training:
 
 
 def numbers(terms: Terms) -> dict:
-    """The terms as numbers of a history, with one wait for the device."""
+    """The terms as numbers for the history, with one wait for the device."""
     values = torch.stack([terms.total, terms.variance, terms.covariance, *terms.classification.values()]).tolist()
     return {
         "total": values[0],

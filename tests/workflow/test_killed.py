@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from multitrain.common.files.locks import NAME, held
+from multitrain.common.files.locks import NAME, is_locked
 from tests.workflow.test_workflow import copy_of_project
 
 STEPS = 40
@@ -79,7 +79,7 @@ def there(name: str) -> Callable[[Path], bool]:
 
 
 MOMENTS = {
-    "owned": lambda folder: held(folder),
+    "owned": lambda folder: is_locked(folder),
     "begun": there("resume/history.jsonl"),
     **{f"step {count}": lines(count) for count in (1, 5, 15, 30, STEPS)},
     "kept": there("finished/model.pt"),
@@ -121,7 +121,7 @@ def undisturbed(project: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(("moment", "ends"), [(moment, ENDS[i % 2]) for i, moment in enumerate(MOMENTS)] + MORE)
 def test_a_training_left_behind_and_the_next_one_lose_nothing(project, undisturbed, moment, ends):
-    """The one left behind is held back until the next one waits for it, where it still lives."""
+    """The one left behind is is_locked back until the next one waits for it, where it still lives."""
     place = Place(project, f"{moment} {ends}".replace(" ", "_"))
     first = place.snakemake(stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     wait_for(lambda: MOMENTS[moment](place.folder))
@@ -143,7 +143,7 @@ def test_a_training_left_behind_and_the_next_one_lose_nothing(project, undisturb
         status = second.wait()
     said = output.read_text()
     if ends == "new first" and waits:
-        wait_for(lambda: not held(place.folder))
+        wait_for(lambda: not is_locked(place.folder))
         status, said = place.run()
     assert status == 0, said
     assert place.bytes() == undisturbed

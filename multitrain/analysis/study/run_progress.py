@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from multitrain.common.codehash import code_hash
 from multitrain.common.errors import UserError
-from multitrain.common.files.locks import held
+from multitrain.common.files.locks import is_locked
 from multitrain.common.ranks import top
 from multitrain.common.records.predictions import read_predictions
 from multitrain.common.records.run_record import NAME as RECORD
@@ -89,7 +89,7 @@ def run_status(folder: Path, name: str, run: Run, seed: int, now: datetime) -> R
     said, record = _said(folder, damaged), _record(folder, damaged)
     status = RunStatus(name, seed, "waiting")
     if said is not None:
-        status = _from_said(status, said, now, held(folder))
+        status = _from_said(status, said, now, is_locked(folder))
     elif (folder / "resume").is_dir():
         status = replace(status, state="stopped", note="no word of how far it is")
     ended = record is not None and not (folder / "resume").is_dir()  # which goes when all else is written

@@ -22,14 +22,14 @@ from pathlib import Path
 
 from multitrain.common.errors import UserError
 
-__all__ = ["NAME", "FolderLock", "Vanished", "held", "locked_folder"]
+__all__ = ["NAME", "FolderLock", "FolderRemoved", "is_locked", "locked_folder"]
 
 NAME = ".lock"
 GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
-class Vanished(UserError):
+class FolderRemoved(UserError):
     """The folder that a process works in has been removed; nothing more is to be written there."""
 
 
@@ -51,13 +51,13 @@ class FolderLock:
         return os.path.samestat(found, os.fstat(self.descriptor))
 
     def require(self) -> None:
-        """Raise `Vanished` where it has been removed."""
+        """Raise `FolderRemoved` where it has been removed."""
         if not self.still_there():
             what = f"its {NAME} was removed" if self.folder.is_dir() else "it was removed"
-            raise Vanished(f"{self.folder}: {what} while this process worked in it: stopped; start it again")
+            raise FolderRemoved(f"{self.folder}: {what} while this process worked in it: stopped; start it again")
 
 
-_HELD: dict[Path, FolderLock] = {}  # of this process; a forked one finds another process's number in them
+_LOCKS: dict[Path, FolderLock] = {}  # of this process; a forked one finds another process's number in them
 
 
 @contextmanager
@@ -69,33 +69,33 @@ def locked_folder(folder: Path, what: str, wait: bool = False) -> Iterator[Folde
 
     Raises:
         UserError: another process, or thread, works there; or the folder cannot be written.
-        Vanished: the folder was removed, or the lock in it, at the latest when the block ends.
+        FolderRemoved: the folder was removed, or the lock in it, at the latest when the block ends.
     """
     key = Path(folder).resolve()
-    mine = _HELD.get(key)
+    mine = _LOCKS.get(key)
     if mine and mine.process == os.getpid() and mine.still_there():
         if mine.thread != threading.get_ident():  # never to be opened twice: the first close would give the lock up
             raise UserError(_busy(folder, os.pread(mine.descriptor, 4096, 0)))
         yield mine
         return
     descriptor = _acquire(Path(folder), wait)
-    _HELD[key] = owner = FolderLock(Path(folder), descriptor, os.getpid(), threading.get_ident())
+    _LOCKS[key] = lock = FolderLock(Path(folder), descriptor, os.getpid(), threading.get_ident())
     try:
         _say(descriptor, what)
-        yield owner
-        owner.require()  # else what was written is in a folder that was made again, or is another's
+        yield lock
+        lock.require()  # else what was written is in a folder that was made again, or is another's
     except (OSError, UserError):
-        owner.require()  # which is why something went wrong, where the folder is gone
+        lock.require()  # which is why something went wrong, where the folder is gone
         raise
     finally:
-        del _HELD[key]
-        if owner.still_there():  # who waits for this very file will see that it is gone, and make the next one
+        del _LOCKS[key]
+        if lock.still_there():  # who waits for this very file will see that it is gone, and make the next one
             with suppress(OSError):
-                os.unlink(owner.folder / NAME)
+                os.unlink(lock.folder / NAME)
         os.close(descriptor)
 
 
-def held(folder: Path) -> bool | None:
+def is_locked(folder: Path) -> bool | None:
     """Whether a process owns the folder; None where that cannot be told. Nothing is locked for it."""
     if not sys.platform.startswith("linux"):
         return None  # the layout of the question differs

@@ -1,4 +1,4 @@
-"""Model files and resume points, written beside and renamed."""
+"""Checkpoints: model files and resume points, written atomically."""
 
 import json
 import os
@@ -34,11 +34,11 @@ def _read(path: Path, cure: str, unusable: str | None = None) -> dict:
 
 
 def save_network(path: Path, network: Network, card: Card | None = None) -> None:
-    """Write weights, specification and card (the network's own without another); the same give the same bytes."""
+    """Write weights, specification and card (by default the network's own); the same give the same bytes."""
     card = card or network.card
-    said = {} if card is None else {"card": card.model_dump_json()}
+    content = {} if card is None else {"card": card.model_dump_json()}
     write_plain(
-        path, {"format": FORMAT, "spec": network.spec.model_dump_json(), **said, "weights": network.state_dict()}
+        path, {"format": FORMAT, "spec": network.spec.model_dump_json(), **content, "weights": network.state_dict()}
     )
 
 
@@ -82,9 +82,9 @@ def load_network(path: Path | str) -> Network:
 
 
 class ResumePoint:
-    """What a killed training goes on from: the newest whole state, and the one before it.
+    """The resume point of a training: the newest whole state, and the one before it.
 
-    Writing takes at most a twentieth of the time: where it is slow, it is done more seldom than every `seconds`.
+    It is saved every `seconds`, or less often where saving would take more than a twentieth of the time.
     """
 
     def __init__(self, path: Path, seconds: float):
@@ -95,8 +95,8 @@ class ResumePoint:
         self.cost = 0.0  # seconds that the last writing took
 
     @property
-    def outlook(self) -> str:
-        """What is left to somebody whose training ends now, for the end of an error's message."""
+    def recovery_note(self) -> str:
+        """Whether a training that ends now can be resumed, for the end of an error's message."""
         return "the last resume point is kept" if self.good else "there is no resume point yet"
 
     def due(self) -> bool:
@@ -117,22 +117,24 @@ class ResumePoint:
                 self.good = self.good and self.previous
             write_plain(self.path, {**content, CHECKSUM: checksum(content)})
         except OSError as error:
-            raise UserError(f"{self.path}: cannot be written ({error.strerror}): make room; {self.outlook}") from None
+            raise UserError(
+                f"{self.path}: cannot be written ({error.strerror}): make room; {self.recovery_note}"
+            ) from None
         self.good = self.path
         self.saved = time.monotonic()
         self.cost = self.saved - started
 
     def newest(self, warn: Callable[[str], None], check: Callable[[dict], None] = lambda state: None) -> Path | None:
-        """The file of the newest good state, or None; `warn` is told of each one that is not, and why.
+        """The file of the newest good state, or None; `warn` gets a message for each bad one.
 
-        Good is what can be read, is what was written by its checksum, and fits by `check`, which raises a ValueError
-        with the reason where it does not. Without a good one the training starts again and says so, since nobody may be
-        there to be asked for days. What writers that were killed left in the folder is deleted.
+        A good one can be read, has its checksum, and passes `check`, which raises a ValueError with the reason. Without
+        a good one the training starts anew with a warning, since nobody may be there to decide. Temporary files of
+        killed writers are deleted.
         """
         remove_temporary_files(self.path.parent)
-        there = [path for path in (self.path, self.previous) if os.path.lexists(path)]
-        for path in there:
-            cure = "the one before it is tried" if path is not there[-1] else "no other one is left: starting anew"
+        paths = [path for path in (self.path, self.previous) if os.path.lexists(path)]
+        for path in paths:
+            cure = "the one before it is tried" if path is not paths[-1] else "no other one is left: starting anew"
             try:
                 if not path.is_file():
                     raise ValueError("is no file")
@@ -153,7 +155,7 @@ class ResumePoint:
 
 
 def _remove(path: Path) -> None:
-    """Remove what is there, file or not, if that is possible; the next writing names what is still in its way."""
+    """Remove a file or folder if possible; if not, the next writing fails with a message."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -162,7 +164,7 @@ def _remove(path: Path) -> None:
 
 
 def read_state(path: Path, cure: str = "start the training again") -> dict:
-    """What a resume point holds.
+    """Read a resume point.
 
     Raises:
         UserError: the file is missing, damaged or of another kind.
@@ -173,7 +175,7 @@ def read_state(path: Path, cure: str = "start the training again") -> dict:
     if CHECKSUM in content:
         try:
             actual = checksum({key: value for key, value in content.items() if key != CHECKSUM})
-        except Exception:  # what can be in a file is more than what is written to one: sparse tensors, numbers too long
+        except Exception:  # a file can hold more than is ever written: sparse tensors, numbers too long
             actual = None
         if actual is None or content[CHECKSUM] != actual:
             raise UserError(f"{path}: damaged: its checksum is another one: {cure}")

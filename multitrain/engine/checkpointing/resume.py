@@ -1,4 +1,4 @@
-"""Checks of a resume point against the training that is to take it up, before any of it is loaded."""
+"""Checks of a resume point against the training that resumes from it, before any of it is loaded."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -20,7 +20,7 @@ def check_state(state: dict, training: Training) -> None:
     """Every key, type, range, shape and number of a resume point.
 
     Raises:
-        ValueError: the first thing that is wrong, in words that follow the name of the file.
+        ValueError: the first error, as a text that follows the file's name.
     """
     expected = training.state()
     _keys("", state, {*expected, "format"}, {CHECKSUM})
@@ -48,24 +48,24 @@ def _counts(state: dict, training: Training) -> None:
 
 
 def _optimiser(state: dict, training: Training) -> None:
-    """The moments of every weight that is trained; none at all where no step has changed a weight."""
-    optimiser, found, updates = training.optimiser, state["optimiser"], state["done"] - state["skipped"]
-    _keys("optimiser", found, {"state", "param_groups"})
-    groups = found["param_groups"]
+    """Check the moments of every trained weight; there are none before the first update."""
+    optimiser, value, updates = training.optimiser, state["optimiser"], state["done"] - state["skipped"]
+    _keys("optimiser", value, {"state", "param_groups"})
+    groups = value["param_groups"]
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
         raise ValueError("optimiser: param_groups is no list of groups")
     if [group.get("params") for group in groups] != [g["params"] for g in optimiser.state_dict()["param_groups"]]:
         raise ValueError("optimiser: its groups are of other weights")
     keys = MOMENTS[type(optimiser)] if optimiser.defaults.get("momentum", 1) else ()
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
-    if not isinstance(found["state"], dict):
+    if not isinstance(value["state"], dict):
         raise ValueError("optimiser: state is no dict")
     if not keys or updates == 0:
         weights = []
-    _keys("optimiser: state", found["state"], set(range(len(weights))))
+    _keys("optimiser: state", value["state"], set(range(len(weights))))
     stepped = {"step"} if isinstance(optimiser, torch.optim.AdamW) else set()
     for index, weight in enumerate(weights):
-        moments, where = found["state"][index], f"optimiser: state {index}"
+        moments, where = value["state"][index], f"optimiser: state {index}"
         _keys(where, moments, {*keys, *stepped})
         for key in keys:
             _tensor(f"{where}: {key}", moments[key], weight)
@@ -77,25 +77,25 @@ def _optimiser(state: dict, training: Training) -> None:
                 raise ValueError(f"{where}: step is {moments[key].item():g}, where {updates} were done")
 
 
-def _scaler(found: dict, expected: dict) -> None:
-    _keys("scaler", found, set(expected))
+def _scaler(value: dict, expected: dict) -> None:
+    _keys("scaler", value, set(expected))
     for key, like in expected.items():
         if key == "scale":
-            if not _number(found[key]) or found[key] <= 0:
-                raise ValueError(f"scaler: {key} is {_short(found[key])}, no number above 0")
+            if not _number(value[key]) or value[key] <= 0:
+                raise ValueError(f"scaler: {key} is {_short(value[key])}, no number above 0")
         elif key == "_growth_tracker":
-            _whole(f"scaler: {key}", found[key], expected["growth_interval"])
-        elif type(found[key]) is not type(like) or found[key] != like:
-            raise ValueError(f"scaler: {key} is {_short(found[key])} and not {like}")
+            _whole(f"scaler: {key}", value[key], expected["growth_interval"])
+        elif type(value[key]) is not type(like) or value[key] != like:
+            raise ValueError(f"scaler: {key} is {_short(value[key])} and not {like}")
 
 
-def _keys(where: str, found: object, wanted: set, optional: Collection[str] = ()) -> None:
+def _keys(where: str, value: object, wanted: set, optional: Collection[str] = ()) -> None:
     what = f"{where}: " if where else ""
-    if not isinstance(found, Mapping):
-        raise ValueError(f"{where} is {_short(found)}, no dict")
-    if missing := [key for key in wanted if key not in found]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where} is {_short(value)}, no dict")
+    if missing := [key for key in wanted if key not in value]:
         raise ValueError(f"{what}{min(map(str, missing))} is missing")
-    if unknown := [key for key in found if key not in wanted and key not in optional]:
+    if unknown := [key for key in value if key not in wanted and key not in optional]:
         raise ValueError(f"{what}{min(map(str, unknown))} is unknown")
 
 
@@ -108,12 +108,12 @@ def _number(value: object) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
-def _tensor(name: str, found: object, like: Tensor) -> None:
-    if not isinstance(found, Tensor):
-        raise ValueError(f"{name} is {_short(found)}, no tensor")
-    if (found.layout, found.dtype, found.shape) != (like.layout, like.dtype, like.shape):
-        raise ValueError(f"{name} is {_kind(found)} and not {_kind(like)}")
-    if like.is_floating_point() and not finite(found):
+def _tensor(name: str, value: object, like: Tensor) -> None:
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{name} is {_short(value)}, no tensor")
+    if (value.layout, value.dtype, value.shape) != (like.layout, like.dtype, like.shape):
+        raise ValueError(f"{name} is {_kind(value)} and not {_kind(like)}")
+    if like.is_floating_point() and not finite(value):
         raise ValueError(f"{name} holds numbers that are not finite")
 
 

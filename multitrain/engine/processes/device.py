@@ -1,4 +1,4 @@
-"""The device that a command computes on, from its name on the command line."""
+"""Selection of the device, from its name on the command line."""
 
 import torch
 
@@ -10,9 +10,9 @@ __all__ = ["select_device"]
 
 
 def select_device(name: str, threads: int, own: bool = False, portable: bool = False) -> torch.device:
-    """The device of that name; where `own`, each of several processes on a node has an accelerator to itself.
+    """The device of that name; with `own`, each process on a node gets its own accelerator.
 
-    Where `portable`, one thread whatever was asked for, and no accelerator unless it is named.
+    With `portable`, one thread in any case, and no accelerator unless it is named.
 
     Raises:
         UserError: no such device, or not usable here.

@@ -1,7 +1,7 @@
 """Keep freed memory in the process (glibc's malloc): each step reuses the pages of the last one.
 
-A step frees some hundred blocks of a few MB. The C library gives the end of its heap back to the system at once and
-asks for it again within the same step; the system then clears every page, a tenth of a small model's step.
+A step frees some hundred blocks of a few MB. The C library returns the end of its heap to the system at once and
+allocates it again within the same step; the system then clears every page, a tenth of a small model's step.
 """
 
 import ctypes
@@ -10,13 +10,13 @@ import os
 __all__ = ["keep_freed_memory"]
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # as glibc's malloc.h numbers them
-LARGEST = 32 << 20  # bytes; larger blocks are the system's in any case: no higher threshold is taken
+LARGEST = 32 << 20  # bytes, the highest threshold that glibc accepts
 NEVER = (1 << 31) - 1
 CHOSEN = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TOP_PAD_"}
 
 
 def keep_freed_memory() -> bool:
-    """Make this process keep what it frees from now on; False where the C library cannot, or the environment chose."""
+    """Keep freed memory in this process; False if the C library cannot, or the environment has its own settings."""
     if CHOSEN & os.environ.keys() or "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", ""):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

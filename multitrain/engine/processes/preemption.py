@@ -13,15 +13,15 @@ from typing import Any, Self, TypeVar
 __all__ = ["InterruptibleWork", "Preempted", "StopRequest"]
 
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: a scheduler may start it again
-EXIT_INTERRUPTED = 130  # a shell's own for SIGINT: a person has stopped it, nobody is to start it again
+EXIT_INTERRUPTED = 130  # a shell's for SIGINT: stopped by hand, not to be started again
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
-GRACE = 1.0  # seconds in which a signal to a whole group of processes reaches all of them, by whatever ways
+GRACE = 1.0  # seconds in which a signal to a group of processes reaches all of them
 
 T = TypeVar("T")
 
 
 class Preempted(Exception):
-    """The work was asked to stop and goes on when it is started again; `status` is the exit status that says so."""
+    """The work was asked to stop, and resumes when started again; `status` is the exit status."""
 
     def __init__(self, message: str, status: int = EXIT_PREEMPTED):
         super().__init__(message)
@@ -29,23 +29,23 @@ class Preempted(Exception):
 
 
 class _Interrupted(BaseException):
-    """Ends a wait from within a signal handler; no handler of errors on the way is to take it for one."""
+    """Raised in a signal handler to end a wait; no `except Exception` catches it."""
 
 
-class _Listener(ABC):
-    """A context in which `_note` answers the signals, in the process and thread that entered it."""
+class _SignalContext(ABC):
+    """A context with `_note` as signal handler, in the process and thread that entered it."""
 
     def __init__(self) -> None:
-        self.number: int | None = None  # of the signal that came first
-        self.came = 0.0  # when it did
+        self.number: int | None = None  # of the first signal
+        self.received = 0.0  # when it was received
         self.process = os.getpid()
 
     def __enter__(self) -> Self:
         main = threading.current_thread() is threading.main_thread()  # Python allows handlers there alone
-        # a shell has its background jobs ignore Ctrl-C, which is then meant for another one
+        # a shell's background jobs ignore Ctrl-C
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        heard = [number for number in SIGNALS if main and not (ignored and number == signal.SIGINT)]
-        self.before: dict[int, Any] = {number: signal.signal(number, self._note) for number in heard}
+        handled = [number for number in SIGNALS if main and not (ignored and number == signal.SIGINT)]
+        self.before: dict[int, Any] = {number: signal.signal(number, self._note) for number in handled}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -54,37 +54,37 @@ class _Listener(ABC):
 
     @property
     def signal(self) -> str | None:
-        """Name of the signal that came first."""
+        """Name of the first signal."""
         return None if self.number is None else signal.Signals(self.number).name
 
     @property
     def status(self) -> int:
-        """The exit status of who stops for it."""
+        """The exit status of work that this signal stopped."""
         return EXIT_INTERRUPTED if self.number == signal.SIGINT else EXIT_PREEMPTED
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self.process:  # a process that decodes has inherited the handler
+        if os.getpid() != self.process:  # a forked worker inherits the handler
             return
         now = time.monotonic()
         if self.number is None:
-            self.number, self.came = number, now
+            self.number, self.received = number, now
             self._first()
-        elif now - self.came > GRACE:  # before, it is the first one once more: torchrun passes on what all have got
+        elif now - self.received > GRACE:  # before, it is the first one again: torchrun passes signals on
             self._again(number)
 
     @abstractmethod
     def _first(self) -> None:
-        """Answer the signal that comes first."""
+        """Handle the first signal."""
 
     @abstractmethod
     def _again(self, number: int) -> None:
-        """Answer one that comes after it."""
+        """Handle a later signal."""
 
 
-class StopRequest(_Listener):
-    """A context that takes note of the signals; only waiting for data is interrupted by them.
+class StopRequest(_SignalContext):
+    """A context that records stop signals and interrupts only waiting for data.
 
-    Of Ctrl-C a second one ends it at once, by a KeyboardInterrupt.
+    A second Ctrl-C raises KeyboardInterrupt at once.
     """
 
     def __init__(self) -> None:
@@ -98,9 +98,7 @@ class StopRequest(_Listener):
         if self.number is None:
             return
         outer = getattr(self.before.get(self.number), "__self__", None)
-        if kind is None and isinstance(
-            outer, InterruptibleWork
-        ):  # it came too late for this work, but not for what follows
+        if kind is None and isinstance(outer, InterruptibleWork):  # too late for this work, not for what follows
             outer._note(self.number, None)
 
     def _first(self) -> None:
@@ -113,7 +111,7 @@ class StopRequest(_Listener):
             raise KeyboardInterrupt
 
     def take(self, source: Iterator[T], count: int) -> list[T] | None:
-        """The next `count` of a source; None where the signal has come, or comes before they are there."""
+        """The next `count` items of a source; None if a signal was received, or is received before they arrive."""
         if self.signal:
             return None
         try:
@@ -125,18 +123,18 @@ class StopRequest(_Listener):
         except _Interrupted:
             return None
         except Exception:
-            # the signal may have ended the processes that decode before it came here
+            # the signal may have ended the workers before it was received here
             time.sleep(GRACE)
             if self.signal:
                 return None
             raise
 
 
-class InterruptibleWork(_Listener):
-    """A context around work that keeps what it has done as it goes: a signal ends it at once.
+class InterruptibleWork(_SignalContext):
+    """A context for work that saves its progress as it goes: a signal ends it at once.
 
     Raises:
-        Preempted: at its end, where a signal has ended it.
+        Preempted: at its end, if a signal ended it.
     """
 
     def __exit__(

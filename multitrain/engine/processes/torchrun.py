@@ -1,8 +1,8 @@
-"""`torchrun` for jobs that are told to stop: `python -m multitrain.engine.processes.torchrun ARGUMENTS OF TORCHRUN`.
+"""torchrun for preemptible jobs: `python -m multitrain.engine.processes.torchrun ARGUMENTS OF TORCHRUN`.
 
-Its exit status is its processes' own, where torchrun's is 1 with a traceback whatever became of them: a scheduler has
-to tell a training that stopped in order to be started again (status 75) from one that failed. And SIGUSR1, with which
-a scheduler warns all processes of a job, is left to the training, where torchrun would be ended by it.
+Its exit status is that of its processes: a scheduler has to tell a preempted training (status 75) from one that failed,
+and torchrun exits with 1 and a traceback for both. It ignores SIGUSR1, with which a scheduler warns all processes of a
+job and which would end torchrun; the training handles it.
 """
 
 import signal
@@ -23,13 +23,13 @@ def run(arguments: list[str]) -> int:
         run_processes(parse_args(arguments))
     except ChildFailedError as error:
         return _status(error.get_first_failure()[1].exitcode)
-    except SignalException as error:  # the processes have been sent the same signal and have ended
+    except SignalException as error:  # the processes got the same signal and have ended
         return _status(-error.sigval)
     return 0
 
 
 def _status(code: int) -> int:
-    """A shell's exit status for one of Python's, where a negative one is the signal that ended the process."""
+    """A shell's exit status from Python's, whose negative numbers are signals."""
     return code if code >= 0 else 128 - code
 
 

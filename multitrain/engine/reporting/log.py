@@ -1,7 +1,7 @@
-"""Logging of a training: its history, a line of progress, status.json and, on demand, TensorBoard.
+"""Logging of a training: history, progress bar, status.json and, on demand, TensorBoard.
 
-The history holds what is the same however often a training is resumed. What depends on clocks and machines (clips a
-second, memory) goes to the other three.
+The history holds only numbers that are the same however often a training is resumed. Numbers of clocks and machines
+(clips a second, memory) go to the other three.
 """
 
 import importlib.util
@@ -20,7 +20,7 @@ from types import TracebackType
 import torch
 
 from multitrain.common.errors import UserError
-from multitrain.common.files.locks import Vanished
+from multitrain.common.files.locks import FolderRemoved
 from multitrain.common.progress import progress
 from multitrain.common.records.history import NAME, HistoryFile, Step
 from multitrain.common.records.run_status import read_status, write_status
@@ -28,22 +28,22 @@ from multitrain.engine.processes.preemption import Preempted
 from multitrain.engine.reporting.tensorboard import Events
 from multitrain.engine.setup import Job
 
-__all__ = ["Log", "beginning"]
+__all__ = ["Log", "startup_errors"]
 
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
-WRITE_SECONDS = 10.0  # between two writings of status.json
-MEMORY_SECONDS = 30.0  # how far back the pace looks
-ASKED_TO_STOP = (Preempted, KeyboardInterrupt)  # what ends a training that is to go on later
+WRITE_SECONDS = 10.0  # between two updates of status.json
+MEMORY_SECONDS = 30.0  # time constant of the pace's moving averages
+ASKED_TO_STOP = (Preempted, KeyboardInterrupt)  # ends of a training that resumes later
 
 
 class Pace:
-    """Clips a second, the share of waiting and the seconds of a step: means that forget the past."""
+    """Moving averages of clips a second, the share of waiting, and seconds a step."""
 
     def __init__(self) -> None:
         self.steps = self.clips = self.waited = self.seconds = 0.0
 
     def add(self, clips: int, step_seconds: float, wait_seconds: float) -> None:
-        """Take up one step."""
+        """Add one step."""
         seconds = step_seconds + wait_seconds
         kept = math.exp(-seconds / MEMORY_SECONDS)
         self.steps = self.steps * kept + 1
@@ -63,10 +63,10 @@ class Pace:
 
 
 class Log:
-    """A context around all of a training, the writing of its model included; only the main process's one does anything.
+    """The log of a training, a context around all of it; only the main process's one writes.
 
-    Left without an error, status.json says finished; left by a stop that was asked for, preempted; else failed and why.
-    Where the folder has been removed nothing is written into what may be another's by now.
+    At its end status.json says finished; preempted after a stop signal; or failed, with the error. If the folder has
+    been removed, nothing is written: a folder of that name may be another process's.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Log:
         main: bool = True,
         tensorboard: bool = False,
     ):
-        """`done` of `steps` are done already; every `every`-th step and the last one are recorded.
+        """`done` of `steps` are done; every `every`-th step and the last one are recorded.
 
         Raises:
-            UserError: TensorBoard is asked for and not installed.
+            UserError: TensorBoard is not installed.
         """
         self.main, self.done, self.steps, self.every = main, done, steps, every
         self.folder, self.title = job.folder, f"{job.name} seed {job.seed}"
@@ -117,11 +117,11 @@ class Log:
         return self
 
     def resumed(self, step: int) -> None:
-        """Note that this start goes on at `step`."""
+        """Record that this start resumes at `step`."""
         self.about["resumed_at"] = step
 
     def step(self, record: Step, clips: int, step_seconds: float, wait_seconds: float) -> None:
-        """Take up a step: its line of the history, clips of all processes, seconds of computing and of waiting."""
+        """Log a step: its line of the history, clips of all processes, seconds of computing and of waiting."""
         if not self.main:
             return
         self._require()
@@ -136,8 +136,8 @@ class Log:
         if time.monotonic() - self.written >= WRITE_SECONDS:
             self._write("running")
 
-    def keep(self) -> None:
-        """Let the lines so far outlast a power cut: before the resume point that counts on them is written."""
+    def sync(self) -> None:
+        """Flush the history to the disk, before a resume point that relies on it."""
         self.lines.sync()
 
     def __exit__(
@@ -155,37 +155,37 @@ class Log:
             self._write(
                 "preempted", str(error) or "interrupted: started again, it goes on from its last resume point, if any"
             )
-        elif not isinstance(error, Vanished) and self.folder.is_dir():  # else it would be made again
+        elif not isinstance(error, FolderRemoved) and self.folder.is_dir():  # else the folder would be made again
             self._write("failed", str(error) or type(error).__name__)
 
     def _require(self) -> None:
-        """Raise `Vanished` where the history has been removed."""
+        """Raise `FolderRemoved` if the history has been removed."""
         if not self.lines.is_there():
-            raise Vanished(f"{self.history}: was removed while {self.title} was trained: stopped; start it again")
+            raise FolderRemoved(f"{self.history}: was removed while {self.title} was trained: stopped; start it again")
 
     def _numbers(self) -> dict:
         return {**self.pace.numbers(self.steps - self.done), "memory_mb": _memory_mb()}
 
     def _write(self, state: str, message: str = "") -> None:
         self.written = time.monotonic()
-        said = {"state": state, "step": self.done, **self.about, "updated": _now(), **self._numbers()}
-        write_status(self.folder, {**said, "message": message, "terms": _finite(self.record or {})})
+        status = {"state": state, "step": self.done, **self.about, "updated": _now(), **self._numbers()}
+        write_status(self.folder, {**status, "message": message, "terms": _finite(self.record or {})})
 
 
 @contextmanager
-def beginning(folder: Path, main: bool = True) -> Iterator[None]:
-    """Around what comes before there is a `Log`: status.json says why a training could not begin.
+def startup_errors(folder: Path, main: bool = True) -> Iterator[None]:
+    """A context for the time before there is a `Log`: an error is written to status.json.
 
-    How far an earlier start came stays in it. Only the main process's one does anything.
+    The progress of an earlier start stays in it. Only the main process's one writes.
     """
     try:
         yield
     except Exception as error:
         if main:
             before = read_status(folder)
-            said = {"step": 0, "steps": None, **before, "state": "failed", "starts": _count(before) + 1}
-            said |= {"updated": _now(), "host": platform.node(), "pid": os.getpid()}
-            write_status(folder, {**said, "message": str(error) or type(error).__name__})
+            status = {"step": 0, "steps": None, **before, "state": "failed", "starts": _count(before) + 1}
+            status |= {"updated": _now(), "host": platform.node(), "pid": os.getpid()}
+            write_status(folder, {**status, "message": str(error) or type(error).__name__})
         raise
 
 
@@ -194,14 +194,14 @@ def _now() -> str:
 
 
 def _finite(value: object) -> object:
-    """Null for a number that JSON has no word for: the norm of a gradient that half precision could not hold."""
+    """The value with None for numbers that JSON has not, such as an infinite norm in half precision."""
     if isinstance(value, dict):
-        return {key: _finite(its) for key, its in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _memory_mb() -> float:
-    """Most memory ever used: the accelerator's where there is one, else the process's own."""
+    """Peak memory: the accelerator's if there is one, else the process's."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         return round(torch.cuda.max_memory_allocated() / 1e6, 1)
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_BYTES / 1e6, 1)
@@ -213,7 +213,7 @@ def _count(status: dict) -> int:
 
 
 def _line(record: Step, numbers: dict) -> str:
-    """The numbers of a step for people; what matters most first, since a terminal cuts the rest."""
+    """The numbers of a step for the progress bar, the most important first: a terminal cuts the rest."""
     parts = [f"loss {record['total']:.3f}", f"{numbers['clips_per_second'] or 0:.1f} clips/s"]
     parts += [f"wait {numbers['data_wait'] or 0:.0%}", f"{numbers['memory_mb']:.0f} MB"]
     terms = {**record["classification"], "var": record["variance"], "cov": record["covariance"]}

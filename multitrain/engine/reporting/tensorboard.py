@@ -6,16 +6,16 @@ __all__ = ["Events"]
 
 
 class Events:
-    """A writer of scalars by step."""
+    """TensorBoard writer of scalars by step."""
 
     def __init__(self, folder: Path, done: int):
-        """What an earlier start wrote of steps from `done` on is hidden."""
+        """Events of an earlier start from step `done` on are hidden."""
         from torch.utils.tensorboard import SummaryWriter
 
         self.writer = SummaryWriter(str(folder), purge_step=done)
 
     def add(self, values: dict, step: int) -> None:
-        """Numbers by name, or by two names; without None and the step itself."""
+        """Add numbers by name, or by two names; None and the step itself are left out."""
         for name, value in values.items():
             if isinstance(value, dict):
                 for key, number in value.items():

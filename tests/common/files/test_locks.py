@@ -13,7 +13,7 @@ import pytest
 
 from multitrain.common.errors import UserError
 from multitrain.common.files import locks
-from multitrain.common.files.locks import NAME, Vanished, held, locked_folder
+from multitrain.common.files.locks import NAME, FolderRemoved, is_locked, locked_folder
 from multitrain.datasets.prepare import prepare
 from multitrain.synth.publishing.publish import publish
 from tests.holder import holding, start
@@ -25,7 +25,7 @@ def test_the_second_comer_is_told_who_and_what_to_do(tmp_path):
     with holding(tmp_path, "run a seed 0 is being trained") as other:
         with pytest.raises(UserError) as caught, locked_folder(tmp_path, "the same"):
             pytest.fail("two owners")
-        assert held(tmp_path) is True
+        assert is_locked(tmp_path) is True
     said = str(caught.value)
     assert said.startswith(f"{tmp_path}: run a seed 0 is being trained there by process {other.pid} on ")
     assert " since 20" in said and said.endswith(f"wait for its end, or end it with `kill {other.pid}`")
@@ -46,10 +46,10 @@ def test_a_killed_owner_keeps_nobody_out(tmp_path, how):
     with holding(tmp_path, "something is done", *how) as other:
         other.kill()
         other.wait()
-        assert held(tmp_path) is False  # what it has left behind means nothing
+        assert is_locked(tmp_path) is False  # what it has left behind means nothing
         with locked_folder(tmp_path, "the next"):
             assert f'"pid": {os.getpid()}' in (tmp_path / NAME).read_text()
-    assert not (tmp_path / NAME).exists() and held(tmp_path) is None
+    assert not (tmp_path / NAME).exists() and is_locked(tmp_path) is None
 
 
 @pytest.mark.parametrize("removed", [False, True], ids=["the same file", "removed meanwhile"])
@@ -62,7 +62,7 @@ def test_who_waits_is_the_next_owner(tmp_path, removed):
             shutil.rmtree(folder)
         other.stdin.close()
         assert second.stdout.readline() == "owned\n"
-        assert held(folder) is True and f'"pid": {second.pid}' in (folder / NAME).read_text()
+        assert is_locked(folder) is True and f'"pid": {second.pid}' in (folder / NAME).read_text()
         second.stdin.close()
         assert second.wait() == 0
 
@@ -79,13 +79,13 @@ def test_a_signal_ends_the_wait(tmp_path, number, status):
 def test_an_owner_notices_that_its_folder_was_removed(tmp_path, what):
     folder = tmp_path / "folder"
     gone = r"folder: (it|its \.lock) was removed while"
-    with pytest.raises(Vanished, match=gone), locked_folder(folder, "something is done") as owner:
+    with pytest.raises(FolderRemoved, match=gone), locked_folder(folder, "something is done") as owner:
         owner.require()
         shutil.rmtree(folder)
         if what == "file":
             folder.mkdir()
             (folder / NAME).touch()  # of somebody else
-        with pytest.raises(Vanished, match=gone):
+        with pytest.raises(FolderRemoved, match=gone):
             owner.require()
     assert (folder / NAME).exists() == (what == "file")  # which is not the owner's to remove
 
@@ -146,7 +146,7 @@ def test_a_preparation_whose_folder_is_removed_ends(scale, data, tmp_path):
             shutil.rmtree(out)
         told.append(done)
 
-    with pytest.raises(Vanished, match=r"out: .* was removed"):
+    with pytest.raises(FolderRemoved, match=r"out: .* was removed"):
         prepare("k400", scale.datasets["k400"], data / "ci" / "k400" / "raw", out, progress=remove)
     assert len(told) == 1 and not (out / "manifest.parquet").exists()
 

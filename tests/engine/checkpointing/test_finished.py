@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from multitrain.common.errors import UserError
-from multitrain.common.files.locks import Vanished
+from multitrain.common.files.locks import FolderRemoved
 from multitrain.engine import train as train_module
 from multitrain.engine import training_state as training_module
 from multitrain.engine.checkpointing.finished import FILES, FOLDER, SEAL
@@ -89,7 +89,7 @@ def test_at_no_moment_of_the_end_are_resume_point_and_finished_model_both_absent
     assert {(True, False, False), (True, True, False), (True, True, True), (False, True, True)} == set(seen)
 
 
-@pytest.mark.parametrize("moment", ["seal", "place"])
+@pytest.mark.parametrize("moment", ["save", "link"])
 def test_killed_at_its_end_it_ends_with_the_same_bytes(job, tmp_path, monkeypatch, moment):
     run, other = job("k400_baseline"), job("k400_baseline", results=tmp_path / "other")
     train(other, CPU)
@@ -98,7 +98,7 @@ def test_killed_at_its_end_it_ends_with_the_same_bytes(job, tmp_path, monkeypatc
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(train_module, "save_network" if moment == "seal" else "place", die)
+        patch.setattr(train_module, "save_network" if moment == "save" else "link_finished", die)
         train(run, CPU, checkpoint_seconds=0)
     assert (run.folder / "resume").exists() and not (run.folder / "model.pt").exists()
     train(run, CPU)
@@ -128,7 +128,7 @@ def test_a_folder_removed_while_it_trains_ends_it_with_a_line(job, monkeypatch, 
         return step(self, batches)
 
     monkeypatch.setattr(Training, "step", step_and_remove)
-    with pytest.raises(Vanished, match=r"was removed while .*: stopped; start it again"):
+    with pytest.raises(FolderRemoved, match=r"was removed while .*: stopped; start it again"):
         train(run, CPU, checkpoint_seconds=0)
     assert not (run.folder / "model.pt").exists() and not (run.folder / what).exists()  # nor is it made again
 

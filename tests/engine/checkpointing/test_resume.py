@@ -193,11 +193,11 @@ def require_fallback(point: ResumePoint, damage: Callable[[Path], object], train
     assert chosen(point, training, said) == point.previous
     assert len(said) == 1 and said[0].startswith(f"{point.path}: ") and line in said[0] and "\n" not in said[0]
     assert said[0].endswith(": the one before it is tried")
-    assert (read_state(point.previous)["done"], point.outlook) == (1, "the last resume point is kept")
+    assert (read_state(point.previous)["done"], point.recovery_note) == (1, "the last resume point is kept")
     said.clear()
     assert chosen(without, training, said) is None
     assert len(said) == 1 and line in said[0] and said[0].endswith(": no other one is left: starting anew")
-    assert without.outlook == "there is no resume point yet"
+    assert without.recovery_note == "there is no resume point yet"
 
 
 @pytest.mark.parametrize("kind", WRONG)

@@ -15,7 +15,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.records import run_status as run_status_file
 from multitrain.engine.processes.preemption import Preempted
 from multitrain.engine.reporting import log as module
-from multitrain.engine.reporting.log import Log, Pace, beginning
+from multitrain.engine.reporting.log import Log, Pace, startup_errors
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 
@@ -142,7 +142,7 @@ def test_the_end_of_a_run_is_told(job, error, state, message):
 
 def test_a_run_that_cannot_begin_says_why(job):
     def fail(message: str) -> RunStatus:
-        with pytest.raises(UserError), beginning(job.folder):
+        with pytest.raises(UserError), startup_errors(job.folder):
             raise UserError(message)
         return run_status(job.folder, job.name, job.run, job.seed, datetime.now(UTC))
 
@@ -159,7 +159,7 @@ def test_a_run_that_cannot_begin_says_why(job):
 
 
 def test_a_process_that_is_not_the_main_one_says_nothing_of_a_failure(job):
-    with pytest.raises(UserError), beginning(job.folder, main=False):
+    with pytest.raises(UserError), startup_errors(job.folder, main=False):
         raise UserError("no such manifest")
     assert not job.folder.exists()
 

@@ -1,12 +1,12 @@
 """Choose a run's recipe values on val: the search of docs/reference/design.md, or every combination of given values.
 
     python dev/search.py vanilla --scale desk --seeds 0 1       # both stages, by the design's rule
-    python dev/search.py vanilla --seeds 0 1 --value rate=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
+    python dev/search.py vanilla --seeds 0 1 --value lr=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
     python dev/search.py vanilla --seeds 0 1 2 --value schedule=1,2     # is its schedule long enough?
 
-Without values: the run's four rates in GRIDS; while the best is at the end of what was tried, the next; then two more
-settings at the best rate. `schedule` is a factor on a recipe's epochs, warm-up included; what was trained with nothing
-else changed is collected in PLATEAU of the scale.
+Without values: the run's four learning rates in GRIDS; while the best is at the end of what was tried, the next; then
+two more settings at the best. `schedule` is a factor on a recipe's epochs, warm-up included; what was trained with
+nothing else changed is collected in PLATEAU of the scale.
 
 Needs the prepared datasets and, for each seed, the model of the run's `init`. Each line of RUN.csv is one training: its
 values, seed, top-1 on val by dataset, of Y_k and of Y'_k, and the effective rank of the features z on val. The test
@@ -17,6 +17,7 @@ import argparse
 import itertools
 import json
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,15 +32,16 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.common.files.locks import locked_folder
 from multitrain.common.ranks import ranks, top
+from multitrain.common.records.renamed_keys import current_recipe
 from multitrain.common.records.statistics import read_statistics
-from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.config.config_files import load_experiments, load_scale, parse
 from multitrain.config.experiments import Run
 from multitrain.config.recipes import Recipe
 from multitrain.engine.evaluate import evaluate
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 
-JOINT, SINGLE = ["rate=1e-3,2e-3,4e-3,8e-3"], ["rate=5e-4,1e-3,2e-3,4e-3"]
+JOINT, SINGLE = ["lr=1e-3,2e-3,4e-3,8e-3"], ["lr=5e-4,1e-3,2e-3,4e-3"]
 GRIDS = {  # the first stage of docs/reference/design.md: as many trainings for every row
     **dict.fromkeys(("vanilla", "multitrain", "wo_informative", "wo_informative_wo_add", "wo_projection"), JOINT),
     **dict.fromkeys(("k400_baseline", "mit_baseline", "ssv2_baseline", "actnet_baseline"), SINGLE),
@@ -47,7 +49,7 @@ GRIDS = {  # the first stage of docs/reference/design.md: as many trainings for 
 
 
 def combinations(values: list[str]) -> list[dict[str, float]]:
-    """From ["rate=1,2", "x+y=3"] to [{"rate": 1, "x": 3, "y": 3}, {"rate": 2, "x": 3, "y": 3}]."""
+    """From ["lr=1,2", "x+y=3"] to [{"lr": 1, "x": 3, "y": 3}, {"lr": 2, "x": 3, "y": 3}]."""
     names, choices = zip(*(value.split("=") for value in values), strict=True)
     return [
         {name: float(value) for joined, value in zip(names, chosen, strict=True) for name in joined.split("+")}
@@ -62,13 +64,23 @@ def values_of(recipe: Recipe, chosen: dict[str, float]) -> dict[str, float]:
     return longer | {name: value for name, value in chosen.items() if name != "schedule"}
 
 
+def read_trial(path: Path) -> dict:
+    """The line of one trained combination; those of an earlier version have keys that are renamed."""
+    return current_recipe(json.loads(path.read_text()))
+
+
+def chosen_in(row: dict, names: Collection[str]) -> dict[str, float]:
+    """The combination of a trial's line, without its run, seed and the results on the datasets `names`."""
+    known = {"run", "seed", "effective_rank", *names, *(f"{name}_projected" for name in names)}
+    return {name: value for name, value in row.items() if name not in known}
+
+
 def plateau(rows: list[dict], settings: str) -> pd.DataFrame:
     """plateau.csv (resources/measured) of the trainings that changed nothing but the schedule."""
-    known = {"run", "seed", "schedule", "effective_rank"}
     found = []
     for row in rows:
         datasets = [name.removesuffix("_projected") for name in row if name.endswith("_projected")]
-        if "schedule" in row and row.keys() <= known | {*datasets, *(f"{name}_projected" for name in datasets)}:
+        if chosen_in(row, datasets).keys() == {"schedule"}:
             said = {"settings": settings, "run": row["run"], "seed": row["seed"], "epochs_factor": row["schedule"]}
             found += [{**said, "dataset": name, "top1": round(row[name], 3)} for name in datasets]
     return pd.DataFrame(found, columns=list(COLUMNS))
@@ -76,24 +88,23 @@ def plateau(rows: list[dict], settings: str) -> pd.DataFrame:
 
 def mean_of(rows: list[dict], names: tuple[str, ...], **chosen: float) -> float:
     """The criterion: top-1 by Y_k, in the mean over the datasets and over the trainings with these values alone."""
-    known = {"run", "seed", "effective_rank", *names, *(f"{name}_projected" for name in names)}
-    its = [row for row in rows if {name: value for name, value in row.items() if name not in known} == chosen]
+    its = [row for row in rows if chosen_in(row, names) == chosen]
     return float(np.mean([row[name] for row in its for name in names]))
 
 
-def beyond(rates: list[float], best: float) -> float | None:
-    """The next rate, where the best of those that were tried is the least or the largest."""
-    return 2 * best if best == max(rates) else best / 2 if best == min(rates) else None
+def beyond(tried: list[float], best: float) -> float | None:
+    """The next learning rate, where the best of those that were tried is the least or the largest."""
+    return 2 * best if best == max(tried) else best / 2 if best == min(tried) else None
 
 
 def second_stage(run: Run, best: float) -> list[dict[str, float]]:
-    """Two more settings at the best rate: what the run has of the informative loss and projections, else rates."""
+    """Two more settings at the best learning rate: of the losses that the run has, else other learning rates."""
     settings = []
     if run.informative:
-        settings.append({"rate": best, "variance_weight": 1.0, "covariance_weight": 1.0})
+        settings.append({"lr": best, "variance_weight": 1.0, "covariance_weight": 1.0})
     if run.projection != "none":
-        settings.append({"rate": best, "projection_std": 0.02})
-    return [*settings, {"rate": 1.414 * best}, {"rate": 0.707 * best}][:2]
+        settings.append({"lr": best, "projection_std": 0.02})
+    return [*settings, {"lr": 1.414 * best}, {"lr": 0.707 * best}][:2]
 
 
 def top1(path: Path, column: str) -> float:
@@ -112,18 +123,21 @@ def trial(job: Job, chosen: dict[str, float], folder: Path, wait: bool) -> dict:
     """
     tag = "_".join(f"{name}={value:g}" for name, value in chosen.items())
     done = folder / f"{job.name}_{tag}_seed{job.seed}.json"
+    for path in folder.glob(f"{job.name}_*_seed{job.seed}.json"):  # of an earlier version, whose keys were others
+        if (row := read_trial(path))["run"] == job.name and chosen_in(row, job.run.datasets) == chosen:
+            return row
     results = folder / f"{tag}"
     with locked_folder(replace(job, results=results).folder, f"{tag} is being tried", wait):
         if not done.exists():
             found = {"run": job.name, "seed": job.seed, **chosen, **measured(job, chosen, results)}
             with atomic(done) as temporary:
                 temporary.write_text(json.dumps(found))
-        return json.loads(done.read_text())
+        return read_trial(done)
 
 
 def measured(job: Job, chosen: dict[str, float], results: Path) -> dict[str, float]:
     """Top-1 on val of a training with these values."""
-    recipe = type(job.recipe).model_validate(job.recipe.model_dump() | values_of(job.recipe, chosen))
+    recipe = parse(Recipe, job.recipe.model_dump() | values_of(job.recipe, chosen), "--value")
     scale = job.scale.model_copy(update={"recipes": {**job.scale.recipes, job.run.recipe: recipe}})
     here = Job(scale, job.experiments, job.name, job.seed, job.data, results)
     if job.run.init:
@@ -169,11 +183,11 @@ def staged(jobs: list[Job], folder: Path) -> str:
     settings = combinations(GRIDS[jobs[0].name])
     while True:
         rows = trials(jobs, settings, folder)
-        rates = [chosen["rate"] for chosen in settings]
-        best = max(rates, key=lambda rate: mean_of(rows, names, rate=rate))
-        if not (further := beyond(rates, best)):
+        tried = [chosen["lr"] for chosen in settings]
+        best = max(tried, key=lambda lr: mean_of(rows, names, lr=lr))
+        if not (further := beyond(tried, best)):
             break
-        settings.append({"rate": further})
+        settings.append({"lr": further})
     settings += second_stage(run, best)
     rows = trials(jobs, settings, folder)
     chosen = max(settings, key=lambda each: mean_of(rows, names, **each))
@@ -193,7 +207,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results"))
     options = parser.parse_args()
     if not options.value and options.run not in GRIDS:
-        parser.error(f"{options.run} has no rates of its own ({', '.join(GRIDS)} have): give --value")
+        parser.error(f"{options.run} has no learning rates of its own ({', '.join(GRIDS)} have): give --value")
     torch.set_num_threads(1)
     scale = load_scale(options.scale)
     experiments = load_experiments(scale=scale)
@@ -204,7 +218,7 @@ def main() -> None:
         trials(jobs, combinations(options.value), folder)
     else:
         sys.stdout.write(f"{staged(jobs, folder)}\n")
-    rows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    rows = [read_trial(path) for path in sorted(folder.glob("*.json"))]
     frame = pd.DataFrame([row for row in rows if row["run"] == options.run])
     if not (lengths := plateau(rows, scale.fingerprint)).empty:
         lengths.to_csv(folder / PLATEAU, index=False)

@@ -11,7 +11,7 @@ from multitrain.config.scale import Model
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/reference/paper-and-release.md").read_text(encoding="utf-8")
 FIELDS = {
-    "recipe": {*Recipe.model_fields, "mixing.partner_label"},
+    "recipe": {*Recipe.model_fields, "mixing.cross_dataset_labels"},
     "run": set(Run.model_fields),
     "scale": {
         "model",
@@ -35,7 +35,7 @@ def tables() -> list[list[dict[str, str]]]:
     return found
 
 
-VALUES = {"parts", "lost", "separate", "none", "fixed", "model", "joint_large"}  # and no keys
+VALUES = {"batch", "micro_batch", "true", "false", "separate", "none", "fixed", "model", "joint_large"}  # and no keys
 
 
 def test_every_row_names_the_file_it_rests_on_and_settings_that_there_are():
@@ -56,5 +56,5 @@ def test_the_rates_and_divisors_it_tells_are_the_scales():
     )
     names = ("joint", "k400_baseline", "baseline")
     assert [int(number) for number in said.groups()] == [recipes[name].gradient_divisor for name in names]
-    assert f"takes {recipes['joint'].rate * 1e4:.0f}e-4 at {recipes['joint'].batch} for the joint runs" in PAGE
-    assert f"it takes {recipes['baseline'].rate * 1e3:.1f}e-3 at {recipes['baseline'].batch}, which their" in PAGE
+    assert f"takes {recipes['joint'].lr * 1e4:.0f}e-4 at {recipes['joint'].batch} for the joint runs" in PAGE
+    assert f"it takes {recipes['baseline'].lr * 1e3:.1f}e-3 at {recipes['baseline'].batch}, which their" in PAGE

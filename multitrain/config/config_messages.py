@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from multitrain.common.errors import UserError
+from multitrain.common.records.renamed_keys import advice
 from multitrain.config.claims import Claims
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Project, Scale
@@ -56,6 +57,8 @@ def _cure(error: dict[str, Any], path: _Path, kind: type[BaseModel]) -> str:
             return error["msg"].removeprefix("Value error, ")
         case "missing":
             return f"this key is required{_described(path, kind)}"
+        case "extra_forbidden" if renamed := advice(_owner(path, kind), path[-1]):
+            return renamed
         case "extra_forbidden":
             return f"no such key (its value is {value}): {_belongs(path, kind)}"
         case "literal_error":
@@ -89,23 +92,34 @@ def _belongs(path: _Path, kind: type[BaseModel]) -> str:
 
 def _beside(path: _Path, kind: type[BaseModel]) -> dict[str, FieldInfo]:
     """The keys that there are where the last one of `path` is."""
-    return {
-        each[-1]: field
-        for each, field in _keys(kind).items()
-        if len(each) == len(path) and all(one in (other, ANY) for one, other in zip(each[:-1], path, strict=False))
-    }
+    return {each[-1]: key.field for each, key in _keys(kind).items() if _is_beside(each, path)}
+
+
+def _owner(path: _Path, kind: type[BaseModel]) -> str:
+    """The name of the settings class whose key the last one of `path` would be."""
+    return next((key.owner for each, key in _keys(kind).items() if _is_beside(each, path)), "")
+
+
+def _is_beside(one: _Path, path: _Path) -> bool:
+    same = (part in (other, ANY) for part, other in zip(one[:-1], path, strict=False))
+    return len(one) == len(path) and all(same)
+
+
+class _Key(NamedTuple):
+    owner: str  # class of settings
+    field: FieldInfo
 
 
 @lru_cache
-def _keys(kind: type[BaseModel]) -> dict[_Path, FieldInfo]:
-    """Every key of a file by its path, `recipes.NAME.rate`."""
+def _keys(kind: type[BaseModel]) -> dict[_Path, _Key]:
+    """Every key of a file by its path, `recipes.NAME.lr`."""
     return dict(_nested(kind, ()))
 
 
-def _nested(annotation: Any, path: _Path) -> Iterator[tuple[_Path, FieldInfo]]:
+def _nested(annotation: Any, path: _Path) -> Iterator[tuple[_Path, _Key]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for name, field in annotation.model_fields.items():
-            yield (*path, name), field
+            yield (*path, name), _Key(annotation.__name__, field)
             yield from _nested(field.annotation, (*path, name))
         return
     below = (ANY,) if get_origin(annotation) in (dict, tuple) else ()

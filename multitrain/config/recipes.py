@@ -23,10 +23,10 @@ class Mixing(Settings):
 
     mixup: float = Field(0.8, ge=0, description="alpha of the Beta distribution of lambda; 0: no mixup")
     cutmix: float = Field(1.0, ge=0, description="alpha of the Beta distribution of lambda; 0: no cutmix")
-    switch: Share = Field(0.5, description="probability of cutmix where there are both")
+    switch_probability: Share = Field(0.5, description="probability of cutmix where there are both")
     probability: Share = Field(1.0, description="of mixing a step's batch at all")
-    partner_label: Literal["kept", "lost"] = Field(
-        "kept", description="lost: a partner of another dataset mixes its pixels but not its label, as in the release"
+    cross_dataset_labels: bool = Field(
+        True, description="false: a partner of another dataset mixes its pixels but not its label, as in the release"
     )
 
     @model_validator(mode="after")
@@ -46,13 +46,13 @@ class Recipe(Settings):
     micro_batch: Count | None = Field(
         None, description="videos a process works on at once, the rest accumulates; null: its whole share of the batch"
     )
-    accumulate: Literal["whole", "parts"] = Field(
-        "whole",
-        description="statistics of the informative loss over the whole accumulated batch, or over each of its parts",
+    informative_statistics: Literal["batch", "micro_batch"] = Field(
+        "batch", description="variance and covariance of Eq. 2 and 3 over the accumulated batch or each micro-batch"
     )
     optimiser: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or SGD with momentum")
-    rate: Positive = Field(description="peak learning rate")
-    rate_ends: tuple[Fraction, Fraction] = Field((0.01, 0.01), description="of the peak: at the start, at the end")
+    lr: Positive = Field(description="peak learning rate")
+    lr_start_factor: Fraction = Field(0.01, description="learning rate at the start of the warm-up, over the peak")
+    lr_end_factor: Fraction = Field(0.01, description="learning rate at the end of training, over the peak")
     weight_decay: float = Field(0.05, ge=0, description="of matrices and kernels, not of biases and norms")
     betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="of AdamW")
     momentum: Fraction = Field(0.9, description="of SGD")
@@ -80,7 +80,7 @@ class Recipe(Settings):
     variance_weight: float = Field(1.0, ge=0, description="of L^v, Eq. 2, in Eq. 6")
     covariance_weight: float = Field(1.0, ge=0, description="of L^c, Eq. 3, in Eq. 6")
     projection_std: float = Field(0.02, ge=0, description="standard deviation of the initial projection weights")
-    sigma_rate: Positive = Field(1.0, description="learning rate of log sigma, as a multiple of the others'")
+    sigma_lr_factor: Positive = Field(1.0, description="learning rate of log sigma, as a multiple of the others'")
 
     def parts(self, processes: int) -> int:
         """Micro-batches of one step in each of so many processes."""

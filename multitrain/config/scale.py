@@ -32,7 +32,7 @@ __all__ = [
     "World",
 ]
 
-NOT_DECIDING = {"title", "letter", "raw", "download", "limits"}  # keys of a dataset
+NOT_DECIDING = {"title", "paper_letter", "raw", "download", "limits"}  # keys of a dataset
 MOST_SEGMENTS = 4  # annotated in an untrimmed synthetic video, at most
 
 
@@ -95,7 +95,7 @@ class Dataset(Settings):
     """One dataset of a scale: where it comes from, how it is prepared, sampled and tested."""
 
     title: str = Field(description="name in tables")
-    letter: str = Field(description="the paper's letter in the column of training data")
+    paper_letter: str = Field(description="the paper's letter in the column of training data")
     reader: Literal["kinetics", "activitynet", "ssv2", "mit", "list", "folder"] = Field(
         description="publisher's format; list: `path label` a line; folder: a folder of videos a class"
     )

@@ -31,7 +31,7 @@ def draw_mix(mixing: Mixing | None, seed: int, step: int, size: int) -> Mix | No
     rng = generator(seed, "mix", step)
     if rng.random() >= mixing.probability:
         return None
-    cut = mixing.cutmix > 0 and (not mixing.mixup or rng.random() < mixing.switch)
+    cut = mixing.cutmix > 0 and (not mixing.mixup or rng.random() < mixing.switch_probability)
     alpha = mixing.cutmix if cut else mixing.mixup
     lam = float(rng.beta(alpha, alpha))
     if not cut:

@@ -30,10 +30,10 @@ def make_optimiser(recipe: Recipe, network: Network, objective: Objective) -> to
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "factor": 1.0},
     ]
     if objective.log_sigma.requires_grad:
-        groups.append({"params": [objective.log_sigma], "weight_decay": 0.0, "factor": recipe.sigma_rate})
+        groups.append({"params": [objective.log_sigma], "weight_decay": 0.0, "factor": recipe.sigma_lr_factor})
     if recipe.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, fused=True)
-    return torch.optim.AdamW(groups, lr=recipe.rate, betas=recipe.betas, fused=True)
+        return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, fused=True)
 
 
 def clip_gradients(optimiser: torch.optim.Optimizer, recipe: Recipe) -> float:

@@ -77,7 +77,7 @@ class Job:
     @property
     def divergence_advice(self) -> str:
         """The cure of a loss or gradient that is not finite, for an error's message."""
-        return "lower the recipe's rate"
+        return "lower the recipe's lr"
 
     def source(self, dataset: str, split: str) -> Source:
         """The prepared clips of one split.

@@ -43,7 +43,7 @@ class Chunk(nn.Module):
         super().__init__()
         self.network, self.objective = network, objective
         self.clips = recipe.batch * recipe.repeats
-        self.lost = recipe.mixing is not None and recipe.mixing.partner_label == "lost"
+        self.lost = recipe.mixing is not None and not recipe.mixing.cross_dataset_labels
         self.precision = PRECISIONS.get(precision)
 
     def forward(self, batch: Batch, randomness: StepRandomness) -> tuple[Tensor, Tensor]:
@@ -93,7 +93,7 @@ class Backward:
     ):
         self.objective, self.process_group = objective, process_group
         self.scale = scaler.scale if scaler else lambda loss: loss
-        self.together = recipe.accumulate == "whole"  # statistics over all parts of a step
+        self.together = recipe.informative_statistics == "batch"  # statistics over all parts of a step
         self.chunk = Chunk(network, objective, recipe, precision)
         # a depthwise kernel's gradient may have another stride along its axis of length one, which costs nothing
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")

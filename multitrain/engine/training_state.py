@@ -61,7 +61,8 @@ class Training:
         job, recipe = self.job, self.job.recipe
         mix = draw_mix(recipe.mixing, job.seed, self.done, job.size)
         randomness = StepRandomness(derive(job.seed, "step", self.done), mix)
-        lr = recipe.rate * lr_factor(self.done, self.steps, self.warmup, *recipe.rate_ends)
+        factor = lr_factor(self.done, self.steps, self.warmup, recipe.lr_start_factor, recipe.lr_end_factor)
+        lr = recipe.lr * factor
         set_lr(self.optimiser, lr)
         batches = [batch.to(self.device) for batch in batches]
         self.optimiser.zero_grad(set_to_none=True)
@@ -116,7 +117,7 @@ class Training:
         digest.update(job.scale.machine.precision.encode())
         if kernels.kernels(job.scale.machine, self.device.type) == "portable":
             digest.update(b"portable")
-        if job.run.informative and recipe.accumulate == "parts":
+        if job.run.informative and recipe.informative_statistics == "micro_batch":
             digest.update(f"{self.share.parts} parts".encode())
         for source in self.clips.sources:
             digest.update("\n".join(source.columns["clip_id"].to_pylist()).encode())
@@ -142,7 +143,7 @@ class Training:
         """Continue from a resume point of the same run that `check_state` has found good."""
         self.network.load_state_dict(dict(state["network"]))
         self.objective.load_state_dict(dict(state["objective"]))
-        groups = self.optimiser.state_dict()["param_groups"]  # the recipe's: a step sets its own rate
+        groups = self.optimiser.state_dict()["param_groups"]  # the recipe's: a step sets its own learning rate
         self.optimiser.load_state_dict({"state": state["optimiser"]["state"], "param_groups": groups})
         self.scaler.load_state_dict(state["scaler"])
         self.done, self.skipped, self.seconds = state["done"], state["skipped"], state["seconds"]

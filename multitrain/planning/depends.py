@@ -19,7 +19,7 @@ def _each(part: str, fields: str) -> tuple[str, ...]:
 
 ANALYSIS = (  # of what is made from several runs, and of any rule that DEPENDS lacks
     *_each("scale", "name smoke_test"),
-    *_each("scale.datasets.*", "title letter"),
+    *_each("scale.datasets.*", "title paper_letter"),
     *_each("experiments.tables.*", "datasets rows"),
     "experiments.runs",
     "project.seeds",
@@ -54,7 +54,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
         "experiments.tables.{table}",
         *_each("experiments.runs.{shown}", "datasets size init"),
         *_each("scale", "name fingerprint remark smoke_test"),
-        *_each("scale.datasets.*", "title letter"),
+        *_each("scale.datasets.*", "title paper_letter"),
         "project.seeds",
     ),
     "table4": (*ANALYSIS, "experiments.projections"),

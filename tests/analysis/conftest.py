@@ -55,7 +55,7 @@ class Results:
             **{"run": name, "scale": self.scale.name, "seed": seed, "synthetic": True, "code": code},
             "datasets": {each: {"classes": CLASSES, "clips": 100 * len(each)} for each in run.datasets},
             "settings": {"steps_of": run.steps_of},
-            "recipe": {"epochs": 15.0, "batch": 16, "rate": 0.004},
+            "recipe": {"epochs": 15.0, "batch": 16, "lr": 0.004},
             "steps": 105,
             "processor": {"model": "a processor", "instructions": "AVX2"},
         }

@@ -68,13 +68,13 @@ def test_the_papers_recipes_are_the_releases():
     assert schedule["k400_baseline"] == (200, 30, 0.3) and schedule["baseline"] == (150, 30, 0.3)
     assert schedule["ssv2_baseline"] == (40, 0, 0.4) and schedule["joint"] == (50, 10, 0.1)
     joint, ssv2 = recipes["joint"], recipes["ssv2_baseline"]
-    assert (joint.rate, joint.batch) == (2 * 2e-4, 64 * 8)  # two machines, eight parts of a batch that is global
-    assert recipes["k400_baseline"].rate == recipes["baseline"].rate == pytest.approx(4 * 4e-4)
+    assert (joint.lr, joint.batch) == (2 * 2e-4, 64 * 8)  # two machines, eight parts of a batch that is global
+    assert recipes["k400_baseline"].lr == recipes["baseline"].lr == pytest.approx(4 * 4e-4)
     heads = {name: (recipe.head, recipe.gradient_divisor) for name, recipe in recipes.items()}
     assert heads["k400_baseline"] == ("linear", 4 * 8) and heads["baseline"] == heads["ssv2_baseline"] == ("linear", 1)
     assert {heads[name] for name in recipes if name.startswith("joint")} == {("model", 2 * 8)}
     assert {recipe.projection_std for recipe in recipes.values()} == {0.02}
-    assert ssv2.rate / ssv2.batch == pytest.approx(0.02 / 128)
+    assert ssv2.lr / ssv2.batch == pytest.approx(0.02 / 128)
     assert (joint.repeats, joint.erasing, joint.label_smoothing, joint.randaugment.magnitude) == (2, 0.25, 0.1, 7)
     assert (joint.mixing.mixup, joint.mixing.cutmix, joint.variance_weight) == (0.8, 1.0, 1.0)
     assert ssv2.crop_square == (224 / 320, 224 / 256) and joint.crop_square is None
@@ -103,7 +103,7 @@ def test_settings_cannot_be_changed():
         (["datasets", "k400", "reader"], "kinetic", r"file: datasets.k400.reader: Input should be 'kinetics'"),
         (["sizes"], {"base": 48}, r"sizes needs both base and large"),
         (["world", "videos", "ucf"], {"train": 1, "validation": 1}, r"no synthetic dataset 'ucf'; there are k400"),
-        (["recipes", "joint", "rate"], -1, r"file: recipes.joint.rate: Input should be greater than 0"),
+        (["recipes", "joint", "lr"], -1, r"file: recipes.joint.lr: Input should be greater than 0"),
     ],
 )
 def test_what_is_wrong_in_a_scale_is_named(mini: dict, path: list, value: object, message: str):
@@ -278,17 +278,31 @@ def test_a_scale_has_the_name_of_its_file(folder: Path):
 SCALE_MISTAKES = [  # path, value, the message after "file: "
     ("recipes.joint.batch", "many", "recipes.joint.batch: Input should be a valid integer, unable to parse string as"),
     ("recipes.joint.batch", 1, "recipes.joint.batch: Input should be greater than or equal to 2, but it is 1"),
-    ("recipes.joint.rate", float("nan"), "recipes.joint.rate: Input should be a finite number, but it is nan"),
-    ("recipes.joint.rate", float("inf"), "recipes.joint.rate: Input should be a finite number, but it is inf"),
+    ("recipes.joint.lr", float("nan"), "recipes.joint.lr: Input should be a finite number, but it is nan"),
+    ("recipes.joint.lr", float("inf"), "recipes.joint.lr: Input should be a finite number, but it is inf"),
     ("recipes.joint", [3], "recipes.joint: should be keys with values (KEY: VALUE), but it is [3]"),
     ("recipes.joint.betas", 0.9, "recipes.joint.betas: should be a list, [ONE, ANOTHER], but it is 0.9"),
     ("recipes.Joint", {}, "recipes.Joint: a name has lower-case letters, digits and _, and starts with a letter, and"),
     ("recipes.joint.optimiser", "adam", "recipes.joint.optimiser: Input should be 'adamw' or 'sgd', but it is 'adam'"),
     ("recipes.joint.optimizer", "sgd", "recipes.joint.optimizer: no such key (its value is 'sgd'): did you mean opt"),
-    ("recipes.joint.mixing.rate", 1, "recipes.joint.mixing.rate: no such key (its value is 1): did you mean recipes.N"),
+    ("recipes.joint.mixing.batch", 1, "recipes.joint.mixing.batch: no such key (its value is 1): did you mean recipes"),
     ("recipes.joint.seeds", [1], "recipes.joint.seeds: no such key (its value is [1]): did you mean seeds of config.y"),
-    ("datasets.k400.xyzzy", 1, "datasets.k400.xyzzy: no such key (its value is 1): there are title, letter, reader"),
+    (
+        "datasets.k400.xyzzy",
+        1,
+        "datasets.k400.xyzzy: no such key (its value is 1): there are title, paper_letter, ",
+    ),
     ("datasets.k400.title", 400, "datasets.k400.title: Input should be a valid string, but it is 400"),
+    ("recipes.joint.rate", 1e-3, "recipes.joint.rate: is called lr now"),
+    ("recipes.joint.rate_ends", [0, 0.1], "recipes.joint.rate_ends: is called lr_start_factor and lr_end_factor now"),
+    ("recipes.joint.sigma_rate", 1, "recipes.joint.sigma_rate: is called sigma_lr_factor now"),
+    (
+        "recipes.joint.mixing.partner_label",
+        "lost",
+        "recipes.joint.mixing.partner_label: is called cross_dataset_labels now, kept is true, lost is false",
+    ),
+    ("recipes.joint.letter", "e", "recipes.joint.letter: no such key"),
+    ("datasets.mit.letter", "e", "datasets.mit.letter: is called paper_letter now"),
     (
         "datasets.k400.transcode.keyint",
         -2,
@@ -392,11 +406,11 @@ def test_the_world_publishes_what_no_folder_of_raw_files_holds():
 
 def test_a_recipe_with_a_run_s_name_is_that_run_s():
     scale = load_scale("mini", CONFIG)
-    slower = scale.recipes["joint"].model_copy(update={"rate": 1e-5})
+    slower = scale.recipes["joint"].model_copy(update={"lr": 1e-5})
     own = scale.model_copy(update={"recipes": {**scale.recipes, "wo_projection": slower}})
     runs = load_experiments(CONFIG, own).runs
-    assert own.recipes[runs["wo_projection"].recipe].rate == 1e-5
-    assert own.recipes[runs["multitrain"].recipe].rate == 4e-3
+    assert own.recipes[runs["wo_projection"].recipe].lr == 1e-5
+    assert own.recipes[runs["multitrain"].recipe].lr == 4e-3
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_lambda_of_alpha_1_is_uniform_and_both_kinds_have_their_share():
     assert np.abs(shares - (np.arange(2000) + 0.5) / 2000).max() < 0.04  # Kolmogorov and Smirnov, far beyond 0.1%
     steep = np.array([draw_mix(Mixing(mixup=0.2, cutmix=0.0), 0, step, SIZE).lam for step in range(1000)])
     assert steep.mean() == pytest.approx(0.5, abs=0.05) and steep.var() == pytest.approx(1 / (4 * 1.4), abs=0.02)
-    chosen = Mixing(switch=0.3, probability=0.8)
+    chosen = Mixing(switch_probability=0.3, probability=0.8)
     kinds = [draw_mix(chosen, 0, step, SIZE) for step in range(3000)]
     assert sum(mix is None for mix in kinds) / 3000 == pytest.approx(0.2, abs=0.03)
     assert sum(mix is not None and mix.box is not None for mix in kinds) / 3000 == pytest.approx(0.24, abs=0.03)

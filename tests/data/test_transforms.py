@@ -11,7 +11,7 @@ from multitrain.data.transforms import as_frames, augment, erase, random_box, ra
 
 
 def recipe(**settings) -> Recipe:
-    return Recipe(epochs=1, warmup_epochs=0, batch=2, rate=0.1, **settings)
+    return Recipe(epochs=1, warmup_epochs=0, batch=2, lr=0.1, **settings)
 
 
 def ramp(height: int, width: int, frames: int = 2) -> torch.Tensor:

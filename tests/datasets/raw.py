@@ -12,7 +12,7 @@ TRANSCODE = Transcode(short_side=24, fps=12, stride=3, keyint=12, crf=20, preset
 
 
 def dataset(reader: str, **values: object) -> Dataset:
-    return Dataset(**{"title": "T", "letter": "t", "reader": reader, "transcode": TRANSCODE, **values})
+    return Dataset(**{"title": "T", "paper_letter": "t", "reader": reader, "transcode": TRANSCODE, **values})
 
 
 def tar_bytes(files: dict[str, bytes | tarfile.TarInfo], mode: str = "w:gz") -> bytes:

@@ -1,5 +1,6 @@
 """The search is of equal size for every row, and goes beyond a best rate at the end of what was tried."""
 
+import json
 import runpy
 from pathlib import Path
 
@@ -35,8 +36,8 @@ def test_every_value_is_one_of_a_recipe_and_the_chosen_rates_lie_within(search):
     for run, values in search["GRIDS"].items():
         its = search["combinations"](values)
         assert {name for chosen in its for name in chosen} <= Recipe.model_fields.keys()
-        rates = sorted({chosen["rate"] for chosen in its})
-        assert rates[0] < scale.recipes[experiments.run(run).recipe].rate < rates[-1]
+        rates = sorted({chosen["lr"] for chosen in its})
+        assert rates[0] < scale.recipes[experiments.run(run).recipe].lr < rates[-1]
 
 
 @pytest.fixture
@@ -66,43 +67,64 @@ def tried(search, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("run", "second"),
     [
-        ("vanilla", [{"rate": 2.828e-3}, {"rate": 1.414e-3}]),
-        ("wo_projection", [{"rate": 2e-3, "variance_weight": 1.0, "covariance_weight": 1.0}, {"rate": 2.828e-3}]),
-        ("wo_informative", [{"rate": 2e-3, "projection_std": 0.02}, {"rate": 2.828e-3}]),
+        ("vanilla", [{"lr": 2.828e-3}, {"lr": 1.414e-3}]),
+        ("wo_projection", [{"lr": 2e-3, "variance_weight": 1.0, "covariance_weight": 1.0}, {"lr": 2.828e-3}]),
+        ("wo_informative", [{"lr": 2e-3, "projection_std": 0.02}, {"lr": 2.828e-3}]),
         (
             "multitrain",
-            [{"rate": 2e-3, "variance_weight": 1.0, "covariance_weight": 1.0}, {"rate": 2e-3, "projection_std": 0.02}],
+            [{"lr": 2e-3, "variance_weight": 1.0, "covariance_weight": 1.0}, {"lr": 2e-3, "projection_std": 0.02}],
         ),
     ],
 )
 def test_every_row_gets_six_settings_of_which_two_are_at_its_best_rate(tried, run, second):
-    settings, said = tried(run, lambda chosen: 50 - abs(chosen["rate"] - 2e-3) + len(chosen))
-    assert [chosen["rate"] for chosen in settings[:4]] == [1e-3, 2e-3, 4e-3, 8e-3]
+    settings, said = tried(run, lambda chosen: 50 - abs(chosen["lr"] - 2e-3) + len(chosen))
+    assert [chosen["lr"] for chosen in settings[:4]] == [1e-3, 2e-3, 4e-3, 8e-3]
     for chosen, expected in zip(settings[4:], second, strict=True):
         assert chosen == pytest.approx(expected)
-    assert said.startswith(f"{run}: chosen of 6 settings: rate 0.002")
+    assert said.startswith(f"{run}: chosen of 6 settings: lr 0.002")
 
 
 @pytest.mark.parametrize(("best", "further"), [(16e-3, [16e-3, 32e-3]), (0.5e-3, [0.5e-3, 0.25e-3])])
 def test_a_best_rate_at_the_end_of_what_was_tried_gets_the_next_one(tried, best, further):
-    settings, said = tried("vanilla", lambda chosen: -abs(np.log(chosen["rate"] / best)))
-    assert [chosen["rate"] for chosen in settings[4:6]] == further
-    assert len(settings) == 8 and f"rate {best:g}:" in said
+    settings, said = tried("vanilla", lambda chosen: -abs(np.log(chosen["lr"] / best)))
+    assert [chosen["lr"] for chosen in settings[4:6]] == further
+    assert len(settings) == 8 and f"lr {best:g}:" in said
 
 
 def test_the_criterion_is_of_the_trainings_with_these_values_alone(search):
     rows = [
-        {"run": "r", "seed": 0, "rate": 1.0, "a": 10.0, "b": 20.0, "a_projected": 0.0, "effective_rank": 1.0},
-        {"run": "r", "seed": 1, "rate": 1.0, "a": 20.0, "b": 30.0, "a_projected": 0.0, "effective_rank": 1.0},
-        {"run": "r", "seed": 0, "rate": 1.0, "projection_std": 0.02, "a": 90.0, "b": 90.0, "effective_rank": 1.0},
+        {"run": "r", "seed": 0, "lr": 1.0, "a": 10.0, "b": 20.0, "a_projected": 0.0, "effective_rank": 1.0},
+        {"run": "r", "seed": 1, "lr": 1.0, "a": 20.0, "b": 30.0, "a_projected": 0.0, "effective_rank": 1.0},
+        {"run": "r", "seed": 0, "lr": 1.0, "projection_std": 0.02, "a": 90.0, "b": 90.0, "effective_rank": 1.0},
     ]
-    assert search["mean_of"](rows, ("a", "b"), rate=1.0) == 20.0
+    assert search["mean_of"](rows, ("a", "b"), lr=1.0) == 20.0
+
+
+def test_a_trial_of_an_earlier_version_is_read_by_the_present_keys_and_not_done_again(search, tmp_path, monkeypatch):
+    scale = load_scale("desk", ROOT / "config")
+    job = Job(scale, load_experiments(ROOT / "config", scale), "vanilla", 1, tmp_path, tmp_path)
+    results = dict.fromkeys(job.run.datasets, 50.0) | {"effective_rank": 1.0}
+    lines = ({"rate": 2e-3, "sigma_rate": 4.0}, {"rate": 2e-3}, {"rate": 2e-3, "projection_std": 0.02})
+    for number, chosen in enumerate(lines):
+        line = {"run": "vanilla", "seed": 1, **chosen, **results, "mit": float(number)}
+        (tmp_path / f"vanilla_{number}_seed1.json").write_text(json.dumps(line))
+    monkeypatch.setitem(search["trial"].__globals__, "measured", lambda *_: pytest.fail("it is done again"))
+    for number, chosen in enumerate(({"lr": 2e-3, "sigma_lr_factor": 4.0}, {"lr": 2e-3})):
+        (row,) = search["trials"]([job], [chosen], tmp_path)
+        assert row == {"run": "vanilla", "seed": 1, **chosen, **results, "mit": number}
+
+
+def test_a_former_key_among_the_values_is_named(search, tmp_path):
+    scale = load_scale("desk", ROOT / "config")
+    job = Job(scale, load_experiments(ROOT / "config", scale), "k400_baseline", 0, tmp_path, tmp_path)
+    with pytest.raises(UserError, match=r"^--value: rate: is called lr now$"):
+        search["trials"]([job], [{"rate": 1e-3}], tmp_path / "search")
 
 
 def test_a_schedule_is_a_factor_on_epochs_and_warm_up(search):
     recipe = load_scale("mini", ROOT / "config").recipes["joint"]
-    chosen = search["values_of"](recipe, {"schedule": 2, "rate": 1e-3})
-    assert chosen == {"epochs": 2 * recipe.epochs, "warmup_epochs": 2 * recipe.warmup_epochs, "rate": 1e-3}
+    chosen = search["values_of"](recipe, {"schedule": 2, "lr": 1e-3})
+    assert chosen == {"epochs": 2 * recipe.epochs, "warmup_epochs": 2 * recipe.warmup_epochs, "lr": 1e-3}
 
 
 def test_plateaus_are_of_trainings_that_changed_the_schedule_alone_and_are_read_as_such(search, tmp_path):
@@ -110,8 +132,8 @@ def test_plateaus_are_of_trainings_that_changed_the_schedule_alone_and_are_read_
     rows = [
         {"run": "k400_baseline", "seed": 0, "schedule": 1, **top1},
         {"run": "k400_baseline", "seed": 0, "schedule": 2, **top1, "k400": 51.5},
-        {"run": "k400_baseline", "seed": 0, "schedule": 2, "rate": 1e-3, **top1},
-        {"run": "k400_baseline", "seed": 0, "rate": 1e-3, **top1},
+        {"run": "k400_baseline", "seed": 0, "schedule": 2, "lr": 1e-3, **top1},
+        {"run": "k400_baseline", "seed": 0, "lr": 1e-3, **top1},
     ]
     scale = load_scale("mini", ROOT / "config")
     (tmp_path / "mini").mkdir()
@@ -127,4 +149,4 @@ def test_a_run_whose_start_is_not_there_is_refused_with_the_cure(search, tmp_pat
     with pytest.raises(
         UserError, match=r"k400_baseline/seed0/model.pt: no such file: vanilla starts from it: train it"
     ):
-        search["trials"]([job], [{"rate": 1e-3}], tmp_path / "search")
+        search["trials"]([job], [{"lr": 1e-3}], tmp_path / "search")

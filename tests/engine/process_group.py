@@ -45,7 +45,7 @@ class Case:
     lost: bool = False
     checkpointing: bool = False
     parts: int = 1
-    accumulate: str = "whole"
+    informative_statistics: str = "batch"
     apart: bool = False  # every process has clips of one dataset only
     precision: str = "float32"
     double: bool = True
@@ -55,9 +55,9 @@ class Case:
         return VIDEOS * self.repeats
 
     def recipe(self) -> Recipe:
-        mixing = Mixing(partner_label="lost" if self.lost else "kept") if self.mix else None
-        how = {"repeats": self.repeats, "accumulate": self.accumulate, "mixing": mixing}
-        return Recipe(epochs=1, warmup_epochs=0, batch=VIDEOS, rate=1e-3, **how)
+        mixing = Mixing(cross_dataset_labels=not self.lost) if self.mix else None
+        how = {"repeats": self.repeats, "informative_statistics": self.informative_statistics, "mixing": mixing}
+        return Recipe(epochs=1, warmup_epochs=0, batch=VIDEOS, lr=1e-3, **how)
 
     def modules(self) -> tuple[Network, Objective]:
         torch.manual_seed(3)

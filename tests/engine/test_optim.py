@@ -29,7 +29,9 @@ def test_no_warm_up_starts_at_the_peak():
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
 def test_only_matrices_decay_and_sigma_has_its_own_rate(kind):
     scale = load_scale("ci")
-    recipe = scale.recipes["joint"].model_copy(update={"optimiser": kind, "sigma_rate": 10.0, "weight_decay": 0.05})
+    recipe = scale.recipes["joint"].model_copy(
+        update={"optimiser": kind, "sigma_lr_factor": 10.0, "weight_decay": 0.05}
+    )
     network = Network(Spec(model=scale.model, size=32, classes={"a": ("x", "y")}, projections=False))
     objective = Objective(("a",), weighting="uncertainty")
     optimiser = make_optimiser(recipe, network, objective)

@@ -55,7 +55,9 @@ CASES = [
         parts=2,
     ),
 ]
-PARTS = Case("parts with statistics of their own", parts=2, accumulate="parts", smoothing=0.1, mix=Mix(0.7))
+PARTS = Case(
+    "parts with statistics of their own", parts=2, informative_statistics="micro_batch", smoothing=0.1, mix=Mix(0.7)
+)
 IDS = [case.name for case in CASES]
 
 

@@ -156,7 +156,7 @@ def test_a_recipe_may_have_linear_heads_where_the_model_has_others(job, tmp_path
 def test_a_divided_gradient_is_what_the_history_and_the_clip_see(job):
     norms, moved = {}, {}
     for divisor in (1, 8):
-        run = job("k400_baseline", gradient_divisor=divisor, clip_norm=100, optimiser="sgd", rate=10, weight_decay=0)
+        run = job("k400_baseline", gradient_divisor=divisor, clip_norm=100, optimiser="sgd", lr=10, weight_decay=0)
         training = Training(run, CPU)
         before = training.network.heads["k400"].fc2.weight.detach().clone()
         batch = next(train_batches(training.clips, run.recipe.batch, 0, 1))
@@ -190,10 +190,10 @@ def test_a_resume_point_of_other_settings_is_not_taken_up(job, capsys, monkeypat
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_at(patch, 3)
         train(job("k400_baseline"), CPU, checkpoint_seconds=0)
-    changed = job("k400_baseline", rate=5e-4)
+    changed = job("k400_baseline", lr=5e-4)
     train(changed, CPU)
     assert "other settings" in capsys.readouterr().err
-    fresh = job("k400_baseline", results=tmp_path / "fresh", rate=5e-4)
+    fresh = job("k400_baseline", results=tmp_path / "fresh", lr=5e-4)
     train(fresh, CPU)
     assert (changed.folder / "model.pt").read_bytes() == (fresh.folder / "model.pt").read_bytes()
 
@@ -259,7 +259,7 @@ def test_a_full_disk_is_named_and_the_last_resume_point_stays(tmp_path, monkeypa
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_clips(job):
-    run = job("k400_baseline", rate=1e30, warmup_epochs=0.0, epochs=3)
+    run = job("k400_baseline", lr=1e30, warmup_epochs=0.0, epochs=3)
     with pytest.raises(UserError, match=r"loss is nan at step \d+ on clips \S+"):
         train(run, CPU)
     assert not (run.folder / "model.pt").exists()

@@ -141,7 +141,7 @@ JOB = {"dataset": "mit", "run": "mit_longer", "seed": "0", "table": "table1"}
     ("path", "value", "rules"),
     [
         ("scale.datasets.mit.title", "M", SEVERAL | {"table", "study", "accounting", "survey", "overview", "related"}),
-        ("scale.datasets.mit.letter", "X", SEVERAL | {"table", "study"}),
+        ("scale.datasets.mit.paper_letter", "X", SEVERAL | {"table", "study"}),
         ("scale.datasets.mit.flip", False, SCALE | {"train"}),
         (
             "scale.datasets.mit.views.temporal",
@@ -158,8 +158,8 @@ JOB = {"dataset": "mit", "run": "mit_longer", "seed": "0", "table": "table1"}
         ("scale.world.videos.mit.train", 7, SCALE | {"synth", "card"}),
         ("scale.world.seed", 7, SCALE | {"synth", "card"}),
         ("scale.recipes.joint.epochs", 1, SCALE | {"train"}),  # whose steps mit_longer takes
-        ("scale.recipes.joint.rate", 1, SCALE),
-        ("scale.recipes.baseline.rate", 1, SCALE | {"train"}),
+        ("scale.recipes.joint.lr", 1, SCALE),
+        ("scale.recipes.baseline.lr", 1, SCALE | {"train"}),
         (
             "scale.model.frames",
             4,
@@ -317,6 +317,9 @@ def test_a_copied_run_of_other_settings_is_refused_by_its_key_unless_it_is_train
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(record))
     there = (str(path),)
+    assert copied.refusal(plan, there) == ""
+    record["recipe"]["rate"] = record["recipe"].pop("lr")  # as an earlier version called it
+    path.write_text(json.dumps(record))
     assert copied.refusal(plan, there) == ""
     record["recipe"]["epochs"] = 7
     path.write_text(json.dumps(record))

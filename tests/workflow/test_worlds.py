@@ -51,10 +51,10 @@ def test_runs_of_two_worlds_are_taken_where_they_are_copied_and_not_where_settin
     other = project(tmp_path / "other")
     shutil.copytree(home / "results/runs", other / "results/runs", copy_function=shutil.copy)
     scale = yaml.safe_load((other / "config/scales/two.yaml").read_text())
-    scale["recipes"]["k400_baseline"]["rate"] = 0.002
+    scale["recipes"]["k400_baseline"]["lr"] = 0.002
     (other / "config/scales/two.yaml").write_text(yaml.safe_dump(scale, sort_keys=False))
     assert run(other, "results/runs/two/flops.json").returncode == 0  # takes no run
     (other / "results/runs/two/flops.json").unlink()
     refused = run(other, "results/runs/two/flops.json", *CELLS)
     assert refused.returncode != 0
-    assert "k400_baseline/seed0/run.json: recipe.rate is 0.001, and 0.002 in the settings: move its" in refused.stderr
+    assert "k400_baseline/seed0/run.json: recipe.lr is 0.001, and 0.002 in the settings: move its" in refused.stderr

@@ -186,7 +186,7 @@ def steps_of(scale: Scale, experiments: Experiments, name: str, videos: dict[str
 def passes(scale: Scale, run: Run, recipe: Recipe) -> int:
     """Forward passes that a training step's arithmetic is worth."""
     again = run.size in scale.machine.checkpointing
-    ahead = run.informative and recipe.accumulate == "whole" and recipe.parts(scale.machine.processes) > 1
+    ahead = run.informative and recipe.informative_statistics == "batch" and recipe.parts(scale.machine.processes) > 1
     return FORWARD_BACKWARD + again + ahead
 
 

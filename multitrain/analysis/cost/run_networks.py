@@ -116,7 +116,7 @@ def step_operations(scale: Scale, recorded: Recorded) -> float:
         weights = network.projections.weights()
         terms = objective(logits, network.expander(features), weights, torch.zeros_like(dataset), dataset)
         terms.total.backward()
-    ahead = settings.informative and recipe.accumulate == "whole" and recorded.parts > 1
+    ahead = settings.informative and recipe.informative_statistics == "batch" and recorded.parts > 1
     again = settings.size in scale.machine.checkpointing
     backbone = network_cost(recorded.spec(scale).model_dump_json()).backbone
     return backbone * (FORWARD_BACKWARD + ahead + again) + counter.get_total_flops() / 2e9 / clips

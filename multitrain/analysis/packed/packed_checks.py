@@ -18,7 +18,7 @@ from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
 NAMED = 3  # missing records that a message names
-SHOWN = {"title", "letter"}  # of a dataset: what tables call it
+SHOWN = {"title", "paper_letter"}  # of a dataset: what tables call it
 NUMERICAL = ("precision", "portable", "compile")  # of the machine: what changes numbers
 MAPPED = "multitrain"  # the run whose classes are mapped, of the first seed
 
@@ -43,7 +43,10 @@ def settings(study: Study) -> tuple[Scale, Experiments]:
             values = yaml.safe_load(text)
         except yaml.YAMLError:
             raise UserError(f"{study.where}: {name}: not valid YAML: pack the study again") from None
-        found.append(parse(kind, values, f"{study.where}: {name}"))
+        try:
+            found.append(parse(kind, values, f"{study.where}: {name}"))
+        except UserError as error:  # as of an earlier version, whose keys were others
+            raise UserError(f"{error}: pack the study again") from None
     return tuple(found)
 
 

@@ -103,7 +103,7 @@ def training_data(row: Method, run: Run, scale: Scale, experiments: Experiments)
 
 
 def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
-    return ",".join(sorted({f"({scale.dataset(name).letter})" for name in datasets}))
+    return ",".join(sorted({f"({scale.dataset(name).paper_letter})" for name in datasets}))
 
 
 def _result(worlds: list[list[Path]], dataset: str, added: bool) -> Row:
@@ -144,7 +144,7 @@ def _training(path: Path, records: list[dict], dataset: str) -> Row:
         "epochs": each(epochs),
         "steps": each(lambda record: record["steps"]),
         "batch": each(lambda record: record["recipe"]["batch"]),
-        "rate": each(lambda record: f"{record['recipe']['rate']:g}"),
+        "rate": each(lambda record: f"{record['recipe']['lr']:g}"),
         "processor": " / ".join(each(lambda record: processor_text(record["processor"]))),
     }
 

@@ -166,7 +166,7 @@ def _of_what(ours: Rows) -> str:
 def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     """What a reader must know, a sentence or two each."""
     ours = our_rows_of(rows)
-    letters = {scale.datasets[name].letter: scale.datasets[name].title for name in table.datasets}
+    letters = {scale.datasets[name].paper_letter: scale.datasets[name].title for name in table.datasets}
     codes = sorted({code for row in ours for code in row["code"].split()})
     released = dict.fromkeys(row["method"] for row in rows if row["source"] == "release")
     said = [

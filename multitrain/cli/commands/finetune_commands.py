@@ -29,7 +29,7 @@ def finetune(
     like: Annotated[str | None, typer.Option("--like", metavar="DATASET", help="Sample frames as this head.")] = None,
     no_flip: Annotated[bool, typer.Option("--no-flip", help="Left and right are different actions.")] = False,
     epochs: Annotated[float | None, typer.Option(help="Passes over the videos. \\[default: by number]")] = None,
-    rate: Annotated[float | None, typer.Option(help="Peak learning rate. \\[default: by width]")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate. \\[default: by width]")] = None,
     joined: Annotated[bool, typer.Option("--join", help="Write a joint training that has the folder too.")] = False,
     others: Annotated[
         str | None, typer.Option("--with", metavar="A,B", help="With --join: datasets. \\[default: the model's]")
@@ -48,7 +48,7 @@ def finetune(
     With --join nothing is trained yet: the folder is prepared as one more dataset of a scale, and the settings of a
     joint training with projections into and from it are written, with the commands that train and score it.
     """
-    _check_options(freeze, keep, epochs, rate, joined, others)
+    _check_options(freeze, keep, epochs, lr, joined, others)
     from multitrain.engine.processes.preemption import InterruptibleWork
 
     with exit_when_preempted(), InterruptibleWork():
@@ -62,7 +62,7 @@ def finetune(
         if network.card is None:
             told = "does not say how its clips were sampled: 30 frames a second are assumed"
             sys.stderr.write(f"note: {model} {told}\n")
-        choices = Choices(name, like, freeze, keep, not no_flip, epochs, rate, seed)
+        choices = Choices(name, like, freeze, keep, not no_flip, epochs, lr, seed)
         if joined:
             names = None if others is None else [each.strip() for each in others.split(",") if each.strip()]
             _join(network, folder, out, (scale, config, data, names), choices, jobs)
@@ -72,14 +72,14 @@ def finetune(
 
 
 def _check_options(
-    freeze: bool, keep: bool, epochs: float | None, rate: float | None, joined: bool, others: str | None
+    freeze: bool, keep: bool, epochs: float | None, lr: float | None, joined: bool, others: str | None
 ) -> None:
     """Refuse options that do not go together, before anything is loaded."""
-    for option, value in (("--epochs", epochs), ("--rate", rate)):
+    for option, value in (("--epochs", epochs), ("--lr", lr)):
         if freeze and value is not None:
             raise UserError(f"{option}: a head alone is fitted until it gets no better: leave it out with --freeze")
-    if joined and (freeze or keep or epochs is not None or rate is not None):
-        raise UserError("--join: the scale's joint recipe is used: leave out --freeze, --keep-heads, --epochs, --rate")
+    if joined and (freeze or keep or epochs is not None or lr is not None):
+        raise UserError("--join: the scale's joint recipe is used: leave out --freeze, --keep-heads, --epochs, --lr")
     if others is not None and not joined:
         raise UserError("--with: names datasets of a joint training: add --join")
 

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict  # typing has what pydantic needs from P
 
 from multitrain.common.errors import UserError
 from multitrain.common.files.json_files import read_json, write_json
+from multitrain.common.records.renamed_keys import current_recipe
 
 NAME = "run.json"
 
@@ -89,7 +90,7 @@ def parse_record(text: str, place: str, *needs: str) -> RunRecord:
 
 
 def _checked(content: object, place: str, needs: tuple[str, ...]) -> RunRecord:
-    """The very content, checked: numbers stay as they are written."""
+    """The content, checked: numbers stay as they are written, and the recipe has the present keys."""
     try:
         ADAPTER.validate_python(content, strict=True)  # which may give other values than are written
         wrong = next((f"no {name}" for name in needs if not _has(content, *name.split("."))), "")
@@ -98,7 +99,8 @@ def _checked(content: object, place: str, needs: tuple[str, ...]) -> RunRecord:
         wrong = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
     if wrong:
         raise UserError(f"{place}: not the record of a run ({wrong}): train the run again")
-    return cast(RunRecord, content)
+    record = cast(RunRecord, content)
+    return {**record, "recipe": current_recipe(record["recipe"])} if "recipe" in record else record
 
 
 def _has(content: object, first: str, *rest: str) -> bool:

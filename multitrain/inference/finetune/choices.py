@@ -21,7 +21,7 @@ from multitrain.data.manifest import Manifest
 from multitrain.datasets.formats.class_folders import LAYOUT, divided
 from multitrain.model.network import Network
 
-EPOCHS, RATES = (0.01, 10_000.0), (1e-9, 10.0)  # that can be asked for
+EPOCHS, LRS = (0.01, 10_000.0), (1e-9, 10.0)  # that can be asked for
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class Choices:
     """What a person may choose of a fine-tuning; together with checkpoint and videos they decide its result."""
 
     name: str = "own"  # of the new head
-    like: str | None = None  # head whose sampling, rate and views the new one has; None: the first
+    like: str | None = None  # head whose sampling, frames a second and views the new one has; None: the first
     freeze: bool = False  # train the new head alone, on features
     keep: bool = False  # leave the other heads in the model; frozen, they always stay
     flip: bool = True
     epochs: float | None = None
-    rate: float | None = None
+    lr: float | None = None
     seed: int = 0
 
 
 def check_names(out: Path, videos: Path, network: Network, choices: Choices) -> None:
     """Raise a UserError for names, numbers and places that cannot be."""
-    for option, value, (low, high) in (("--epochs", choices.epochs, EPOCHS), ("--rate", choices.rate, RATES)):
+    for option, value, (low, high) in (("--epochs", choices.epochs, EPOCHS), ("--lr", choices.lr, LRS)):
         if value is not None and not low <= value <= high:  # as it is of no number at all
             raise UserError(f"{option} {value:g}: give a number from {low:g} to {high:g}")
     try:

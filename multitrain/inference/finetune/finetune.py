@@ -35,7 +35,7 @@ SEEN = 4800  # clips that a fine-tuning looks at; so few classes need no more, a
 EPOCHS = (6, 60)
 BATCH = 16
 SMALL = 16 * 112 * 112  # pixels of a clip; of a larger one few fit into a laptop's memory at once
-RATE = 0.024  # over the backbone's channels: 1e-3 for 24 of them, 2.5e-4 for 96
+LR = 0.024  # over the backbone's channels: 1e-3 for 24 of them, 2.5e-4 for 96
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Tuning(Job):
 
     @property
     def divergence_advice(self) -> str:
-        return "give a lower --rate, and a new --out"
+        return "give a lower --lr, and a new --out"
 
 
 def finetune(
@@ -113,7 +113,7 @@ def own_dataset(videos: Path, card: Card, choices: Choices, size: int) -> Datase
     place = str(videos.resolve())
     return Dataset(
         title=shown(videos.absolute().name) or choices.name,
-        letter="o",
+        paper_letter="o",
         reader="folder",
         raw=place if place.isprintable() else shown(place),  # for the record; it is read by its own name
         transcode=transcode,
@@ -126,10 +126,10 @@ def own_dataset(videos: Path, card: Card, choices: Choices, size: int) -> Datase
 def make_recipe(clips: int, model: Model, size: int, choices: Choices) -> Recipe:
     """How a trained backbone is brought to `clips` training clips of `size` pixels a side.
 
-    The rate falls with the width, as large models need; docs/guides/finetune.md has what it was seen to do. As many
-    epochs as show it `SEEN` clips, within `EPOCHS`: few clips are seen often, so that the new head is trained, and many
-    at least so often. The crop takes half of the frame or more, where a training from nothing takes less: a folder has
-    few clips, each of which has to show its action.
+    The learning rate falls with the width, as large models need; docs/guides/finetune.md has what it was seen to do.
+    As many epochs as show it `SEEN` clips, within `EPOCHS`: few clips are seen often, so that the new head is trained,
+    and many at least so often. The crop takes half of the frame or more, where a training from nothing takes less: a
+    folder has few clips, each of which has to show its action.
 
     The recipe's epochs are the engine's, of whole batches. They are counted such that as many clips are seen as in the
     epochs meant: of 47 clips, batches of 16 leave 15 out each time.
@@ -142,7 +142,7 @@ def make_recipe(clips: int, model: Model, size: int, choices: Choices) -> Recipe
         warmup_epochs=epochs / 10,
         batch=batch,
         micro_batch=2 if model.frames * size * size > SMALL and batch % 4 == 0 else None,
-        rate=choices.rate or RATE / model.channels,
+        lr=choices.lr or LR / model.channels,
         label_smoothing=0.1,
         crop_area=(0.5, 1.0),
     )

@@ -1,7 +1,7 @@
 """One head on a backbone that stays as it is: features once, kept on the disk, then the head alone.
 
 The head is fitted to all features at once by L-BFGS. For a linear head that problem is convex: it has one solution, and
-neither a rate nor a number of epochs to choose.
+neither a learning rate nor a number of epochs to choose.
 """
 
 import hashlib

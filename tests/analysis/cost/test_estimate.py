@@ -104,7 +104,7 @@ def test_fewer_processes_take_as_much_arithmetic_but_for_the_second_pass(paper):
     node = on(scale, nodes=1)
     run, recipe = experiments.runs["multitrain"], scale.recipes["joint"]
     assert (passes(scale, run, recipe), passes(node, run, recipe)) == (3, 4)
-    assert passes(node, run, recipe.model_copy(update={"accumulate": "parts"})) == 3
+    assert passes(node, run, recipe.model_copy(update={"informative_statistics": "micro_batch"})) == 3
     assert passes(node, experiments.runs["vanilla"], recipe) == 3
     assert passes(node, experiments.runs["multitrain_large"], recipe) == 5
     assert passes(on(node, checkpointing=()), experiments.runs["multitrain_large"], recipe) == 4

@@ -22,13 +22,11 @@ def edit(path: Path, **changed: object) -> None:
 
 def test_other_settings_are_refused_by_the_first_key_that_differs(packed, config, tmp_path):
     values = yaml.safe_load((config / "scales/ci.yaml").read_text())
-    values["recipes"]["joint"]["rate"] = 0.5
+    values["recipes"]["joint"]["lr"] = 0.5
     values["datasets"]["k400"]["title"] = "Kinetics"
     own = settings(tmp_path / "config", recipes=values["recipes"], datasets=values["datasets"])
     results = make(tmp_path / "results", 2, runs=("k400_baseline",))
-    message = (
-        r"study.parquet: scale.recipes.joint.rate is 0.001, and 0.5 in .*config: only studies of the same settings"
-    )
+    message = r"study.parquet: scale.recipes.joint.lr is 0.001, and 0.5 in .*config: only studies of the same settings"
     with pytest.raises(UserError, match=message):
         pack(results, own, tmp_path / "out.parquet", packed)
     with pytest.raises(UserError, match=message):
@@ -193,6 +191,11 @@ def test_nothing_is_unpacked_outside_the_folder(packed, tmp_path, key):
         (Key("multitrain", 0, name="run.json"), "[1]", r"run multitrain, seed 0: run.json: not the record of a run"),
         (Key(name="config/experiments.yaml"), "a: [", r"config/experiments.yaml: not valid YAML"),
         (Key(name="config/experiments.yaml"), "runs: 3", r"config/experiments.yaml: runs: "),
+        (
+            Key(name="config/scales/ci.yaml"),
+            "recipes: { joint: { rate: 1 } }",
+            r"config/scales/ci.yaml: recipes.joint.rate: is called lr now \(.*\): pack the study again",
+        ),
         (Key(name="config/scales/ci.yaml"), None, r"lacks config/scales/ci.yaml: pack the study again"),
     ],
 )

@@ -48,7 +48,7 @@ def test_deleted_files_of_the_same_work_come_back_and_of_other_work_do_not(job, 
     train(run, CPU)
     assert contents(run.folder) == before and len(steps) == count
     assert f"{TAKEN}: to train it anew, remove {run.folder / FOLDER} first" in capsys.readouterr().err
-    train(job("k400_baseline", rate=5e-4), CPU)  # other settings
+    train(job("k400_baseline", lr=5e-4), CPU)  # other settings
     assert len(steps) == 2 * count and contents(run.folder)["model.pt"] != before["model.pt"]
     train(run, CPU)
     for module in (train_module, training_module):

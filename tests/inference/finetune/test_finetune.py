@@ -57,7 +57,7 @@ def test_a_head_alone_learns_and_leaves_the_others_as_they_are(network, videos, 
 
 def test_all_weights_learn_and_the_head_is_the_only_one(network, videos, tmp_path):
     out = tmp_path / "out"
-    report = finetune(network, videos, out, Choices(name="films", epochs=8, rate=1e-3), CPU)
+    report = finetune(network, videos, out, Choices(name="films", epochs=8, lr=1e-3), CPU)
     found = load_network(out / "model.pt")
     assert list(found.heads) == ["films"] and list(found.card.datasets) == ["films"]
     assert not torch.equal(found.backbone.position_time, network.backbone.position_time)
@@ -336,7 +336,7 @@ def test_two_processes_do_not_work_in_one_folder(network, videos, tmp_path):
 
 def test_a_rate_too_high_is_told_by_its_option(network, videos, tmp_path, monkeypatch):
     monkeypatch.setattr("multitrain.engine.training_state.numbers", lambda terms: {**numbers(terms), "total": math.nan})
-    with pytest.raises(UserError, match="give a lower --rate, and a new --out; there is no resume point yet"):
+    with pytest.raises(UserError, match="give a lower --lr, and a new --out; there is no resume point yet"):
         finetune(network, videos, tmp_path / "out", Choices(epochs=1), CPU)
 
 
@@ -348,9 +348,9 @@ def test_a_recipe_fits_any_number_of_clips(clips, size):
     passes, room = steps(recipe, clips) * recipe.batch / clips, recipe.batch / clips
     assert low - room <= passes <= high + room and recipe.warmup_epochs < recipe.epochs
     assert abs(passes - tuning.SEEN / clips) <= room or not low < tuning.SEEN / clips < high
-    chosen = make_recipe(clips, Model(), size, Choices(epochs=2, rate=1.0))
-    kept = {"epochs": recipe.epochs, "warmup_epochs": recipe.warmup_epochs, "rate": recipe.rate}
-    assert chosen.rate == 1.0 and chosen.model_copy(update=kept) == recipe
+    chosen = make_recipe(clips, Model(), size, Choices(epochs=2, lr=1.0))
+    kept = {"epochs": recipe.epochs, "warmup_epochs": recipe.warmup_epochs, "lr": recipe.lr}
+    assert chosen.lr == 1.0 and chosen.model_copy(update=kept) == recipe
 
 
 def steps(recipe, clips: int) -> int:

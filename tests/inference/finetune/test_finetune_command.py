@@ -28,9 +28,9 @@ STATUS = {signal.SIGTERM: EXIT_PREEMPTED, signal.SIGUSR1: EXIT_PREEMPTED, signal
         (["--like", "ssv2"], "--like ssv2: the model has heads of k400, mit"),
         (["--name", "mit", "--freeze"], "--name mit: the model has such a head already"),
         (["--name", "My Films"], "--name My Films: "),
-        (["--freeze", "--rate", "1"], "--rate: a head alone is fitted until"),
+        (["--freeze", "--lr", "1"], "--lr: a head alone is fitted until"),
         (["--device", "tpu"], "--device tpu"),
-        *((["--rate", value], f"--rate {value}: give a number from") for value in ("inf", "nan", "1e+09", "0")),
+        *((["--lr", value], f"--lr {value}: give a number from") for value in ("inf", "nan", "1e+09", "0")),
         *((["--epochs", value], f"--epochs {value}: give a number from") for value in ("inf", "nan", "0")),
     ],
 )

@@ -1,0 +1,59 @@
+"""Keys of the settings that were renamed: for the error about an old file, and to read the records of older runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["RENAMED", "advice", "current_recipe"]
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """What became of a key."""
+
+    keys: tuple[str, ...]  # more than one: each has an element of the former list
+    values: Mapping[Any, Any] = field(default_factory=dict)  # by the former value, where that changed too
+
+
+RENAMED: dict[str, dict[str, Renamed]] = {  # class of settings: former key
+    "Recipe": {
+        "rate": Renamed(("lr",)),
+        "rate_ends": Renamed(("lr_start_factor", "lr_end_factor")),
+        "sigma_rate": Renamed(("sigma_lr_factor",)),
+        "accumulate": Renamed(("informative_statistics",), {"whole": "batch", "parts": "micro_batch"}),
+    },
+    "Mixing": {
+        "switch": Renamed(("switch_probability",)),
+        "partner_label": Renamed(("cross_dataset_labels",), {"kept": True, "lost": False}),
+    },
+    "Dataset": {"letter": Renamed(("paper_letter",))},
+}
+
+
+def advice(settings: str, key: str) -> str:
+    """`is called lr now` for a former key of a class of settings, "" for any other."""
+    if (renamed := RENAMED.get(settings, {}).get(key)) is None:
+        return ""
+    values = "".join(f", {old} is {str(new).lower()}" for old, new in renamed.values.items())
+    return f"is called {' and '.join(renamed.keys)} now{values}"
+
+
+def current_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe of a record, former keys by their present names; what is no key of a recipe stays as it is."""
+    found = _current("Recipe", recipe)
+    if isinstance(found.get("mixing"), Mapping):
+        found["mixing"] = _current("Mixing", found["mixing"])
+    return found
+
+
+def _current(settings: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        renamed = RENAMED[settings].get(key)
+        if renamed is None:
+            found[key] = value
+        elif len(renamed.keys) == 1:
+            found[renamed.keys[0]] = renamed.values.get(value, value) if renamed.values else value
+        elif isinstance(value, list | tuple) and len(value) == len(renamed.keys):
+            found |= dict(zip(renamed.keys, value, strict=True))
+    return found

@@ -1,0 +1,56 @@
+"""Renamed keys: each class and present key there is, no former one is left, and old recipes are read as new ones."""
+
+import pytest
+from pydantic import BaseModel
+
+from multitrain.common.records.renamed_keys import RENAMED, advice, current_recipe
+from multitrain.common.records.run_record import parse_record
+from multitrain.config.recipes import Mixing, Recipe
+from multitrain.config.scale import Dataset
+
+CLASSES: dict[str, type[BaseModel]] = {each.__name__: each for each in (Recipe, Mixing, Dataset)}
+OLD = {
+    "epochs": 2,
+    "rate": 1e-3,
+    "rate_ends": [0.1, 0.2],
+    "sigma_rate": 4.0,
+    "accumulate": "parts",
+    "mixing": {"mixup": 0.8, "switch": 0.3, "partner_label": "lost"},
+}
+NEW = {
+    "epochs": 2,
+    "lr": 1e-3,
+    "lr_start_factor": 0.1,
+    "lr_end_factor": 0.2,
+    "sigma_lr_factor": 4.0,
+    "informative_statistics": "micro_batch",
+    "mixing": {"mixup": 0.8, "switch_probability": 0.3, "cross_dataset_labels": False},
+}
+
+
+@pytest.mark.parametrize("name", RENAMED)
+def test_the_table_is_of_present_keys_and_values(name: str):
+    fields = CLASSES[name].model_fields
+    for former, renamed in RENAMED[name].items():
+        assert former not in fields and set(renamed.keys) <= fields.keys()
+        assert advice(name, former).startswith(f"is called {renamed.keys[0]}")
+    assert not advice(name, "xyzzy") and not advice("World", "rate")
+
+
+def test_a_recipe_of_an_earlier_version_is_read_by_the_present_keys():
+    assert current_recipe(OLD) == current_recipe(NEW) == NEW
+    assert list(current_recipe(OLD)) == list(NEW)
+    assert current_recipe({"mixing": None}) == {"mixing": None}
+    both = {old for its in RENAMED.values() for old in its} - set(RENAMED["Dataset"])
+    assert both == {*OLD, *OLD["mixing"]} - {"epochs", "mixing", "mixup"}  # each is tried here
+    Recipe.model_validate(NEW | {"warmup_epochs": 0, "batch": 4})
+
+
+@pytest.mark.parametrize("ends", [None, 0.1, [0.1], [0.1, 0.2, 0.3]])
+def test_a_former_value_that_cannot_be_is_left_out(ends):
+    assert current_recipe({"rate_ends": ends}) == {}
+
+
+def test_the_record_of_a_run_has_the_present_keys():
+    text = '{"synthetic": true, "recipe": {"rate": 0.001, "mixing": null}}'
+    assert parse_record(text, "run.json")["recipe"] == {"lr": 0.001, "mixing": None}

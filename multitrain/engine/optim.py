@@ -8,7 +8,7 @@ from multitrain.config.recipes import Recipe
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network
 
-__all__ = ["clip_gradients", "lr_factor", "make_optimiser", "set_lr"]
+__all__ = ["clip_gradients", "learning_rate", "lr_factor", "make_optimiser", "set_lr"]
 
 
 def lr_factor(step: int, total: int, warmup: int, start: float, end: float) -> float:
@@ -17,6 +17,11 @@ def lr_factor(step: int, total: int, warmup: int, start: float, end: float) -> f
         return start + (1 - start) * step / warmup
     along = (step - warmup) / max(total - warmup, 1)
     return end + (1 - end) * (1 + math.cos(math.pi * along)) / 2
+
+
+def learning_rate(recipe: Recipe, step: int, total: int, warmup: int) -> float:
+    """A recipe's learning rate at a step of `total`, of which the first `warmup` lead to the peak."""
+    return recipe.lr * lr_factor(step, total, warmup, recipe.lr_start_factor, recipe.lr_end_factor)
 
 
 def make_optimiser(recipe: Recipe, network: Network, objective: Objective) -> torch.optim.Optimizer:

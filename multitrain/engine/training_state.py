@@ -15,7 +15,7 @@ from multitrain.config import kernels
 from multitrain.data.clips import Batch, TrainClips
 from multitrain.data.loader import Share
 from multitrain.data.mixing import draw_mix
-from multitrain.engine.optim import clip_gradients, lr_factor, make_optimiser, set_lr
+from multitrain.engine.optim import clip_gradients, learning_rate, make_optimiser, set_lr
 from multitrain.engine.processes.distributed import SINGLE_PROCESS, ProcessGroup
 from multitrain.engine.setup import Job, build_network, build_objective, init_record, schedule
 from multitrain.engine.step import Backward, StepRandomness
@@ -61,8 +61,7 @@ class Training:
         job, recipe = self.job, self.job.recipe
         mix = draw_mix(recipe.mixing, job.seed, self.done, job.size)
         randomness = StepRandomness(derive(job.seed, "step", self.done), mix)
-        factor = lr_factor(self.done, self.steps, self.warmup, recipe.lr_start_factor, recipe.lr_end_factor)
-        lr = recipe.lr * factor
+        lr = learning_rate(recipe, self.done, self.steps, self.warmup)
         set_lr(self.optimiser, lr)
         batches = [batch.to(self.device) for batch in batches]
         self.optimiser.zero_grad(set_to_none=True)

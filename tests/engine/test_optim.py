@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from multitrain.config.config_files import load_scale
-from multitrain.engine.optim import lr_factor, make_optimiser, set_lr
+from multitrain.config.recipes import Recipe
+from multitrain.engine.optim import learning_rate, lr_factor, make_optimiser, set_lr
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec
 
@@ -24,6 +25,11 @@ def test_warm_up_is_linear_and_the_cosine_ends_where_it_should():
 
 def test_no_warm_up_starts_at_the_peak():
     assert lr_factor(0, 10, 0, 0.01, 0.01) == 1
+
+
+def test_a_recipe_says_the_peak_and_both_ends():
+    recipe = Recipe(epochs=1, warmup_epochs=0.1, batch=2, lr=0.5, lr_start_factor=0.1, lr_end_factor=0.02)
+    assert [learning_rate(recipe, step, 100, 10) for step in (0, 10, 100)] == pytest.approx([0.05, 0.5, 0.01])
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])

@@ -49,6 +49,12 @@ class Answered(Settings):
     datasets: tuple[Name, ...] = Field((), description="empty: all of the table's")
     bound: float | None = Field(None, gt=0, description="what decides; its meaning hangs on the kind")
 
+    @property
+    def required_bound(self) -> float:
+        """The bound of a claim whose kind has one."""
+        assert self.bound is not None
+        return self.bound
+
     @model_validator(mode="after")
     def _fitting(self) -> Self:
         if (self.kind in AGAINST) != bool(self.right):

@@ -17,7 +17,10 @@ from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
 EIGENVALUES = "eigenvalues.npz"  # in the folder of a packed run
-SPACES = {"z": "features", "z'": "embedding"}  # as the paper writes them: backbone's feature, expander's output
+SPACES: dict[str, Literal["features", "embedding"]] = {
+    "z": "features",
+    "z'": "embedding",
+}  # as the paper writes them: backbone's feature, expander's output
 
 
 @dataclass(frozen=True)

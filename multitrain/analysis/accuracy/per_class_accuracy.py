@@ -37,9 +37,11 @@ def write_classes(
     for name in tables:
         table = experiments.table(name)
         for dataset in table.datasets:
-            runs = [experiments.run_of(table, row, dataset) for row in (baseline, method)]
-            if None in runs:
-                raise UserError(f"{table.title}: {(baseline, method)[runs.index(None)]} was not trained on {dataset}")
+            runs = []
+            for row in (baseline, method):
+                if (run := experiments.run_of(table, row, dataset)) is None:
+                    raise UserError(f"{table.title}: {row} was not trained on {dataset}")
+                runs.append(run)
             home = results / "runs" / scale.name
             trained = [seeds_of(home, run, seeds) for run in runs]
             both = scale.first_world([seed for seed in trained[0] if seed in trained[1]] or trained[0])
@@ -51,7 +53,7 @@ def write_classes(
                 "seeds": both,
                 "synthetic": yes_no(any(each["synthetic"] for each in records)),
             }
-            rows += [{**about, **numbers} for numbers in _dataset_rows(*folders, dataset)]
+            rows += [{**about, **numbers} for numbers in _dataset_rows(folders[0], folders[1], dataset)]
     write_rows(results / "per_class.csv", rows, PER_CLASS)
 
 
@@ -65,7 +67,7 @@ def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> Row
     videos = before[0].videos
     projected = None
     if all(each.projected is not None for each in after):
-        projected = _right([each.projected for each in after])
+        projected = _right([each.projected for each in after if each.projected is not None])
     rows = []
     for index, name in enumerate(before[0].classes):
         clips = labels == index

@@ -53,13 +53,13 @@ def read_temporal(path: Path) -> Scored:
         table = pq.read_table(path).combine_chunks()
         said = {key.decode(): json.loads(text) for key, text in (table.schema.metadata or {}).items()}
         classes, own = tuple(said["classes"]), tuple(said["clip_classes"])
-        about = [table[name].to_numpy() for name in ABOUT]
+        clip_ids, videos, labels = (table[name].to_numpy() for name in ABOUT)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: no readable scores ({' '.join(str(error).split())}): {AGAIN}") from None
     scores = {name: matrix(path, table[name]) for name in table.column_names if name not in ABOUT}
     if not len(table) or any(its.shape[1] != len(classes) for its in scores.values()):
         raise UserError(f"{path}: no clips, or other scores than classes: {AGAIN}")
-    return Scored(path, *about, scores, classes, own)
+    return Scored(path, clip_ids, videos, labels, scores, classes, own)
 
 
 def accuracy(seeds: Sequence[Scored], order: str) -> Accuracy:
@@ -80,7 +80,7 @@ def related_accuracy(seeds: Sequence[Scored], related: np.ndarray, order: str = 
     """
     require_same_clips(seeds, SAME)
     first = seeds[0]
-    kept, choice = related.any(axis=1)[first.labels], related.any(axis=0)
+    kept, choice = np.asarray(related.any(axis=1))[first.labels], related.any(axis=0)
     if choice.sum() < 2 or not kept.any():
         return None
     truth = related[np.ix_(first.labels[kept], choice)]  # (n, c)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -34,14 +35,15 @@ def compare(part: Part, worlds: Sequence[Cells], projected: bool) -> Ours:
     right = [{key: its.right(projected) for key, its in answers.items()} for answers in worlds]  # (S, N) each
     contrasts = [_contrast(part, answers, its) for answers, its in zip(worlds, right, strict=True)]
     by_seed = {key: np.concatenate([its[key].mean(axis=1) for its in right]) for key in right[0]}
-    sides = [side.value(lambda *key: 100 * by_seed[key].mean()) for side in (part.left, part.right)]
-    return Ours(*sides, estimate_over_worlds(contrasts, (part.left.points - part.right.points) / 100))
+    of_left, of_right = (side.value(lambda *key: 100 * by_seed[key].mean()) for side in (part.left, part.right))
+    assert of_left is not None and of_right is not None  # as all of our numbers are there
+    return Ours(of_left, of_right, estimate_over_worlds(contrasts, (part.left.points - part.right.points) / 100))
 
 
 def _contrast(part: Part, answers: Cells, right: Mapping[tuple[str, str], np.ndarray]) -> World:
     """The part's value on every clip, and the clips' videos, one of each a dataset."""
-    values = [
-        sum(term.weight * right[term.method, name] for term in part.terms if term.dataset == name)
+    values = [  # each of one term or more
+        cast(np.ndarray, sum(term.weight * right[term.method, name] for term in part.terms if term.dataset == name))
         for name in part.datasets
     ]
     return values, [next(its.videos for (_, where), its in answers.items() if where == name) for name in part.datasets]
@@ -61,7 +63,9 @@ class Numbers:
     _rows: dict[Path, Rows] = field(default_factory=dict)
 
     def run(self, table: str, method: str, dataset: str) -> str:
-        return self.experiments.run_of(self.experiments.tables[table], method, dataset)
+        run = self.experiments.run_of(self.experiments.tables[table], method, dataset)
+        assert run is not None  # as `load_claims` has seen to
+        return run
 
     def trained(self, run: str) -> tuple[int, ...]:
         """Those of the seeds that a run was trained with."""

@@ -50,7 +50,7 @@ def write_claims(
 def _test(name: str, claim: Claim, numbers: Numbers) -> list[Tested]:
     """The parts of a claim, itself first."""
     titles = {key: dataset.title for key, dataset in numbers.scale.datasets.items()}
-    said = {"claim": name, "section": claim.section, "stated_by": claim.stated_by, "text": claim.text}
+    said: Row = {"claim": name, "section": claim.section, "stated_by": claim.stated_by, "text": claim.text}
     said |= {
         "margin": numbers.claims.margin,
         "primary": "yes" if claim.primary else "no",
@@ -69,9 +69,9 @@ def _test_part(claim: Claim, part: Part, said: Row, numbers: Numbers) -> Tested:
         **{"seeds": seeds, "missing": "; ".join(numbers.missing(claim.table, part))},
         "scale": numbers.scale.name,
     }
-    paper = [side.value(partial(numbers.paper, claim.table)) for side in part.sides]
-    difference = None if None in paper else paper[0] - paper[1]
-    named = zip(("paper_left", "paper_right", "paper_difference"), (*paper, difference), strict=True)
+    left, right = (side.value(partial(numbers.paper, claim.table)) for side in part.sides)
+    difference = None if left is None or right is None else left - right
+    named = zip(("paper_left", "paper_right", "paper_difference"), (left, right, difference), strict=True)
     row |= named
     if not seeds:
         return Tested(part, row | {"verdict": NOT_RUN}, difference, {})
@@ -118,10 +118,10 @@ def _decide(tested: dict[str, list[Tested]], claims: Claims, form: str) -> dict[
                 family = (0 if claims.claims[name].primary else 1) if each.part.whole else 2 + number
                 families[family][name, place] = each.ours[form].estimate
     plain = {name for name, claim in claims.claims.items() if (claim.times, claim.plus) == (1, 0)}
-    decided = {}
-    for family in families:
-        bounded = {key for key in family if key[0] not in plain}
-        decided |= decide(family, claims.margin / 100, bounded)
+    decided: dict[tuple[str, int], Decision] = {}
+    for its in families:
+        bounded = {key for key in its if key[0] not in plain}
+        decided |= decide(its, claims.margin / 100, bounded)
     return decided
 
 
@@ -129,7 +129,7 @@ def _cells(tested: Tested, decision: Decision, form: str) -> Row:
     """A decision as cells of the CSV; only Y_k's has the error and its part by seeds."""
     ours, its = tested.ours[form], decision.estimate
     prefix = "" if form else "ours_"
-    cells = {f"{prefix}left": ours.left, f"{prefix}right": ours.right, "difference": 100 * its.value}
+    cells: Row = {f"{prefix}left": ours.left, f"{prefix}right": ours.right, "difference": 100 * its.value}
     if its.error:  # where no answer differs from another there is no spread to make an interval of
         cells |= zip(("low", "high"), (100 * bound for bound in its.interval), strict=True)
     cells |= {"p_value": its.p_value if its.seeds > 1 else None, "p_adjusted": decision.p_adjusted}

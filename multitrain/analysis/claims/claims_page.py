@@ -124,7 +124,8 @@ def _numbers(row: Row, whole: bool) -> list[str]:
 
 
 def _difference(row: Row, form: str) -> str:
-    return difference(*(row.get(f"{name}{form}") for name in ("difference", "low", "high")))
+    value, low, high = (row.get(f"{name}{form}") for name in ("difference", "low", "high"))
+    return difference(value, low, high)
 
 
 def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> list[str]:

@@ -120,9 +120,10 @@ def machine_time(
     test = sum(each.test_clips * pace.test[each.size] for each in found)
     names = {name for each in found for name in experiments.runs[each.run].datasets}
     processes = len(found) + sum(len(experiments.runs[each.run].datasets) for each in found)
-    made = sum(scale.world.videos[name].train + scale.world.videos[name].validation for name in names)
+    videos_of = scale.made_world.videos
+    made = sum(videos_of[name].train + videos_of[name].validation for name in names)
     parts = [seconds_ / pace.cores for seconds_ in (train, test, processes * pace.start)]
-    return Time(*parts, sum(parts), made * pace.video / pace.cores, processes)
+    return Time(parts[0], parts[1], parts[2], sum(parts), made * pace.video / pace.cores, processes)
 
 
 def default_speed(scale: Scale) -> Speed:
@@ -149,7 +150,8 @@ def _counts(scale: Scale, name: str, manifest: Path, published: Path) -> Counts:
         return Counts(train, test, len(prepared.classes), "manifest")
     dataset, paper, classes = scale.datasets[name], *_published(published)
     if scale.synthetic(name):
-        train, test, source = scale.world.videos[name].train, scale.world.videos[name].validation, "world"
+        its = scale.made_world.videos[name]
+        train, test, source = its.train, its.validation, "world"
     elif (name, "train") in paper.index and (name, "validation") in paper.index:
         train, test, source = paper[name, "train"], paper[name, "validation"], "paper"
     else:

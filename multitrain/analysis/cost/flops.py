@@ -5,6 +5,7 @@ Multiply-accumulates of convolutions, linear layers and both attention products,
 
 from dataclasses import asdict, dataclass
 from functools import cache
+from typing import Literal
 
 import torch
 from torch import nn
@@ -52,7 +53,7 @@ def _count(backbone: MViT, clip: torch.Tensor) -> dict[str, float]:
     return kinds
 
 
-def cost(scale: Scale, size: str) -> Cost:
+def cost(scale: Scale, size: Literal["base", "large"]) -> Cost:
     """The cost of one clip of that size; no memory is used, whatever the model's."""
     pixels = scale.sizes[size]
     kinds, parameters = _counted(scale.model, pixels)

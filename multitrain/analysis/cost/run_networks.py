@@ -77,7 +77,7 @@ def network_cost(spec_json: str) -> Cost:
     weights = dict(network.named_parameters())
     needed, operations = set(), {}
     for name, scores in output.logits.items():
-        gradients = torch.autograd.grad(scores.sum(), weights.values(), retain_graph=True, allow_unused=True)
+        gradients = torch.autograd.grad(scores.sum(), list(weights.values()), retain_graph=True, allow_unused=True)
         used = {weight for weight, gradient in zip(weights, gradients, strict=True) if gradient is not None}
         idle = [part for part in _parts(network) if not any(weight.startswith(f"{part}.") for weight in used)]
         operations[name] = (counts["Global"] - sum(counts.get(f"Network.{part}", 0) for part in idle)) / 2e9

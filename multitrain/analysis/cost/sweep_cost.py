@@ -30,12 +30,13 @@ def costs(points: Points, data: Path, published: Path, scale: Scale, pace: Pace 
     found, rendered = [], set()
     video = pace.video if pace else RENDERING
     for name, point in points.by_name.items():
+        assert points.sweep is not None  # of which its points are
         seeds, speed = len(points.sweep.seeds), default_speed(scale)
         videos = counts(point.scale, data, published)
         runs = of_runs(point.scale, point.experiments, videos, speed)
         new = [(point.scale.name, each) for each in point.datasets if (point.scale.name, each) not in rendered]
         rendered |= set(new)
-        shipped = [point.scale.world.videos[each] for _, each in new]
+        shipped = [point.scale.made_world.videos[each] for _, each in new]
         render = video * sum(each.train + each.validation for each in shipped) / 3600
         hours = seeds * sum(_hours(each, pace) for each in runs)
         found.append(Cost(name, seeds * len(runs), render, hours))

@@ -72,7 +72,7 @@ def account(scale: Scale, name: str, manifest: Manifest, folder: Path, paper: pd
         expected = listed if annotated is None else sum(annotated.get(word, 0) for word in by_role[its])
         if expected != listed:
             raise UserError(_complaint(folder, its, expected - listed))
-        head = {"dataset": name, "split": its, "publisher_split": " ".join(by_role[its])}
+        head: dict[str, object] = {"dataset": name, "split": its, "publisher_split": " ".join(by_role[its])}
         head |= {"published": _of_paper(paper, name, its), "annotated": expected, "unaccounted": expected - listed}
         head["not_in_fraction"] = sum(left_out.get(word, 0) for word in by_role[its])
         rows.append(head | _counts(mine, lost, manifest.classes))

@@ -108,7 +108,8 @@ def motions(facts: Mapping[str, Facts], relations: Relations, most: int) -> list
         for place, name in enumerate(names):
             its = {target: np.flatnonzero(matrix[:, place]) for target, matrix in matrices.items()}
             groups.append({source: name} | {t: classes[t][found[0]] for t, found in its.items() if len(found)})
-    chosen, taken = [], set()
+    chosen: list[dict[str, str]] = []
+    taken: set[tuple[str, str]] = set()
     for group in sorted(groups, key=len, reverse=True):  # a stable sort: the world's order decides among equals
         if len(group) > 1 and not taken & set(group.items()) and len(chosen) < most:
             chosen.append({name: group[name] for name in classes if name in group})

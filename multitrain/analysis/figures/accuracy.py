@@ -1,6 +1,7 @@
 """Top-1 of every method with its interval, a panel a dataset."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,8 +13,13 @@ from multitrain.analysis.study.checked_tables import clips, only, read, titles, 
 
 LARGE = "MultiTrain (large)"
 NUMBERS = tuple(f"top1{kind}{end}" for kind in ("", "_projected") for end in ("", "_low", "_high"))
-OWN = {"marker": "o", "color": figure_style.BLUE, "markersize": 5}
-PROJECTED = {"marker": "D", "color": figure_style.VERMILION, "markerfacecolor": "white", "markersize": 4.5}
+OWN: dict[str, Any] = {"marker": "o", "color": figure_style.BLUE, "markersize": 5}
+PROJECTED: dict[str, Any] = {
+    "marker": "D",
+    "color": figure_style.VERMILION,
+    "markerfacecolor": "white",
+    "markersize": 4.5,
+}
 TEXT = ("source", "method", "dataset", "clips", "scale", "synthetic", "seeds")
 
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.typing import LineStyleType
 from PIL import Image
 
 from multitrain.analysis.accuracy.metrics import LEVEL
@@ -51,7 +52,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = [
     "#D55E00",
     "#CC79A7",
 ]
-SERIES = (  # colour, line, marker: in grey the lines and markers differ
+SERIES: tuple[tuple[str, LineStyleType, str], ...] = (  # colour, line, marker: in grey the lines and markers differ
     (BLUE, "-", "o"),
     (VERMILION, "--", "s"),
     (GREEN, ":", "^"),
@@ -120,7 +121,7 @@ def save(figure: Figure, path: Path, head: str = "") -> None:
     whole.save(path, "PNG", dpi=(DPI, DPI))
 
 
-def series(index: int) -> tuple:
+def series(index: int) -> tuple[str, LineStyleType, str]:
     """Colour, line and marker of the index-th of several."""
     return SERIES[index % len(SERIES)]
 

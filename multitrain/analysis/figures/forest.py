@@ -2,8 +2,10 @@
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -39,10 +41,11 @@ def draw(results: Path) -> Figure:
 
 def parts(results: Path) -> list[Figure]:
     """The same, a figure for each group of claims, so that each fits on a page."""
-    return [
-        figure_style.styled(lambda _, name=name, its=its: _figure({name: its}))(results)
-        for name, its in _groups(_read(results)).items()
-    ]
+    return [_part(results, {name: its}) for name, its in _groups(_read(results)).items()]
+
+
+def _part(results: Path, groups: dict[str, list[pd.DataFrame]]) -> Figure:
+    return figure_style.styled(lambda _: _figure(groups))(results)
 
 
 def _read(results: Path) -> pd.DataFrame:
@@ -76,6 +79,7 @@ def _groups(rows: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
     """Claims under headings; one that is the same fact as another follows that."""
     whole = rows[rows["scope"] == "claim"].set_index("claim")
     heads = whole["same_fact_as"].where(whole["same_fact_as"].isin(whole.index), whole.index.to_series())
+    titles: dict[str, list[pd.DataFrame]]
     titles = {"Primary claims": [], "Other claims of the paper": [], "Not in the paper": []}
     for head in dict.fromkeys(heads):
         by_us, primary = whole.loc[head, "stated_by"] == "us", whole.loc[head, "primary"] == "yes"
@@ -98,7 +102,7 @@ def _claim(axes: Axes, its: pd.DataFrame, top: float, labels: list[str]) -> None
     """Draw a claim that begins at `top`: text and verdict, and below them the mean's interval, then the datasets'."""
     first, text = its.iloc[0], _text(its)
     colour = COLOURS.get(first["claim_verdict"], OTHER)
-    said = {"transform": axes.get_yaxis_transform(), "va": "top", "zorder": 5}
+    said: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "top", "zorder": 5}
     axes.text(0, top, "\n".join(text), linespacing=1.1, **said)
     axes.text(1, top, first["claim_verdict"], ha="right", color=colour, weight="bold", **said)
     at = top + LINE * (len(text) + 0.5)
@@ -140,7 +144,7 @@ def _explain(figure: Figure, rows: pd.DataFrame, labels: list[str]) -> None:
     seeds = sorted(set(rows["seeds"]), key=len)
     counts = " to ".join(dict.fromkeys(str(len(its)) for its in (seeds[0], seeds[-1])))
     one = len(seeds[0]) == 1
-    marks = [Line2D([], [], color=OTHER, marker="s", linewidth=2, label="mean over the claim's datasets")]
+    marks: list[Artist] = [Line2D([], [], color=OTHER, marker="s", linewidth=2, label="mean over the claim's datasets")]
     marks += [
         Line2D([], [], color=colour, marker=marker, linewidth=0.8, markersize=3.5, label=label)
         for label, (colour, _, marker) in zip(labels, map(figure_style.series, range(len(labels))), strict=True)

@@ -51,8 +51,12 @@ def _figure(results: Path, table: str) -> Figure:
     marks = [
         Line2D([], [], marker="o", color=figure_style.BLUE, linewidth=1, label="Yₖ, the dataset's own head"),
         Line2D(
-            *([], []),
-            **{"marker": "D", "color": "none", "markeredgecolor": figure_style.VERMILION, "markerfacecolor": "none"},
+            [],
+            [],
+            marker="D",
+            color="none",
+            markeredgecolor=figure_style.VERMILION,
+            markerfacecolor="none",
             label="Y′ₖ, with the projections added",
         ),
     ]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -76,7 +77,7 @@ def _line(axes: Axes, its: pd.DataFrame, before: pd.DataFrame, place: int, world
 def _explain(
     figure: Figure, rows: pd.DataFrame, names: dict[str, str], worlds: list[str], measured: pd.DataFrame, one: bool
 ) -> None:
-    marks = [
+    marks: list[Artist] = [
         Line2D(
             *([], []),
             linestyle="none",

@@ -1,11 +1,13 @@
 """How training went: every loss term, sigma, the gradient's norm and the rate, by step."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import LineStyleType
 
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import only, read, titles, world
@@ -69,7 +71,9 @@ def draw(results: Path) -> Figure:
     return figure
 
 
-def _line(axes: Axes, rows: pd.DataFrame, column: str, colour: str, line: object, raw: bool, **marked: str) -> None:
+def _line(
+    axes: Axes, rows: pd.DataFrame, column: str, colour: str, line: LineStyleType, raw: bool, **marked: Any
+) -> None:
     """One column over steps: the seeds' mean smoothed; `raw`: each seed as it is, light, and the mean wide."""
     values = rows.pivot_table(index="step", columns="seed", values=column)
     if values.empty:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -122,7 +123,7 @@ def _collect_statistics(study: Study, folder: Path, run: str, seed: int, statist
 def answers(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
     """The clips of a predictions file as rows of ANSWERS, and the names of the classes."""
     found, table = read_predictions(path), pq.read_table(path)
-    columns = {"clip": found.clip_ids, "video": found.videos, "label": found.labels, "rank": found.rank}
+    columns: dict[str, Any] = {"clip": found.clip_ids, "video": found.videos, "label": found.labels, "rank": found.rank}
     columns |= {"rank_projected": found.projected, "top5": _best(path, table, "top5", "scores")}
     columns["top5_projected"] = _best(path, table, "top5_projected", "scores_projected")
     if len(found.classes) >= 1 << 15:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -34,7 +34,7 @@ class Cell(NamedTuple):
 
 def settings(study: Study) -> tuple[Scale, Experiments]:
     """The settings that a study was made with, or a UserError where they are missing or not of this version."""
-    found = []
+    found: list[Any] = []
     for kind, name in ((Scale, f"config/scales/{study.scale}.yaml"), (Experiments, "config/experiments.yaml")):
         text = study.texts.get(Key(name=name))
         if text is None:
@@ -47,7 +47,7 @@ def settings(study: Study) -> tuple[Scale, Experiments]:
             found.append(parse(kind, values, f"{study.where}: {name}"))
         except UserError as error:  # as of an earlier version, whose keys were others
             raise UserError(f"{error}: pack the study again") from None
-    return tuple(found)
+    return found[0], found[1]
 
 
 def _record(study: Study, run: str, seed: int) -> RunRecord:
@@ -179,7 +179,9 @@ def merge(study: Study, other: Study) -> None:
         UserError: both have a run and seed, and not the same of it.
     """
     study.joined |= {its: other.place(*its) for its in other.records() if its not in study.records()}
-    for mine, theirs in ((study.texts, other.texts), (study.arrays, other.arrays), (study.answers, other.answers)):
+    pairs: list[tuple[dict[Key, Any], dict[Key, Any]]]  # values of another kind in each
+    pairs = [(study.texts, other.texts), (study.arrays, other.arrays), (study.answers, other.answers)]
+    for mine, theirs in pairs:
         for key, value in theirs.items():
             if key in mine and (key.run or key.dataset) and not _same(mine[key], value):
                 raise UserError(
@@ -194,7 +196,8 @@ def _name(key: Key) -> str:
     return ": ".join(filter(None, parts))
 
 
-def _same(one: object, other: object) -> bool:
+def _same(one: Any, other: Any) -> bool:
+    """Whether two texts, arrays or tables are equal."""
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=True)
     return one == other if isinstance(one, str) else one.equals(other)

@@ -190,7 +190,7 @@ def _numbers(arrays: list[np.ndarray]) -> dict[str, object]:
 def _answers(key: Key, cell: pa.Table) -> pa.Table:
     """The clips of one run, seed and dataset as rows with all columns."""
     count = cell.num_rows
-    said = {"kind": "answer", **key._replace(name=None)._asdict()}
+    said = {"kind": "answer", **key._asdict(), "name": None}
     columns = {name: pa.nulls(count, SCHEMA.field(name).type) for name in SCHEMA.names}
     columns |= {name: pa.repeat(pa.scalar(value, SCHEMA.field(name).type), count) for name, value in said.items()}
     return pa.table({**columns, **{name: cell[name] for name in ANSWERS.names}}, schema=SCHEMA)

@@ -77,7 +77,8 @@ def principal(z: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
     points[:, : min(2, len(sizes))] = (left * sizes)[:, :2]
     points *= np.where(points[np.abs(points).argmax(0), [0, 1]] < 0, -1, 1)
     shares = [*(sizes**2 / max((sizes**2).sum(), 1e-300)), 0, 0][:2]
-    return points, tuple(f"component {place + 1}: {share:.0%} of the variance" for place, share in enumerate(shares))
+    first, second = (f"component {place + 1}: {share:.0%} of the variance" for place, share in enumerate(shares))
+    return points, (first, second)
 
 
 def _umap(z: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
@@ -97,7 +98,7 @@ def _panel(axes: Axes, means: pd.DataFrame, points: np.ndarray, pairs: pd.DataFr
     for index, name in enumerate(means["dataset"].unique()):
         colour, _, marker = figure_style.series(index)
         its = points[(means["dataset"] == name).to_numpy()]
-        axes.scatter(*its.T, color=colour, marker=marker, s=22, linewidths=0, alpha=0.85, zorder=3)
+        axes.scatter(its[:, 0], its[:, 1], color=colour, marker=marker, s=22, linewidths=0, alpha=0.85, zorder=3)
     axes.set_xticklabels([])
     axes.set_yticklabels([])
     return ends.mean(1)
@@ -110,7 +111,7 @@ def _number(axes: Axes, points: np.ndarray, middles: np.ndarray) -> None:
     """
     scale = 72 / axes.figure.dpi
     marks, centres = (axes.transData.transform(its) * scale for its in (points, middles.reshape(-1, 2)))
-    low, high = axes.bbox.min * scale, axes.bbox.max * scale
+    low, high = np.asarray(axes.bbox.min) * scale, np.asarray(axes.bbox.max) * scale
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False) + np.pi / 2
     rings = np.concatenate([radius * np.column_stack([np.cos(angles), np.sin(angles)]) for radius in RINGS])
     taken = np.empty((0, 4))  # middle and half the size of each number

@@ -12,7 +12,7 @@ def is_there(value: Number) -> bool:
 
 
 def _form(write: Callable[[float], str]) -> Callable[[Number], str]:
-    return lambda value: write(value) if is_there(value) else NONE
+    return lambda value: write(value) if value is not None and is_there(value) else NONE
 
 
 percent = _form("{:.1f}".format)

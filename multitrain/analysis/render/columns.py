@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class Printed(float):
@@ -22,7 +23,7 @@ class Printed(float):
 class Column:
     """What the cells of a column are: the text of a value, and the value of a text that is not empty."""
 
-    write: Callable[[object], str] = str
+    write: Callable[[Any], str] = str  # of a value of this column
     read: Callable[[str], object] = str
 
     @property

@@ -13,7 +13,7 @@ from pandas.io.formats.style import Styler
 from multitrain.analysis.figures import FIGURES, figure_style
 from multitrain.analysis.render.cells import NONE, Estimated, chance, difference, p_value, percent, signed
 from multitrain.analysis.render.html import SYNTAX, frame, styled
-from multitrain.analysis.render.sheet import Cell, Styled
+from multitrain.analysis.render.sheet import Cell, Piece, Styled
 from multitrain.analysis.render.table_files import read_frame as read
 from multitrain.analysis.render.table_files import read_rows
 from multitrain.analysis.study.checked_tables import titles, world
@@ -77,12 +77,13 @@ def _line(line: Line, names: dict[str, str]) -> dict[str, str]:
     """A line's cells by column, HTML already."""
     score = "" if line.source != "ours" else "Y′ₖ" if line.projected else "Yₖ"
     data, gflops = ("", "") if line.projected else ("; ".join(line.training_data), line.gflops)
+    cells: dict[str, Cell]
     cells = {"Source": line.source, "Method": line.method, "By": score, "Training data": data, "gFLOPs": gflops}
     cells |= {names[dataset]: _cell(value) for dataset, value in line.values.items() if dataset in names}
     return {name: SYNTAX.cell(cell) for name, cell in cells.items()}
 
 
-def _cell(value: Cell | tuple[Estimated, Estimated]) -> Cell:
+def _cell(value: Piece | tuple[Estimated, Estimated]) -> Cell:
     if not isinstance(value, tuple):
         return value
     intervals = (f"{percent(each.low)}–{percent(each.high)}" for each in value)
@@ -98,7 +99,8 @@ def claims(results: Path, name: str, chosen: pd.Series | None = None) -> Styler:
     shown = {"Claim": [_claim(row) for _, row in table.iterrows()], "Comparison": table["part"].map(escape)}
     shown["Paper"] = table["paper_difference"].map(signed)
     for head, suffix in (("Yₖ", ""), ("Y′ₖ", "_projected")):
-        numbers = zip(*(table[f"{key}{suffix}"] for key in ("difference", "low", "high")), strict=True)
+        value, low, high = (table[f"{key}{suffix}"] for key in ("difference", "low", "high"))
+        numbers = zip(value, low, high, strict=True)
         shown[f"Ours, {head}"] = [difference(*its, none="", around="<small>[{}]</small>") for its in numbers]
         shown[f"Adjusted p, {head}"] = [escape(p_value(value)) for value in table[f"p_adjusted{suffix}"]]
         shown[f"Verdict, {head}"] = table[f"verdict{suffix}"].replace("", NONE)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -12,7 +13,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.common.files.csv_files import read_csv, write_csv
 
-Row = dict[str, object]  # numbers as numbers; a value that is not there is no key
+Row = dict[str, Any]  # cells are of the kinds that `columns` says; a value that is not there is no key
 Rows = list[Row]
 
 

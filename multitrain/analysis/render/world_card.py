@@ -106,9 +106,16 @@ def rows(card: Cards, scale: Scale) -> list[dict]:
     for name, facts in card.facts.items():
         for order, its in card.orders[name].items():
             add(name, "top1", order, **_percent(its), split=card.split, run=card.runs[name][0])
-        for (source, target), its in card.related.items():
-            if source == name and its is not None:
-                add(name, "top1 on related classes", target, **_percent(its), split=card.split, run=card.runs[name][1])
+        for (source, target), related in card.related.items():
+            if source == name and related is not None:
+                add(
+                    name,
+                    "top1 on related classes",
+                    target,
+                    **_percent(related),
+                    split=card.split,
+                    run=card.runs[name][1],
+                )
         for split in SPLITS:
             add(name, "clips", split, facts.size(split), split=split)
             add(name, "videos", split, facts.size(split, "video_id"), split=split)
@@ -142,7 +149,7 @@ def _percent(found: Accuracy) -> dict:
 
 def biases(scale: Scale) -> dict[str, Bias]:
     """What the scale's world is made with, by dataset."""
-    return {name: scale.world.bias_of(name) for name in scale.datasets}
+    return {name: scale.made_world.bias_of(name) for name in scale.datasets}
 
 
 def page(card: Cards, scale: Scale, seeds: tuple[int, ...]) -> str:

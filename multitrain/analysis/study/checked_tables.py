@@ -58,8 +58,8 @@ def world(frame: pd.DataFrame) -> str:
     scale = ", ".join(dict.fromkeys(frame["scale"]))
     synthetic = (frame["synthetic"].astype(str).str.lower().isin(["yes", "true"])).any()
     seeds = sorted({seed for several in frame["seeds"] for seed in several} if "seeds" in frame else set(frame["seed"]))
-    seeds = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-    return f"synthetic world {scale}, {seeds}" if synthetic else f"scale {scale}, real videos, {seeds}"
+    text = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    return f"synthetic world {scale}, {text}" if synthetic else f"scale {scale}, real videos, {text}"
 
 
 def clips(frame: pd.DataFrame, names: dict[str, str]) -> str:

@@ -107,7 +107,7 @@ def doublings(trials: tuple[Trial, ...]) -> list[Doubling]:
     return found
 
 
-def _read(path: Path, scale: Scale, needs: tuple[str, ...], row_of: Callable[[Mapping], object]) -> Read:
+def _read(path: Path, scale: Scale, needs: tuple[str, ...], row_of: Callable[[Mapping], Trial | Spread | None]) -> Read:
     if not path.exists():
         return Read(path, (), ABSENT)
     rows, own = [], scale.fingerprint
@@ -121,7 +121,7 @@ def _read(path: Path, scale: Scale, needs: tuple[str, ...], row_of: Callable[[Ma
     return Read(path, _different(path, [(number, its) for number, its in rows if its is not None]))
 
 
-def _different(path: Path, rows: list[tuple[int, object]]) -> tuple:
+def _different(path: Path, rows: list[tuple[int, Trial | Spread]]) -> tuple:
     """The rows; a UserError where a cell is there twice."""
     seen: dict[tuple, int] = {}
     for number, its in rows:

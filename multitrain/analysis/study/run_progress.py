@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -96,7 +96,7 @@ def run_status(folder: Path, name: str, run: Run, seed: int, now: datetime) -> R
     if status.state == "finished" and record is None:
         note = "" if damaged else "its run.json is gone: it is to be trained anew"
         status = RunStatus(name, seed, "waiting", note=note)
-    elif ended and (said is None or status.state in ("finished", "stopped")):
+    elif record is not None and ended and (said is None or status.state in ("finished", "stopped")):
         status = _finished(status, record, folder)
     if status.state == "finished":
         status = replace(status, top1=_top1(folder, run, damaged))
@@ -105,7 +105,8 @@ def run_status(folder: Path, name: str, run: Run, seed: int, now: datetime) -> R
 
 def _from_said(status: RunStatus, said: Status, now: datetime, owned: bool | None) -> RunStatus:
     """What status.json says, and whether the process that says it is running still is: then it owns its folder."""
-    state, note = said.state, " ".join(said.message.split())
+    state: State = said.state
+    note = " ".join(said.message.split())
     if said.state == "running":
         here, silent = said.host == platform.node(), _silent(said, now)
         if here and (owned is False or not _alive(said.pid)):
@@ -131,7 +132,7 @@ def _finished(status: RunStatus, record: RunRecord, folder: Path) -> RunStatus:
     code = record.get("code", "").split("+")[-1]  # what it ended with
     if other := code not in ("", code_hash()):
         notes.append(f"trained by other code ({code})")
-    known = {
+    known: dict[str, Any] = {
         "starts": status.starts if starts is None else starts,
         "seconds": record.get("seconds"),
         "seconds_left": None,

@@ -137,8 +137,8 @@ def runs(root: Path) -> Styler:
         line |= {"World": said["world"] or "-", "Epochs": _each(of["epochs"]), "Steps": _each(of["steps"])}
         line |= {"Processor": said["processor"], "Precision": said["precision"], "Code": said["code"]}
         lines.append({**line, "Commit": said["commit"] or "-"})
-    said = "A commit that ends with + had changed files. Code: hash of the numerical code alone."
-    return page_tables.frame(pd.DataFrame(lines), "runs", said)
+    caption = "A commit that ends with + had changed files. Code: hash of the numerical code alone."
+    return page_tables.frame(pd.DataFrame(lines), "runs", caption)
 
 
 def repeat(root: Path) -> str:

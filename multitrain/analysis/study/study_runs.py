@@ -1,8 +1,9 @@
 """The study as it was run: a row a run and seed of the design, trained or not, and what deviates from the design."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from multitrain.analysis.claims.verdict_rule import FEWEST_VIDEOS
 from multitrain.analysis.render.table_files import Row, Rows
@@ -79,11 +80,11 @@ def differences(one: object, other: object, place: str = "") -> Iterator[tuple[s
         yield place, one, other
 
 
-def _both(one: dict, other: dict) -> tuple[dict, dict]:
+def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[dict, dict]:
     """Two settings without the keys that one of them does not have: a version adds keys."""
     pairs = {key: (one[key], other[key]) for key in one if key in other}
     pairs = {key: _both(*its) if all(isinstance(each, dict) for each in its) else its for key, its in pairs.items()}
-    return tuple({key: its[side] for key, its in pairs.items()} for side in (0, 1))
+    return {key: mine for key, (mine, _) in pairs.items()}, {key: its for key, (_, its) in pairs.items()}
 
 
 def short(value: object) -> str:

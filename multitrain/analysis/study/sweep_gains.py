@@ -31,6 +31,7 @@ def write_sweep(scale: Scale, points: Points, results: Path) -> None:
 
 def rows(scale: Scale, points: Points, home: Path) -> Rows:
     """A row a factor, value, method and dataset, and one for their mean; the base point is a value of every factor."""
+    assert points.sweep is not None  # of which its points are
     seeds = points.sweep.seeds
     answers = {name: _read(home, point, seeds) for name, point in points.by_name.items()}
     found = []
@@ -89,6 +90,7 @@ def _read(home: Path, point: Point, seeds: tuple[int, ...]) -> dict[tuple[str, s
 
 def _markdown(scale: Scale, points: Points, table: pd.DataFrame) -> str:
     sweep = points.sweep
+    assert sweep is not None  # of which its points are
     lines = [
         "# When does joint training help?",
         "",

@@ -16,7 +16,7 @@ def blocks(
 ) -> list[Block]:
     """Texts and grids, none where there is nothing to show; files of other settings are named and not used."""
     ours = our_rows_of(rows)
-    found = [bullets(f"{its.path}: {its.unused}." for its in (spread, plateau) if its.is_other)]
+    found: list[Block] = [bullets(f"{its.path}: {its.unused}." for its in (spread, plateau) if its.is_other)]
     if len({seed for row in ours for seed in row["seeds"]}) == 1:
         found += _spread(table, scale, ours, spread)
     return found + _plateau(table, scale, experiments, plateau)

@@ -17,7 +17,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.json_files import read_json
 from multitrain.common.ranks import top
 from multitrain.common.records.predictions import read_predictions, require_same_forms
-from multitrain.common.records.run_record import read_record
+from multitrain.common.records.run_record import RunRecord, read_record
 from multitrain.config.experiments import Experiments, Run, Table
 from multitrain.config.experiments import Row as Method
 from multitrain.config.scale import Scale
@@ -92,7 +92,8 @@ def training_data(row: Method, run: Run, scale: Scale, experiments: Experiments)
 
     `from K400`: its initial weights come from a run on K400.
     """
-    before, init = [], run.init
+    before: list[str] = []
+    init = run.init
     while init is not None:
         before += experiments.run(init).datasets
         init = experiments.run(init).init
@@ -124,15 +125,17 @@ def _result(worlds: list[list[Path]], dataset: str, added: bool) -> Row:
         **_accuracies([(np.stack([each.rank for each in its]), its[0].videos) for its in found], ""),
     }
     if added and all(its[0].projected is not None for its in found):
-        forms = [(np.stack([each.projected for each in its]), its[0].videos) for its in found]
+        forms = [
+            (np.stack([each.projected for each in its if each.projected is not None]), its[0].videos) for its in found
+        ]
         values |= _accuracies(forms, "_projected")
     return values
 
 
-def _training(path: Path, records: list[dict], dataset: str) -> Row:
+def _training(path: Path, records: list[RunRecord], dataset: str) -> Row:
     """What the runs were trained on and for how long; where seeds differ, each value once."""
 
-    def each(value: Callable[[dict], object]) -> tuple:
+    def each(value: Callable[[RunRecord], object]) -> tuple:
         try:
             return tuple(dict.fromkeys(value(record) for record in records))
         except (KeyError, TypeError, ValueError):
@@ -149,7 +152,7 @@ def _training(path: Path, records: list[dict], dataset: str) -> Row:
     }
 
 
-def epochs(record: dict) -> str:
+def epochs(record: RunRecord) -> str:
     """As many as the recipe says; of a run with the steps of another, as many as these come to."""
     if record["settings"]["steps_of"] is None:
         return f"{record['recipe']['epochs']:g}"
@@ -166,7 +169,7 @@ def _accuracies(worlds: list[tuple[np.ndarray, np.ndarray]], suffix: str) -> dic
     """Top-1 and top-5 in percent from each world's ranks (seeds, N) of clips of videos (N,): the mean over seeds, with
     the interval of other videos and, where there are several seeds, other trainings.
     """
-    values = {}
+    values: dict[str, float] = {}
     for k in (1, 5):
         right = [([top(k, rank).astype(float)], [videos]) for rank, videos in worlds]
         its = estimate_over_worlds(right)

@@ -10,7 +10,7 @@ from multitrain.analysis.projections.class_relations import WORLD
 from multitrain.analysis.projections.projection_weights import Projection, read_projections
 from multitrain.analysis.render import latex, markdown
 from multitrain.analysis.render.columns import TABLE4
-from multitrain.analysis.render.sheet import Cell, Section, Sheet, Styled
+from multitrain.analysis.render.sheet import Cell, Piece, Section, Sheet, Styled
 from multitrain.analysis.render.table_files import Rows, read_published, settled, write_rows, write_text
 from multitrain.analysis.study.run_names import method_names, ranges, yes_no
 from multitrain.analysis.tables.table_layout import setting
@@ -118,9 +118,9 @@ def _order(weight: np.ndarray) -> np.ndarray:
 
 def _lines(rows: Rows, scale: Scale) -> list[list[Cell]]:
     """A line a pair of datasets: its name, and its class pairs, bold where related."""
-    lines = []
+    lines: list[list[Cell]] = []
     for pair, its in groupby(rows, key=lambda row: (row["source"], row["target"])):
-        pieces = []
+        pieces: list[Piece] = []
         for row in its:
             number = f" ({row['weight']:.2f})" if "weight" in row else ""
             text = f"{row['source_class']} → {row['target_class']}{number}"

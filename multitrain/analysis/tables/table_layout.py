@@ -41,12 +41,13 @@ def lines(rows: Rows) -> list[Line]:
 
 
 def _line(rows: Rows, suffix: str) -> Line:
-    first, training_data = rows[0], {}
+    first = rows[0]
+    training_data: dict[str, list[str]] = {}
     for row in rows:
         training_data.setdefault(row.get("training_data", ""), []).append(row["dataset"])
     is_ours = first["source"] == "ours"
-    values = {row["dataset"]: _estimated(row, suffix) if is_ours else _printed(row) for row in rows}
-    values = {name: value for name, value in values.items() if value}
+    cells = {row["dataset"]: _estimated(row, suffix) if is_ours else _printed(row) for row in rows}
+    values = {name: value for name, value in cells.items() if value}
     gflops = unique((row.get("gflops", NONE) for row in rows), ", ")
     return Line(
         first["source"], first["method"], bool(suffix), training_data, gflops, values if is_ours or not suffix else {}
@@ -63,10 +64,11 @@ def _estimated(row: Row, suffix: str) -> tuple[Estimated, Estimated] | None:
     """Top-1 and top-5 of ours; None where there are none by this score."""
     if f"top1{suffix}" not in row:
         return None
-    return tuple(
+    top1, top5 = (
         Estimated(row[top], row[f"{top}_low"], row[f"{top}_high"], row.get(f"{top}_std"))
         for top in (f"top1{suffix}", f"top5{suffix}")
     )
+    return top1, top5
 
 
 def sheet(table: Table, scale: Scale, rows: Rows) -> Sheet:
@@ -141,7 +143,8 @@ def _seeds(rows: Rows) -> list[int]:
 
 def _fewer(ours: Rows) -> list[str]:
     """A text for each method that lacks seeds that another one has: `MultiTrain seeds 0-2 of 0-4`."""
-    all_, by_method = _seeds(ours), {}
+    all_ = _seeds(ours)
+    by_method: dict[str, list[list[int]]] = {}
     for row in ours:
         by_method.setdefault(row["method"], []).append(sorted(row["seeds"]))
     found = {method: min(its, key=len) for method, its in by_method.items()}

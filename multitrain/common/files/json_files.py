@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
@@ -18,7 +19,7 @@ def write_json(path: Path, content: object, indent: int | None = 2, ascii: bool 
         temporary.write_text(f"{text}\n", encoding="utf-8")
 
 
-def read_json(path: Path, command: str) -> object:
+def read_json(path: Path, command: str) -> Any:
     """The content of a JSON file.
 
     Raises:

@@ -58,5 +58,7 @@ def _printed(claim: Answered, records: Records) -> str:
     rows = [records.claims.paper.get(claim.table, {}).get(method) for method in (claim.left, claim.right)]
     if None in rows:
         return ""
-    its = [next(iter(records.paper(row.table or claim.table, row.method).values())).get("gflops") for row in rows]
+    its = [
+        next(iter(records.paper(row.table or claim.table, row.method).values())).get("gflops") for row in rows if row
+    ]
     return f"{its[0]} and {its[1]} gFLOPs" if all(its) else ""

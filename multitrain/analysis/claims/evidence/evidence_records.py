@@ -38,7 +38,9 @@ class Records:
 
     def run(self, claim: Answered, method: str, dataset: str) -> str:
         """The run that the claim's table shows for a method and dataset."""
-        return self.experiments.run_of(self.experiments.table(claim.table), method, dataset)
+        run = self.experiments.run_of(self.experiments.table(claim.table), method, dataset)
+        assert run is not None  # as `load_claims` has seen to
+        return run
 
     def joint(self, claim: Answered, method: str) -> str:
         """The one run of a method.

@@ -24,7 +24,7 @@ def loss(claim: Answered, records: Records) -> Answer:
         (summed, _), (total, _) = tenths(summed_loss(steps)), tenths(steps["total"])
         ours = f"sum of Lₖ {summed[0]:.3f} → {summed[-1]:.3f}, total {total[0]:.3f} → {total[-1]:.3f}"
         left = float(summed[-1] / summed[0])
-        findings.append(_of_seed(seed, ours, left, steps, holds_if(left >= claim.bound)))
+        findings.append(_of_seed(seed, ours, left, steps, holds_if(left >= claim.required_bound)))
     return Answer(tuple(findings))
 
 
@@ -38,7 +38,7 @@ def spread(claim: Answered, records: Records) -> Answer:
         steps = records.history(run, seed)
         first, *_, last = tenths(steps["variance"])[0]
         ours = f"Lᵛ {first:.3f} → {last:.3f}"
-        findings.append(_of_seed(seed, ours, float(last), steps, holds_if(last <= claim.bound)))
+        findings.append(_of_seed(seed, ours, float(last), steps, holds_if(last <= claim.required_bound)))
     return Answer(tuple(findings))
 
 
@@ -56,9 +56,9 @@ def setback(claim: Answered, records: Records) -> Answer:
         ours = f"rises by {rise:.3f} ± {noise / ERRORS:.3f} after a fall of {fall:.3f}"
         size = rise / fall if fall > 0 else (np.inf if rise > noise else 0.0)
         verdict = OPEN
-        if rise > noise and size >= claim.bound:
+        if rise > noise and size >= claim.required_bound:
             verdict = HOLDS
-        elif size < claim.bound and claim.bound * fall > noise:
+        elif size < claim.required_bound and claim.required_bound * fall > noise:
             verdict = FAILS
         findings.append(_of_seed(seed, ours, size, steps, verdict))
     return Answer(tuple(findings))

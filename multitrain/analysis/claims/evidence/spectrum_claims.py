@@ -25,6 +25,6 @@ def collapse(claim: Answered, records: Records) -> Answer:
             f" {variances[1]:.3g}"
         )
         ratio = ranks[0] / ranks[1] if ranks[1] else float("inf")
-        collapsed = ranks[0] < claim.bound * ranks[1] or variances[0] < STILL * variances[1]
+        collapsed = ranks[0] < claim.required_bound * ranks[1] or variances[0] < STILL * variances[1]
         findings.append(Finding(f"seed {seed}", ours, ratio, holds_if(collapsed)))
     return Answer(tuple(findings))

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import FillStyleType
 
 from multitrain.analysis.accuracy.contrasts import estimate
 from multitrain.analysis.accuracy.metrics import LEVEL
@@ -19,7 +20,7 @@ FILE = "projection_recovery.csv"
 NUMBERS = ("seed", "chance_average_precision", "average_precision", "p_value")
 TEXT = ("run", "method", "source", "target", "form", "relation_from", "scale", "synthetic")
 WIDEST = 22  # characters of a method's name on a line
-FORMS = {
+FORMS: dict[str, tuple[str, str, str, FillStyleType]] = {
     "weight": ("raw weight W", figure_style.BLUE, "o", "full"),
     "scaled": ("scaled weight", figure_style.VERMILION, "s", "none"),
 }
@@ -97,8 +98,8 @@ def _runs(axes: Axes, rows: pd.DataFrame) -> None:
             values = found.groupby(["source", "target"])["average_precision"].mean().to_numpy()
             if not len(values):
                 continue
-            interval = np.clip(estimate([values[None]], [np.arange(len(values))]).interval, 0, 1)
-            figure_style.interval(axes, *interval, place + offset, colour)
+            low, high = np.clip(estimate([values[None]], [np.arange(len(values))]).interval, 0, 1)
+            figure_style.interval(axes, low, high, place + offset, colour)
             axes.plot(
                 np.mean(values),
                 place + offset,

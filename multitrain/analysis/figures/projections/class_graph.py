@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import LineStyleType
 
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.figures.projections.heat_maps import weights
@@ -15,7 +16,7 @@ from multitrain.analysis.study.checked_tables import titles
 STRONGEST = 5  # pairs of classes a pair of datasets, as the paper lists
 COLUMNS = 2
 LETTERS = 21  # of a line of a label, of which there are at most two
-KINDS = {
+KINDS: dict[bool | None, tuple[str, LineStyleType, str]] = {
     True: (figure_style.BLUE, "-", "related"),
     False: (figure_style.VERMILION, "--", "not related"),
     None: ("0.5", ":", "not known"),

@@ -115,6 +115,7 @@ def _panel(axes: Axes, its: pd.DataFrame, sources: list[str], targets: list[str]
     matrix = np.full((len(targets), len(sources)), np.nan)
     matrix[row, column] = its["weight"]
     axes.imshow(matrix, cmap=COLOURS, norm=norm, aspect="auto", interpolation="nearest")
+    assert norm.vmin is not None  # as it is given
     low = np.argwhere(matrix < norm.vmin / 2)
     axes.plot(low[:, 1], low[:, 0], linestyle="none", marker="_", color="black", markersize=3, markeredgewidth=0.7)
     related = its["related"].fillna(False).to_numpy(dtype=bool)

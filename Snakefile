@@ -30,11 +30,13 @@ onstart:
         raise WorkflowError(said)
     if any(job.rule.name == "sweep_point" for job in workflow.dag.needrun_jobs()):
         from multitrain.analysis.cost import sweep_cost
+        from multitrain.common.terminal_columns import plain
 
         cost = sweep_cost.costs(
             POINTS, Path(PLAN.project.data), Path(PUBLISHED), PLAN.scale
         )
-        print(*sweep_cost.cost_lines(POINTS, cost), sep="\n", file=sys.stderr)
+        lines = plain(sweep_cost.cost_table(POINTS, cost))
+        print(*lines, sweep_cost.cost_sum(cost), sep="\n", file=sys.stderr)
 
 
 localrules:

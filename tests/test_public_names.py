@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import keyword
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ MODULES = {
 }
 SOURCES = [path for folder in ("multitrain", "workflow", "dev") for path in sorted((ROOT / folder).rglob("*.py"))]
 PUBLIC = ("losses", "model", "data", "synth", "engine")  # packages whose every module has one
+RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk"))]
 LIBRARY = ROOT / "docs/guides/library.md"
 
 
@@ -40,6 +42,17 @@ def taken(tree: ast.Module) -> set[tuple[str, str]]:
         node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     )
     return found | {(modules[node.value.id], node.attr) for node in attributes if node.value.id in modules}
+
+
+def of_rules(text: str) -> ast.Module:
+    """The imports in Snakefiles, which are no Python, and each `name.attribute` in them."""
+    imports = re.findall(r"^ *(from multitrain[\w.]* import [^\n(]+)", text, re.M)
+    dotted = {
+        pair
+        for pair in re.findall(r"\b[A-Za-z_]\w*\.[A-Za-z_]\w*", text)
+        if not any(map(keyword.iskeyword, pair.split(".")))
+    }
+    return ast.parse("\n".join([*imports, *sorted(dotted)]))
 
 
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
@@ -74,6 +87,13 @@ def test_what_the_page_on_library_use_imports_is_listed():
     }
     assert used == {"load", "predict", "save"} == LISTED["multitrain"]
     assert not {(module, name) for module, name in wanted if name not in (LISTED[module] or ())}
+
+
+def test_what_the_workflow_takes_exists_and_is_listed():
+    found = taken(of_rules("\n".join(path.read_text(encoding="utf-8") for path in RULES)))
+    assert ("multitrain.planning.launch", "command") in found
+    assert not {(module, name) for module, name in found if not hasattr(importlib.import_module(module), name)}
+    assert not {(module, name) for module, name in found if name not in (LISTED[module] or (name,))}
 
 
 def test_the_modules_of_the_method_list_their_names():

@@ -42,6 +42,7 @@ def pack(
     from multitrain.analysis.packed import packed_checks
     from multitrain.analysis.packed.collect import collect
     from multitrain.analysis.packed.packed_study import read_study, write_study
+    from multitrain.analysis.study.run_names import ranges
 
     loaded = load_scale(scale, config)
     experiments = load_experiments(config, loaded)
@@ -65,9 +66,7 @@ def pack(
         )
     write_study(study, out)
     runs = {run for run, _ in study.records()}
-    typer.echo(
-        f"{out}: {len(runs)} runs, seeds {packed_checks.ranges(study.seeds())}, {out.stat().st_size / 1e6:.2f} MB"
-    )
+    typer.echo(f"{out}: {len(runs)} runs, seeds {ranges(study.seeds())}, {out.stat().st_size / 1e6:.2f} MB")
     if lacks := packed_checks.missing(study, experiments):
         typer.echo(f"half a study, {packed_checks.listed(lacks)}", err=True)
     if fewer := packed_checks.fewer(study, experiments):

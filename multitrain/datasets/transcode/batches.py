@@ -12,7 +12,8 @@ from multitrain.datasets.fetch.archives import CHUNK, intact
 from multitrain.datasets.fetch.download import Archives
 from multitrain.datasets.publication import Annotated, Batch, Member, Publication, Remote
 from multitrain.datasets.transcode.journal import Record, Store
-from multitrain.datasets.transcode.workers import DEFAULT, Piece, Task, TranscodePool
+from multitrain.datasets.transcode.source_video import DEFAULT
+from multitrain.datasets.transcode.workers import Piece, Task, TranscodePool
 
 IN_MEMORY = 16 << 20  # bytes; a larger video goes to a worker as a file
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from multitrain.engine.setup import Job
     from multitrain.inference.predict import Recogniser
 
+__all__ = ["computing_scale", "exit_when_preempted", "load_job", "load_recogniser"]
+
 
 def computing_scale(scale: str, config: Path) -> Scale:
     """The scale of a command that computes, with the kernels that it asks for: before torch and numpy are loaded."""

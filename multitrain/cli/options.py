@@ -8,6 +8,28 @@ import typer
 
 from multitrain.config.base import seeds
 
+__all__ = [
+    "ConfigFolder",
+    "DataFolder",
+    "DatasetName",
+    "Device",
+    "Jobs",
+    "MeasuredFolder",
+    "Model",
+    "PublishedFolder",
+    "ResultsFolder",
+    "RunName",
+    "ScaleName",
+    "Seed",
+    "Seeds",
+    "Split",
+    "Threads",
+    "Wait",
+    "Workers",
+    "WorldNumber",
+    "WorldNumbers",
+]
+
 
 class Split(StrEnum):
     """How a clip is used; tables score `test`, choices are made on `val`."""

@@ -19,6 +19,8 @@ from typing import Generic, Self, TypeVar
 
 from multitrain.common.errors import UserError
 
+__all__ = ["LONGEST", "ProcessPool", "process_map"]
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 AHEAD = {True: 4, False: 2}  # items a process that are read and not yielded, in order or not: bounds the memory

@@ -3,6 +3,8 @@
 import platform
 from pathlib import Path
 
+__all__ = ["kind", "model", "processor"]
+
 CPUINFO = Path("/proc/cpuinfo")
 KIND = ("vendor_id", "cpu family", "model")  # what libraries choose their kernels by
 

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+__all__ = ["columns", "plain", "show"]
+
 UNLIMITED = 10_000  # columns of what is no terminal
 
 

@@ -4,6 +4,8 @@ import importlib.metadata
 import subprocess
 from pathlib import Path
 
+__all__ = ["commit", "version"]
+
 
 def version() -> str:
     """The version, with the commit where there is one: "0.1.0 (a1b2c3d4e5f6)"."""

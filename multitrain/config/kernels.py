@@ -13,7 +13,7 @@ from pathlib import Path
 from multitrain.common.errors import UserError
 from multitrain.config.recipes import Machine
 
-__all__ = ["kernels", "require_kernels", "select_kernels", "wanted"]
+__all__ = ["changed", "kernels", "require_kernels", "select_kernels", "wanted"]
 
 KERNELS = {
     "ATEN_CPU_CAPABILITY": "avx2",  # torch's own kernels, with sleef

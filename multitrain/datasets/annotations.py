@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from multitrain.common.errors import UserError
 
+__all__ = ["csv_rows", "decoded", "first_of", "headed_rows", "json_content"]
+
 Kind = TypeVar("Kind")
 
 

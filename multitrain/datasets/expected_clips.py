@@ -9,6 +9,8 @@ from pathlib import Path
 from multitrain.common.files.csv_files import write_csv
 from multitrain.datasets.publication import Publication
 
+__all__ = ["NAME", "write_annotated"]
+
 NAME = "annotated.csv"
 
 

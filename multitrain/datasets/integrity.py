@@ -21,6 +21,8 @@ from multitrain.data.manifest import Manifest
 from multitrain.datasets.transcode.refused import Undecodable
 from multitrain.datasets.transcode.source_video import OPENING
 
+__all__ = ["check", "chosen"]
+
 SLACK = 0.25  # of a frame's duration, as data/decode.py takes it
 
 

@@ -12,6 +12,8 @@ from multitrain.common.errors import UserError
 from multitrain.config.scale import Dataset
 from multitrain.data.manifest import REASONS, read_manifest
 
+__all__ = ["status"]
+
 
 @dataclass(frozen=True)
 class Status:

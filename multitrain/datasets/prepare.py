@@ -19,6 +19,8 @@ from multitrain.datasets.transcode.batches import Intake
 from multitrain.datasets.transcode.journal import Record, Store
 from multitrain.datasets.transcode.untranscoded import AsIs
 
+__all__ = ["prepare"]
+
 
 def prepare(
     name: str,

@@ -13,6 +13,19 @@ from multitrain.common.files.filenames import as_bytes, as_text, shown
 from multitrain.config.scale import Download
 from multitrain.data.manifest import Missing
 
+__all__ = [
+    "OURS",
+    "PLAIN",
+    "Annotated",
+    "Batch",
+    "Member",
+    "Publication",
+    "Remote",
+    "distinct",
+    "safe_id",
+    "youtube_video",
+]
+
 PLAIN = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,199}")
 AT_YOUTUBE = re.compile(r"([\w-]{11})_\d{6}_\d{6}|v_([\w-]{11})(?:_.*)?|yt-([\w-]{11})_\d+", re.ASCII)
 OURS = {"train": "train", "training": "train", "val": "test", "validate": "test", "validation": "test"}

@@ -8,6 +8,8 @@ from multitrain.common.errors import UserError
 from multitrain.data.manifest import Manifest, Missing
 from multitrain.datasets.publication import Publication
 
+__all__ = ["require_annotated", "require_prepared"]
+
 TRAINED = {"train", "training"}  # the publishers' words
 WHOLE = "whole"  # of a folder that is not divided
 NEEDED = {"train": "to train on", "test": "to score"}

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from multitrain.common.seeding import derive
 from multitrain.datasets.publication import Annotated
 
+__all__ = ["held_out"]
+
 
 def held_out(clips: Iterable[Annotated], fraction: float, seed: int) -> set[str]:
     """The ids of the training videos set aside: that fraction of each class, all clips of a video together.

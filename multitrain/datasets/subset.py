@@ -8,6 +8,8 @@ from functools import partial
 from multitrain.common.seeding import derive
 from multitrain.datasets.publication import Publication
 
+__all__ = ["within"]
+
 Video = tuple[str, str]  # the publisher's split, and the video's id in it
 
 

@@ -21,6 +21,8 @@ from multitrain.inference.predict import Recogniser
 from multitrain.inference.video_frames import read_views
 from multitrain.model.network import Network, normalise
 
+__all__ = ["export_onnx", "export_program", "first_views", "require_onnx"]
+
 FORMAT = "multitrain-export-1"
 CHECKED = 4  # videos of a folder in the check
 TOLERANCE = 1e-4  # of z and logits, of an output's largest value: kernels and runtimes round in float32 each in its way

@@ -23,6 +23,8 @@ from multitrain.inference.video_frames import read_views
 from multitrain.inference.video_inputs import videos
 from multitrain.model.files.metadata import Frames
 
+__all__ = ["collect", "frames_for", "require_table", "write_features"]
+
 FORMAT = "multitrain-features-1"
 ROWS = 1000  # held before they are written
 COLUMNS = ("clip_id", "path", "label", "split")

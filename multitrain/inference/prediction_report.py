@@ -22,6 +22,8 @@ from multitrain.inference.answers import Answer, Failure, related
 from multitrain.model.files.metadata import Card
 from multitrain.model.network import Network
 
+__all__ = ["Detail", "Form", "writing"]
+
 Form = Literal["table", "json", "csv"]
 COLUMNS = ("video", "dataset", "rank", "class", "probability", "views")
 WIDTH = 120  # of a table in a file

@@ -27,6 +27,8 @@ from multitrain.engine.evaluate import VIEWS_AT_ONCE, view_scores
 from multitrain.engine.setup import Job
 from multitrain.model.network import Network, normalise
 
+__all__ = ["ORDERS", "write_temporal"]
+
 ORDERS = ("whole", "static", "shuffled", "reversed")
 
 

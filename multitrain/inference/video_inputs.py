@@ -13,6 +13,8 @@ from multitrain.datasets.fetch.http_download import Downloader, Unusable, first_
 from multitrain.datasets.formats.video_files import SUFFIXES, named_as_video
 from multitrain.inference.answers import Failure
 
+__all__ = ["is_address", "local", "videos"]
+
 NONE = f"a folder without videos: looked for names in it that end in {', '.join(sorted(SUFFIXES))}"
 LARGEST = 2 << 30  # bytes of a file that is fetched
 ATTEMPTS = 3

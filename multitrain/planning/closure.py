@@ -12,6 +12,8 @@ from pathlib import Path
 
 from multitrain.planning.outputs import FIGURES
 
+__all__ = ["code", "notebook_code"]
+
 PACKAGE = Path(__file__).parents[1]
 
 

@@ -12,6 +12,8 @@ from multitrain.common.errors import UserError
 from multitrain.common.records.run_record import has_record, read_record
 from multitrain.planning.plan import Plan
 
+__all__ = ["refusal"]
+
 CURE = "move its folder away, and it is trained anew"
 
 

@@ -10,6 +10,8 @@ from pydantic_core import to_jsonable_python
 
 from multitrain.planning.plan import Plan
 
+__all__ = ["Job", "settings"]
+
 Job = Mapping[str, str]  # wildcards of a job
 
 

@@ -15,6 +15,8 @@ from multitrain.config.scale import Scale
 from multitrain.data.leakage import without_leaks
 from multitrain.data.manifest import Manifest, read_manifest
 
+__all__ = ["excluded"]
+
 
 def excluded(scale: Scale, dataset: str, tested: tuple[str, ...], data: Path, world: int = 0) -> str:
     """`3 clips, 4c9f...`: the training clips of `dataset` whose videos the datasets `tested` test; "" for none.

@@ -15,6 +15,8 @@ from multitrain.planning.depends import Job, settings
 from multitrain.planning.outputs import FIGURES, NOTEBOOKS, OUTPUTS, Output
 from multitrain.planning.plan import Checkpoint, Plan
 
+__all__ = ["LOGS", "PUBLISHED", "Jobs"]
+
 CLIPS = {  # files of a dataset
     "published": "raw/published.json",
     "relations": "raw/relations.csv",

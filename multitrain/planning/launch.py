@@ -6,6 +6,8 @@ beside the number of cores, nothing is asked for that one process on processors 
 
 from multitrain.config.recipes import Machine
 
+__all__ = ["command", "cores", "testing", "training"]
+
 MEGABYTES = 8000  # of one process: weights, optimiser, what a CUDA context keeps in main memory
 MEGABYTES_WORKER = 3000  # of a process that decodes: PyTorch itself and a few batches
 MINUTES = 720  # of a job on processors

@@ -23,6 +23,8 @@ from multitrain.config.scale import Published, Scale
 
 if TYPE_CHECKING:  # torch: not before the processes have their kernels
     from multitrain.engine.setup import Job
+
+__all__ = ["Pace", "measure"]
 RUN = "measured"
 STEPS, UNTIMED = 8, 2  # timed, and before them: the first ones decode
 VIEWS = 64  # clips of the evaluation that is timed

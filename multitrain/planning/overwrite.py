@@ -6,7 +6,7 @@ from pathlib import Path
 from multitrain.common.errors import UserError
 from multitrain.common.files.csv_files import read_csv
 
-__all__ = ["require_own"]
+__all__ = ["refusal", "require_own"]
 
 
 def require_own(files: Iterable[Path], scale: str, results: Path) -> None:

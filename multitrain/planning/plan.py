@@ -20,6 +20,8 @@ from multitrain.data.leakage import datasets_tested_by, trained_on
 from multitrain.planning.excluded import excluded
 from multitrain.planning.sweep_points import Points, load_points
 
+__all__ = ["Checkpoint", "Plan"]
+
 TURN = 1000  # of a seed before the next: more than the most urgent of its jobs
 
 

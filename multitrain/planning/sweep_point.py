@@ -14,6 +14,8 @@ from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.planning.sweep_points import Point
 
+__all__ = ["write_point"]
+
 COLUMNS = ("run", "dataset", "clip_id", "video_id", "right")
 
 

@@ -19,6 +19,8 @@ from multitrain.config.config_files import parse, read_yaml
 from multitrain.config.experiments import Experiments, Run
 from multitrain.config.scale import Scale, World
 
+__all__ = ["BASE", "FACTORS", "JOINT", "Point", "Points", "Sweep", "load_points"]
+
 BASE = "base"
 USUAL = 4  # datasets of a point's joint runs
 SEGMENTS = 1.5  # clips of an untrimmed video, in the mean

@@ -14,6 +14,8 @@ from scipy.special import chdtri, ndtr, stdtrit
 from multitrain.analysis.accuracy.metrics import LEVEL
 from multitrain.common.errors import UserError
 
+__all__ = ["Estimate", "World", "estimate", "estimate_over_worlds"]
+
 DIGITS = 12  # to which sums of fractions are rounded, so that one that is 0 is 0
 SMALLEST = 1e-100  # p: smaller ones are not told apart
 NODES = 200  # of the integral over what the seeds' variance may turn out to be

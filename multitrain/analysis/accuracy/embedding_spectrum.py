@@ -16,6 +16,8 @@ from multitrain.common.records.statistics import Statistics, read_arrays, read_s
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["EIGENVALUES", "SPACES", "pooled", "spectra", "spectrum", "write_spectrum"]
+
 EIGENVALUES = "eigenvalues.npz"  # in the folder of a packed run
 SPACES: dict[str, Literal["features", "embedding"]] = {
     "z": "features",

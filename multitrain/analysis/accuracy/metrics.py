@@ -1,4 +1,6 @@
 """What every table and figure of accuracies shares."""
 
+__all__ = ["LEVEL", "SMOKE_TEST"]
+
 LEVEL = 0.95  # of all intervals
 SMOKE_TEST = "smoke test: no number here means anything"  # of a scale whose setting `smoke_test` is true

@@ -10,6 +10,8 @@ from multitrain.common.ranks import top
 from multitrain.common.records.predictions import read_predictions, require_same_forms
 from multitrain.common.records.run_record import read_record
 
+__all__ = ["Answers", "read_answers"]
+
 
 @dataclass(frozen=True)
 class Answers:

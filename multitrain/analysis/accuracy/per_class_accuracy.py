@@ -16,6 +16,8 @@ from multitrain.common.records.run_record import read_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["write_classes"]
+
 
 def write_classes(
     scale: Scale,

@@ -15,6 +15,8 @@ from multitrain.common.records.run_record import has_record, read_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["write_seeds"]
+
 
 def write_seeds(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> dict[str, int]:
     """Write <results>/seeds.csv; the number of test videos by dataset, of the smallest test set of any seed."""

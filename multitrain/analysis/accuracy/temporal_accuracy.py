@@ -17,6 +17,8 @@ from multitrain.common.ranks import ranks, top
 from multitrain.common.records.predictions import matrix, require_same_clips
 from multitrain.config.scale import Scale
 
+__all__ = ["Accuracy", "accuracy", "read_temporal", "related_accuracy", "summary"]
+
 ABOUT = ("clip_id", "video_id", "label")
 AGAIN = "run `multitrain temporal` again"
 SAME = f"{AGAIN} for both"

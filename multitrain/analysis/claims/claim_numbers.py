@@ -18,6 +18,8 @@ from multitrain.config.claims import Claims, Part
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["Numbers", "Ours", "compare"]
+
 Cells = Mapping[tuple[str, str], Answers]  # by method and dataset, of the seeds of one world
 
 

@@ -22,6 +22,8 @@ from multitrain.analysis.claims.verdict_rule import (
 from multitrain.analysis.render import page_tables
 from multitrain.analysis.render.cells import chance, is_there, p_value, signed
 
+__all__ = ["answered", "counts", "listed", "upper", "verdicts", "weak"]
+
 SAID = {
     HOLDS: "Holds here",
     FAILS: "Does not hold here",

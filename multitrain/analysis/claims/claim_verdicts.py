@@ -15,6 +15,8 @@ from multitrain.config.claims import Claim, Claims, Part
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["write_claims"]
+
 FORMS = ("", "_projected")  # of columns: by Y_k, and by Y'_k where a method has projections
 
 

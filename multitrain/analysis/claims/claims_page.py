@@ -22,6 +22,8 @@ from multitrain.analysis.tables.table_layout import setting
 from multitrain.config.claims import Claims
 from multitrain.config.scale import Scale
 
+__all__ = ["render"]
+
 HEAD = (
     *("Section", "Claim", "Paper", "Ours, Yₖ", "p", "adjusted", "Verdict, Yₖ", "P(holds) if the paper is right"),
     *("Ours, Y′ₖ", "Verdict, Y′ₖ"),

@@ -9,6 +9,26 @@ from typing import TypeVar
 
 from multitrain.analysis.accuracy.contrasts import Estimate
 
+__all__ = [
+    "AIM",
+    "EQUIVALENT",
+    "ERROR",
+    "FAILS",
+    "FEWEST_TELLING",
+    "FEWEST_VIDEOS",
+    "HOLDS",
+    "HOPELESS",
+    "MIXED",
+    "NOT_RUN",
+    "ONE_SEED",
+    "OPEN",
+    "POWER",
+    "VERDICTS",
+    "Decision",
+    "decide",
+    "joined",
+]
+
 Key = TypeVar("Key")
 
 HOLDS, FAILS, EQUIVALENT, MIXED, OPEN = "holds", "does not hold", "equivalent", "mixed", "undetermined"

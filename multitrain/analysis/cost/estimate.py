@@ -22,6 +22,8 @@ from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Scale
 from multitrain.data.manifest import read_manifest
 
+__all__ = ["Counts", "Estimate", "Pace", "Speed", "Time", "counts", "default_speed", "estimate", "machine_time"]
+
 AUGMENT = 1.5e-7  # core-seconds of RandAugment for a pixel of a clip, in the mean over its operations
 FORWARD_BACKWARD = 3  # forward passes that a forward and a backward pass cost together
 RESUME_POINTS = 2  # the newest and the one before it

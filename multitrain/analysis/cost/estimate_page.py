@@ -9,6 +9,8 @@ from multitrain.analysis.cost.estimate import Counts, Estimate, Pace, Speed, Tim
 from multitrain.common.terminal_columns import columns
 from multitrain.config.scale import Scale
 
+__all__ = ["after", "before", "by_the_clock", "content", "table"]
+
 HEAD = (
     *("run", "size", "GFLOPs", "videos", "steps", "Mclips", "passes", "train h", "days", "test h"),
     *("GiB", "resume GB", "model GB", "clips/s", "cores"),

@@ -14,6 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from multitrain.config.scale import Model, Scale
 from multitrain.model.mvit import MViT
 
+__all__ = ["cost", "costs"]
+
 LAYER_NORM = 5  # operations an element
 
 

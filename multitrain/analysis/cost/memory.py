@@ -20,6 +20,8 @@ from multitrain.model.attention import Block
 from multitrain.model.mvit import MViT
 from multitrain.model.network import Network, Spec
 
+__all__ = ["WEIGHT", "Saved", "parameters", "peak", "saved", "state_bytes"]
+
 WEIGHT = 4  # bytes of a weight, of its gradient, and of each state of the optimiser: float32 throughout
 STATES = {"adamw": 2, "sgd": 1}
 HALF = 2  # bytes of a weight's copy that autocast keeps for a step

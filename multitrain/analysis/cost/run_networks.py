@@ -25,6 +25,8 @@ from multitrain.config.scale import Scale
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec
 
+__all__ = ["write_networks"]
+
 FILE = "networks.csv"
 FORWARD_BACKWARD = 3  # forward passes that a forward and a backward pass cost together
 

@@ -12,6 +12,8 @@ from multitrain.common.terminal_columns import columns
 from multitrain.config.scale import Scale
 from multitrain.planning.sweep_points import Points
 
+__all__ = ["cost_sum", "cost_table", "costs"]
+
 RENDERING = 0.15  # core-seconds of a synthetic video, until its clip is prepared
 
 

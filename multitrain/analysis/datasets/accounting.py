@@ -19,6 +19,8 @@ from multitrain.config.scale import Scale
 from multitrain.data.leakage import leaks, leaks_of_runs
 from multitrain.data.manifest import REASONS, SPLITS, Manifest, read_manifest
 
+__all__ = ["read_published", "write_accounting"]
+
 ROLES = ("train", "validation", "test")  # of the publisher; each has a word of its own for them
 SHARED = ("duplicate", "no label")  # a row of this kind may have the id of a clip that is there
 

@@ -10,6 +10,8 @@ from multitrain.common.markup import markdown
 from multitrain.config.scale import Scale
 from multitrain.data.manifest import REASONS
 
+__all__ = ["page"]
+
 NAMED = 5  # classes without a clip that the page names
 COUNTED = """\
 Annotated = prepared + missing; no clip is unaccounted for. A clip is what training and tests take: a piece of an

@@ -15,6 +15,8 @@ from multitrain.data.clips import view_indices
 from multitrain.data.decode import read_frames
 from multitrain.data.manifest import Manifest, read_manifest
 
+__all__ = ["even", "kind", "square", "write_contact_sheet", "write_overview"]
+
 FRAMES = 8  # shown of a clip, or as many as the scale's clips have
 SIDE = 72  # pixels of a shown frame; a smaller one is enlarged
 COLUMNS = 2

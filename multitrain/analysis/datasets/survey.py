@@ -11,6 +11,8 @@ from multitrain.common.files.csv_files import write_frame
 from multitrain.config.scale import Scale
 from multitrain.data.manifest import REASONS, SPLITS, Manifest, Missing, read_manifest
 
+__all__ = ["read_missing", "write_survey"]
+
 BINS = 20  # at most, of the histogram of lengths
 WIDTHS = (0.25, 0.5, *(base * 10.0**power for power in range(5) for base in (1, 2, 5)))  # seconds; finer shows frames
 SHOWN = 40  # classes on the contact sheet

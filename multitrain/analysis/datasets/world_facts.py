@@ -13,6 +13,8 @@ from multitrain.config.bias import Bias
 from multitrain.config.scale import Scale
 from multitrain.data.manifest import SPLITS, Manifest, read_manifest
 
+__all__ = ["Facts", "dials", "motions", "read_facts", "read_related"]
+
 
 @dataclass(frozen=True)
 class Dial:

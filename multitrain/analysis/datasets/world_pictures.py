@@ -12,6 +12,8 @@ from multitrain.common.files.filenames import as_path
 from multitrain.data.decode import read_frames
 from multitrain.data.manifest import Manifest
 
+__all__ = ["Picture", "first_clip", "frames", "moving"]
+
 SHOWN = 8  # frames of a clip
 SIDE, MOVING = 64, 96  # pixels of a frame and of a moving picture
 SECONDS, RATE = 3.0, 12.0  # of a moving picture, at most; frames a second

@@ -11,6 +11,8 @@ from matplotlib.lines import Line2D
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import clips, only, read, titles, world
 
+__all__ = ["draw", "draw_k700"]
+
 LARGE = "MultiTrain (large)"
 NUMBERS = tuple(f"top1{kind}{end}" for kind in ("", "_projected") for end in ("", "_low", "_high"))
 OWN: dict[str, Any] = {"marker": "o", "color": figure_style.BLUE, "markersize": 5}

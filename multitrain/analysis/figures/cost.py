@@ -12,6 +12,8 @@ from matplotlib.lines import Line2D
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import clips, only, read, titles, world
 
+__all__ = ["draw"]
+
 TABLES = ("table1.csv", "table2.csv")
 TEXT = ("source", "method", "dataset", "clips", "scale", "synthetic", "seeds")
 NUMBERS = ("gflops", *(f"top1{kind}{end}" for kind in ("", "_projected") for end in ("", "_low", "_high")))

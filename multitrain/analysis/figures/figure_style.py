@@ -18,6 +18,29 @@ from PIL import Image
 
 from multitrain.analysis.accuracy.metrics import LEVEL
 
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "GREEN",
+    "INTERVAL",
+    "ORANGE",
+    "PURPLE",
+    "RC",
+    "SERIES",
+    "SHORTENED",
+    "SKY",
+    "VERMILION",
+    "WIDTH",
+    "caption",
+    "interval",
+    "new",
+    "plain_log",
+    "save",
+    "series",
+    "shorten",
+    "styled",
+]
+
 RC: dict[Any, object] = {  # the stub lists all keys as literals
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
     "font.size": 8,

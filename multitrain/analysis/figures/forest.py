@@ -16,6 +16,8 @@ from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import only, read, world
 from multitrain.analysis.study.run_names import ranges
 
+__all__ = ["draw", "parts"]
+
 FILE = "claims.csv"
 TEXT = ("claim", "primary", "same_fact_as", "stated_by", "text", "scope", "label", "verdict", "claim_verdict", "seeds")
 NUMBERS = ("difference", "low", "high", "paper_difference", "margin")

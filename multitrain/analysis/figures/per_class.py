@@ -10,6 +10,8 @@ from matplotlib.lines import Line2D
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import only, read, world
 
+__all__ = ["draw", "draw_k700"]
+
 FILE = "per_class.csv"
 ALL = 30  # with more classes than this, only the ends are shown
 ENDS = 10  # so many of the highest gains and of the lowest

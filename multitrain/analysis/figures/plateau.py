@@ -12,6 +12,8 @@ from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import read, titles, world
 from multitrain.analysis.study.measured import FEWEST_SEEDS, FLAT
 
+__all__ = ["draw"]
+
 CURVES = ("run", "method", "datasets", "scale", "synthetic", "seed", "share", "loss")
 MEASURED = ("kind", "run", "method", "dataset", "text", "seed", "epochs_factor", "top1", "change")
 COLUMNS = 4

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import only, read, world
 
+__all__ = ["draw"]
+
 FILE = "spectrum.csv"
 NUMBERS = ("seed", "index", "share", "effective_rank", "dimensions", "views")
 TITLES = {"z": "z, the backbone's feature", "z'": "z′, the expander's embedding"}

@@ -12,6 +12,8 @@ from matplotlib.patches import Patch
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import clips, read, titles, world
 
+__all__ = ["draw"]
+
 SEEDS = (
     *("method", "dataset", "world", "scale", "synthetic"),
     *("seed", "clips", "top1", "top1_mean", "top1_low", "top1_high"),

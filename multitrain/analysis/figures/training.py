@@ -12,6 +12,8 @@ from matplotlib.typing import LineStyleType
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import only, read, titles, world
 
+__all__ = ["draw"]
+
 FILE = "training.parquet"
 METHOD = "MultiTrain"
 METHODS = (METHOD, "Vanilla", "w/o Informative Loss")

@@ -13,6 +13,8 @@ from multitrain.analysis.study.checked_tables import read
 from multitrain.analysis.study.sweep_gains import EXPLORATORY, MEAN
 from multitrain.planning.sweep_points import FACTORS
 
+__all__ = ["draw"]
+
 COLUMNS = 3  # of panels
 NEEDS = ("scale", "factor", "value", "method", "dataset", "by_seed", "seeds", "gain", "low", "high")
 

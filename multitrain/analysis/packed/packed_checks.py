@@ -17,6 +17,19 @@ from multitrain.config.config_files import parse
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = [
+    "fewer",
+    "listed",
+    "merge",
+    "missing",
+    "require_one_code",
+    "require_own_settings",
+    "require_same_clips",
+    "require_same_settings",
+    "require_whole",
+    "settings",
+]
+
 NAMED = 3  # missing records that a message names
 SHOWN = {"title", "paper_letter"}  # of a dataset: what tables call it
 NUMERICAL = ("precision", "portable", "compile")  # of the machine: what changes numbers

@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic, regular
 
+__all__ = ["ANSWERS", "Key", "Study", "read_study", "write_study"]
+
 FORMAT = "multitrain-study-1"
 NAME = r"[a-z][a-z0-9_]*"  # of a scale, run or dataset
 CLASS = pa.int16()  # a label or a rank

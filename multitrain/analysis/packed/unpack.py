@@ -28,6 +28,8 @@ from multitrain.common.records.predictions import write_columns
 from multitrain.common.records.statistics import REDUCED, write_arrays
 from multitrain.config.scale import Scale
 
+__all__ = ["unpack"]
+
 Classes = Callable[[str], list[str]]  # names of a dataset, in the world of a run
 MARK = "packed.json"  # in the folder of the runs: they are unpacked, and may be replaced
 

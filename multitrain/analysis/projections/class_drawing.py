@@ -14,6 +14,8 @@ from multitrain.analysis.figures import figure_style
 from multitrain.analysis.projections.class_map import FILE, closest_pairs, nearest, positions
 from multitrain.analysis.study.checked_tables import read, world
 
+__all__ = ["PAIRS", "draw"]
+
 PAIRS = 20  # numbered in the maps
 HALO = withStroke(linewidth=2, foreground="white")
 RINGS = (5, 9, 14, 20, 27, 35, 45)  # points from a line's middle, where its number may be

@@ -16,6 +16,17 @@ from multitrain.common.records.run_record import read_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = [
+    "FILE",
+    "FORMAT",
+    "class_means",
+    "closest_pairs",
+    "found_related",
+    "nearest",
+    "positions",
+    "write_class_means",
+]
+
 FILE = "class_means.parquet"
 FORMAT = "multitrain-features-1"  # of the tables that `multitrain features` writes
 NEEDED = ("label", "class", "z")

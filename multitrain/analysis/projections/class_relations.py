@@ -10,6 +10,8 @@ import numpy as np
 from multitrain.common.errors import UserError
 from multitrain.common.files.csv_files import read_csv
 
+__all__ = ["WORLD", "Relations", "plain", "read_relations"]
+
 WORLD, SAME_NAME = "world", "same name"
 COLUMNS = ("source_dataset", "source_class", "target_dataset", "target_class")
 

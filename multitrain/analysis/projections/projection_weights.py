@@ -19,6 +19,8 @@ from multitrain.common.records.statistics import Statistics, read_statistics
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["Projection", "read_projections", "write_projections"]
+
 FILE = "projections.parquet"
 COMMAND = f"`snakemake results/{FILE}`"
 

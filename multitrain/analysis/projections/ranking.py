@@ -10,6 +10,8 @@ import numpy as np
 
 from multitrain.common.seeding import generator
 
+__all__ = ["PERMUTATIONS", "Recovery", "recover"]
+
 TOP = 5
 PERMUTATIONS = 2000
 AT_ONCE = 2_000_000  # numbers of permutations held at a time, so that memory stays small

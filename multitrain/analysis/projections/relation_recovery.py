@@ -20,6 +20,8 @@ from multitrain.analysis.tables.table_layout import setting
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["write_recovery"]
+
 ALL = "all"  # in the place of a run's name: each ordered pair's mean over the runs that have it
 FORMS = ("weight", "scaled")
 SIGNIFICANT = 0.05

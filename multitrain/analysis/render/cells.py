@@ -3,6 +3,20 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+__all__ = [
+    "NONE",
+    "Estimated",
+    "chance",
+    "count",
+    "difference",
+    "is_there",
+    "p_value",
+    "percent",
+    "share",
+    "signed",
+    "unique",
+]
+
 NONE = "-"
 Number = float | None  # None or NaN: not there
 

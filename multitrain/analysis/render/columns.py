@@ -4,6 +4,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+__all__ = [
+    "CLAIMS",
+    "COUNT",
+    "DEVIATIONS",
+    "EVIDENCE",
+    "FILES",
+    "MEASURED",
+    "NETWORKS",
+    "PER_CLASS",
+    "RECOVERY",
+    "RECOVERY_SUMMARY",
+    "RUNS",
+    "SEEDS",
+    "SPECTRUM",
+    "SWEEP",
+    "TABLE",
+    "TABLE4",
+    "Column",
+    "Columns",
+]
+
 
 class Printed(float):
     """A number and its text in a CSV file."""

@@ -7,6 +7,8 @@ from pandas.io.formats.style import Styler
 
 from multitrain.analysis.render.sheet import Syntax
 
+__all__ = ["SYNTAX", "frame", "styled"]
+
 SYNTAX = Syntax(escape, {"bold": "<b>{}</b>", "underline": "<u>{}</u>", "small": "<small>{}</small>"}, "<br>")
 RIGHT = [{"selector": "", "props": "text-align: right"}]
 LOOK = [

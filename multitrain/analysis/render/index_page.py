@@ -18,6 +18,8 @@ from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 from multitrain.planning.outputs import FIGURES, NOTEBOOKS, REPORT, notebook_page
 
+__all__ = ["write_index"]
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 KINDS = ("csv", "md", "tex")  # of a table

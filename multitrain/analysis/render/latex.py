@@ -4,6 +4,8 @@ import re
 
 from multitrain.analysis.render.sheet import Sheet, Syntax
 
+__all__ = ["table"]
+
 ESCAPED = {
     **{character: f"\\{character}" for character in "&%_#${}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "`": r"\textasciigrave{}"},

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from multitrain.analysis.render.sheet import Grid, Section, Sheet, Syntax
 from multitrain.common.markup import markdown as escape
 
+__all__ = ["Block", "bullets", "document", "page"]
+
 SYNTAX = Syntax(escape, {"bold": "**{}**", "underline": "<u>{}</u>"}, "; ")
 Block = str | Grid
 

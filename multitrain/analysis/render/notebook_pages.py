@@ -15,6 +15,8 @@ from multitrain.analysis.accuracy.metrics import SMOKE_TEST
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 
+__all__ = ["run_notebook"]
+
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 400  # characters of a failing cell's error
 PATIENCE = 600  # seconds for a kernel to start, and for what a cell showed to arrive; by default 60, and 4 in silence

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+__all__ = ["Cell", "Grid", "Piece", "Section", "Sheet", "Styled", "Syntax"]
+
 
 @dataclass(frozen=True)
 class Styled:

@@ -13,6 +13,8 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.common.files.csv_files import read_csv, write_csv
 
+__all__ = ["Row", "Rows", "made_by", "read_frame", "read_published", "read_rows", "settled", "write_rows", "write_text"]
+
 Row = dict[str, Any]  # cells are of the kinds that `columns` says; a value that is not there is no key
 Rows = list[Row]
 

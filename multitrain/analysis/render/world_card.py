@@ -21,6 +21,8 @@ from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 from multitrain.data.manifest import SPLITS
 
+__all__ = ["write_card"]
+
 TEMPLATES = Path(__file__).parent / "templates"
 ORDERS = {
     "whole": "as it is",

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 from multitrain.analysis.render.table_files import made_by, read_frame
 from multitrain.common.errors import UserError
 
+__all__ = ["clips", "only", "read", "runs_of", "titles", "world"]
+
 
 def read(results: Path, name: str, needs: Sequence[str], run: str | None = None) -> pd.DataFrame:
     """A table of `results` with at least these columns and a row, as `read_frame` reads it.

@@ -11,6 +11,8 @@ from multitrain.common.records.run_record import has_record, read_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["write_curves"]
+
 POINTS = 50  # of a curve
 
 

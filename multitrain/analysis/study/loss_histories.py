@@ -13,6 +13,8 @@ from multitrain.common.records.run_record import read_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["write_training"]
+
 
 def write_training(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
     """Write <results>/training.parquet: one row a step of every joint run of the tables, of each at most MOST.

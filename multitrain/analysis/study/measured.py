@@ -12,6 +12,8 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.csv_files import read_csv
 from multitrain.config.scale import Scale
 
+__all__ = ["COLUMNS", "FEWEST_SEEDS", "FLAT", "PLATEAU", "Doubling", "Read", "doublings", "read_plateau", "read_spread"]
+
 PLATEAU = "plateau.csv"
 COLUMNS = ("settings", "run", "seed", "epochs_factor", "dataset", "top1")  # of plateau.csv
 ABSENT = "not there"

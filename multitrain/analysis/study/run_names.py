@@ -7,6 +7,8 @@ from multitrain.common.records.run_record import has_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["method_names", "ranges", "seeds_of", "world_of", "yes_no"]
+
 
 def method_names(experiments: Experiments, scale: Scale) -> dict[str, str]:
     """What each run of the tables is called: the first row that shows it.

@@ -23,6 +23,8 @@ from multitrain.common.records.run_status import Status, parse_status
 from multitrain.config.experiments import Experiments, Run
 from multitrain.config.scale import Scale
 
+__all__ = ["RunStatus", "run_statuses", "seeds_on_disk"]
+
 SILENT_SECONDS = 600.0  # without a word for so long, or for so many steps, a training is taken for dead
 SILENT_STEPS = 5
 

@@ -9,6 +9,8 @@ from rich.text import Text
 from multitrain.analysis.study.run_progress import RunStatus
 from multitrain.config.scale import Scale
 
+__all__ = ["plain", "render"]
+
 WIDE = 130  # columns from which each number has one of its own
 NUMBERS = ("starts", "clips/s", "wait", "memory")  # columns of a wide table
 STATE = 2  # place of the state among the columns

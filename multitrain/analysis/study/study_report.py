@@ -12,6 +12,8 @@ from multitrain.analysis.render import page_tables
 from multitrain.analysis.render.cells import is_there, unique
 from multitrain.analysis.study.run_names import ranges
 
+__all__ = ["cost", "datasets", "deviations", "notes", "plateaus", "repeat", "runs", "show", "what_was_run"]
+
 UNITS = {"processor": "core-hours", "accelerator": "accelerator-hours"}
 TABLES = ("table1", "table2", "table3")
 

@@ -14,6 +14,8 @@ from multitrain.common.records.run_record import RunRecord, has_record, read_rec
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["changed", "deviations", "differences", "run_rows", "short"]
+
 NEEDED = (  # fields of run.json
     *("datasets", "steps", "code", "processor.model", "processor.instructions"),
     *("settings.steps_of", "recipe.epochs", "recipe.batch"),

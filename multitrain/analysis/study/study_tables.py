@@ -13,6 +13,8 @@ from multitrain.common.errors import UserError
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["write_study"]
+
 
 def write_study(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path, measured: Path) -> None:
     """Write <results>/runs.csv, deviations.csv, seeds.csv, curves.parquet and measured.csv."""

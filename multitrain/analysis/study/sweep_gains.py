@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 from multitrain.analysis.accuracy.contrasts import estimate
 from multitrain.analysis.accuracy.metrics import SMOKE_TEST
 from multitrain.analysis.render.columns import SWEEP
-from multitrain.analysis.render.table_files import Rows, write_rows
+from multitrain.analysis.render.table_files import Row, Rows, write_rows
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.config.scale import Scale
 from multitrain.planning.sweep_points import BASE, FACTORS, JOINT, Point, Points
+
+__all__ = ["EXPLORATORY", "MEAN", "write_sweep"]
 
 MEAN = "mean"  # over the datasets that all points of a factor have
 NEEDED = ("run", "dataset", "clip_id", "video_id", "right")
@@ -41,7 +43,13 @@ def rows(scale: Scale, points: Points, home: Path) -> Rows:
         shared = [name for name in names[0] if all(name in its for its in names)]
         for value, name in named.items():
             for method, run in JOINT.items():
-                about = {"scale": scale.name, "exploratory": "yes", "factor": factor, "value": value, "point": name}
+                about: Row = {
+                    "scale": scale.name,
+                    "exploratory": "yes",
+                    "factor": factor,
+                    "value": value,
+                    "point": name,
+                }
                 about |= {"method": method, "seeds": seeds}
                 for dataset in points.by_name[name].datasets:
                     found.append(about | {"dataset": dataset} | _gain(answers[name], run, [dataset]))

@@ -10,6 +10,8 @@ from multitrain.analysis.tables.table_layout import our_rows_of
 from multitrain.config.experiments import Experiments, Table
 from multitrain.config.scale import Scale
 
+__all__ = ["blocks"]
+
 
 def blocks(
     table: Table, scale: Scale, experiments: Experiments, rows: Rows, spread: Read, plateau: Read

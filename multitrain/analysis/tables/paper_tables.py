@@ -22,6 +22,8 @@ from multitrain.config.experiments import Experiments, Run, Table
 from multitrain.config.experiments import Row as Method
 from multitrain.config.scale import Scale
 
+__all__ = ["epochs", "our_rows", "processor_text", "published_rows", "write_table"]
+
 
 def write_table(
     name: str,

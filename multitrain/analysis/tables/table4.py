@@ -17,6 +17,8 @@ from multitrain.analysis.tables.table_layout import setting
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["published_rows", "write_table4"]
+
 TOP = 5
 PUBLISHED = ("source", "target", "rank", "source_class", "target_class")
 

@@ -11,6 +11,8 @@ from multitrain.analysis.study.run_names import ranges
 from multitrain.config.experiments import Table
 from multitrain.config.scale import Scale
 
+__all__ = ["PUBLISHED", "Line", "datasets_grid", "lines", "our_rows_of", "setting", "sheet", "training_grid"]
+
 RELEASE = (  # what a row of it is
     "no row of the paper, but a later model of the authors, trained on K400, MiT and SSv2 alone and on less hardware;"
     " the numbers are their release's (README of github.com/JunweiLiang/MultiTrain, August 2023)"

@@ -8,6 +8,8 @@ from multitrain.analysis.tables.table_layout import our_rows_of, setting
 from multitrain.config.experiments import Table
 from multitrain.config.scale import Scale
 
+__all__ = ["render"]
+
 
 def render(path: Path, table: Table, scale: Scale, rows: Rows) -> str:
     """Top-1 in percent of our rows of <path>.csv, by Y_k and, where there is one, by Y'_k."""

@@ -10,6 +10,8 @@ import typer
 from multitrain.cli.options import Model
 from multitrain.common.errors import UserError
 
+__all__ = ["app"]
+
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
 

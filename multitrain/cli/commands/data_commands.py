@@ -25,6 +25,8 @@ from multitrain.common.terminal_columns import columns, show
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.planning.overwrite import require_own
 
+__all__ = ["app"]
+
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 SAMPLE = 200
 UNITS = ("B", "kB", "MB", "GB", "TB")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from multitrain.inference.finetune.choices import Choices
     from multitrain.model.network import Network
 
+__all__ = ["app"]
+
 app = typer.Typer()
 
 

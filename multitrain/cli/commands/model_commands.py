@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from multitrain.inference.predict import Plan, Recogniser
     from multitrain.inference.prediction_report import Detail, Form
 
+__all__ = ["app"]
+
 MOST_VIEWS = 100  # along time; each is a clip in memory
 
 

@@ -19,6 +19,8 @@ from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_experiments, load_scale, scale_path
 from multitrain.planning.overwrite import require_own
 
+__all__ = ["app"]
+
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 PICTURES = ("datasets",)  # notebooks that show frames of clips, which a packed study does not have
 Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of half a study, to be joined later.")]

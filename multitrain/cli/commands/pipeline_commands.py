@@ -26,6 +26,8 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import regular
 from multitrain.common.progress import progress_callback
 
+__all__ = ["app"]
+
 app = typer.Typer()
 
 

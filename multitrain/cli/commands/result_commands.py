@@ -25,6 +25,8 @@ from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 from multitrain.planning.overwrite import require_own
 
+__all__ = ["analyse", "app", "figure", "notebook", "table"]
+
 app = typer.Typer()
 PUBLISHED = Path("resources/published")
 MEASURED = Path("resources/measured")

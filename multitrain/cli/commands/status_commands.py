@@ -19,6 +19,8 @@ from multitrain.config.scale import Scale
 if TYPE_CHECKING:
     from multitrain.planning.measure import Pace
 
+__all__ = ["app"]
+
 app = typer.Typer()
 Measured = Annotated[
     bool | None,

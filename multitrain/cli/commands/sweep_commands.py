@@ -26,6 +26,8 @@ from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.planning.overwrite import require_own
 from multitrain.planning.sweep_points import BASE, load_points
 
+__all__ = ["app"]
+
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 PointName = Annotated[str, typer.Argument(metavar="POINT", help="A point, as `sweep cost` lists them, e.g. clips_8.")]
 

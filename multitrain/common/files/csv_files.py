@@ -11,6 +11,8 @@ from multitrain.common.files.atomic import atomic, regular
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["read_csv", "write_csv", "write_frame"]
+
 
 Row = Mapping[str, object] | Sequence[object]
 

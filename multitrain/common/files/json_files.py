@@ -7,6 +7,8 @@ from typing import Any
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 
+__all__ = ["read_json", "write_json"]
+
 
 def write_json(path: Path, content: object, indent: int | None = 2, ascii: bool = True, allow_nan: bool = True) -> None:
     """Write a value as JSON with a newline at the end.

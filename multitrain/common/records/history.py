@@ -17,6 +17,18 @@ import numpy as np
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 
+__all__ = [
+    "BY_DATASET",
+    "NAME",
+    "TERMS",
+    "HistoryFile",
+    "Step",
+    "read_columns",
+    "read_history",
+    "write_columns",
+    "write_history",
+]
+
 T = TypeVar("T")
 NAME = "history.jsonl"
 TERMS = ("epoch", "rate", "total", "variance", "covariance", "gradient_norm")  # numbers that every line holds

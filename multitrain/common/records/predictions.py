@@ -18,6 +18,17 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.common.ranks import ranks
 
+__all__ = [
+    "SAME_MANIFEST",
+    "Predictions",
+    "matrix",
+    "read_predictions",
+    "require_same_clips",
+    "require_same_forms",
+    "write_columns",
+    "write_predictions",
+]
+
 SCHEMA = pa.schema(
     [
         pa.field("clip_id", pa.string(), nullable=False),

@@ -14,6 +14,8 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.json_files import read_json, write_json
 from multitrain.common.records.renamed_keys import current_recipe
 
+__all__ = ["NAME", "RunRecord", "has_record", "parse_record", "read_record", "write_record"]
+
 NAME = "run.json"
 
 

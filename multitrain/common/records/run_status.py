@@ -9,6 +9,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from multitrain.common.files.json_files import write_json
 
+__all__ = ["NAME", "Status", "parse_status", "read_status", "write_status"]
+
 NAME = "status.json"
 
 

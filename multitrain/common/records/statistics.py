@@ -17,6 +17,8 @@ import numpy as np
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 
+__all__ = ["REDUCED", "Statistics", "read_arrays", "read_statistics", "write_arrays", "write_statistics"]
+
 REQUIRED = ("views", "features_mean", "features_covariance")
 REDUCED = "reduced"  # in the statistics of a packed study: without moments, of which its runs have the eigenvalues
 AGAIN = "evaluate the run again"

@@ -22,6 +22,8 @@ from multitrain.datasets.publication import Member
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+__all__ = ["CHUNK", "Joined", "intact", "open_zip", "stem", "tar_members", "unsafe", "zip_members", "zip_text"]
 LARGEST = 2 << 30  # bytes of one member; a video of these datasets is a few megabytes
 ABSURD = 1 << 36  # bytes of a member: tarfile would walk past it block by block, also where the archive has ended
 CHUNK = 1 << 18

@@ -29,6 +29,8 @@ from multitrain.datasets.publication import PLAIN, Remote
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+__all__ = ["Archives", "annotations", "archive", "listed"]
+
 ARCHIVE = re.compile(r".*\.(tar\.gz|tgz|tar)")
 MEGABYTE = 1_000_000
 

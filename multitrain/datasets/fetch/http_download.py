@@ -25,6 +25,8 @@ from urllib3.util import Retry
 
 from multitrain.common.errors import UserError
 
+__all__ = ["FIRST_WAIT", "Downloader", "Stopped", "Unusable", "first_words", "pause"]
+
 FIRST_WAIT = 2.0  # seconds before the second try; doubles with each
 LONGEST_WAIT = 300.0  # seconds, whatever Retry-After says
 STALL = 60  # seconds with next to nothing after which a connection is given up

@@ -22,6 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 from multitrain.common.errors import UserError
 from multitrain.datasets.fetch import http_download
 
+__all__ = ["SUFFIXES", "Videos"]
+
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 UNAVAILABLE = "unavailable.csv"
 SUFFIXES = (".mp4", ".mkv", ".webm")

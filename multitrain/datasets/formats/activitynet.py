@@ -23,6 +23,8 @@ from multitrain.datasets.fetch.ytdlp import SUFFIXES, Videos
 from multitrain.datasets.formats.readers import reader
 from multitrain.datasets.publication import OURS, Annotated, Batch, Member, Publication, distinct, safe_id
 
+__all__ = ["read"]
+
 UNLABELLED = {"test", "testing"}
 LONGEST = 86_400  # seconds of a segment; an annotation beyond is broken
 

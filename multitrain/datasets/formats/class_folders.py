@@ -24,6 +24,8 @@ from multitrain.datasets.formats.video_files import named_as_video
 from multitrain.datasets.publication import Annotated, Batch, Member, Publication, safe_id, youtube_video
 from multitrain.datasets.splits import held_out
 
+__all__ = ["LAYOUT", "NO_VIDEO", "OTHER_CLASS", "divided", "read"]
+
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 TESTED = 0.25  # of each class, where the folder has no val and no test
 NO_VIDEO = "is not named as a video"  # in the words on a file that takes no part

@@ -7,6 +7,8 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import read_bytes
 from multitrain.datasets.annotations import decoded, json_content
 
+__all__ = ["class_names", "unquoted"]
+
 NAME_INDEX = re.compile(r"(?P<name>.*?)\s*[,\t]\s*(?P<index>\d+)")
 INDEX_NAME = re.compile(r"(?P<index>\d+)(?:\s*,\s*|\s+)(?P<name>.+)")
 INDEX, NAME = r"(?:class_?)?(?:id|idx|index|label)", r"(?:class_?)?(?:name|class|action|label)s?"

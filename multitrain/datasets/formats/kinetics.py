@@ -22,6 +22,8 @@ from multitrain.datasets.fetch.download import annotations, archive, listed
 from multitrain.datasets.formats.readers import reader
 from multitrain.datasets.publication import OURS, Annotated, Batch, Member, Publication, Remote, distinct, safe_id
 
+__all__ = ["read"]
+
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 NAMES = {"val": ["val", "validate", "validation"], "train": ["train", "training"]}
 ID = 11  # characters of an id at YouTube

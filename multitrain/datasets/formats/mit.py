@@ -14,6 +14,8 @@ from multitrain.datasets.fetch.archives import open_zip, zip_members, zip_text
 from multitrain.datasets.formats.readers import reader
 from multitrain.datasets.publication import OURS, Annotated, Batch, Publication, distinct, safe_id
 
+__all__ = ["read"]
+
 ARCHIVE = "Moments_in_Time_Raw.zip"
 CATEGORIES = "moments_categories.txt"
 LISTS = {"validation": "validationSet.csv", "training": "trainingSet.csv"}

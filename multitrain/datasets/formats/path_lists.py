@@ -26,6 +26,8 @@ from multitrain.datasets.formats.class_names import class_names, unquoted
 from multitrain.datasets.formats.readers import reader
 from multitrain.datasets.publication import Annotated, Batch, Member, Publication, distinct, safe_id, youtube_video
 
+__all__ = ["read"]
+
 SPLITS = ("test", "val", "train")  # the first that lists a clip keeps it
 LABEL = r'"?(?P<label>-?\d+(?:[\s,]+-?\d+)*)"?'
 SPACED = re.compile(rf"(?P<path>.*?[^\s,])\s+{LABEL}")

@@ -11,6 +11,8 @@ from pathlib import Path
 from multitrain.config.scale import Dataset
 from multitrain.datasets.publication import Publication
 
+__all__ = ["reader", "readers"]
+
 MODULES = "multitrain.datasets.formats.*"  # imported here; multitrain.planning.closure counts them as imports
 Read = Callable[[Path, Dataset], Publication]
 

@@ -20,6 +20,8 @@ from multitrain.datasets.fetch.archives import Joined, open_zip, stem, tar_membe
 from multitrain.datasets.formats.readers import reader
 from multitrain.datasets.publication import OURS, Annotated, Batch, Member, Publication, distinct, safe_id
 
+__all__ = ["read"]
+
 PIECES = "20bn-something-something-v2-"
 PIECE = re.compile(re.escape(PIECES) + r"(\d+)(\.zip)?")
 PREFIX = "something-something-v2-"  # of the older JSON names

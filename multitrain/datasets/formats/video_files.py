@@ -2,6 +2,8 @@
 
 from pathlib import PurePath
 
+__all__ = ["SUFFIXES", "named_as_video"]
+
 FORMATS = (
     "264 265 3g2 3gp asf avi divx dv f4v flv gif h264 h265 hevc m1v m2t m2ts m2v m4v mjpeg mjpg mkv mov mp4 mpe mpeg "
     "mpg mts mxf nut ogg ogm ogv qt rm rmvb ts vob webm wmv y4m"

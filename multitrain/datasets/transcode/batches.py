@@ -15,6 +15,8 @@ from multitrain.datasets.transcode.journal import Record, Store
 from multitrain.datasets.transcode.source_video import DEFAULT
 from multitrain.datasets.transcode.workers import Piece, Task, TranscodePool
 
+__all__ = ["Intake"]
+
 IN_MEMORY = 16 << 20  # bytes; a larger video goes to a worker as a file
 
 

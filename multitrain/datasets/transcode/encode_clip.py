@@ -25,6 +25,8 @@ from multitrain.data.damage import decoder_errors, words
 from multitrain.datasets.transcode.refused import STILL, Outside, TooShort, Undecodable
 from multitrain.datasets.transcode.source_video import DEFAULT, TOLERANCE, Video, rotation
 
+__all__ = ["Clip", "squared", "transcode"]
+
 Frame = TypeVar("Frame")
 WIDEST = 8192  # pixels of a clip's longer side; beyond are broken headers, and what the encoder refuses
 LONGEST = 600  # seconds of a clip; beyond, a jump in the timestamps would be filled with copies of one frame

@@ -17,6 +17,8 @@ from pathlib import Path
 from multitrain.common.files.atomic import atomic
 from multitrain.config.scale import Limits, Transcode
 
+__all__ = ["Record", "Store"]
+
 VERSION = 1  # of what transcoding does; raising it makes every clip again
 
 

@@ -1,5 +1,7 @@
 """Errors for videos of which no clip can be made, with the reason in missing.csv."""
 
+__all__ = ["STILL", "Beyond", "NoFile", "Outside", "Refused", "TooShort", "Undecodable"]
+
 STILL = "a still of one frame: an action needs two at least"
 
 

@@ -16,6 +16,8 @@ from multitrain.config.scale import Limits
 from multitrain.data.damage import decoder_errors
 from multitrain.datasets.transcode.refused import STILL, Beyond, TooShort, Undecodable
 
+__all__ = ["DEFAULT", "OPENING", "TOLERANCE", "Video", "rotation"]
+
 # Streams without a container, and so without times and duration: their frames follow at the rate that they say.
 RAW = {"h264", "hevc", "mjpeg", "mpegvideo"}
 # Nothing but containers of video: a playlist or a script in a video's place could make libav open other files.

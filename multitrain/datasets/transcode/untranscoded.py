@@ -22,6 +22,8 @@ from multitrain.datasets.transcode.journal import Record
 from multitrain.datasets.transcode.refused import STILL, Refused, TooShort, Undecodable
 from multitrain.datasets.transcode.source_video import Video, rotation
 
+__all__ = ["AsIs"]
+
 SLACK = 0.2  # of a frame's duration; data/decode.py asks for 0.25
 NO_TEXT = "its path is no text that a manifest can hold"
 CURE = "take it in with prepared: false"

@@ -17,6 +17,8 @@ from multitrain.datasets.transcode.journal import Record
 from multitrain.datasets.transcode.refused import Beyond, Refused
 from multitrain.datasets.transcode.source_video import DEFAULT
 
+__all__ = ["Piece", "Task", "TranscodePool"]
+
 CONFUSION = (ArithmeticError, ValueError)  # how Python code around a decoder meets absurd numbers
 
 

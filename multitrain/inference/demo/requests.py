@@ -18,6 +18,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from multitrain.common.errors import UserError
 
+__all__ = ["Handler", "Stopped", "Tell", "is_loopback"]
+
 Tell = Callable[[dict], None]  # takes an event for the page's script
 log = logging.getLogger(__name__)
 PATIENCE = 30  # seconds that a browser may be silent

@@ -19,6 +19,8 @@ from multitrain.inference.predict import Recogniser
 from multitrain.inference.timelines.timeline import length, watch
 from multitrain.inference.timelines.timeline_page import answers, data, demo_page, panels
 
+__all__ = ["serving"]
+
 PARTS = 200  # of a long video's timeline, so that an answer does not take longer and longer
 CONNECTIONS = 32  # that are open at once, each with a thread; others wait to be accepted
 UPLOADS = 4  # videos that are being sent, wait, or are looked at: as many lie on the disk

@@ -5,6 +5,8 @@ import torch
 from multitrain.common.errors import UserError
 from multitrain.model.network import Network
 
+__all__ = ["widened"]
+
 
 def widened(start: Network, tuned: Network, name: str) -> Network:
     """All of `start`, with the backbone of `tuned` and its head `name`; projections to and from that head are zero.

@@ -21,6 +21,8 @@ from multitrain.data.manifest import Manifest
 from multitrain.datasets.formats.class_folders import LAYOUT, divided
 from multitrain.model.network import Network
 
+__all__ = ["Choices", "check_names", "claimed", "same_clips", "trainable"]
+
 EPOCHS, LRS = (0.01, 10_000.0), (1e-9, 10.0)  # that can be asked for
 
 

@@ -29,6 +29,8 @@ from multitrain.inference.finetune.outcome import write_report
 from multitrain.model.files.metadata import Card, Frames, Origin, assumed_card, make_card
 from multitrain.model.network import Network
 
+__all__ = ["START", "finetune", "own_dataset"]
+
 NAME = "finetune"  # of the run and of the scale it makes up
 START = "checkpoint"  # the run that the initial weights stand for
 SEEN = 4800  # clips that a fine-tuning looks at; so few classes need no more, and fewer clips need more epochs

@@ -24,6 +24,8 @@ from multitrain.inference.finetune.finetune import START, own_dataset
 from multitrain.model.files.metadata import assumed_card
 from multitrain.model.network import Network
 
+__all__ = ["Base", "join"]
+
 RUN = "joined"
 NOTE = "finetune.json"  # beside the prepared clips, as in OUT
 OTHER_HEADS = {"head_hidden", "head_dropout"}  # what a backbone does not depend on

@@ -31,6 +31,8 @@ from multitrain.engine.setup import Job, build_network, init_record
 from multitrain.model.files.storage import finite
 from multitrain.model.network import Network, normalise
 
+__all__ = ["SECONDS", "train_head"]
+
 VIEWS = Views(temporal=2, spatial=1)  # of a training clip: two moments of it, where it is long enough
 SECONDS = 10.0  # between two savings, of features as of weights: a fine-tuning may be over in a minute
 DECAYS = (1e-2, 1e-1, 1.0)  # candidates, for features of deviation 1

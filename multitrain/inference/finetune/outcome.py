@@ -15,6 +15,8 @@ from multitrain.common.records.run_record import read_record
 from multitrain.data.manifest import Manifest
 from multitrain.datasets.formats.class_folders import NO_VIDEO, OTHER_CLASS
 
+__all__ = ["write_report"]
+
 LEVEL = 1.959964  # standard deviations of a normal distribution that 95 % lie within
 WORST = 5  # classes that are shown
 SHOWN = 5  # names in a sentence

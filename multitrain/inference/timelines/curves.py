@@ -13,6 +13,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from multitrain.inference.answers import Timeline
 
+__all__ = ["LOOKS", "SHOWN", "clock", "curve", "draw"]
+
 # Okabe and Ito's colours, which the colour-blind tell apart; in grey the dashes do
 LOOKS = (
     ("#0072B2", ()),

@@ -22,6 +22,8 @@ from multitrain.inference.timelines.timeline_page import timeline_page
 from multitrain.inference.video_frames import Film, readable
 from multitrain.inference.video_inputs import is_address, local
 
+__all__ = ["length", "watch", "write_timeline"]
+
 COLUMNS = ("start", "end", "dataset", "rank", "class", "probability")
 MOST = 2000  # moments that are held; an even number, for neighbours are joined when there are more
 

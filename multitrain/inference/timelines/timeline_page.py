@@ -11,6 +11,8 @@ from markupsafe import Markup
 from multitrain.inference.answers import Answer, Timeline
 from multitrain.inference.timelines.curves import LOOKS, SHOWN, clock, curve
 
+__all__ = ["answers", "data", "demo_page", "panels", "timeline_page"]
+
 TEMPLATES = Path(__file__).parent / "templates"
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from multitrain.planning.outputs.output import CSV, FLOPS, Output
 
+__all__ = ["ANALYSES", "TABLES"]
+
 ANALYSES: dict[str, Output] = {  # `multitrain analyse NAME`, each after those whose files it reads
     "projections": Output(
         "analysis.projections.projection_weights:write_projections",

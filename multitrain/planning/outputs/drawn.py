@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from multitrain.planning.outputs.output import Output
 
+__all__ = ["CLASSES", "FIGURES"]
+
 
 def _figure(function: str, inputs: tuple[str, ...], caption: str, details: str = "") -> Output:
     return Output(

@@ -6,6 +6,8 @@ from importlib import import_module
 from inspect import signature
 from typing import Protocol
 
+__all__ = ["CSV", "FLOPS", "SURVEY", "Output"]
+
 TOLD = ("scale", "config", "results", "seeds")
 
 

@@ -6,6 +6,8 @@ from multitrain.planning.outputs.computed import ANALYSES, TABLES
 from multitrain.planning.outputs.drawn import CLASSES, FIGURES
 from multitrain.planning.outputs.output import FLOPS, SURVEY, Output
 
+__all__ = ["NOTEBOOKS", "OUTPUTS", "REPORT", "notebook_page"]
+
 CLIPS = ("scale", "config", "world", "data", "results")
 
 

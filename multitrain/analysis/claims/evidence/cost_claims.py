@@ -4,6 +4,8 @@ from multitrain.analysis.claims.evidence.evidence_records import Records
 from multitrain.analysis.claims.evidence.evidence_results import Answer, Finding, holds_if
 from multitrain.config.answered_claims import Answered
 
+__all__ = ["parameters", "test_cost", "training_cost"]
+
 ROUNDED = 1e-8  # two differences of numbers of ten digits
 
 

@@ -17,6 +17,8 @@ from multitrain.config.claims import Claims
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["Records"]
+
 
 @dataclass(frozen=True)
 class Records:

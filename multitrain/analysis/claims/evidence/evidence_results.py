@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+__all__ = ["ELSEWHERE", "FAILS", "FILE", "HOLDS", "MIXED", "OPEN", "Answer", "Finding", "holds_if"]
+
 FILE = "evidence.csv"
 HOLDS, FAILS, MIXED, OPEN = "holds", "does not hold", "mixed", "undetermined"
 ELSEWHERE = "not comparable here"  # the records are of another world than the sentence

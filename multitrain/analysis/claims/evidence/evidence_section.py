@@ -7,6 +7,8 @@ from multitrain.analysis.render.markdown import Block, bullets
 from multitrain.analysis.render.sheet import Grid
 from multitrain.analysis.render.table_files import Rows
 
+__all__ = ["ours", "section"]
+
 HEAD = ("Section", "Tested", "Paper", "Ours", "Verdict")
 SHOWN = 6  # numbers of ours in a cell: of many seeds the rest is in evidence.csv
 

@@ -20,6 +20,8 @@ from multitrain.config.claims import Claims
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
+__all__ = ["write_evidence"]
+
 KINDS: dict[str, Callable[[Answered, Records], Answer]] = {
     "test_cost": cost_claims.test_cost,
     "training_cost": cost_claims.training_cost,

@@ -7,6 +7,8 @@ from multitrain.analysis.claims.evidence.evidence_records import Records
 from multitrain.analysis.claims.evidence.evidence_results import FAILS, HOLDS, OPEN, Answer, Finding, holds_if
 from multitrain.config.answered_claims import Answered
 
+__all__ = ["loss", "setback", "spread"]
+
 TENTHS = 10
 FEWEST = 4  # recorded steps of a tenth for a verdict
 ERRORS = 3  # standard errors that a rise has to be above

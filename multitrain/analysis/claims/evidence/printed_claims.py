@@ -5,6 +5,8 @@ from multitrain.analysis.claims.evidence.evidence_results import ELSEWHERE, FAIL
 from multitrain.common.errors import UserError
 from multitrain.config.answered_claims import Answered
 
+__all__ = ["printed"]
+
 
 def printed(claim: Answered, records: Records) -> Answer:
     """On each dataset the left is above the published method, at no more than `bound` times its cost.

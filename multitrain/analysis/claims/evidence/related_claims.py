@@ -9,6 +9,8 @@ from multitrain.analysis.projections.projection_weights import Projection
 from multitrain.analysis.tables.table4 import published_rows
 from multitrain.config.answered_claims import Answered
 
+__all__ = ["overlap", "recovery", "same_name"]
+
 LEVEL = 0.05
 
 

@@ -4,6 +4,8 @@ from multitrain.analysis.claims.evidence.evidence_records import Records
 from multitrain.analysis.claims.evidence.evidence_results import Answer, Finding, holds_if
 from multitrain.config.answered_claims import Answered
 
+__all__ = ["collapse"]
+
 STILL = 0.01  # of the right run's variance: less is an embedding that hardly depends on the clip
 
 

@@ -16,6 +16,8 @@ from multitrain.analysis.figures import figure_style
 from multitrain.analysis.figures.projections.heat_maps import shown_run
 from multitrain.analysis.study.checked_tables import only, read, titles, world
 
+__all__ = ["draw"]
+
 FILE = "projection_recovery.csv"
 NUMBERS = ("seed", "chance_average_precision", "average_precision", "p_value")
 TEXT = ("run", "method", "source", "target", "form", "relation_from", "scale", "synthetic")

@@ -13,6 +13,8 @@ from multitrain.analysis.figures import figure_style
 from multitrain.analysis.figures.projections.heat_maps import weights
 from multitrain.analysis.study.checked_tables import titles
 
+__all__ = ["draw"]
+
 STRONGEST = 5  # pairs of classes a pair of datasets, as the paper lists
 COLUMNS = 2
 LETTERS = 21  # of a line of a label, of which there are at most two

@@ -15,6 +15,8 @@ from matplotlib.patches import Rectangle
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import read, runs_of, titles, world
 
+__all__ = ["draw", "shown_run", "weights"]
+
 FILE = "projections.parquet"
 RUNS = ("multitrain_large", "multitrain")  # the first that there is, as the paper's Table 4 is of the larger model
 TEXT = ("run", "method", "scale", "synthetic", "source", "target", "source_class", "target_class")

@@ -1,4 +1,4 @@
-"""Decoded videos kept in memory, for datasets so small that decoding them anew each epoch costs more than that."""
+"""Cache of decoded videos in memory, for small datasets."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,9 @@ Read = Callable[[np.ndarray], Tensor]  # frame indices (T,) -> frames (T, 3, H, 
 
 
 class FrameCache:
-    """Keeps every frame on the grid of the videos that are asked for first, as many as fit `limit` bytes.
+    """Cache of the grid frames of the first videos that are read, up to `limit` bytes.
 
-    A video that does not fit is decoded each time it is asked for, and then nothing more is kept.
+    From the first video that does not fit, nothing more is cached; such videos are decoded at each read.
     """
 
     def __init__(self, limit: int):

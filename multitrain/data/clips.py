@@ -1,4 +1,4 @@
-"""The one dataset class: clips of one or more prepared datasets, decoded, sampled and cropped."""
+"""PyTorch datasets of clips: from prepared datasets, decoded, sampled, cropped and augmented."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ COLUMNS = ("clip_id", "path", "label", "frames", "fps")  # of the manifest, kept
 
 @dataclass(frozen=True)
 class Batch:
-    """B clips from any of the datasets, in training perhaps a share of a step's batch."""
+    """B clips of any datasets; in training a step's batch or a micro-batch of it."""
 
     video: Tensor  # (B, 3, T, H, W) uint8, 0..255; not yet normalised
     label: Tensor  # (B,) class within the clip's own dataset
@@ -44,7 +44,7 @@ class Batch:
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> "Batch":
-        """The same batch in page-locked memory; the loader looks for a method of this name."""
+        """The same batch in page-locked memory; PyTorch's loader calls this method."""
         return self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
@@ -67,15 +67,15 @@ class Source:
 
     def __init__(self, settings: Dataset, manifest: Manifest, left_out: int = 0):
         self.settings, self.folder, self.classes = settings, Path(manifest.folder), manifest.classes
-        self.left_out = left_out  # clips of the split that are not among these
+        self.left_out = left_out  # clips of the split that were left out
         self.columns = manifest.table.select(COLUMNS)
-        self._mapped: tempfile._TemporaryFileWrapper | None = None  # file of the columns, from the first pickling on
+        self._mapped: tempfile._TemporaryFileWrapper | None = None  # file of the columns, made at the first pickling
 
     def __len__(self) -> int:
         return len(self.columns)
 
     def __getstate__(self) -> dict:
-        """For a worker that is no fork: the columns as a file that all workers map, where each would hold a copy."""
+        """Pickle for a spawned worker: columns go into a file that all workers map, instead of a copy each."""
         if self._mapped is None:
             self._mapped = _as_file(self.columns)
         return {**self.__dict__, "columns": self._mapped.name, "_mapped": None}
@@ -85,7 +85,7 @@ class Source:
         self.__dict__.update(state, columns=columns)
 
     def value(self, column: str, row: int) -> Any:
-        """One cell, taken from the Arrow column: no Python list of clips is ever made."""
+        """One cell of the Arrow columns; no Python list of clips is made."""
         return self.columns[column][row].as_py()
 
     def read(self, row: int, indices: np.ndarray) -> Tensor:
@@ -95,8 +95,8 @@ class Source:
 
 
 def _as_file(table: pa.Table) -> tempfile._TemporaryFileWrapper:
-    """The table in a temporary Arrow file that goes with its handle; who has mapped it by then keeps it."""
-    file = tempfile.NamedTemporaryFile(prefix="multitrain-", suffix=".arrow")  # noqa: SIM115  kept by the caller
+    """The table in a temporary Arrow file, removed with its handle; processes that have mapped it keep it."""
+    file = tempfile.NamedTemporaryFile(prefix="multitrain-", suffix=".arrow")  # noqa: SIM115  the caller keeps it
     try:
         with pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
@@ -109,7 +109,7 @@ def _as_file(table: pa.Table) -> tempfile._TemporaryFileWrapper:
 
 
 class Clips(TorchDataset):
-    """Clips of several sources, one index over all of them in order; every source keeps its own sampling and views."""
+    """Clips of several sources under one index, in order; each source has its own sampling and views."""
 
     def __init__(self, sources: Sequence[Source], frames: int, size: int):
         self.sources, self.frames, self.size = tuple(sources), frames, size
@@ -129,7 +129,7 @@ class Clips(TorchDataset):
 
 
 class TrainClips(Clips):
-    """Augmented clips. A video is asked for by (epoch, index): the same pair always gives the same pixels."""
+    """Augmented training clips by (epoch, index): the same pair always gives the same pixels."""
 
     def __init__(self, sources: Sequence[Source], frames: int, size: int, recipe: Recipe, seed: int, cache_mb: int = 0):
         super().__init__(sources, frames, size)
@@ -138,7 +138,7 @@ class TrainClips(Clips):
     def __getitem__(self, item: tuple[int, int]) -> list[Sample]:
         """The `recipe.repeats` clips of one video.
 
-        As in the release they are the same frames, decoded once, and differ in their augmentation.
+        As in the release, they have the same frames and differ in augmentation.
         """
         epoch, index = item
         names = [("clip", epoch, index), *(("clip", epoch, index, repeat) for repeat in range(1, self.recipe.repeats))]
@@ -151,7 +151,7 @@ class TrainClips(Clips):
         return [self._sample(which, row, clip.transpose(0, 1).contiguous()) for clip in clips]
 
     def __getitems__(self, items: Sequence[tuple[int, int]]) -> list[Sample]:
-        """The clips of several videos, those of one after the other; the loader looks for a method of this name."""
+        """The clips of several videos, one after another; PyTorch's loader calls this method."""
         return [sample for item in items for sample in self[item]]
 
     def _indices(self, source: Source, row: int, rng: np.random.Generator) -> np.ndarray:
@@ -164,7 +164,7 @@ class TrainClips(Clips):
 
 
 class ViewClips(Clips):
-    """Every clip once, with all its test views: temporal views of the sampling's kind times spatial crops."""
+    """Test clips, each with all its views: temporal views times spatial crops."""
 
     def __getitem__(self, index: int) -> Sample:
         which, row = self.locate(index)
@@ -192,7 +192,7 @@ class Sampled(Protocol):
 def view_indices(settings: Sampled, length: int, count: int) -> list[np.ndarray]:
     """Frame indices of each temporal view of a video of `length` frames.
 
-    Segment sampling takes the middle of each segment; with several views, the segments of each are shifted in between.
+    Segment sampling takes the middle of each segment; the frames of several views interleave.
     """
     views = settings.views.temporal
     if settings.sampling.kind == "segment":
@@ -203,7 +203,7 @@ def view_indices(settings: Sampled, length: int, count: int) -> list[np.ndarray]
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """Stack samples; where they carry views, the views of one clip follow each other."""
+    """Stack samples to a batch; the views of one clip follow each other."""
     videos = [sample.video if sample.video.ndim == 5 else sample.video[None] for sample in samples]
     label, dataset = (torch.tensor([getattr(s, name) for s in samples]) for name in ("label", "dataset"))
     return Batch(

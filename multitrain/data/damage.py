@@ -1,4 +1,4 @@
-"""Errors of the video decoder: every exception of PyAV while it reads a file becomes one kind, with its words."""
+"""Errors of the video decoder: every exception of PyAV becomes one kind, with its message on one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ Item = TypeVar("Item")
 
 @contextmanager
 def decoder_errors(damage: type[Exception]) -> Iterator[None]:
-    """Make `damage` of every exception of PyAV, with its words on one line. Keep it around PyAV's calls alone.
+    """A context that raises exceptions of PyAV as `damage`, for PyAV's calls only.
 
-    Damaged files bring out more than libav's own errors, such as an IndexError where a broken transport stream names
-    a stream that does not exist. Python's MemoryError and signals are no damage and pass.
+    Damaged files raise more than libav's errors, such as an IndexError for a broken transport stream that names a
+    missing stream. Python's MemoryError and signals pass.
     """
     try:
         yield
@@ -29,14 +29,14 @@ def decoder_errors(damage: type[Exception]) -> Iterator[None]:
 
 
 def words(error: Exception) -> str:
-    """libav's own words, without the path that PyAV appends, so that reports do not depend on temporary names."""
+    """libav's message without the path that PyAV appends: reports must not depend on temporary names."""
     if isinstance(error, FFmpegError):
         return error.strerror or type(error).__name__
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
 
 
 def decoded_items(source: Iterator[Item], damage: type[Exception]) -> Iterator[Item]:
-    """The items of one of PyAV's iterators, what goes wrong between them as `damage`."""
+    """The items of an iterator of PyAV; its exceptions are raised as `damage`."""
     while True:
         with decoder_errors(damage):
             try:

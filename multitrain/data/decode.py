@@ -1,4 +1,4 @@
-"""Chosen frames of a prepared clip, decoder_errors as little as the file's layout allows."""
+"""Video decoding: selected frames of a prepared clip, with as little decoding as its layout allows."""
 
 import threading
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from multitrain.data.damage import decoded_items, decoder_errors
 
 __all__ = ["read_frames", "to_rgb"]
 
-SLACK = 0.25  # of a frame's duration; a time farther from i / fps is no frame of a constant-rate file
-# The tables of a conversion cost more than converting a frame: kept, one a thread.
-_kept = threading.local()
+SLACK = 0.25  # of a frame's duration: the largest distance of a frame's time from i / fps
+# A converter's tables cost more than converting a frame: one is kept for each thread.
+_cache = threading.local()
 
 
 class Damaged(Exception):
@@ -24,11 +24,13 @@ class Damaged(Exception):
 
 
 def read_frames(path: Path, indices: Sequence[int] | np.ndarray, fps: float, stride: int = 1) -> np.ndarray:
-    """Frames of a constant-rate file by index, in the order asked for, repeats included: (N, H, W, 3) uint8 RGB.
+    """Frames of a constant-rate file by index, in the given order, with repeats: (N, H, W, 3) uint8 RGB.
 
-    Frame i is the one shown at i / fps seconds. Where all indices are multiples of `stride`, frames nothing refers
-    to are not decoded; a file whose layout does not allow it is decoded in full, with the same result. Raises a
-    UserError for a file that cannot be read and for an index it does not have.
+    Frame i is shown at i / fps seconds. If all indices are multiples of `stride`, non-reference frames are not decoded;
+    a file whose layout does not allow it is decoded in full, with the same result.
+
+    Raises:
+        UserError: the file cannot be read, or has no such frame.
     """
     wanted = np.asarray(indices)
     if wanted.size == 0 or wanted.dtype.kind not in "iu":
@@ -51,7 +53,7 @@ def read_frames(path: Path, indices: Sequence[int] | np.ndarray, fps: float, str
 
 
 def _decode(path: Path, wanted: set[int], fps: float, skip: Literal["NONREF", "DEFAULT"]) -> dict[int, np.ndarray]:
-    """The wanted frames that come out of the decoder, by index."""
+    """Decode the wanted frames, by index."""
     first, last = min(wanted), max(wanted)
     frames: dict[int, np.ndarray] = {}
     with decoder_errors(Damaged):
@@ -84,9 +86,9 @@ def _decode(path: Path, wanted: set[int], fps: float, skip: Literal["NONREF", "D
 
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     """A decoded frame as (H, W, 3) uint8."""
-    if not hasattr(_kept, "reformatter"):
-        _kept.reformatter = VideoReformatter()
-    # One thread: for frames this small more cost ten times the conversion itself.
-    return _kept.reformatter.reformat(
+    if not hasattr(_cache, "reformatter"):
+        _cache.reformatter = VideoReformatter()
+    # one thread: starting more takes ten times as long as converting a small frame
+    return _cache.reformatter.reformat(
         frame, format="rgb24", interpolation=Interpolation.BILINEAR, threads=1
     ).to_ndarray()

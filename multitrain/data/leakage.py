@@ -1,8 +1,8 @@
-"""Videos that one dataset of a run trains on and another is tested on.
+"""Leakage between datasets: videos that one dataset of a run trains on and another is tested on.
 
-Datasets meet in the names their publishers give videos: Kinetics and ActivityNet name them by their id at YouTube, and
-so do the files yt-{id}_{n} of Moments in Time and the names a list of videos makes of such files. All other ids are
-compared between datasets of the same publisher only. A manifest may have a million rows: they stay Arrow columns.
+Videos are compared by YouTube id where publishers name them so: Kinetics, ActivityNet, the files yt-{id}_{n} of Moments
+in Time, and path-label lists of such files. Other ids are compared between datasets of the same publisher only.
+Manifests may have a million rows, which stay Arrow columns.
 """
 
 from collections.abc import Mapping
@@ -16,20 +16,20 @@ from multitrain.data.manifest import Manifest
 
 __all__ = ["datasets_tested_by", "leaks", "leaks_of_runs", "trained_on", "without_leaks"]
 
-YOUTUBE = {  # by reader: what of a video's id is its id at YouTube
+YOUTUBE = {  # by reader: the YouTube id within a video's id
     "kinetics": r"^(?P<id>.{11})",
     "activitynet": r"^(?P<id>.{11})",
     "mit": r"^yt-(?P<id>[0-9A-Za-z_-]{11})_[0-9]+$",
     "list": r"^v_(?P<id>[0-9A-Za-z_-]{11})$",
     "folder": r"^v_(?P<id>[0-9A-Za-z_-]{11})$",
 }
-TESTED = ("test", "val")  # test is scored, on val choices are made
+TESTED = ("test", "val")  # test gives the scores, val decides choices
 LEAKS = pa.schema(
     [
         pa.field("train_dataset", pa.string()),
         pa.field("test_dataset", pa.string()),
         pa.field("test_split", pa.string()),  # one of TESTED
-        pa.field("video_id", pa.string()),  # without what only one of the two datasets adds to it
+        pa.field("video_id", pa.string()),  # the part that both datasets share
         pa.field("train_clips", pa.int64()),  # clips of that video
         pa.field("test_clips", pa.int64()),
     ]
@@ -37,17 +37,17 @@ LEAKS = pa.schema(
 
 
 def video_keys(scale: Scale, dataset: str, manifest: Manifest) -> pa.ChunkedArray:
-    """For each clip `publisher:id` of its source video, equal for the same video in whatever dataset."""
+    """The key `publisher:id` of each clip's source video, equal for the same video in all datasets."""
     ids, reader = manifest.table["video_id"], scale.dataset(dataset).reader
     own = pc.binary_join_element_wise(dataset if reader in ("list", "folder") else reader, ids, ":")
     if reader not in YOUTUBE:
         return own
-    found = pc.struct_field(pc.extract_regex(ids, YOUTUBE[reader]), "id")
-    return pc.coalesce(pc.binary_join_element_wise("youtube", found, ":"), own)
+    youtube = pc.struct_field(pc.extract_regex(ids, YOUTUBE[reader]), "id")
+    return pc.coalesce(pc.binary_join_element_wise("youtube", youtube, ":"), own)
 
 
 def comparable(scale: Scale, one: str, other: str) -> bool:
-    """Whether the same video in both datasets would be recognised."""
+    """Whether keys of both datasets can be compared."""
     first, second = (scale.dataset(name).reader for name in (one, other))
     return one != other and (first == second or (first in YOUTUBE and second in YOUTUBE))
 
@@ -55,20 +55,20 @@ def comparable(scale: Scale, one: str, other: str) -> bool:
 def leaks(scale: Scale, manifests: Mapping[str, Manifest]) -> pa.Table:
     """A row (`LEAKS`) a video that is in the training split of one dataset and in a tested one of another, sorted."""
     trained = {name: _counts(scale, name, manifest.split("train"), "train") for name, manifest in manifests.items()}
-    found = [LEAKS.empty_table()]
+    tables = [LEAKS.empty_table()]
     for test, manifest in manifests.items():
         for split in TESTED:
             tested = _counts(scale, test, manifest.split(split), "test")
             for train in manifests:
                 if comparable(scale, train, test):
                     both = trained[train].join(tested, "key", join_type="inner")
-                    found.append(_rows(both, train, test, split))
-    table = pa.concat_tables(found)
+                    tables.append(_rows(both, train, test, split))
+    table = pa.concat_tables(tables)
     return table.sort_by([(name, "ascending") for name in ("train_dataset", "test_dataset", "test_split", "video_id")])
 
 
 def _counts(scale: Scale, dataset: str, clips: Manifest, prefix: str) -> pa.Table:
-    """Clips of each video: key, {prefix}_clips."""
+    """Number of clips of each video: columns key and {prefix}_clips."""
     table = pa.table({"key": video_keys(scale, dataset, clips)})
     return table.group_by("key").aggregate([([], "count_all")]).rename_columns(["key", f"{prefix}_clips"])
 
@@ -81,37 +81,37 @@ def _rows(both: pa.Table, train: str, test: str, split: str) -> pa.Table:
 
 
 def trained_on(experiments: Experiments, run: str) -> tuple[tuple[str, str], ...]:
-    """(run, dataset) of all training that a run's weights come from: its own, then that of the runs it starts from."""
+    """(run, dataset) of all training of a run's weights: its own, then that of the runs it starts from."""
     pairs: list[tuple[str, str]] = []
     name: str | None = run
     while name is not None:
-        its = experiments.run(name)
-        pairs += [(name, dataset) for dataset in its.datasets]
-        name = its.init
+        settings = experiments.run(name)
+        pairs += [(name, dataset) for dataset in settings.datasets]
+        name = settings.init
     return tuple(pairs)
 
 
 def datasets_tested_by(scale: Scale, experiments: Experiments, run: str, dataset: str) -> tuple[str, ...]:
-    """The datasets whose tested videos must not be among the clips of `dataset` that a run is trained on.
+    """The datasets whose tested videos must not be among a run's training clips of `dataset`.
 
-    They are those the run is tested on, or a run that starts from its weights, in the scale's order; only those in
-    which the same video would be recognised. Synthetic datasets share no video, and need not wait for each other.
+    The run, or a run that starts from its weights, is tested on them. Only datasets with comparable keys count, in the
+    scale's order. Synthetic datasets share no videos, and so do not depend on each other.
     """
     tested = {
         name
-        for other, its in experiments.runs.items()
+        for other, settings in experiments.runs.items()
         if any(trainer == run for trainer, _ in trained_on(experiments, other))
-        for name in its.datasets
+        for name in settings.datasets
     }
-    made = scale.synthetic(dataset)
-    others = (name for name in scale.datasets if not (made and scale.synthetic(name)))
+    synthetic = scale.synthetic(dataset)
+    others = (name for name in scale.datasets if not (synthetic and scale.synthetic(name)))
     return tuple(name for name in others if name in tested and comparable(scale, dataset, name))
 
 
 def without_leaks(scale: Scale, dataset: str, clips: Manifest, tested: Mapping[str, Manifest]) -> Manifest:
     """Training clips of `dataset` without those of videos in a tested split of the manifests in `tested`.
 
-    Left out are training clips: a test set stays its publisher's. Without a leak these very clips are returned.
+    Test sets stay the publishers'. Without a leak, `clips` itself is returned.
     """
     keys = [
         video_keys(scale, name, manifest.split(split))
@@ -129,22 +129,21 @@ def without_leaks(scale: Scale, dataset: str, clips: Manifest, tested: Mapping[s
 
 
 def leaks_of_runs(experiments: Experiments, table: pa.Table) -> pa.Table:
-    """Rows of `leaks` for each run that they concern, with the run and the one of its chain that trained on them.
+    """The leaks of each run, with the run that trained on them: itself or one that its initial weights are from.
 
-    A run is concerned where it, or a run that its initial weights come from, is trained on one dataset and it is
-    tested on the other.
+    A leak is of a run that is tested on one dataset, and trained, itself or its initial weights, on the other.
     """
     pairs = [
         (run, trainer, train, test)
-        for run, its in experiments.runs.items()
+        for run, settings in experiments.runs.items()
         for trainer, train in trained_on(experiments, run)
-        for test in its.datasets
+        for test in settings.datasets
     ]
     schema = pa.schema([pa.field("run", pa.string()), pa.field("trained_by", pa.string()), *LEAKS])
-    found = [schema.empty_table()]
+    tables = [schema.empty_table()]
     for run, trainer, train, test in pairs:
         mask = pc.and_(pc.equal(table["train_dataset"], train), pc.equal(table["test_dataset"], test))
         rows = table.filter(mask)
         names = [pa.array([name] * rows.num_rows, pa.string()) for name in (run, trainer)]
-        found.append(pa.table([*names, *rows.columns], schema=schema))
-    return pa.concat_tables(found)
+        tables.append(pa.table([*names, *rows.columns], schema=schema))
+    return pa.concat_tables(tables)

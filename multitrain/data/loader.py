@@ -1,4 +1,4 @@
-"""Batches that mix all datasets at random, the same for the same seed, from any step on."""
+"""Data loader: reproducible batches that mix all datasets, from any step on."""
 
 import signal
 from collections.abc import Iterator
@@ -15,23 +15,23 @@ from multitrain.data.clips import Batch, TrainClips, ViewClips, collate
 
 __all__ = ["MixingSampler", "Share", "train_batches", "view_batches", "worker_errors"]
 
-TIMEOUT = 1800.0  # seconds for one micro-batch: ends a run whose disk no longer answers, not one that decodes slowly
+TIMEOUT = 1800.0  # seconds for one micro-batch: for disks that no longer answer, not for slow decoding
 
 
 @dataclass(frozen=True)
 class Share:
-    """The part of every step's batch that one process loads, in so many micro-batches."""
+    """The part of every step's batch that one process loads, in `parts` micro-batches."""
 
     process: int = 0
     processes: int = 1
     parts: int = 1
 
     def positions(self, videos: int, part: int) -> np.ndarray:
-        """Positions in the step's batch of `videos` of the videos of one micro-batch, in its order.
+        """Positions of one micro-batch's videos in the step's batch of `videos`, in order.
 
-        Of the P * A chunks of a batch this is chunk c = part * P + process: h videos from c * h on, and the h that
-        mirror them in the reversed batch, so that a chunk mixed with its own reverse is that chunk of the whole batch
-        mixed with its reverse. A single chunk is the batch in its own order.
+        It is chunk c = part * P + process of the P * A chunks of a batch: h videos from c * h on, and the h that mirror
+        them in the reversed batch. So a chunk mixed with its own reverse is that chunk of the whole batch mixed with
+        its reverse. A single chunk is the batch in its own order.
         """
         chunks = self.processes * self.parts
         if chunks == 1:
@@ -48,11 +48,10 @@ class Share:
 
 
 class MixingSampler(Sampler):
-    """Batches of (epoch, index): each epoch is one permutation over the clips of all datasets together.
+    """Resumable batch sampler of (epoch, index): each epoch is one permutation of the clips of all datasets.
 
-    The clips left over by the last whole batch of an epoch are left out of that epoch. Nothing but (seed, step) decides
-    a step's batch, so a run that starts again at any step continues as if it had never stopped; `share` says which
-    micro-batches of it come out here.
+    The clips after the last whole batch of an epoch are left out of that epoch. A step's batch depends on (seed, step)
+    only, so a run can resume at any step. `share` selects this process's micro-batches.
     """
 
     def __init__(self, clips: int, batch: int, seed: int, first: int, last: int, share: Share = Share()):
@@ -89,17 +88,17 @@ def train_batches(
 ) -> Iterator[Batch]:
     """The micro-batches of `share`, step by step from first to last - 1.
 
-    `batch` counts videos, as in the release: each gives `repeats` clips, so a step sees batch * repeats of them.
-    `workers` processes decode ahead, in the order of the steps, and change nothing but speed.
+    `batch` counts videos, as in the release: each gives `repeats` clips, so a step has batch * repeats clips.
+    `workers` processes decode ahead, in the order of the steps; their number changes only speed.
 
     Raises:
-        UserError: fewer clips than a batch, or the batch cannot be shared; while it goes on, a clip that cannot be read
-            or a process that died.
+        UserError: fewer clips than a batch, or the batch cannot be divided; later, a clip that cannot be read, or a
+            process that died.
     """
     sampler = MixingSampler(len(clips), batch, clips.seed, first, last, share)
     rows = [torch.from_numpy(_rows(positions, clips.recipe.repeats)) for positions in sampler.positions]
     batches = _batches(_loader(clips, workers, sampler=sampler))
-    return (replace(found, rows=rows[i % share.parts]) for i, found in enumerate(batches))
+    return (replace(part, rows=rows[i % share.parts]) for i, part in enumerate(batches))
 
 
 def _rows(positions: np.ndarray, repeats: int) -> np.ndarray:
@@ -123,18 +122,18 @@ def _loader(
         num_workers=workers,
         timeout=TIMEOUT if workers else 0,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_undisturbed,
+        worker_init_fn=_ignore_signals,
     )
 
 
-def _undisturbed(_: int) -> None:
-    """A scheduler signals all processes of a job, as Ctrl-C does: those that decode leave the answer to who trains."""
+def _ignore_signals(_: int) -> None:
+    """Ignore stop signals in a worker: a scheduler and Ctrl-C signal all processes, and the training handles them."""
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _batches(loader: DataLoader) -> Iterator[Batch]:
-    """The loader's batches; its processes end with them, also those that hang."""
+    """The loader's batches; its workers end with the iteration, also those that hang."""
     batches = iter(loader)
     try:
         with worker_errors():
@@ -142,7 +141,7 @@ def _batches(loader: DataLoader) -> Iterator[Batch]:
     finally:
         workers = getattr(batches, "_workers", ())
         if workers:
-            # By itself that comes at some later garbage collection.
+            # else it happens at some later garbage collection
             batches._shutdown_workers()  # type: ignore[attr-defined]  # only an iterator that has workers has it
         for worker in workers:
             if worker.is_alive():
@@ -152,14 +151,14 @@ def _batches(loader: DataLoader) -> Iterator[Batch]:
 
 @contextmanager
 def worker_errors() -> Iterator[None]:
-    """Makes one line of what goes wrong in a process that decodes ahead.
+    """A context that makes errors of the loader's workers a UserError of one line.
 
-    PyTorch raises the death of such a process wherever the program is, so a training loop stands inside this too.
+    PyTorch raises the death of a worker anywhere in the program, so a training loop runs inside this context too.
     """
     try:
         yield
     except UserError as error:
-        # The loader puts the process and its traceback before the message.
+        # the loader puts the worker and its traceback before the message
         raise type(error)(str(error).rpartition(f"{UserError.__name__}: ")[2].strip()) from None
     except RuntimeError as error:
         if not str(error).startswith("DataLoader "):

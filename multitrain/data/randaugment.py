@@ -1,8 +1,8 @@
-"""RandAugment of a clip: operations drawn for the clip, each the same in all of its frames.
+"""RandAugment of clips: random image operations, the same for all frames of a clip.
 
 The set, the ranges and the order are those of `rand-m7-n4-mstd0.5-inc1` in timm, which the release applies to whole
-frames before it crops them; bicubic, with grey where nothing is. The operations are Pillow's, as there: the statistics
-of contrast operations are each frame's own.
+frames before it crops them; bicubic, filled with grey. The operations are Pillow's, as there: contrast operations take
+statistics of each frame.
 """
 
 import math
@@ -74,7 +74,7 @@ class Operation:
     magnitude: float
 
     def apply(self, image: Image.Image, box: Box | None = None) -> Image.Image:
-        """The image of the same size, or only the box of it."""
+        """Apply to an image; returns all of it, or only the box."""
         if self.name in OF_PLACES:
             top, left, height, width = box or (0, 0, image.height, image.width)
             a, b, c, d, e, f = OF_PLACES[self.name](self.magnitude, image.width, image.height)
@@ -92,7 +92,7 @@ def crop(image: Image.Image, box: Box) -> Image.Image:
 
 
 def draw_operations(settings: RandAugment, rng: np.random.Generator) -> list[Operation]:
-    """The operations that are applied to one clip, in order; on average a part `probability` of those drawn."""
+    """Draw the operations of one clip, in order; each is applied with `probability`."""
     operations = []
     for name in rng.choice(NAMES, settings.operations).tolist():
         applied = rng.random() < settings.probability
@@ -106,7 +106,7 @@ def draw_operations(settings: RandAugment, rng: np.random.Generator) -> list[Ope
 def apply_operations(frames: Tensor, operations: Sequence[Operation], box: Box) -> Tensor:
     """The box of uint8 frames (T, 3, H, W) after the operations on whole frames: (T, 3, height, width).
 
-    As soon as no pixel needs one outside the box, only the box is worked on.
+    After the last operation that needs pixels outside the box, only the box is processed.
     """
     top, left, height, width = box
     whole = max((i + 1 for i, operation in enumerate(operations) if operation.name not in OF_PIXELS), default=0)
@@ -114,8 +114,8 @@ def apply_operations(frames: Tensor, operations: Sequence[Operation], box: Box) 
         frames = frames[..., top : top + height, left : left + width]
     if not operations:
         return frames
-    done = [_frame(frame, operations, whole, box) for frame in frames.permute(0, 2, 3, 1).contiguous().numpy()]
-    return torch.from_numpy(np.stack(done)).permute(0, 3, 1, 2)
+    augmented = [_frame(frame, operations, whole, box) for frame in frames.permute(0, 2, 3, 1).contiguous().numpy()]
+    return torch.from_numpy(np.stack(augmented)).permute(0, 3, 1, 2)
 
 
 def _frame(frame: np.ndarray, operations: Sequence[Operation], whole: int, box: Box) -> np.ndarray:

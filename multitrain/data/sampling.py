@@ -1,7 +1,7 @@
-"""Which frames of a video make a clip: pure functions of its length.
+"""Frame sampling: the frame indices of a clip as pure functions of the video's length.
 
-All lengths and indices are frames of the prepared, constant-rate video. Dense clips start on a multiple of `grid`, the
-stride that the file was laid out for, so that the frames between need not be decoded.
+Lengths and indices count frames of the prepared, constant-rate video. Dense clips start on a multiple of `grid`, the
+stride of the file's layout; frames between need no decoding.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Crops, flip, scaling and erasing of clips (T, 3, H, W) uint8, with all randomness from a given generator."""
+"""Augmentation and test crops of clips (T, 3, H, W) uint8; all randomness is from a given generator."""
 
 import math
 
@@ -12,7 +12,7 @@ from multitrain.data.randaugment import apply_operations, draw_operations
 
 __all__ = ["as_frames", "augment", "view_crops"]
 
-MEAN, STD = 0.45, 0.225  # of pixels in 0..1, with which the network normalises them
+MEAN, STD = 0.45, 0.225  # of pixels in 0..1, for normalisation
 ERASED_AREA, ERASED_ASPECT = (0.02, 1 / 3), (0.3, 1 / 0.3)
 
 
@@ -22,7 +22,7 @@ def as_frames(clip: np.ndarray) -> Tensor:
 
 
 def resize(frames: Tensor, height: int, width: int) -> Tensor:
-    """Bilinear, antialiased scaling of uint8 frames; torchvision's, without the second that its import takes."""
+    """Bilinear, antialiased scaling of uint8 frames, as torchvision's, whose import takes a second."""
     return F.interpolate(frames, (height, width), mode="bilinear", antialias=True)
 
 
@@ -53,10 +53,10 @@ def random_square(
 
 
 def augment(frames: Tensor, size: int, recipe: Recipe, flip: bool, rng: np.random.Generator) -> Tensor:
-    """A training clip (T, 3, size, size) of frames (T, 3, H, W), which are left alone.
+    """Augment frames (T, 3, H, W) to a training clip (T, 3, size, size), a new tensor.
 
-    In the order of the release: RandAugment on whole frames, random resized crop or square, where `flip` mirrored half
-    the time, random erasing; each the same in all frames.
+    In the order of the release: RandAugment on whole frames, random resized crop or square, with `flip` a horizontal
+    flip with probability 1/2, random erasing; each the same in all frames.
     """
     height, width = frames.shape[-2:]
     if recipe.crop_square:
@@ -74,10 +74,10 @@ def augment(frames: Tensor, size: int, recipe: Recipe, flip: bool, rng: np.rando
 
 
 def erase(frames: Tensor, rng: np.random.Generator) -> Tensor:
-    """The frames with noise in a random box, the same in all frames; every pixel of each frame has its own.
+    """Random erasing: noise in one random box of all frames, drawn for every pixel of each frame.
 
-    The noise is N(0, 1) in the network's input as in the release, but these are pixels before normalisation: rounded,
-    and cut off at black and white, 2.0 and 2.4 deviations from the mean.
+    The noise is N(0, 1) in the network's input as in the release; as pixels before normalisation it is rounded, and cut
+    off at black and white, 2.0 and 2.4 deviations from the mean.
     """
     height, width = frames.shape[-2:]
     top, left, height, width = random_box(height, width, ERASED_AREA, ERASED_ASPECT, rng)

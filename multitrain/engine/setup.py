@@ -23,11 +23,7 @@ from multitrain.model.network import Network, Spec
 
 __all__ = ["Job", "build_network", "build_objective", "init_record", "make_job", "schedule"]
 
-SAME_FUNCTION = (
-    "patch_stride",
-    "kv_stride",
-    "normalisation",
-)  # settings of a model that the shapes of its weights do not show
+SAME_FUNCTION = ("patch_stride", "kv_stride", "normalisation")  # settings that shapes of weights do not show
 
 
 @dataclass(frozen=True)

@@ -115,5 +115,5 @@ def test_the_command_prints_an_accuracy_for_each_order(trained, tmp_path):
     home = trained.results / "runs" / "ci" / "k400_baseline" / "seed0" / "temporal_val"
     assert [path.name for path in home.iterdir()] == ["k400.parquet"]
     said = CliRunner().invoke(app, ["temporal", "k400_baseline", "k400", "--clips", "mit", *map(str, folders)])
-    assert said.stdout.startswith("mit by ") and "related classes of k400" in said.stdout
+    assert said.stdout.startswith("MiT by ") and "related classes of K400" in said.stdout
     assert (home / "k400_on" / "mit.parquet").exists()

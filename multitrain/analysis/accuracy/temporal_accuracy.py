@@ -106,9 +106,10 @@ def summary(
     classes = {dataset: scored.classes, other: scored.clip_classes}
     related = read_relations(paths if other in scale.related_datasets() else (), classes)
     found = related_accuracy([scored], related.matrix(dataset, other, classes))
+    target, source = scale.dataset(other).title, scale.dataset(dataset).title
     if found is None:
-        return [f"{other}: fewer than two classes of {dataset} are related to any of its classes: nothing to tell"]
-    return [_line(f"{other} by {found.classes} related classes of {dataset}", found)]
+        return [f"{target}: fewer than two classes of {source} are related to any of its classes: nothing to tell"]
+    return [_line(f"{target} by {found.classes} related classes of {source}", found)]
 
 
 def _line(what: str, found: Accuracy) -> str:

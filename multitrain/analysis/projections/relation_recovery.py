@@ -59,7 +59,7 @@ def write_recovery(
     ]
     for run, summary in summaries.items():
         its = grouped.get(run, found)
-        title = f"{names.get(run, run)} (`{run}`)" if run in grouped else "All these runs together"
+        title = names.get(run, run) if run in grouped else "All these runs together"
         blocks.append(f"## {title}: {setting(scale, its[0][0].synthetic, _seeds(its))}")
         blocks += [Grid(_head(), _lines(its, scale))] if run in grouped else []
         blocks.append(markdown.bullets(_sentences(summary, its, scale)))

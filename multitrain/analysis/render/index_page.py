@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from multitrain.analysis.accuracy.metrics import SMOKE_TEST
 from multitrain.analysis.render import page_tables
-from multitrain.analysis.study.run_names import seeds_of
+from multitrain.analysis.study.run_names import method_names, seeds_of
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.common.files.json_files import read_json
@@ -33,7 +33,7 @@ NEEDED = ("datasets", "steps", "seconds", "code", "commit", "settings.weighting"
 class Record:
     """One run of one seed, as a line of the page."""
 
-    run: str
+    method: str  # as tables call the run
     seed: int
     folder: str  # relative to the page
     datasets: str
@@ -47,9 +47,11 @@ class Record:
 
 def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
     """Write <results>/index.html from what is in <results>; a UserError where anything it links to is not there."""
-    home = results / "runs" / scale.name
+    home, methods = results / "runs" / scale.name, method_names(experiments, scale)
     records = [
-        record(name, seed, scale, results) for name in experiments.shown_runs() for seed in seeds_of(home, name, seeds)
+        record(run, methods[run], seed, scale, results)
+        for run in experiments.shown_runs()
+        for seed in seeds_of(home, run, seeds)
     ]
     names = {name: settings.title for name, settings in scale.datasets.items()}
     claims = page_tables.read(results / "claims.csv", CLAIM).drop_duplicates("claim")
@@ -86,12 +88,12 @@ def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
         temporary.write_text(html, encoding="utf-8")
 
 
-def record(run: str, seed: int, scale: Scale, results: Path) -> Record:
+def record(run: str, method: str, seed: int, scale: Scale, results: Path) -> Record:
     """What the index shows of a run's record."""
     folder = Path("runs") / scale.name / run / f"seed{seed}"
     said = read_record(results / folder, *NEEDED)
     return Record(
-        run=run,
+        method=method,
         seed=seed,
         folder=folder.as_posix(),
         datasets=", ".join(scale.dataset(name).title for name in said["datasets"]),

@@ -132,7 +132,6 @@ def runs(root: Path) -> Styler:
         said = dict(zip(keys, values, strict=True))
         line = {
             "Method": said["method"],
-            "Run": said["run"],
             "Datasets": said["datasets"],
             "Seeds": ranges(of["seed"]),
         }

@@ -139,8 +139,8 @@ def test_it_says_what_the_results_say(index, experiments, scale):
 
 
 def test_sigma_is_shown_where_it_is_learned(scale, made):
-    assert record("multitrain", 0, scale, made).sigma == "K400 0.50, MiT 0.50, SSv2 0.50, ActNet 0.50"
-    assert record("vanilla", 0, scale, made).sigma == ""
+    assert record("multitrain", "MultiTrain", 0, scale, made).sigma == "K400 0.50, MiT 0.50, SSv2 0.50, ActNet 0.50"
+    assert record("vanilla", "Vanilla", 0, scale, made).sigma == ""
 
 
 def test_it_is_the_same_every_time_and_for_readers_of_every_kind(index, scale, experiments, made):

@@ -1,1 +1,1 @@
-"""What every part of the package may use."""
+"""Shared by all packages: files, locks, the process pool, records, messages."""

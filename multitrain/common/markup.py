@@ -1,4 +1,4 @@
-"""Text of the user's, such as class names, in Markdown: shown as it is, whatever it holds."""
+"""Markdown escaping of the user's text, such as class names, and rows of tables."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ class Marked(str):
 
 
 def markdown(text: str) -> str:
-    """The text on one line, as Markdown that shows it; in a table as elsewhere."""
+    """The text escaped for Markdown, on one line, also for a table."""
     return SPECIAL.sub(lambda match: ENTITIES.get(match[0], f"\\{match[0]}"), " ".join(text.split()))
 
 

@@ -1,8 +1,8 @@
-"""Process pool with a time limit: an item that hangs or kills its process costs itself only.
+"""Process pool with a time limit: an item that hangs or kills its process loses only its own result.
 
-A call into libav that hangs can only be ended together with its process. So one job is a process of its own too: it
-costs a second at the start and a copy of each item through a pipe. The pool has no threads: each worker has a pipe of
-its own, and the generator that yields the results waits for all of them at once.
+A hanging call into libav ends only with its process, so a single job runs in a worker process too: it costs a second at
+the start and a copy of each item through a pipe. The pool has no threads: each worker has its own pipe, and the
+generator of the results waits for all pipes at once.
 """
 
 import multiprocessing
@@ -23,13 +23,13 @@ __all__ = ["LONGEST", "ProcessPool", "process_map"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-AHEAD = {True: 4, False: 2}  # items a process that are read and not yielded, in order or not: bounds the memory
+AHEAD = {True: 4, False: 2}  # items a process that are read and not yielded, ordered or not: bounds the memory
 STARTING = 120  # seconds that a process may take to start on a busy machine
-LONGEST = 1e6  # seconds: no wait is longer, for the operating system counts them in few bits
+LONGEST = 1e6  # seconds: the longest wait that the operating system can count
 PRELOAD = [
     __name__,
     "multitrain.datasets.transcode.encode_clip",
-]  # imported once, by the server that workers are forked from
+]  # imported once, by the fork server
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Ended:
     """Why an item ended its process."""
 
     detail: str
-    limited: bool  # it took longer than it may
+    limited: bool  # by the time limit
 
 
 @dataclass
 class Task(Generic[Item, Result]):
-    """One item with its results; with `ended`, those made until the item ended its process."""
+    """One item with its results; with `ended`, the results before its process ended."""
 
     item: Item
     results: list[Result] = field(default_factory=list)
@@ -52,10 +52,10 @@ class Task(Generic[Item, Result]):
 
 
 class ProcessPool(Generic[Item, Result]):
-    """At most `jobs` worker processes, started when they are needed. Use it in a `with` block.
+    """A pool of at most `jobs` worker processes, started on demand, for a `with` block.
 
-    `function` belongs to a module; it returns the result of an item, or is a generator of its results. Each result may
-    take `seconds`.
+    `function` is a module's; it returns an item's result or is a generator of its results. Each result has a time limit
+    of `seconds`.
     """
 
     def __init__(self, function: Callable[[Item], Result | Iterator[Result]], jobs: int, seconds: float):
@@ -73,7 +73,7 @@ class ProcessPool(Generic[Item, Result]):
     def map(self, items: Iterable[Item], ordered: bool = True) -> Iterator[Task[Item, Result]]:
         """Each item's finished task, in the items' order or as they finish.
 
-        Raises what `function` raises at once, and what `items` raise after the items before.
+        Exceptions of `function` are raised at once, those of `items` after the tasks before.
         """
         source: Iterator[Item] | None = iter(items)
         broken: Exception | None = None
@@ -110,7 +110,7 @@ class ProcessPool(Generic[Item, Result]):
             worker.begin(task)
 
     def _receive(self, wait: bool) -> None:
-        """Take one message of each worker that has sent one; end workers that are late."""
+        """Receive a message of each worker that has sent one; end workers beyond the time limit."""
         busy = [worker for worker in self._workers if worker.task is not None]
         timeout = min((worker.remaining() for worker in busy), default=0) if wait else 0
         ready = connection.wait([worker.pipe for worker in busy], max(timeout, 0)) if busy else []
@@ -146,7 +146,7 @@ class _Worker:
         task.begun, self.task = True, task
         if self._started:
             self._deadline = monotonic() + self._seconds
-            with suppress(ConnectionError):  # it has died, as its pipe will tell
+            with suppress(ConnectionError):  # a dead worker: its pipe tells
                 self.pipe.send(task.item)
 
     def remaining(self) -> float:
@@ -173,7 +173,7 @@ class _Worker:
             raise value
 
     def end(self, why: Ended) -> None:
-        """End the process for its task's fault."""
+        """End the process, with the reason in its task."""
         self.kill()
         if not self._started:
             raise _not_started()
@@ -181,7 +181,7 @@ class _Worker:
         self.task.ended, self.task.done = why, True
 
     def kill(self) -> None:
-        """End the process, whatever it is doing; files are there whole or not at all."""
+        """Kill the process at any time: its files are written atomically."""
         self.alive = False
         self.process.kill()
         self.process.join()
@@ -194,14 +194,14 @@ def _not_started() -> UserError:
 
 def _serve(pipe: connection.Connection, function: Callable) -> None:
     """The loop of a worker process: receive an item, send its results or the exception that it raised."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pipe.send(("started", None))
     while True:
         item = pipe.recv()
         try:
-            found = function(item)
-            for result in found if isinstance(found, Iterator) else [found]:
+            returned = function(item)
+            for result in returned if isinstance(returned, Iterator) else [returned]:
                 pipe.send(("result", result))
             pipe.send(("done", None))
         except Exception as error:
@@ -218,7 +218,7 @@ def _end_with_parent() -> None:
 def process_map(
     function: Callable[[Item], Result], items: Iterable[Item], jobs: int, seconds: float
 ) -> Iterator[tuple[Item, Result | str]]:
-    """Each item with its result, in the items' order; a text says why there is none."""
+    """Each item with its result, in the items' order, or with a text that says why it has none."""
     with ProcessPool(function, jobs, seconds) as pool:
         for task in pool.map(items):
             yield task.item, task.ended.detail if task.ended and not task.results else task.results[0]

@@ -1,4 +1,4 @@
-"""The processor that a run computes on: rounding, and so every number, may differ between kinds."""
+"""The kind of processor of a run: rounding, and so numbers, may differ between kinds."""
 
 import platform
 from pathlib import Path
@@ -6,35 +6,35 @@ from pathlib import Path
 __all__ = ["kind", "model", "processor"]
 
 CPUINFO = Path("/proc/cpuinfo")
-KIND = ("vendor_id", "cpu family", "model")  # what libraries choose their kernels by
+KIND = ("vendor_id", "cpu family", "model")  # by which libraries choose their kernels
 
 
-def _described() -> dict[str, str]:
-    """What the system says of its first processor; nothing where it does not."""
+def _cpuinfo() -> dict[str, str]:
+    """Properties of the first processor from the system; empty if it gives none."""
     try:
         text = CPUINFO.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
-    said: dict[str, str] = {}
+    properties: dict[str, str] = {}
     for line in text.splitlines():
         key, _, value = line.partition(":")
-        said.setdefault(key.strip(), value.strip())
-    return said
+        properties.setdefault(key.strip(), value.strip())
+    return properties
 
 
 def model() -> str:
     """The processor's name as the system gives it, e.g. "AMD EPYC"; its architecture where it gives none."""
-    return _described().get("model name") or platform.processor() or platform.machine()
+    return _cpuinfo().get("model name") or platform.processor() or platform.machine()
 
 
 def kind() -> str:
     """Vendor, family and model, e.g. "AuthenticAMD 25 17"; the architecture where the system gives none."""
-    said = _described()
-    return " ".join(said[key] for key in KIND) if all(said.get(key) for key in KIND) else platform.machine()
+    properties = _cpuinfo()
+    return " ".join(properties[key] for key in KIND) if all(properties.get(key) for key in KIND) else platform.machine()
 
 
 def processor() -> dict[str, str]:
-    """Its name, its kind, and the instruction set that PyTorch's kernels use, e.g. "AVX512"."""
+    """The processor's name, kind, and the instruction set of PyTorch's kernels, e.g. "AVX512"."""
     import torch
 
     return {"model": model(), "kind": kind(), "instructions": torch.backends.cpu.get_cpu_capability()}

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar where somebody watches, a line now and then in a log."""
+"""Progress of long work: a bar in a terminal, a line now and then in a log."""
 
 import errno
 import io
@@ -12,31 +12,31 @@ if TYPE_CHECKING:
 
 __all__ = ["outlive_readers", "progress", "progress_callback"]
 
-UNHEARD = (errno.EPIPE, errno.EIO)  # who read a pipe, or the terminal, has gone
+CLOSED = (errno.EPIPE, errno.EIO)  # the reader of a pipe, or the terminal, is gone
 
 
-class _Unheard(io.FileIO):
-    """A file whose reader may go: from then on what is written is dropped."""
+class _IgnoringClosed(io.FileIO):
+    """A file that drops what is written after its reader is gone."""
 
     def write(self, data: "ReadableBuffer") -> int:
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in UNHEARD:
+            if error.errno not in CLOSED:
                 raise
             return memoryview(data).nbytes
 
 
 def outlive_readers() -> None:
-    """Let no work end because nobody reads its progress any more, as when Snakemake and its `tee` were killed."""
+    """Keep standard error usable after its reader is gone, such as a killed Snakemake and its `tee`."""
     stream = sys.__stderr__
     if stream and sys.stderr is stream:
-        raw, encoding = _Unheard(stream.fileno(), "w", closefd=False), stream.encoding
+        raw, encoding = _IgnoringClosed(stream.fileno(), "w", closefd=False), stream.encoding
         sys.stderr = io.TextIOWrapper(raw, encoding, "backslashreplace", line_buffering=True, write_through=True)
 
 
 class _Lines:
-    """Standard error, with each redrawing of a bar as a line of its own."""
+    """Standard error with each update of a bar as its own line."""
 
     def write(self, text: str) -> None:
         if text := text.strip("\r\n"):
@@ -46,31 +46,31 @@ class _Lines:
         sys.stderr.flush()
 
 
-def progress(what: str, unit: str, total: int | None = None, initial: int = 0) -> "tqdm":
+def progress(title: str, unit: str, total: int | None = None, initial: int = 0) -> "tqdm":
     """A bar to update; where standard error is no terminal, about a line every fifteen seconds."""
     from tqdm import tqdm  # slow to import, and the command line imports this module
 
-    watched = sys.stderr.isatty()
+    terminal = sys.stderr.isatty()
     return tqdm(
-        desc=what,
+        desc=title,
         unit=unit,
         total=total,
         initial=initial,
-        file=sys.stderr if watched else _Lines(),
-        mininterval=0.5 if watched else 15,
-        miniters=None if watched else 1,
-        bar_format=None if watched else "{desc}: {n_fmt}/{total_fmt} {unit}s, {rate_fmt}, {remaining} left{postfix}",
-        delay=0 if watched else 1e-9,  # no line before the first update
+        file=sys.stderr if terminal else _Lines(),
+        mininterval=0.5 if terminal else 15,
+        miniters=None if terminal else 1,
+        bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} {unit}s, {rate_fmt}, {remaining} left{postfix}",
+        delay=0 if terminal else 1e-9,  # no line before the first update
     )
 
 
-def progress_callback(what: str, unit: str = "video") -> Callable[[int, int], None]:
+def progress_callback(title: str, unit: str = "video") -> Callable[[int, int], None]:
     """A bar as a callback (done, total), not shown before the first call: an error comes alone."""
     bar: tqdm | None = None
 
     def update(done: int, total: int) -> None:
         nonlocal bar
-        bar = bar or progress(what, unit, total)
+        bar = bar or progress(title, unit, total)
         bar.update(done - bar.n)
         if done >= total:
             bar.close()

@@ -1,4 +1,4 @@
-"""Rank of the own class among the scores of a clip: the one rule by which top-1 and top-5 are counted."""
+"""Ranks of the true class among a clip's scores: the rule for top-1 and top-5 accuracy."""
 
 import numpy as np
 
@@ -10,9 +10,8 @@ __all__ = ["answers", "ranks", "top"]
 def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Rank of each clip's own class among its scores (N, K), 0 for the best; returns (N,).
 
-    A tie counts against the clip: equal scores rank before the own class, so that a model that says the same for
-    everything is not right. The release takes the classes that `torch.topk` gives, which promises no order among equal
-    scores.
+    A tie counts against the clip: equal scores rank before the own class, and so constant scores are never right. The
+    release uses `torch.topk`, which promises no order among equal scores.
 
     Raises:
         UserError: a score is not finite.

@@ -1,4 +1,4 @@
-"""Random numbers that depend on names, not on the order in which things happen."""
+"""Seeding by names: random numbers that do not depend on the order of events."""
 
 import hashlib
 

@@ -10,11 +10,11 @@ from rich.text import Text
 
 __all__ = ["columns", "plain", "show"]
 
-UNLIMITED = 10_000  # columns of what is no terminal
+UNLIMITED = 10_000  # columns of a file or a pipe
 
 
 def columns(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> Table:
-    """A table without lines: the first `left` columns to the left, the others, which are numbers, to the right."""
+    """A table without lines: the first `left` columns left-aligned, the others, numbers, right-aligned."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for place, name in enumerate(head):
         table.add_column(Text(name), justify="left" if place < left else "right")
@@ -24,7 +24,7 @@ def columns(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -
 
 
 def plain(table: Table) -> list[str]:
-    """Its lines without colours and without an end of line among them, however long they are."""
+    """The lines of a table as plain text, however long."""
     out = io.StringIO()
     Console(file=out, width=UNLIMITED, color_system=None, force_terminal=False).print(table)
     return [line.rstrip() for line in out.getvalue().splitlines()]

@@ -1,4 +1,4 @@
-"""Files of the user's that are read: regular ones only. Files that are written: there whole or not at all."""
+"""Atomic file writes, and checks of the user's files before they are read."""
 
 import os
 import stat
@@ -22,12 +22,12 @@ SPECIAL = (
 
 
 def special(path: Path | str) -> str:
-    """What lies at a path that is there and no regular file, e.g. "a pipe"; empty for one, or for nothing.
+    """The kind of a special file, e.g. "a pipe"; empty for a regular file, or for none.
 
-    Links are followed. To open a pipe waits for its other end, and a device may be read without end.
+    Links are followed. Opening a pipe waits for its other end, and a device may have no end.
 
     Raises:
-        OSError, ValueError: the system does not tell, or no file can have that name.
+        OSError, ValueError: the path cannot be examined, or is not valid.
     """
     try:
         mode = os.stat(path).st_mode
@@ -39,12 +39,10 @@ def special(path: Path | str) -> str:
 
 
 def regular(path: Path | str) -> Path:
-    """The path itself, for a file of the user's that is about to be opened.
-
-    Whether a file is there at all is the caller's to ask and to explain.
+    """The path of a user's file, checked before it is opened; a missing file is the caller's error.
 
     Raises:
-        UserError: what is there is no regular file, or the system does not let us look at it.
+        UserError: it is a special file, or cannot be examined.
     """
     path = Path(path)
     try:
@@ -58,10 +56,10 @@ def regular(path: Path | str) -> Path:
 
 
 def read_bytes(path: Path | str, cure: str = "give another file", largest: int = LARGEST_TEXT) -> bytes:
-    """The bytes of a text of the user's: a list, annotations, settings.
+    """Read a user's text file: a list, annotations, settings.
 
     Raises:
-        UserError: it is not there, no regular file, cannot be read, or is larger than such texts are.
+        UserError: it is missing, special, unreadable or too large.
     """
     path = regular(path)
     try:
@@ -80,12 +78,11 @@ def read_bytes(path: Path | str, cure: str = "give another file", largest: int =
 def atomic(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends without an error.
 
-    The temporary name keeps the suffix, because video containers are chosen by it. A process that dies leaves
-    a file that starts with `.partial-`, which nothing reads and the next writer of the folder may delete. A link stays
-    one, and what it leads to is replaced.
+    The temporary name keeps the suffix, by which video containers are chosen. A process that dies leaves a file named
+    `.partial-...`, which nothing reads and the next writer of the folder may delete. Of a link, the target is replaced.
 
     Raises:
-        UserError: what is there is no file, but a folder, device or pipe.
+        UserError: the path is a folder, device or pipe.
     """
     path = Path(path)
     if path.is_symlink():
@@ -109,7 +106,7 @@ def atomic(path: Path | str) -> Iterator[Path]:
 
 
 def require_writable(out: Path) -> None:
-    """Make the folder of a file to write, before the long work.
+    """Make the folder of an output file and check that it is writable, before long work.
 
     Raises:
         UserError: no file can be written there.
@@ -125,7 +122,7 @@ def require_writable(out: Path) -> None:
 
 
 def remove_temporary_files(folder: Path) -> None:
-    """Delete the temporary files that killed writers left in a folder, in which nobody else may be writing."""
-    for left in folder.glob(".partial-*"):
+    """Delete the temporary files of killed writers in a folder to which no other process writes."""
+    for path in folder.glob(".partial-*"):
         with suppress(OSError):
-            left.unlink()
+            path.unlink()

@@ -1,4 +1,4 @@
-"""Names of files as text: the same in every locale, on one line, and such that the name can be had back from it."""
+"""File names as text: the same in every locale, on one line, and reversible."""
 
 import os
 from pathlib import Path
@@ -7,18 +7,18 @@ __all__ = ["as_bytes", "as_path", "as_text", "one_line", "shown"]
 
 
 def as_text(name: Path | str) -> str:
-    """A name as the text that its bytes are in UTF-8, whatever the locale takes them for.
+    """A name decoded as UTF-8 in any locale.
 
-    Bytes that are no text stay as Python has them, one lone surrogate each, from which `os.fsencode` makes them again.
+    Other bytes stay as Python has them, a lone surrogate each, which `os.fsencode` turns back.
     """
     try:
         return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half a character, as a list may hold it, which no file is called
+    except UnicodeEncodeError:  # a lone surrogate in a list, which no file name has
         return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def as_path(text: str) -> str:
-    """The name that the system has for a text, also in a locale that cannot say it."""
+    """The system's name of a text, also in a locale that cannot encode it."""
     try:
         os.fsencode(text)
         return text
@@ -32,15 +32,15 @@ def as_bytes(text: str) -> bytes:
 
 
 def shown(name: Path | str) -> str:
-    r"""A name as people and tables get it: as $'...' of bash takes it, on one line and never ambiguous.
+    r"""A name for messages and tables, escaped as in bash's $'...': on one line and unambiguous.
 
-    Text is itself, a backslash is \\, what cannot be shown is \n, \t, \x1b or \u200b, a byte that is no text \xe9.
+    A backslash becomes \\, an unprintable character \n, \t, \x1b or \u200b, a byte that is not UTF-8 \xe9.
     """
     return "".join("\\\\" if letter == "\\" else _spelt(letter) for letter in as_text(name))
 
 
 def one_line(message: str) -> str:
-    """A message with names in it on one line, spelt as `shown` does, but that a backslash stays one."""
+    """A message with names on one line, escaped as by `shown` except for backslashes."""
     return "".join(map(_spelt, as_text(message)))
 
 

@@ -1,4 +1,4 @@
-"""JSON files: atomic writing, and reading of what another command wrote."""
+"""JSON files: atomic writing, and reading with errors that name the command to run."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ def write_json(path: Path, content: object, indent: int | None = 2, ascii: bool 
     """Write a value as JSON with a newline at the end.
 
     Raises:
-        ValueError: a number is not finite, and not allowed to be.
+        ValueError: a number is not finite, without `allow_nan`.
     """
     text = json.dumps(content, indent=indent, ensure_ascii=ascii, allow_nan=allow_nan)
     with atomic(path) as temporary:
@@ -25,7 +25,7 @@ def read_json(path: Path, command: str) -> Any:
     """The content of a JSON file.
 
     Raises:
-        UserError: it is not there, no JSON or no text; the cure is to run `command` again.
+        UserError: it is missing or not JSON; the cure is to run `command` again.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

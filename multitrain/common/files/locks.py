@@ -1,9 +1,8 @@
-"""One owner a folder: a lock of the operating system, which goes with the process that holds it.
+"""Folder locks: one process at a time works in a folder; the lock ends with its process.
 
-It is a POSIX record lock on the file `.lock` in the folder. Processes that the owner has forked do not inherit it, so
-one that outlives the owner keeps nobody out; over NFS the server keeps it. In the file the owner says who it is; with
-its work it removes the file. The lock is the file's, not its name's: where somebody else has removed the file, or its
-folder, the owner has lost it, and ends.
+A lock is a POSIX record lock on the file `.lock` in the folder; over NFS the server keeps it. Forked processes do not
+inherit it. The file says which process holds it, and is removed at the end. If the file or its folder is removed by
+somebody else, the lock is lost, and its process ends.
 """
 
 import errno
@@ -30,12 +29,12 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class FolderRemoved(UserError):
-    """The folder that a process works in has been removed; nothing more is to be written there."""
+    """The folder that a process works in has been removed; it must write nothing more there."""
 
 
 @dataclass(frozen=True)
 class FolderLock:
-    """The right of this process, and this thread, to write into a folder."""
+    """The lock of a folder, held by this process and thread."""
 
     folder: Path
     descriptor: int
@@ -43,38 +42,38 @@ class FolderLock:
     thread: int
 
     def still_there(self) -> bool:
-        """Whether the folder still has the file that is locked; a disk that does not answer has not lost it."""
+        """Whether the locked file is still in the folder; errors of the disk do not count."""
         try:
-            found = os.stat(self.folder / NAME)
+            current = os.stat(self.folder / NAME)
         except OSError as error:
             return error.errno not in GONE
-        return os.path.samestat(found, os.fstat(self.descriptor))
+        return os.path.samestat(current, os.fstat(self.descriptor))
 
     def require(self) -> None:
-        """Raise `FolderRemoved` where it has been removed."""
+        """Raise `FolderRemoved` if the locked file has been removed."""
         if not self.still_there():
             what = f"its {NAME} was removed" if self.folder.is_dir() else "it was removed"
             raise FolderRemoved(f"{self.folder}: {what} while this process worked in it: stopped; start it again")
 
 
-_LOCKS: dict[Path, FolderLock] = {}  # of this process; a forked one finds another process's number in them
+_LOCKS: dict[Path, FolderLock] = {}  # of this process; in a forked one their process is another
 
 
 @contextmanager
 def locked_folder(folder: Path, what: str, wait: bool = False) -> Iterator[FolderLock]:
-    """Within, this process alone works in `folder`, which is made where it is missing.
+    """A context in which this process has the lock of `folder`, which is made if it is missing.
 
-    `what` is a clause that tells others what is done, such as "run k400_baseline seed 0 is being trained". With `wait`
-    another owner's end is waited for. A thread that owns the folder already goes on in it.
+    `what` is a clause for messages of other processes, such as "run k400_baseline seed 0 is being trained". With `wait`
+    the end of another lock is waited for. A thread that has the lock already keeps it.
 
     Raises:
         UserError: another process, or thread, works there; or the folder cannot be written.
-        FolderRemoved: the folder was removed, or the lock in it, at the latest when the block ends.
+        FolderRemoved: the folder or its lock was removed; at the latest when the block ends.
     """
     key = Path(folder).resolve()
     mine = _LOCKS.get(key)
     if mine and mine.process == os.getpid() and mine.still_there():
-        if mine.thread != threading.get_ident():  # never to be opened twice: the first close would give the lock up
+        if mine.thread != threading.get_ident():  # closing a second descriptor would release the lock
             raise UserError(_busy(folder, os.pread(mine.descriptor, 4096, 0)))
         yield mine
         return
@@ -83,22 +82,22 @@ def locked_folder(folder: Path, what: str, wait: bool = False) -> Iterator[Folde
     try:
         _say(descriptor, what)
         yield lock
-        lock.require()  # else what was written is in a folder that was made again, or is another's
+        lock.require()  # else the files are in a folder that was made again, or is another process's
     except (OSError, UserError):
-        lock.require()  # which is why something went wrong, where the folder is gone
+        lock.require()  # a removed folder explains the error
         raise
     finally:
         del _LOCKS[key]
-        if lock.still_there():  # who waits for this very file will see that it is gone, and make the next one
+        if lock.still_there():  # a process that waits for this file sees that it is gone, and makes a new one
             with suppress(OSError):
                 os.unlink(lock.folder / NAME)
         os.close(descriptor)
 
 
 def is_locked(folder: Path) -> bool | None:
-    """Whether a process owns the folder; None where that cannot be told. Nothing is locked for it."""
+    """Whether a process has the folder's lock, without locking it; None if that cannot be told."""
     if not sys.platform.startswith("linux"):
-        return None  # the layout of the question differs
+        return None  # the layout of `struct flock` differs
     question = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
         with (folder / NAME).open("rb") as stream:
@@ -109,8 +108,8 @@ def is_locked(folder: Path) -> bool | None:
 
 
 def _acquire(folder: Path, wait: bool) -> int:
-    """A descriptor of the folder's own file, locked. One that was replaced while it was waited for is left again."""
-    told = False
+    """Lock the folder's file and return its descriptor; start again if the file was replaced meanwhile."""
+    warned = False
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -124,9 +123,9 @@ def _acquire(folder: Path, wait: bool) -> int:
                 said = os.pread(descriptor, 4096, 0)
                 if not wait:
                     raise UserError(_busy(folder, said))
-                if not told:
+                if not warned:
                     sys.stderr.write(f"{_busy(folder, said, waiting=True)}\n")
-                    told = True
+                    warned = True
                 _lock(folder, descriptor, True)
             if FolderLock(folder, descriptor, 0, 0).still_there():
                 kept, descriptor = descriptor, -1
@@ -137,7 +136,7 @@ def _acquire(folder: Path, wait: bool) -> int:
 
 
 def _lock(folder: Path, descriptor: int, wait: bool) -> bool:
-    """Whether it is locked now; where the file system has no locks that is said, and the work goes on."""
+    """Lock a file; False if another process has the lock. Without locks in the file system, warn and go on."""
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
@@ -153,20 +152,20 @@ def _lock(folder: Path, descriptor: int, wait: bool) -> bool:
 
 
 def _say(descriptor: int, what: str) -> None:
-    """Write who owns the folder; a full disk keeps nobody from it."""
-    said = {"host": platform.node(), "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
-    said |= {"what": what, "job": os.environ.get("SLURM_JOB_ID")}
+    """Write which process has the lock; errors of a full disk are ignored."""
+    note = {"host": platform.node(), "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+    note |= {"what": what, "job": os.environ.get("SLURM_JOB_ID")}
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{json.dumps(said)}\n".encode(), 0)
+        os.pwrite(descriptor, f"{json.dumps(note)}\n".encode(), 0)
 
 
 def _busy(folder: Path, said: bytes, waiting: bool = False) -> str:
-    """Who works in a folder, in one line, and what to do."""
+    """A message: which process works in a folder, and what to do."""
     try:
         note = json.loads(said)
         what, host, pid, since, job = (note[key] for key in ("what", "host", "pid", "since", "job"))
-    except (ValueError, TypeError, KeyError):  # it has not said so yet
+    except (ValueError, TypeError, KeyError):  # not written yet
         return f"{folder}: another process works in it: {'waiting' if waiting else 'wait'} for its end"
     who = f"{folder}: {what} there by process {pid} on {host} since {since}"
     if waiting:

@@ -1,7 +1,7 @@
 """The history of a training (history.jsonl): a line of JSON a recorded step.
 
-It holds numbers of the training alone, no clock and no machine: a run that was killed and resumed has the same one as
-an undisturbed run, byte for byte.
+It has numbers of the training only, none of clocks and machines: a killed and resumed run has the same history as an
+undisturbed one, byte for byte.
 """
 
 import json
@@ -38,7 +38,7 @@ MOST = 500  # steps of a run that are shown and kept: a figure has no more room,
 
 
 class Step(TypedDict):
-    """One line."""
+    """One line of the history."""
 
     step: int
     epoch: float
@@ -53,7 +53,7 @@ class Step(TypedDict):
 
 
 class HistoryFile:
-    """A history that a training appends to, and takes up again at the step of its resume point."""
+    """The history file of a training: appended to, and truncated to the step of its resume point."""
 
     def __init__(self, path: Path, done: int, lines: int):
         """Keep the lines of the first `done` steps, of which there were to be `lines`."""
@@ -67,7 +67,7 @@ class HistoryFile:
         self.stream.write(json.dumps(step) + "\n")
 
     def sync(self) -> None:
-        """Let the lines so far outlast a power cut."""
+        """Flush the lines to the disk."""
         self.stream.flush()
         os.fsync(self.stream.fileno())
 
@@ -75,7 +75,7 @@ class HistoryFile:
         self.stream.close()
 
     def is_there(self) -> bool:
-        """Whether the file that is written to is still that of its path; a removed one this process alone sees."""
+        """Whether the open file is still the one at its path, and was not removed."""
         try:
             return os.path.samestat(os.stat(self.path), os.fstat(self.stream.fileno()))
         except FileNotFoundError:
@@ -111,13 +111,13 @@ def read_columns(path: Path) -> dict[str, np.ndarray]:
         for line in thinned([json.loads(line) for line in _lines(path)]):
             for key, value in _flat(line):
                 columns.setdefault(key, []).append(value)
-        found = {name: np.array(values) for name, values in columns.items()}
+        arrays = {name: np.array(values) for name, values in columns.items()}
     except (ValueError, AttributeError) as error:
         raise UserError(f"{path}: not a history ({error}): train the run again") from None
-    count = {len(values) for values in found.values()}
-    if len(count) > 1 or any(values.dtype.kind not in "if" for values in found.values()):
+    count = {len(values) for values in arrays.values()}
+    if len(count) > 1 or any(values.dtype.kind not in "if" for values in arrays.values()):
         raise UserError(f"{path}: its lines do not have the same numbers: train the run again")
-    return found
+    return arrays
 
 
 def write_columns(path: Path, columns: dict[str, np.ndarray]) -> None:
@@ -126,7 +126,7 @@ def write_columns(path: Path, columns: dict[str, np.ndarray]) -> None:
 
 
 def thinned(lines: Sequence[T]) -> list[T]:
-    """At most MOST of the lines: the first, every so many-th, and the last. What is thinned already stays as it is."""
+    """At most MOST of the lines: the first, every so many-th, and the last. Thinned lines stay as they are."""
     apart = max(-(-(len(lines) - 1) // (MOST - 1)), 1)
     rest = [lines[-1]] if (len(lines) - 1) % apart else []
     return [*lines[::apart], *rest]

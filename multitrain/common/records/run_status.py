@@ -15,7 +15,7 @@ NAME = "status.json"
 
 
 class Status(BaseModel):
-    """What is read of it; the numbers of the last step, `terms`, are for people."""
+    """The fields of status.json that are read."""
 
     state: Literal["running", "preempted", "failed", "finished"]
     step: int = Field(ge=0)
@@ -42,12 +42,12 @@ def write_status(folder: Path, content: dict) -> None:
 
 
 def read_status(folder: Path) -> dict:
-    """What an earlier start wrote; nothing where it cannot be read, since it only counts starts."""
+    """The status of an earlier start, unchecked; empty if it cannot be read."""
     try:
-        found = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        content = json.loads((folder / NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def parse_status(folder: Path) -> Status:

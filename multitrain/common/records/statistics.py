@@ -27,7 +27,7 @@ DAMAGED = (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, z
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of one run, on the views of clips of one dataset k."""
+    """The statistics of one run on the views of clips of one dataset k."""
 
     views: int  # how many views of clips the moments are over
     features_mean: np.ndarray | None  # (D,), of z; None in a packed study, as all moments
@@ -39,18 +39,18 @@ class Statistics:
     classes: dict[str, tuple[str, ...]]  # source -> class names, of every head
 
 
-def write_statistics(path: Path, found: Statistics) -> None:
+def write_statistics(path: Path, statistics: Statistics) -> None:
     """Write the arrays of an .npz file, without those that are None."""
     moments = ("features_mean", "features_covariance", "embedding_mean", "embedding_covariance")
-    arrays = {"views": np.int64(found.views), **{name: getattr(found, name) for name in moments}}
-    for name, deviations in found.logit_std.items():
-        arrays |= {f"logit_std.{name}": deviations, f"classes.{name}": np.array(found.classes[name])}
-    arrays |= {f"projection.{name}": weight for name, weight in found.projections.items()}
+    arrays = {"views": np.int64(statistics.views), **{name: getattr(statistics, name) for name in moments}}
+    for name, deviations in statistics.logit_std.items():
+        arrays |= {f"logit_std.{name}": deviations, f"classes.{name}": np.array(statistics.classes[name])}
+    arrays |= {f"projection.{name}": weight for name, weight in statistics.projections.items()}
     write_arrays(path, {name: array for name, array in arrays.items() if array is not None})
 
 
 def read_statistics(path: Path) -> Statistics:
-    """Read one dataset's statistics (predictions/<dataset>.npz), or raise a UserError that says what is wrong."""
+    """Read one dataset's statistics (predictions/<dataset>.npz), or raise a UserError."""
     arrays = read_arrays(path)
     required = REQUIRED[:1] if REDUCED in arrays else REQUIRED
     if missing := [name for name in required if name not in arrays]:
@@ -58,7 +58,7 @@ def read_statistics(path: Path) -> Statistics:
     for name, array in arrays.items():
         if not name.startswith("classes.") and not (array.dtype.kind in "fiu" and np.isfinite(array).all()):
             raise UserError(f"{path}: {name} is not all finite numbers: {AGAIN}, or train it anew if it diverged")
-    found = Statistics(
+    statistics = Statistics(
         views=int(arrays["views"]) if arrays["views"].ndim == 0 else 0,
         features_mean=arrays.get("features_mean"),
         features_covariance=arrays.get("features_covariance"),
@@ -68,9 +68,9 @@ def read_statistics(path: Path) -> Statistics:
         projections=_of(arrays, "projection"),
         classes={name: tuple(map(str, names.ravel())) for name, names in _of(arrays, "classes").items()},
     )
-    if wrong := _inconsistency(found, path.stem):
+    if wrong := _inconsistency(statistics, path.stem):
         raise UserError(f"{path}: {wrong}: {AGAIN}")
-    return found
+    return statistics
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -95,26 +95,26 @@ def _of(arrays: dict[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(f"{kind}."): array for name, array in arrays.items() if name.startswith(f"{kind}.")}
 
 
-def _inconsistency(found: Statistics, dataset: str) -> str | None:
-    """What in the shapes does not fit together, or None."""
-    if found.views < 1:
+def _inconsistency(statistics: Statistics, dataset: str) -> str | None:
+    """The first inconsistency of the shapes, or None."""
+    if statistics.views < 1:
         return "views is not a count"
-    if (found.embedding_mean is None) != (found.embedding_covariance is None):
+    if (statistics.embedding_mean is None) != (statistics.embedding_covariance is None):
         return "embedding_mean and embedding_covariance are there one without the other"
     for name in ("features", "embedding"):
-        mean, covariance = getattr(found, f"{name}_mean"), getattr(found, f"{name}_covariance")
+        mean, covariance = getattr(statistics, f"{name}_mean"), getattr(statistics, f"{name}_covariance")
         if mean is not None and (mean.ndim != 1 or covariance.shape != 2 * mean.shape):
             return f"{name}_mean {mean.shape} and {name}_covariance {covariance.shape} do not fit together"
-    sizes = {name: (len(names),) for name, names in found.classes.items()}
+    sizes = {name: (len(names),) for name, names in statistics.classes.items()}
     if dataset not in sizes:
         return f"classes.{dataset} is missing"
-    for name in sorted(set(sizes) | set(found.logit_std)):
-        std = found.logit_std.get(name)
+    for name in sorted(set(sizes) | set(statistics.logit_std)):
+        std = statistics.logit_std.get(name)
         if std is None or std.shape != sizes.get(name) or (std < 0).any():
             return f"logit_std.{name} has no standard deviation for each of classes.{name}"
-        if len(set(found.classes[name])) < len(found.classes[name]):
+        if len(set(statistics.classes[name])) < len(statistics.classes[name]):
             return f"classes.{name} has a name twice"
-    for name, weight in found.projections.items():
+    for name, weight in statistics.projections.items():
         if weight.shape != sizes[dataset] + sizes.get(name, ()) or name == dataset:
             return f"projection.{name} is not a weight for each class of {dataset} and each of {name}"
     return None

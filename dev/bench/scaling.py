@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MEASURED = Path(__file__).with_name("measured.json")
-PARTS, PART_GB = 2, 2.0  # archives on the disk at once (setting parts_on_disk), and the size of a large one
+PARTS, PART_GB = 2, 2.0  # archives on the disk at once (setting max_archives), and the size of a large one
 GPU_CLIPS = (2, 10, 50)  # clips a second that a GPU takes
 
 

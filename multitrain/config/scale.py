@@ -64,14 +64,14 @@ class Limits(Settings):
 class Download(Settings):
     """Where a publisher's files are fetched from; without it the user brings them."""
 
-    base: str = Field("", description="prefix of the addresses below")
+    base_url: str = Field("", description="prefix of the addresses below")
     annotations: dict[str, str] = Field({}, description="file name in raw/annotations: its address after the prefix")
     train: str | None = Field(None, description="list of the training archives, an address a line")
     val: str | None = Field(None, description="list of the validation archives")
     replacement: str | None = Field(None, description="archive of videos that replace damaged ones")
     videos: bool = Field(False, description="fetch each annotated video from its own address with yt-dlp")
-    parts_on_disk: Count = Field(2, description="archives that may lie on the disk at once")
-    keep: bool = Field(False, description="archives stay when they have been read")
+    max_archives: Count = Field(2, description="archives that may lie on the disk at once")
+    keep_archives: bool = Field(False, description="archives stay when they have been read")
     attempts: Count = Field(8, description="tries of one file before giving up")
 
 

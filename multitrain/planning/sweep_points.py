@@ -46,8 +46,10 @@ class Sweep(Settings):
     """config/sweep.yaml."""
 
     seeds: Seeds = Field(description="of the trainings of each point")
-    schedule: Positive = Field(description="factor on the scale's epochs at every point")
-    world_seed: int = Field(ge=0, description="added to the world's seed, so that no video of the scale's own is seen")
+    epochs_factor: Positive = Field(description="factor on the scale's epochs at every point")
+    world_seed_offset: int = Field(
+        ge=0, description="added to the world's seed, so that no video of the scale's own is seen"
+    )
     test_videos: Count = Field(description="of each dataset")
     datasets: tuple[Name, ...] = Field(min_length=2, description="the first four make a joint run")
     factors: dict[str, tuple[float, ...]] = Field(description="values of each factor")
@@ -159,7 +161,8 @@ def derive(
     recipes = {}
     for name, run in runs.items():
         recipe = scale.recipes[_recipe(experiments, name, run)]
-        more = sweep.schedule * sum(usual[each] for each in run.datasets) / sum(clips[each] for each in run.datasets)
+        own, here = (sum(its[each] for each in run.datasets) for its in (usual, clips))
+        more = sweep.epochs_factor * own / here
         change = {"epochs": recipe.epochs * more, "warmup_epochs": recipe.warmup_epochs * more}
         change |= {"projection_std": value} if factor == "projection" and run.projection != "none" else {}
         recipes[name] = recipe.model_copy(update=change)
@@ -187,7 +190,7 @@ def _world(scale: Scale, sweep: Sweep, clips: dict[str, int], factor: str, value
     bias = {name: dict(scale.made_world.bias.get(name, {})) for name in sweep.datasets}
     if factor in ("appearance", "noise"):
         bias = {name: its | {factor: value} for name, its in bias.items()}
-    seed = scale.made_world.seed + sweep.world_seed
+    seed = scale.made_world.seed + sweep.world_seed_offset
     content = scale.made_world.model_dump(exclude={"run_seeds"}) | {"seed": seed, "videos": videos, "bias": bias}
     if factor != "related":
         return World.model_validate(content)

@@ -16,7 +16,8 @@ CPU = torch.device("cpu")
 def point(scale, tmp_path):
     """The base of two datasets, with clips of tests in its world's folder."""
     (tmp_path / "sweep.yaml").write_text(
-        "{seeds: [0], schedule: 0.2, world_seed: 9, test_videos: 8, datasets: [k400, mit], factors: {noise: [0.2]}}"
+        "{seeds: [0], epochs_factor: 0.2, world_seed_offset: 9, test_videos: 8, datasets: [k400, mit],"
+        " factors: {noise: [0.2]}}"
     )
     return load_points(scale, load_experiments(CONFIG, scale), tmp_path).point(BASE)
 

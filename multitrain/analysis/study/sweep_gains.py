@@ -105,7 +105,8 @@ def _markdown(scale: Scale, points: Points, table: pd.DataFrame) -> str:
         f"**{EXPLORATORY}**" + (f" **{SMOKE_TEST.capitalize()}.**" if scale.smoke_test else ""),
         "",
         "Gain in top-1 on test over baselines of as many steps, in points, with 95% intervals: synthetic worlds like"
-        f" that of scale {scale.name}, its epochs times {sweep.schedule:g}, seeds {', '.join(map(str, sweep.seeds))}."
+        f" that of scale {scale.name}, its epochs times {sweep.epochs_factor:g},"
+        f" seeds {', '.join(map(str, sweep.seeds))}."
         f" Means over the datasets that all points of a factor have; `{BASE}` is the scale's own setting. By dataset:"
         " when_it_helps.csv.",
         "",

@@ -27,6 +27,12 @@ RENAMED: dict[str, dict[str, Renamed]] = {  # class of settings: former key
         "partner_label": Renamed(("cross_dataset_labels",), {"kept": True, "lost": False}),
     },
     "Dataset": {"letter": Renamed(("paper_letter",))},
+    "Download": {
+        "base": Renamed(("base_url",)),
+        "parts_on_disk": Renamed(("max_archives",)),
+        "keep": Renamed(("keep_archives",)),
+    },
+    "Sweep": {"schedule": Renamed(("epochs_factor",)), "world_seed": Renamed(("world_seed_offset",))},
 }
 
 

@@ -43,7 +43,7 @@ def address(base: str, text: str, place: str) -> str:
     except ValueError as error:
         raise UserError(f"{place}: {text!r} is no address ({error}): correct it") from None
     if scheme not in ("http", "https") or not host:
-        raise UserError(f"{place}: {text!r} gives no http address: correct it, or download.base of this dataset")
+        raise UserError(f"{place}: {text!r} gives no http address: correct it, or download.base_url of this dataset")
     return quote(url, safe="%/:=&?~#+!$,;'@()*[]")
 
 
@@ -69,7 +69,7 @@ def annotations(raw: Path, settings: Download | None) -> None:
 def small_file(settings: Download, text: str, target: Path, place: str) -> Path:
     """An annotation file or a list, fetched where it is not there yet."""
     if not target.is_file():
-        Downloader(settings.attempts).fetch(address(settings.base, text, place), target, _no_page)
+        Downloader(settings.attempts).fetch(address(settings.base_url, text, place), target, _no_page)
     return target
 
 
@@ -78,13 +78,13 @@ def listed(settings: Download, text: str, folder: Path, place: str) -> list[Remo
 
     A list comes from outside, so it can name addresses of its own host only.
     """
-    source = address(settings.base, text, place)
+    source = address(settings.base_url, text, place)
     path = small_file(settings, text, folder / file_name(source, place), place)
     found: dict[Path, Remote] = {}
     for number, line in enumerate(decoded(read_bytes(path), str(path)).splitlines(), 1):
         if not line.strip():
             continue
-        remote = archive(settings.base or source, line, folder, f"{path}:{number}")
+        remote = archive(settings.base_url or source, line, folder, f"{path}:{number}")
         if urlsplit(remote.url)[:2] != urlsplit(source)[:2]:
             raise UserError(
                 f"{remote.place}: {line.strip()!r} is at another host than the list, {source}: "
@@ -148,14 +148,14 @@ def _digest_of_whole(path: Path, name: str) -> str:
 class Archives:
     """Archives fetched in the background, in the order in which they will be read. Use it in a `with` block.
 
-    `parts_on_disk` bounds how many lie on the disk, with the one that is being fetched. It is exceeded by one in one
+    `max_archives` bounds how many lie on the disk, with the one that is being fetched. It is exceeded by one in one
     case: the publisher has replaced an archive that is fetched a second time, and others must be read again for it.
     """
 
     def __init__(self, settings: Download):
         self.settings = settings
         self._downloader = Downloader(settings.attempts)
-        self._room = threading.Semaphore(settings.parts_on_disk)
+        self._room = threading.Semaphore(settings.max_archives)
         self._thread = ThreadPoolExecutor(1)
         self._coming: dict[Path, Future] = {}
         self._stopped = False
@@ -171,8 +171,8 @@ class Archives:
 
     def expect(self, wanted: list[Remote], known: list[Remote]) -> None:
         """Begin to fetch the `wanted`; what an earlier run left of the `known`, which are not read again, goes."""
-        if not self.settings.keep:
-            for remote in [*known, *wanted[self.settings.parts_on_disk :]]:
+        if not self.settings.keep_archives:
+            for remote in [*known, *wanted[self.settings.max_archives :]]:
                 _delete(remote)
         for number, remote in enumerate(wanted, 1):
             label = f"download {remote.path.name} ({number} of {len(wanted)})"
@@ -194,13 +194,13 @@ class Archives:
         else:
             coming.result()
         yield
-        if not self.settings.keep:
+        if not self.settings.keep_archives:
             _delete(remote)
         if coming is not None:
             self._room.release()
 
     def _in_turn(self, remote: Remote, label: str) -> None:
-        if not self.settings.keep:
+        if not self.settings.keep_archives:
             self._room.acquire()
         if self._stopped:
             raise Stopped

@@ -77,7 +77,7 @@ def _batches(raw: Path, clips: list[Annotated], download: Download) -> Iterator[
     replacements: list[tuple[Path, Remote | None]]
     replacements = [(regular(path), None) for path in sorted(raw.glob("replacement_for_corrupted*gz"))]
     if download.replacement:
-        remote = archive(download.base, download.replacement, raw, "download.replacement")
+        remote = archive(download.base_url, download.replacement, raw, "download.replacement")
         others = [(path, None) for path, _ in replacements if path != remote.path]
         replacements = [*others, (remote.path, remote)]
     for path, offered in replacements:

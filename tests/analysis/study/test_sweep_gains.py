@@ -28,7 +28,7 @@ def points(scale, experiments, tmp_path_factory):
     """The base and three values, with two seeds."""
     config = tmp_path_factory.mktemp("config")
     (config / "sweep.yaml").write_text(
-        "{seeds: [0, 1], schedule: 1, world_seed: 9, test_videos: 8, datasets: [k400, mit, ssv2],"
+        "{seeds: [0, 1], epochs_factor: 1, world_seed_offset: 9, test_videos: 8, datasets: [k400, mit, ssv2],"
         " factors: {datasets: [2], noise: [0.2], projection: [0.14]}}"
     )
     return load_points(scale, load_experiments(ROOT / "config", scale), config)

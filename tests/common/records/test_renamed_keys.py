@@ -1,14 +1,17 @@
 """Renamed keys: each class and present key there is, no former one is left, and old recipes are read as new ones."""
 
 import pytest
-from pydantic import BaseModel
 
+from multitrain.common.errors import UserError
 from multitrain.common.records.renamed_keys import RENAMED, advice, current_recipe
 from multitrain.common.records.run_record import parse_record
+from multitrain.config.base import Settings
+from multitrain.config.config_files import parse
 from multitrain.config.recipes import Mixing, Recipe
-from multitrain.config.scale import Dataset
+from multitrain.config.scale import Dataset, Download
+from multitrain.planning.sweep_points import Sweep
 
-CLASSES: dict[str, type[BaseModel]] = {each.__name__: each for each in (Recipe, Mixing, Dataset)}
+CLASSES: dict[str, type[Settings]] = {each.__name__: each for each in (Recipe, Mixing, Dataset, Download, Sweep)}
 OLD = {
     "epochs": 2,
     "rate": 1e-3,
@@ -33,7 +36,8 @@ def test_the_table_is_of_present_keys_and_values(name: str):
     fields = CLASSES[name].model_fields
     for former, renamed in RENAMED[name].items():
         assert former not in fields and set(renamed.keys) <= fields.keys()
-        assert advice(name, former).startswith(f"is called {renamed.keys[0]}")
+        with pytest.raises(UserError, match=rf"^file: {former}: is called {renamed.keys[0]}\b"):
+            parse(CLASSES[name], {former: 1}, "file")
     assert not advice(name, "xyzzy") and not advice("World", "rate")
 
 
@@ -41,8 +45,8 @@ def test_a_recipe_of_an_earlier_version_is_read_by_the_present_keys():
     assert current_recipe(OLD) == current_recipe(NEW) == NEW
     assert list(current_recipe(OLD)) == list(NEW)
     assert current_recipe({"mixing": None}) == {"mixing": None}
-    both = {old for its in RENAMED.values() for old in its} - set(RENAMED["Dataset"])
-    assert both == {*OLD, *OLD["mixing"]} - {"epochs", "mixing", "mixup"}  # each is tried here
+    former = RENAMED["Recipe"].keys() | RENAMED["Mixing"].keys()
+    assert former == {*OLD, *OLD["mixing"]} - {"epochs", "mixing", "mixup"}  # each is tried here
     Recipe.model_validate(NEW | {"warmup_epochs": 0, "batch": 4})
 
 

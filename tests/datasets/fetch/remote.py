@@ -14,7 +14,7 @@ PAGE = b"<html>\n<h1>Please   sign in</h1></html>"
 
 def options(base: str, **values):
     annotations = {f"{split}.csv": f"annotations/{split}.csv" for split in LISTS}
-    settings = {"base": base, "annotations": annotations, "attempts": 4, **LISTS, **values}
+    settings = {"base_url": base, "annotations": annotations, "attempts": 4, **LISTS, **values}
     return dataset("kinetics", download=Download(**settings))
 
 

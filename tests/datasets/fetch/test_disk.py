@@ -27,7 +27,7 @@ def test_few_archives_lie_on_the_disk_at_once(server, tmp_path, many, local, bou
 
     monkeypatch.setattr(download, "_digest_of_whole", _before(count, download._digest_of_whole))
     server.seen = count
-    fetched(server, tmp_path, parts_on_disk=bound)
+    fetched(server, tmp_path, max_archives=bound)
     assert len(counts) > many and max(counts) <= bound
     assert outcome(tmp_path / "out") == local
 
@@ -54,27 +54,27 @@ def test_the_next_archive_comes_while_one_is_read(server, tmp_path, many, monkey
             yield
 
     monkeypatch.setattr(download.Archives, "present", download.contextmanager(present))
-    fetched(server, tmp_path, parts_on_disk=2)
+    fetched(server, tmp_path, max_archives=2)
     assert seen == [True]
 
 
 def test_leftovers_of_a_killed_run_do_not_break_the_bound(server, tmp_path, local, many):
     """Archives that were read already, and such that come much later, have no right to the disk."""
-    fetched(server, tmp_path, keep=True)
+    fetched(server, tmp_path, keep_archives=True)
     put(tmp_path / "raw/train/part_7.tar.gz.part", b"x")
     next((tmp_path / "out/videos").glob("*/*.mp4")).unlink()
-    fetched(server, tmp_path, parts_on_disk=1)
+    fetched(server, tmp_path, max_archives=1)
     assert archives_in(tmp_path / "raw") == []
     assert outcome(tmp_path / "out") == local
 
 
 def test_an_archive_replaced_at_the_publisher_is_read_anew(server, tmp_path, published, video):
-    fetched(server, tmp_path, parts_on_disk=1)
+    fetched(server, tmp_path, max_archives=1)
     files = {f"{kinetics_name(name)}.mp4": video + b"\0" for name in ("train000000", "train000001")}
     put(published / "train/part_0.tar.gz", tar_bytes(files))
     next((tmp_path / "out/videos").glob(f"*/{kinetics_name('train000001')}.mp4")).unlink()
-    assert len(fetched(server, tmp_path, parts_on_disk=1)) == 5
+    assert len(fetched(server, tmp_path, max_archives=1)) == 5
     assert archives_in(tmp_path / "raw") == []
     before = len(server.requests)
-    fetched(server, tmp_path, parts_on_disk=1)
+    fetched(server, tmp_path, max_archives=1)
     assert len(server.requests) == before

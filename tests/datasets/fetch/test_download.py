@@ -128,18 +128,18 @@ def test_the_folder_of_another_name_is_used(server, tmp_path, local, published):
 
 
 def test_archives_stay_if_they_are_wanted(server, tmp_path, local):
-    fetched(server, tmp_path, keep=True)
+    fetched(server, tmp_path, keep_archives=True)
     assert archives_in(tmp_path / "raw") == ["part_0.tar.gz", "part_0.tar.gz", "part_1.tar.gz"]
     count = total(server)
     next((tmp_path / "out/videos").glob("*/*.mp4")).unlink()
-    fetched(server, tmp_path, keep=True)
+    fetched(server, tmp_path, keep_archives=True)
     assert total(server) == count
     assert outcome(tmp_path / "out") == local
 
 
 def test_replacements_come_first(server, tmp_path, published, video):
     put(published / "fix/replacement_for_corrupted_k400.tgz", tar_bytes({f"r/{kinetics_name('train000001')}.mp4": b""}))
-    fetched(server, tmp_path, replacement="fix/replacement_for_corrupted_k400.tgz", parts_on_disk=1)
+    fetched(server, tmp_path, replacement="fix/replacement_for_corrupted_k400.tgz", max_archives=1)
     order = [path for path, _ in server.requests if path.endswith("gz")]
     assert order == ["fix/replacement_for_corrupted_k400.tgz", *ARCHIVES]
     assert archives_in(tmp_path / "raw") == []

@@ -81,6 +81,6 @@ def _annotated(server: Server, home: Path) -> Path:
 @pytest.mark.parametrize("reader", ["ssv2", "mit", "list"])
 def test_what_cannot_be_fetched_is_told(tmp_path, reader):
     names = {"classes_file": "classes.txt"} if reader == "list" else {}
-    settings = dataset(reader, download=Download(base="http://127.0.0.1:1/"), **names)
+    settings = dataset(reader, download=Download(base_url="http://127.0.0.1:1/"), **names)
     with pytest.raises(UserError, match=f"files for reader {reader} are brought, not fetched"):
         prepare("x", settings, tmp_path / "raw", tmp_path / "out")

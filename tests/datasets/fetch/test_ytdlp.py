@@ -227,6 +227,6 @@ def test_the_real_program(tmp_path, video, local):
 def test_the_annotations_are_fetched_too(home, local):
     with Server(annotated(home.parent / "host")) as server:
         names = {"activity_net.json": "activity_net.v1-3.min.json"}
-        wanted = Download(base=server.base, annotations=names, videos=True)
+        wanted = Download(base_url=server.base, annotations=names, videos=True)
         prepare("actnet", dataset("activitynet", download=wanted), home.parent / "raw", home.parent / "out")
     assert (home.parent / "out/manifest.parquet").read_bytes() == local

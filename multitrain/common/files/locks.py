@@ -120,11 +120,11 @@ def _acquire(folder: Path, wait: bool) -> int:
             raise UserError(f"{folder}: cannot be written ({error.strerror}): choose another folder") from None
         try:
             if not _lock(folder, descriptor, False):
-                said = os.pread(descriptor, 4096, 0)
+                content = os.pread(descriptor, 4096, 0)
                 if not wait:
-                    raise UserError(_busy(folder, said))
+                    raise UserError(_busy(folder, content))
                 if not warned:
-                    sys.stderr.write(f"{_busy(folder, said, waiting=True)}\n")
+                    sys.stderr.write(f"{_busy(folder, content, waiting=True)}\n")
                     warned = True
                 _lock(folder, descriptor, True)
             if FolderLock(folder, descriptor, 0, 0).still_there():
@@ -160,10 +160,10 @@ def _say(descriptor: int, what: str) -> None:
         os.pwrite(descriptor, f"{json.dumps(note)}\n".encode(), 0)
 
 
-def _busy(folder: Path, said: bytes, waiting: bool = False) -> str:
+def _busy(folder: Path, content: bytes, waiting: bool = False) -> str:
     """A message: which process works in a folder, and what to do."""
     try:
-        note = json.loads(said)
+        note = json.loads(content)
         what, host, pid, since, job = (note[key] for key in ("what", "host", "pid", "since", "job"))
     except (ValueError, TypeError, KeyError):  # not written yet
         return f"{folder}: another process works in it: {'waiting' if waiting else 'wait'} for its end"

@@ -68,13 +68,12 @@ def _file(module: str) -> Path | None:
 def _read(path: Path, module: str) -> tuple[frozenset[str], frozenset[str], frozenset[Path]]:
     """Modules of ours that a file imports at module level, and anywhere; and the data files that it names."""
     tree = ast.parse(path.read_bytes(), str(path))
-    nodes = list(ast.walk(tree))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    named = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     registered = _registered(named)
     return (
-        _imported(_outside_functions(tree), package) | registered,
-        _imported(nodes, package) | registered,
+        _imported(_executed(tree, False), package) | registered,
+        _imported(_executed(tree, True), package) | registered,
         _data(path.parent, named),
     )
 
@@ -86,11 +85,13 @@ def _registered(named: set[str]) -> frozenset[str]:
     return frozenset(f"{name}.{path.stem}" for name, folder in folders.items() for path in folder.glob("[!_]*.py"))
 
 
-def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+def _executed(node: ast.AST, functions: bool) -> Iterator[ast.AST]:
+    """The nodes that Python executes: not those for a type checker alone, and those of functions where asked for."""
     for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        typed = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        if not typed and (functions or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
             yield child
-            yield from _outside_functions(child)
+            yield from _executed(child, functions)
 
 
 def _imported(nodes: Iterable[ast.AST], package: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ import pytest
 from multitrain.planning import closure
 
 FILES = {
-    "__init__.py": "def load():\n    from multitrain import heavy\n",
+    "__init__.py": "if TYPE_CHECKING:\n    import multitrain.heavy\ndef load():\n    from multitrain import heavy\n",
     "heavy.py": "",
     "errors.py": "",
     "command.py": "from multitrain import options\ndef run():\n    from multitrain.work import one, other\n",

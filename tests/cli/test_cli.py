@@ -129,7 +129,7 @@ def test_an_imported_release_checkpoint_loads(tmp_path, capsys):
         (["analyse", "recovery"], "projections.parquet: no such"),
         (["analyse", "networks"], "run.json: no such file"),
         (["analyse", "evidence"], "no such"),
-        (["analyse", "claims"], "table1.csv: no such published table"),
+        (["analyse", "claims"], "table1.csv: no such file: correct or restore the published table"),
         (["analyse", "classes"], "no such"),
         (["analyse", "spectrum"], "no such"),
         (["analyse", "training"], "no such file"),

@@ -41,6 +41,10 @@ def write_figure(name: str, results: Path, smoke_test: bool = False) -> None:
     """
     if name not in FIGURES:
         raise UserError(f"no figure {name!r}; there are {', '.join(FIGURES)}")
-    figure = FIGURES[name].draw(Path(results))
-    with atomic(Path(results) / "figures" / f"{name}.png") as temporary, rc_context(figure_style.RC):
+    save_figure(FIGURES[name].draw(Path(results)), Path(results) / "figures" / f"{name}.png", smoke_test)
+
+
+def save_figure(figure: Figure, path: Path, smoke_test: bool) -> None:
+    """Write a figure as PNG, in one look."""
+    with atomic(path) as temporary, rc_context(figure_style.RC):
         figure_style.save(figure, temporary, SMOKE_TEST if smoke_test else "")

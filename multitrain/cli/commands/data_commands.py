@@ -1,6 +1,5 @@
 """Raw files and prepared clips: how far, how many, whether they decode."""
 
-import csv
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +18,7 @@ from multitrain.cli.options import (
     WorldNumbers,
 )
 from multitrain.common.errors import UserError
-from multitrain.common.files.atomic import atomic
+from multitrain.common.files.csv_files import write_csv
 from multitrain.common.progress import progress
 from multitrain.common.terminal_columns import columns, show
 from multitrain.config.config_files import load_experiments, load_scale
@@ -91,10 +90,7 @@ def check(
                 typer.echo(f"{found.clip_id}: {found.path}: {found.trouble}")
             bar.update()
     if out is not None:
-        with atomic(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(["clip_id", "path", "trouble"])
-            writer.writerows([each.clip_id, each.path, each.trouble] for each in wrong)
+        write_csv(out, ("clip_id", "path", "trouble"), ((each.clip_id, each.path, each.trouble) for each in wrong))
     typer.echo(f"{dataset}: {len(rows)} of {len(manifest)} clips decoded, {len(wrong)} wrong")
     if wrong:
         raise UserError(f"{len(wrong)} clips of {dataset} are not as the manifest says: delete them and prepare again")

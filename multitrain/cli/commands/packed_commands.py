@@ -1,6 +1,5 @@
 """What the runs of a study answered, as one file that travels."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +21,6 @@ from multitrain.planning.overwrite import require_own
 __all__ = ["app"]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
-PICTURES = ("datasets",)  # notebooks that show frames of clips, which a packed study does not have
 Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of half a study, to be joined later.")]
 
 
@@ -91,7 +89,10 @@ def render(
     """Make tables, claims, figures and the report of a packed study, as the workflow does of run folders."""
     from multitrain.analysis.packed import packed_checks
     from multitrain.analysis.packed.packed_study import read_study
+    from multitrain.analysis.packed.render_study import render_study
     from multitrain.analysis.packed.unpack import unpack
+    from multitrain.cli.commands.result_commands import show
+    from multitrain.planning.outputs.arguments import Arguments
 
     study = read_study(file)
     scale, experiments = packed_checks.settings(study)
@@ -102,29 +103,9 @@ def render(
     packed_checks.require_whole(study, experiments, "pack it with what is missing (--with)")
     require_own((path for path in out.glob("*") if path.suffix in (".csv", ".parquet")), study.scale, out)
     unpack(study, out, scale)
-    folders = {"config": config or out / "config", "results": out, "published": published, "measured": measured}
-    _render(study.scale, study.seeds(), scale.smoke_test, folders, notebooks)
-
-
-def _render(scale: str, seeds: tuple[int, ...], smoke_test: bool, folders: dict[str, Path], notebooks: bool) -> None:
-    """What the workflow's rules do, one command after the other, on the unpacked study."""
-    from multitrain.cli.commands import result_commands as commands
-    from multitrain.common.progress import progress
-    from multitrain.planning.outputs import ANALYSES, FIGURES, NOTEBOOKS, REPORT
-
-    out = folders["results"]
-    tables = [*load_experiments(folders["config"]).tables, "table4"]
-    common = {"scale": scale, "seed": list(seeds), **folders}
-    pages = [REPORT, *(name for name in NOTEBOOKS if notebooks and name not in PICTURES)]
-    steps: list[tuple[Callable[..., None], dict[str, object]]]
-    steps = [(commands.analyse, {"name": name, "data": out / "data", **common}) for name in ANALYSES]
-    steps += [(commands.table, {"name": name, **common}) for name in tables]
-    drawn = {"results": out, "smoke_test": smoke_test}
-    steps += [(commands.figure, {"name": name, **drawn}) for name in FIGURES]
-    steps += [
-        (commands.notebook, {"file": Path("notebooks") / f"{name}.ipynb", "scale": scale, **drawn}) for name in pages
-    ]
-    with progress("rendering", "file", len(steps)) as bar:
-        for command, options in steps:
-            command(**options)
-            bar.update()
+    own = Arguments(
+        *(scale, experiments, study.seeds(), config or out / "config", out / "data", out, published, measured)
+    )
+    render_study(own, notebooks)
+    for name in experiments.tables:
+        show(name, study.scale, own.config, out)

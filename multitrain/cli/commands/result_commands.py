@@ -1,6 +1,5 @@
 """Commands that turn what runs left behind into tables, figures and pages."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -19,13 +18,10 @@ from multitrain.cli.options import (
     WorldNumber,
 )
 from multitrain.common.errors import UserError
-from multitrain.config.claims import Claims
-from multitrain.config.config_files import load_claims, load_experiments, load_scale
-from multitrain.config.experiments import Experiments
-from multitrain.config.scale import Scale
+from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.planning.overwrite import require_own
 
-__all__ = ["analyse", "app", "figure", "notebook", "table"]
+__all__ = ["analyse", "app", "figure", "notebook", "show", "table"]
 
 app = typer.Typer()
 PUBLISHED = Path("resources/published")
@@ -33,30 +29,6 @@ MEASURED = Path("resources/measured")
 SmokeTest = Annotated[
     bool, typer.Option("--smoke-test", help="Say on it that no number means anything, as of a scale of smoke tests.")
 ]
-
-
-@dataclass(frozen=True)
-class Given:
-    """What the functions of `analysis.outputs` get by their parameters' names."""
-
-    scale: Scale
-    experiments: Experiments
-    seeds: tuple[int, ...]
-    config: Path
-    data: Path
-    results: Path
-    published: Path
-    measured: Path
-
-    @property
-    def claims(self) -> Claims:
-        return load_claims(self.config, self.experiments)
-
-    def relations(self, seed: int) -> tuple[Path, ...]:
-        """The files of related classes in the world of a seed."""
-        world = self.scale.world_of(seed)
-        folders = (self.scale.raw_folder(name, self.data, world) for name in self.scale.related_datasets())
-        return tuple(folder / "relations.csv" for folder in folders)
 
 
 @app.command()
@@ -114,13 +86,16 @@ def analyse(
 ) -> None:
     """Compute one of the files under the figures: weights, recovered relations, claims, classes, spectrum, training."""
     from multitrain.planning.outputs import ANALYSES
+    from multitrain.planning.outputs.arguments import Arguments
 
     if name not in ANALYSES:
         raise UserError(f"no analysis {name!r}; there are {', '.join(ANALYSES)}")
     loaded = load_scale(scale, config)
     require_own([results / ANALYSES[name].files[0]], loaded.name, results)
     experiments = load_experiments(config, loaded)
-    ANALYSES[name].write(Given(loaded, experiments, tuple(seed or (0,)), config, data, results, published, measured))
+    ANALYSES[name].write(
+        Arguments(loaded, experiments, tuple(seed or (0,)), config, data, results, published, measured)
+    )
 
 
 @app.command()

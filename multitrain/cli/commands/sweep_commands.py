@@ -20,7 +20,6 @@ from multitrain.cli.options import (
     Workers,
 )
 from multitrain.common import terminal_columns
-from multitrain.common.files.atomic import atomic
 from multitrain.common.progress import progress_callback
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.planning.overwrite import require_own
@@ -102,16 +101,11 @@ def show(
     scale: ScaleName = "desk", config: ConfigFolder = Path("config"), results: ResultsFolder = Path("results")
 ) -> None:
     """Write when_it_helps.csv, .md and .png: gains over the baseline at equal steps, by factor."""
-    from matplotlib import rc_context
-
-    from multitrain.analysis.accuracy.metrics import SMOKE_TEST
-    from multitrain.analysis.figures import figure_style, when_it_helps
+    from multitrain.analysis.figures import save_figure, when_it_helps
     from multitrain.analysis.study.sweep_gains import write_sweep
 
     loaded = load_scale(scale, config)
     points = load_points(loaded, load_experiments(config, loaded), config)
     require_own([results / "when_it_helps.csv"], loaded.name, results)
     write_sweep(loaded, points, results)
-    figure = when_it_helps.draw(results)
-    with atomic(results / "when_it_helps.png") as temporary, rc_context(figure_style.RC):
-        figure_style.save(figure, temporary, SMOKE_TEST if loaded.smoke_test else "")
+    save_figure(when_it_helps.draw(results), results / "when_it_helps.png", loaded.smoke_test)

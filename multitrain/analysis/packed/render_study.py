@@ -1,0 +1,38 @@
+"""Tables, claims, figures and notebooks of an unpacked study, made one after the other as the workflow makes them."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from multitrain.analysis.figures import write_figure
+from multitrain.analysis.render.notebook_pages import run_notebook
+from multitrain.analysis.tables.paper_tables import write_table
+from multitrain.analysis.tables.table4 import write_table4
+from multitrain.common.progress import progress
+from multitrain.planning.outputs import ANALYSES, FIGURES, NOTEBOOKS, REPORT, notebook_page
+from multitrain.planning.outputs.arguments import Arguments
+
+__all__ = ["render_study"]
+
+PICTURES = ("datasets",)  # notebooks that show frames of clips, which a packed study does not have
+
+
+def render_study(own: Arguments, notebooks: bool) -> None:
+    """Write all that the results folder of a study holds beside its runs; the other notebooks where asked for."""
+    shared = own.scale, own.experiments, own.seeds, own.results, own.published
+    steps: list[Callable[[], None]] = [partial(each.write, own) for each in ANALYSES.values()]
+    steps += [partial(write_table, name, *shared, own.measured) for name in own.experiments.tables]
+    steps += [partial(write_table4, *shared)]
+    steps += [partial(write_figure, name, own.results, own.scale.smoke_test) for name in FIGURES]
+    pages = [REPORT, *(name for name in NOTEBOOKS if notebooks and name not in PICTURES)]
+    steps += [partial(_write_notebook, name, own) for name in pages]
+    with progress("rendering", "file", len(steps)) as bar:
+        for step in steps:
+            step()
+            bar.update()
+
+
+def _write_notebook(name: str, own: Arguments) -> None:
+    file, executed = Path("notebooks") / f"{name}.ipynb", own.results / "notebooks" / f"{name}.ipynb"
+    page = own.results / notebook_page(name)
+    run_notebook(file, own.results, own.scale.name, executed, page, own.scale.smoke_test)

@@ -1,4 +1,4 @@
-"""Publishers' text files, read so that whatever is wrong is told with file and line."""
+"""Parsing of publishers' CSV and JSON files; an error names the file and the line."""
 
 import csv
 import io
@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from multitrain.common.errors import UserError
 
-__all__ = ["csv_rows", "decoded", "first_of", "headed_rows", "json_content"]
+__all__ = ["csv_records", "csv_rows", "decode_text", "find_first", "parse_json"]
 
 Kind = TypeVar("Kind")
 
 
-def first_of(folders: list[Path], names: list[str], what: str, cure: str) -> Path:
-    """The first existing path `folder / name`, or a UserError that says what was looked for and what to do."""
+def find_first(folders: list[Path], names: list[str], what: str, cure: str) -> Path:
+    """The first existing path `folder / name`, or a UserError with the names tried and the cure."""
     for folder in folders:
         for name in names:
             if (folder / name).exists():
@@ -23,8 +23,8 @@ def first_of(folders: list[Path], names: list[str], what: str, cure: str) -> Pat
     raise UserError(f"{folders[0] / names[0]}: no {what} there (looked for {', '.join(names)}): {cure}")
 
 
-def decoded(content: bytes, where: str) -> str:
-    """UTF-8 text, with or without the mark some editors put before it."""
+def decode_text(content: bytes, where: str) -> str:
+    """UTF-8 text, with or without a byte order mark."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -32,8 +32,8 @@ def decoded(content: bytes, where: str) -> str:
 
 
 def csv_rows(content: bytes, where: str) -> Iterator[tuple[str, list[str]]]:
-    """Rows that are not blank, each with its place `file:line`; cells without the blanks around them."""
-    reader = csv.reader(io.StringIO(decoded(content, where), newline=""), skipinitialspace=True)
+    """Rows of a CSV that are not blank, each with its place `file:line`; cells are stripped."""
+    reader = csv.reader(io.StringIO(decode_text(content, where), newline=""), skipinitialspace=True)
     while True:
         try:
             row = next(reader)
@@ -46,24 +46,24 @@ def csv_rows(content: bytes, where: str) -> Iterator[tuple[str, list[str]]]:
             yield f"{where}:{reader.line_num}", cells
 
 
-def headed_rows(content: bytes, where: str, required: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+def csv_records(content: bytes, where: str, required: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows of a CSV with a header, as dicts by the header's names in lower case."""
     rows = csv_rows(content, where)
     _, header = next(rows, ("", []))
     names = [name.lower() for name in header]
-    lacking = [name for name in required if name not in names]
-    if lacking:
-        raise UserError(f"{where}:1: no column {', '.join(lacking)} in the header {','.join(header) or '(empty)'}")
+    absent = [name for name in required if name not in names]
+    if absent:
+        raise UserError(f"{where}:1: no column {', '.join(absent)} in the header {','.join(header) or '(empty)'}")
     for place, cells in rows:
         if len(cells) != len(names):
             raise UserError(f"{place}: {len(cells)} values where the header names {len(names)}")
         yield place, dict(zip(names, cells, strict=True))
 
 
-def json_content(content: bytes, where: str, kind: type[Kind]) -> Kind:
-    """A JSON file's content, which must be of that kind (dict or list)."""
+def parse_json(content: bytes, where: str, kind: type[Kind]) -> Kind:
+    """The content of a JSON file of the type `kind` (dict or list)."""
     try:
-        value = json.loads(decoded(content, where))
+        value = json.loads(decode_text(content, where))
     except json.JSONDecodeError as error:
         raise UserError(f"{where}:{error.lineno}: not valid JSON: {error.msg}") from None
     if not isinstance(value, kind):

@@ -1,4 +1,4 @@
-"""How many clips the annotations list: written before accounting looks, so that a lost clip shows.
+"""Number of annotated clips of each split, written before transcoding, to check that no clip is lost.
 
 Of a fraction of a dataset `clips` counts its clips, and a further column those of the videos that were not drawn.
 """
@@ -15,7 +15,7 @@ NAME = "annotated.csv"
 
 
 def write_annotated(path: Path, publication: Publication, left_out: Counter | None = None) -> None:
-    """Write `publisher_split,clips`: every annotated clip of the labelled splits, also those that cannot be had.
+    """Write `publisher_split,clips`: every annotated clip of the labelled splits, with those that are missing.
 
     Where videos were `left_out` (clips by split), their clips are in a third column, `not_in_fraction`.
     """

@@ -21,23 +21,23 @@ from multitrain.data.manifest import Manifest
 from multitrain.datasets.transcode.refused import Undecodable
 from multitrain.datasets.transcode.source_video import OPENING
 
-__all__ = ["check", "chosen"]
+__all__ = ["check", "sampled_rows"]
 
 SLACK = 0.25  # of a frame's duration, as data/decode.py takes it
 
 
 @dataclass(frozen=True)
-class Checked:
-    """Result for one clip; an empty `trouble` means that it is intact."""
+class CheckResult:
+    """Result for one clip; an empty `problem` means that it is intact."""
 
     clip_id: str
     path: Path
-    trouble: str
+    problem: str
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the manifest says of one file."""
+    """One file as the manifest describes it."""
 
     path: Path
     frames: int
@@ -46,14 +46,14 @@ class Expected:
     height: int
 
 
-def chosen(manifest: Manifest, sample: int | None, seed: int) -> np.ndarray:
-    """Rows to check, rising: a seeded sample of that many clips; all where it is None or more than there are."""
+def sampled_rows(manifest: Manifest, sample: int | None, seed: int) -> np.ndarray:
+    """Sorted rows to check: a seeded sample of that many clips; all where it is None or larger than the manifest."""
     if sample is None or sample >= len(manifest):
         return np.arange(len(manifest))
     return np.sort(generator(seed, "check").choice(len(manifest), sample, replace=False))
 
 
-def check(manifest: Manifest, rows: np.ndarray, jobs: int, limits: Limits) -> Iterator[Checked]:
+def check(manifest: Manifest, rows: np.ndarray, jobs: int, limits: Limits) -> Iterator[CheckResult]:
     """Decode the clips of those rows from first to last frame, in the manifest's order."""
     names = ["clip_id", "path", "frames", "fps", "width", "height"]
     columns = {name: manifest.table[name] for name in names}
@@ -63,24 +63,24 @@ def check(manifest: Manifest, rows: np.ndarray, jobs: int, limits: Limits) -> It
             path, frames, fps, width, height = (columns[name][row].as_py() for name in names[1:])
             yield Expected(manifest.folder / as_path(path), frames, fps, width, height)
 
-    for row, (each_one, trouble) in zip(rows, process_map(trouble_of, expected(), jobs, limits.seconds), strict=True):
-        yield Checked(columns["clip_id"][row].as_py(), each_one.path, trouble)
+    for row, (clip, problem) in zip(rows, process_map(find_problem, expected(), jobs, limits.seconds), strict=True):
+        yield CheckResult(columns["clip_id"][row].as_py(), clip.path, problem)
 
 
-def trouble_of(clip: Expected) -> str:
-    """What is wrong with a file, empty for nothing."""
+def find_problem(clip: Expected) -> str:
+    """The problem with a file, empty for an intact one."""
     if not clip.path.is_file():
         return "no such file"
     try:
-        return _decoded(clip)
+        return _decode_and_compare(clip)
     except Undecodable as error:
         return f"it does not decode: {error}"
     except ArithmeticError as error:  # times that make no sense
         return f"it cannot be read: {' '.join(str(error).split())}"
 
 
-def _decoded(clip: Expected) -> str:
-    """What the frames say; a complaint of the decoder, which training would not hear, is raised."""
+def _decode_and_compare(clip: Expected) -> str:
+    """Compare the decoded frames with the manifest; errors that the decoder hides in training are raised."""
     count, misplaced = 0, ""
     with decoder_errors(Undecodable):
         container = av.open(str(clip.path.absolute()), options=OPENING, metadata_errors="replace")

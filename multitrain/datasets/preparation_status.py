@@ -30,13 +30,13 @@ class Status:
 
 def status(dataset: Dataset, raw: Path, folder: Path) -> Status:
     """The status from a dataset's raw folder and its folder of prepared clips, which may both be absent."""
-    raw_files, raw_bytes = usage(raw)
+    raw_files, raw_bytes = disk_usage(raw)
     inside = raw_bytes if raw.resolve().is_relative_to(folder.resolve()) else 0
     absent = "to fetch" if dataset.download else "absent"
     of_raw = absent if not raw.is_dir() else "there" if raw_files else "empty"
-    prepared_bytes = usage(folder)[1] - inside
+    prepared_bytes = disk_usage(folder)[1] - inside
     state, annotated, prepared, missing = _progress(folder)
-    state += _part(dataset, folder / "annotated.csv")
+    state += _fraction_note(dataset, folder / "annotated.csv")
     return Status(of_raw, state, annotated, prepared, missing, raw_bytes, prepared_bytes)
 
 
@@ -59,8 +59,8 @@ def _progress(folder: Path) -> tuple[str, int | None, int, dict[str, int]]:
     return "not begun", None, 0, {}
 
 
-def _part(dataset: Dataset, path: Path) -> str:
-    """What to say of a dataset of which a fraction is used; of how many clips that leaves out, once it is known."""
+def _fraction_note(dataset: Dataset, path: Path) -> str:
+    """A note on the fraction of a dataset that is used, with the number of clips left out once it is known."""
     if dataset.fraction == 1.0:
         return ""
     try:
@@ -71,7 +71,7 @@ def _part(dataset: Dataset, path: Path) -> str:
 
 
 def _annotated(path: Path) -> int | None:
-    """What preparation noted when it had read the annotations."""
+    """The number of annotated clips, None before preparation has read the annotations."""
     try:
         return int(pd.read_csv(path, usecols=["clips"], dtype=int)["clips"].sum())
     except (OSError, ValueError):
@@ -97,8 +97,8 @@ def _ordered(counts: Counter) -> dict[str, int]:
     return {**known, **{reason: counts[reason] for reason in sorted(set(counts) - set(REASONS))}}
 
 
-def usage(folder: Path) -> tuple[int, int]:
-    """Files below a folder and their bytes; files that go while one looks are not counted."""
+def disk_usage(folder: Path) -> tuple[int, int]:
+    """Files below a folder and their bytes; files deleted meanwhile are not counted."""
     files = size = 0
     waiting = [folder]
     while waiting:

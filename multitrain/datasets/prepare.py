@@ -11,13 +11,13 @@ from multitrain.config.scale import Dataset
 from multitrain.data.manifest import Manifest, Missing, read_manifest, write_manifest, write_missing
 from multitrain.datasets import expected_clips
 from multitrain.datasets.formats.readers import readers
-from multitrain.datasets.publication import Annotated, Publication
+from multitrain.datasets.publication import AnnotatedClip, Publication
 from multitrain.datasets.required_splits import require_annotated
 from multitrain.datasets.splits import held_out
-from multitrain.datasets.subset import within
-from multitrain.datasets.transcode.batches import Intake
-from multitrain.datasets.transcode.journal import Record, Store
-from multitrain.datasets.transcode.untranscoded import AsIs
+from multitrain.datasets.subset import draw_subset
+from multitrain.datasets.transcode.batches import Transcoding
+from multitrain.datasets.transcode.journal import ClipStore, Record
+from multitrain.datasets.transcode.untranscoded import UntranscodedFiles
 
 __all__ = ["prepare"]
 
@@ -32,14 +32,14 @@ def prepare(
     progress: Callable[[int, int], None] | None = None,
     wait: bool = False,
 ) -> Manifest:
-    """Prepare one dataset from the publisher's files in `raw` into `folder`; go on where an earlier run stopped.
+    """Prepare one dataset from the publisher's files in `raw` into `folder`; continue where an earlier run stopped.
 
     Every annotated clip of the labelled splits, and of the setting `fraction`, ends in manifest.parquet or in
-    missing.csv. `progress` is told (clips settled, clips in all). This process owns `folder` meanwhile, and `raw` where
-    it downloads into it; with `wait`, other owners' end is waited for.
+    missing.csv. `progress` gets (clips done, clips in all). This process locks `folder`, and `raw` where it downloads
+    into it; with `wait`, it waits for other processes' locks.
 
     Raises:
-        UserError: a folder has another owner, or has been removed; something of the publication is wrong.
+        UserError: another process holds a lock, a folder was removed, or a file of the publisher is wrong.
     """
     raw, folder = Path(raw), Path(folder)
     with ExitStack() as stack:
@@ -47,32 +47,32 @@ def prepare(
         if dataset.download is not None:
             owners.append(stack.enter_context(locked_folder(raw, f"files of {name} are being downloaded", wait)))
 
-        def settled(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             for owner in owners:
                 owner.require()
             if progress:
                 progress(done, total)
 
-        return _prepare(name, dataset, raw, folder, seed, jobs, settled)
+        return _prepare(name, dataset, raw, folder, seed, jobs, report)
 
 
 def _prepare(
     name: str, dataset: Dataset, raw: Path, folder: Path, seed: int, jobs: int, progress: Callable[[int, int], None]
 ) -> Manifest:
-    drawn = within(_publication(name, dataset, raw), dataset.fraction, seed)
+    drawn = draw_subset(_publication(name, dataset, raw), dataset.fraction, seed)
     publication = drawn.publication
     expected_clips.write_annotated(folder / expected_clips.NAME, publication, drawn.left_out)
     if dataset.prepared:
-        intake: AsIs | Intake = AsIs(publication, folder, dataset.limits)
-        intake.run(jobs, progress)
+        source: UntranscodedFiles | Transcoding = UntranscodedFiles(publication, folder, dataset.limits)
+        source.run(jobs, progress)
     else:
-        store = Store(folder, dataset.transcode, dataset.limits)
-        intake = Intake(publication, store, dataset.transcode, dataset.limits)
-        intake.run(jobs, progress)
-        store.close(intake.records, [batch.name for batch in publication.batches])
+        store = ClipStore(folder, dataset.transcode, dataset.limits)
+        source = Transcoding(publication, store, dataset.transcode, dataset.limits)
+        source.run(jobs, progress)
+        store.close(source.records, [batch.name for batch in publication.batches])
 
-    aside = held_out(publication.clips, dataset.holdout, seed)
-    rows, missing = _account(publication, intake, aside)
+    validation = held_out(publication.clips, dataset.holdout, seed)
+    rows, missing = _account(publication, source, validation)
     write_missing(folder / "missing.csv", missing)
     if not rows:
         raise UserError(f"{raw}: not one clip of {name} could be prepared; {folder / 'missing.csv'} says why")
@@ -81,7 +81,7 @@ def _prepare(
 
 
 def _publication(name: str, dataset: Dataset, raw: Path) -> Publication:
-    """What the publisher ships; a setting that its reader would pass over in silence is an error."""
+    """What the reader finds in the raw folder; the setting `download` is an error for a reader that ignores it."""
     reader = readers()[dataset.reader]
     if dataset.download is not None and not reader.downloads:
         raise UserError(f"dataset {name}: download: files for reader {dataset.reader} are brought, not fetched")
@@ -94,28 +94,30 @@ def _publication(name: str, dataset: Dataset, raw: Path) -> Publication:
     return publication
 
 
-def _account(publication: Publication, intake: Intake | AsIs, aside: set[str]) -> tuple[list[dict], list[Missing]]:
-    """A manifest row or a missing line for every annotated clip."""
+def _account(
+    publication: Publication, source: Transcoding | UntranscodedFiles, validation: set[str]
+) -> tuple[list[dict], list[Missing]]:
+    """A row of the manifest or of missing.csv for every annotated clip."""
     labels = {name: label for label, name in enumerate(publication.classes)}
     rows, missing = [], list(publication.missing)
     for clip in publication.clips:
-        record = intake.records.get(clip.clip_id)
+        record = source.records.get(clip.clip_id)
         if record is None:
-            missing.append(clip.missing("not found", intake.refused.get(clip.key, shown(clip.key))))
+            missing.append(clip.missing("not found", source.refused.get(clip.key, shown(clip.key))))
         elif record.reason:
             missing.append(clip.missing(record.reason, record.detail))
         else:
-            rows.append(_row(clip, intake.path(clip.clip_id), record, labels[clip.label], aside))
+            rows.append(_row(clip, source.path(clip.clip_id), record, labels[clip.label], validation))
     return rows, missing
 
 
-def _row(clip: Annotated, path: str, record: Record, label: int, aside: set[str]) -> dict:
+def _row(clip: AnnotatedClip, path: str, record: Record, label: int, validation: set[str]) -> dict:
     return {
         "clip_id": clip.clip_id,
         "video_id": clip.video_id,
         "path": path,
         "label": label,
-        "split": "val" if clip.split == "train" and clip.video_id in aside else clip.split,
+        "split": "val" if clip.split == "train" and clip.video_id in validation else clip.split,
         "publisher_split": clip.publisher_split,
         "frames": record.frames,
         "fps": record.fps,

@@ -1,4 +1,4 @@
-"""The result of a reader: classes, annotated clips, and the batches of files that hold their videos."""
+"""Publication, the result of a reader: classes, annotated clips, and batches of files that hold their videos."""
 
 import hashlib
 import json
@@ -14,51 +14,51 @@ from multitrain.config.scale import Download
 from multitrain.data.manifest import Missing
 
 __all__ = [
-    "OURS",
-    "PLAIN",
-    "Annotated",
+    "PLAIN_NAME",
+    "SPLIT_OF",
+    "AnnotatedClip",
     "Batch",
     "Member",
     "Publication",
-    "Remote",
+    "RemoteArchive",
     "distinct",
     "safe_id",
     "youtube_video",
 ]
 
-PLAIN = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,199}")
-AT_YOUTUBE = re.compile(r"([\w-]{11})_\d{6}_\d{6}|v_([\w-]{11})(?:_.*)?|yt-([\w-]{11})_\d+", re.ASCII)
-OURS = {"train": "train", "training": "train", "val": "test", "validate": "test", "validation": "test"}
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,199}")
+YOUTUBE_NAME = re.compile(r"([\w-]{11})_\d{6}_\d{6}|v_([\w-]{11})(?:_.*)?|yt-([\w-]{11})_\d+", re.ASCII)
+SPLIT_OF = {"train": "train", "training": "train", "val": "test", "validate": "test", "validation": "test"}
 
 
 @dataclass(frozen=True, slots=True)
-class Annotated:
+class AnnotatedClip:
     """One clip as the publisher annotates it."""
 
     clip_id: str
     video_id: str
-    split: str  # ours: the publisher's training is train, its validation is test
+    split: str  # the publisher's training split is train, its validation split is test
     publisher_split: str
     label: str
     start: float | None  # seconds in the source video
     end: float | None
-    key: str  # by which the batches name its video
+    key: str  # of its video in the batches
 
     def missing(self, reason: str, detail: str) -> Missing:
-        """The line of missing.csv for this clip."""
+        """The row of missing.csv for this clip."""
         return Missing(self.clip_id, self.video_id, self.publisher_split, self.label, reason, detail)
 
 
 @dataclass(frozen=True)
 class Member:
-    """One video of a batch: a file, or a part of an archive that must be read before the next member is asked for."""
+    """One video of a batch: a file, or a member of an archive, which must be read before the next one."""
 
     key: str
     where: str  # archive and member, for messages
     size: int  # bytes
-    content: Path | Callable[[], BinaryIO] | None  # None where `refused` says why it is not touched
-    refused: str = ""
-    absent: str = ""  # why there is no such video, where that is known
+    content: Path | Callable[[], BinaryIO] | None  # None where it is refused
+    refused: str = ""  # why it is not read
+    absent: str = ""  # why there is no such video, where the reason is known
 
     @classmethod
     def of_file(cls, key: str, path: Path) -> "Member | None":
@@ -69,29 +69,29 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Remote:
-    """An archive at its publisher's."""
+class RemoteArchive:
+    """An archive on the publisher's server."""
 
     url: str
-    path: Path  # where it lies while it is read
-    place: str  # list and line that name it
+    path: Path  # of the downloaded file
+    place: str  # list and line with its address
 
     @property
-    def note(self) -> Path:
-        """Where it is noted what was fetched."""
+    def record(self) -> Path:
+        """The JSON record of the download."""
         return self.path.with_name(f"{self.path.name}.json")
 
     def state(self) -> tuple | None:
-        """What tells one content from another, known without the archive; None before its download."""
+        """Address, size and hash from the record of the download; None before it."""
         try:
-            noted = json.loads(self.note.read_bytes())
+            noted = json.loads(self.record.read_bytes())
             return (self.url, noted["bytes"], noted["blake2b"]) if noted["url"] == self.url else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def brought(self) -> bool:
-        """Whether the archive is there and was not fetched by us."""
-        return self.path.is_file() and not self.note.is_file()
+    def from_user(self) -> bool:
+        """Whether the user put the archive there: it exists and has no record of a download."""
+        return self.path.is_file() and not self.record.is_file()
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,15 @@ class Batch:
 
     name: str
     members: Callable[[], Iterator[Member]]
-    files: tuple[Path, ...] = ()  # unchanged files need not be read again; without any the members are always walked
-    remote: Remote | None = None  # the one file, where it is fetched to be read
-    only: Callable[[Container[str]], Iterator[Member]] | None = None  # those of some keys, where others cost a fetch
-    proved: bool = False  # read once to its end before hours are spent on its first videos
+    files: tuple[Path, ...] = ()  # unchanged files are not read again; without files the members are always listed
+    remote: RemoteArchive | None = None  # the one file, where it is downloaded
+    only: Callable[[Container[str]], Iterator[Member]] | None = (
+        None  # members of some keys, where others would be downloaded
+    )
+    check_first: bool = False  # read once to its end before its first videos are transcoded
 
     def state(self) -> tuple | None:
-        """What is the same as long as the files are; None where that cannot be known."""
+        """Sizes and times of the files, to detect a change; None where there are none."""
         if self.remote is not None:
             return self.remote.state()
         return tuple((path.stat().st_size, path.stat().st_mtime_ns) for path in self.files) or None
@@ -117,31 +119,31 @@ class Publication:
     """Everything one publisher ships, before any video is decoded."""
 
     classes: tuple[str, ...]  # in the publisher's order
-    clips: tuple[Annotated, ...]
-    missing: tuple[Missing, ...]  # annotated, but no clip can come of it
+    clips: tuple[AnnotatedClip, ...]
+    missing: tuple[Missing, ...]  # annotated clips that cannot be made
     batches: tuple[Batch, ...]  # the first that has a video wins
     cut: bool = False  # clips are parts of their videos; else start and end are only recorded
     download: Download | None = None  # how remote batches are fetched
 
 
 def youtube_video(stem: str) -> str | None:
-    """The video v_{id} where a file's name without suffix has the id at YouTube."""
-    match = AT_YOUTUBE.fullmatch(stem)
+    """v_{id} where a file's name without suffix contains a YouTube id."""
+    match = YOUTUBE_NAME.fullmatch(stem)
     return f"v_{next(filter(None, match.groups()))}" if match else None
 
 
 def safe_id(text: str) -> str:
     """A clip id that is a plain file name: the text itself where it is one, else a readable part and a hash."""
-    if PLAIN.fullmatch(text):
+    if PLAIN_NAME.fullmatch(text):
         return text
-    text = as_text(text)  # else the locale would be in it
+    text = as_text(text)  # the same in every locale
     readable = re.sub(r"[^A-Za-z0-9_+-]+", "_", text).strip("_")[:100]
     return f"{readable or 'clip'}-{hashlib.blake2b(as_bytes(text), digest_size=6).hexdigest()}"
 
 
-def distinct(clips: Iterable[Annotated]) -> tuple[list[Annotated], list[Missing]]:
-    """The first clip of each id, and the others as missing. Test clips go first, so that those stay."""
-    kept: dict[str, Annotated] = {}
+def distinct(clips: Iterable[AnnotatedClip]) -> tuple[list[AnnotatedClip], list[Missing]]:
+    """The first clip of each id, and the others as missing. Callers list test clips first, which are kept."""
+    kept: dict[str, AnnotatedClip] = {}
     duplicates = []
     for clip in clips:
         if clip.clip_id in kept:

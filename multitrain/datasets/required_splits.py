@@ -1,4 +1,4 @@
-"""What a dataset has to have: clips to train on and clips to score. A split that is empty is told with its cause."""
+"""Required splits of a dataset: clips to train on and clips to score; the error for an empty split names the cause."""
 
 import csv
 from collections import Counter
@@ -29,11 +29,11 @@ def require_annotated(where: str, publication: Publication) -> None:
         divided = Counter(clip.publisher_split for clip in publication.clips)
         if set(divided) == {WHOLE}:
             why = "no class has a second video, to be set aside: bring more, or make train/ and val/"
-        elif lost := _of(split, publication.missing):
-            why = _reason(lost)
+        elif missing := _of(split, publication.missing):
+            why = _reason(missing)
         else:
-            said = ", ".join(f"{count} as {word}" for word, count in sorted(divided.items()))
-            why = f"the annotations list {said}: correct them (a column `split` decides, not the file's name)"
+            counts = ", ".join(f"{count} as {word}" for word, count in sorted(divided.items()))
+            why = f"the annotations list {counts}: correct them (a column `split` decides, not the file's name)"
         raise UserError(f"{where}: no clip {purpose}: {why}")
 
 
@@ -46,15 +46,15 @@ def require_prepared(where: Path, manifest: Manifest) -> None:
 
 
 def _of(split: str, missing: tuple[Missing, ...]) -> list[Missing]:
-    """Those that belong to the split, or may."""
+    """The missing clips of a split, with those whose split is unknown."""
     return [m for m in missing if m.publisher_split == WHOLE or (m.publisher_split in TRAINED) == (split == "train")]
 
 
-def _reason(lost: list[Missing]) -> str:
-    """The most frequent reason, with an example and what mends it."""
-    reason, count = Counter(line.reason for line in lost).most_common(1)[0]
-    example = " ".join(next(line.detail for line in lost if line.reason == reason).split())
-    return f"{count} of {len(lost)} are missing as `{reason}`, e.g. {example}: {CURES.get(reason, 'bring others')}"
+def _reason(missing: list[Missing]) -> str:
+    """The most frequent reason, with an example and the cure."""
+    reason, count = Counter(line.reason for line in missing).most_common(1)[0]
+    example = " ".join(next(line.detail for line in missing if line.reason == reason).split())
+    return f"{count} of {len(missing)} are missing as `{reason}`, e.g. {example}: {CURES.get(reason, 'bring others')}"
 
 
 def _read(path: Path) -> tuple[Missing, ...]:

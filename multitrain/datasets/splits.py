@@ -1,15 +1,15 @@
-"""Which of the publisher's training videos are set aside as val."""
+"""Holdout: the split of the publisher's training videos into train and val."""
 
 from collections.abc import Iterable
 
 from multitrain.common.seeding import derive
-from multitrain.datasets.publication import Annotated
+from multitrain.datasets.publication import AnnotatedClip
 
 __all__ = ["held_out"]
 
 
-def held_out(clips: Iterable[Annotated], fraction: float, seed: int) -> set[str]:
-    """The ids of the training videos set aside: that fraction of each class, all clips of a video together.
+def held_out(clips: Iterable[AnnotatedClip], fraction: float, seed: int) -> set[str]:
+    """The ids of the training videos of val: that fraction of each class, all clips of a video together.
 
     A video belongs to the class of its first clip. Within a class a seeded hash of the id decides, so neither the
     order of files nor what could be decoded matters. A class keeps at least one video for training.

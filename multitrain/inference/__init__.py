@@ -1,1 +1,1 @@
-"""What a person does with a trained network: load it, recognise, look inside, export."""
+"""Use of a trained network: load, predict, probe, export, fine-tune."""

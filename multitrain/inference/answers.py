@@ -1,4 +1,4 @@
-"""What a network says of a video, and of the parts of a long one."""
+"""Predictions for a video and for the parts of a long one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class Answer:
     """The heads' answers to one video."""
 
     path: str
-    classes: Mapping[str, tuple[str, ...]]  # of each dataset that was asked
+    classes: Mapping[str, tuple[str, ...]]  # of each dataset
     scores: Mapping[str, np.ndarray]  # (C_k,) float32 of each: softmax of Y_k, mean over views
     views: Mapping[str, int]  # how many views each is the mean of
-    reached: float | None = None  # seconds up to which a file could be read that breaks off
+    reached: float | None = None  # seconds up to which a damaged file could be read
 
     def top(self, k: int = 5) -> dict[str, Best]:
         """The k likeliest classes of each dataset, all where there are fewer; of equally likely ones the first.
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """A video that gave no answer, and why."""
+    """A video without an answer, and the reason."""
 
     path: str
     reason: str
@@ -55,14 +55,14 @@ class Window:
 class Timeline:
     """The heads' answers to N moments of a video, in order of time."""
 
-    seconds: float  # that the video takes
+    seconds: float  # duration of the video
     hop: float  # seconds from the start of one part to that of the next
     times: np.ndarray  # (N, 2) seconds at which each moment starts and ends
     titles: Mapping[str, str]  # of each dataset, as in tables
     classes: Mapping[str, tuple[str, ...]]
     scores: Mapping[str, np.ndarray]  # (N, C_k) float32 by dataset: softmax of Y_k
-    part: float = 0.0  # seconds of the video that each answer is about
-    note: str = ""  # what a reader must know of the heads
+    part: float = 0.0  # seconds of the video behind each answer
+    note: str = ""  # a caveat on the heads
 
     @property
     def middles(self) -> np.ndarray:
@@ -75,7 +75,7 @@ class Timeline:
         return bool(self.seconds - self.times[-1, 1] > 1e-3 * self.seconds + self.hop * 1e-6)
 
     def strongest(self, dataset: str, k: int) -> list[int]:
-        """The k classes that lead longest and most surely, then those of the highest peaks; in order of their peaks."""
+        """The k classes of the largest sum of probabilities while first, then of highest peak; in order of peaks."""
         scores = self.scores[dataset]
         lead = np.zeros(scores.shape[1])
         first = scores.argmax(1)
@@ -89,7 +89,7 @@ class Timeline:
 
 
 def related(network: Network, dataset: str, name: str, k: int = 3) -> dict[str, Best]:
-    """For a class, the k classes of every other dataset whose logits raise its own most by Eq. 4, with their weights.
+    """For a class, the k classes of every other dataset with the largest projection weights to it (Eq. 4).
 
     Those are the largest entries, signed as they are (as Table 4 ranks), of the class's row of W (C_target, C_source).
 

@@ -1,7 +1,7 @@
-"""A network for other runtimes: as ONNX, or as PyTorch's exported program; checked before it gets its name.
+"""Export of a network as ONNX or as a PyTorch exported program, with a check of its outputs.
 
-Both take pixels as they are decoded and normalise them within: what goes wrong most often cannot be forgotten. They
-give z and every head's logits Y_k. What only training needs is left out; see docs/guides/export.md.
+Both take decoded pixels and normalise them inside. They give z and every head's logits Y_k, without what only training
+needs; see docs/guides/export.md.
 """
 
 import importlib.util
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
+from multitrain.common.files.json_files import write_json
 from multitrain.inference.features import collect, frames_for
 from multitrain.inference.predict import Recogniser
 from multitrain.inference.video_frames import read_views
@@ -25,9 +26,9 @@ __all__ = ["export_onnx", "export_program", "first_views", "require_onnx"]
 
 FORMAT = "multitrain-export-1"
 CHECKED = 4  # videos of a folder in the check
-TOLERANCE = 1e-4  # of z and logits, of an output's largest value: kernels and runtimes round in float32 each in its way
+TOLERANCE = 1e-4  # relative to an output's largest value: kernels and runtimes differ in rounding
 BATCHES = (1, 2, 3)  # of random clips in the check; the graph is made with 2
-OPSET = 18  # the oldest that PyTorch's exporter writes, so the most readers know it
+OPSET = 18  # the oldest that PyTorch's exporter writes, for most runtimes
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 DESCRIPTION = "multitrain.json"  # of an exported program, among its extra files
 INPUT, FEATURES = "clips", "z"
@@ -36,7 +37,7 @@ Answers = dict[str, Tensor]
 
 
 class Exported(nn.Module):
-    """What is exported: clips (B, 3, T, size, size) uint8 to {"z": (B, D), dataset: logits Y_k (B, C_k)}."""
+    """The exported module: clips (B, 3, T, size, size) uint8 to {"z": (B, D), dataset: logits Y_k (B, C_k)}."""
 
     def __init__(self, network: Network):
         super().__init__()
@@ -49,7 +50,7 @@ class Exported(nn.Module):
 
 
 def describe(network: Network) -> dict:
-    """What a reader of the file must know, as plain JSON: the input, the outputs with their classes, the card."""
+    """A description of the exported file as plain JSON: the input, the outputs with their classes, the card."""
     spec, card = network.spec, getattr(network, "card", None)
     outputs = {FEATURES: {"shape": ["batch", network.backbone.width], "values": "features"}}
     for name, classes in spec.classes.items():
@@ -73,13 +74,13 @@ def describe(network: Network) -> dict:
 
 
 def export_program(network: Network, out: Path, clips: Tensor | None = None) -> float:
-    """Write `torch.export`'s program for any batch; the largest difference from the network over the check.
+    """Write a `torch.export` program for any batch size; returns the largest difference from the network in the check.
 
     Args:
-        clips: (N, 3, T, size, size) uint8, checked besides random ones.
+        clips: (N, 3, T, size, size) uint8, for the check, with random ones.
 
     Raises:
-        UserError: the file cannot be written, a head's name is taken, or its answers differ; then no file is left.
+        UserError: the file cannot be written, a head's name is taken, or the outputs differ; then no file is left.
     """
     program = _program(network)
     buffer = io.BytesIO()  # an archive written straight to a file carries the file's temporary name
@@ -101,8 +102,7 @@ def export_onnx(network: Network, out: Path, clips: Tensor | None = None) -> flo
     with atomic(out) as temporary:
         temporary.write_bytes(content)
         difference = check(_onnx_runner(temporary), network, out, clips)
-        with atomic(out.with_name(f"{out.name}.json")) as beside:
-            beside.write_text(text + "\n", encoding="utf-8")
+        write_json(out.with_name(f"{out.name}.json"), describe(network), ascii=False)
         return difference
 
 
@@ -140,7 +140,7 @@ def check(
 
 
 def require_onnx() -> None:
-    """Raises a UserError that says what to install, where it is not."""
+    """Raise a UserError that names the packages of ONNX that are not installed."""
     if missing := [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]:
         raise UserError(f"ONNX: not installed: {', '.join(missing)}: `pip install {' '.join(missing)}`")
 
@@ -150,13 +150,16 @@ def _text(network: Network) -> str:
 
 
 def _program(network: Network) -> torch.export.ExportedProgram:
-    """The graph for any number of clips, without what tells of this machine."""
+    """The graph for any batch size, without paths of this machine."""
     spec = network.spec
     if taken := {INPUT, FEATURES} & set(spec.classes):
         raise UserError(f"dataset {min(taken)!r}: an exported input or output has that name: rename the dataset")
     example = torch.zeros((2, 3, spec.model.frames, spec.size, spec.size), dtype=torch.uint8)
     shapes = ({0: torch.export.Dim("batch", min=1)},)
-    with torch.no_grad(), warnings.catch_warnings():  # without gradients, functions with their own vanish in the graph
+    with (
+        torch.no_grad(),
+        warnings.catch_warnings(),
+    ):  # without gradients, custom autograd functions are inlined in the graph
         warnings.simplefilter("ignore")
         program = torch.export.export(Exported(network).eval().cpu(), (example,), dynamic_shapes=shapes)
     for node in program.graph.nodes:
@@ -182,7 +185,7 @@ def _onnx(program: torch.export.ExportedProgram, outputs: list[str], text: str) 
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     del graph.value_info[:], graph.metadata_props[:], model.metadata_props[:]
     for node in graph.node:
-        del node.metadata_props[:]  # how PyTorch came to it; a fifth of a small file
+        del node.metadata_props[:]  # PyTorch's trace; a fifth of a small file
     entry = model.metadata_props.add()
     entry.key, entry.value = "multitrain", text
     try:

@@ -1,4 +1,4 @@
-"""z of every clip of a folder of videos, or of one split of a prepared dataset, as a table."""
+"""Feature extraction: z of every clip of a folder of videos or of a split of a prepared dataset, as Parquet."""
 
 import json
 import os
@@ -32,7 +32,7 @@ COLUMNS = ("clip_id", "path", "label", "split")
 
 @dataclass(frozen=True)
 class Clip:
-    """One video to look at; label and class are null where nobody said them."""
+    """One video; label and class are null where they are unknown."""
 
     clip_id: str
     path: str  # relative to the collection's folder
@@ -65,7 +65,7 @@ def schema(width: int) -> pa.Schema:
     )
 
 
-def prepared(manifest: Path, split: str) -> Collection:
+def dataset_collection(manifest: Path, split: str) -> Collection:
     """The clips of one split of a prepared dataset.
 
     Raises:
@@ -79,8 +79,8 @@ def prepared(manifest: Path, split: str) -> Collection:
     return Collection(found.folder, clips, found.folder.resolve().name, split)
 
 
-def loose(folder: Path) -> Collection:
-    """The videos of a folder and those below it, called by their places in it.
+def folder_collection(folder: Path) -> Collection:
+    """The videos of a folder and those below it, named by their relative paths.
 
     Raises:
         UserError: no such folder, or none in it.
@@ -98,11 +98,11 @@ def collect(where: Path, split: str) -> Collection:
     """A prepared dataset, by its folder or manifest, or a folder of videos."""
     manifest = where / "manifest.parquet" if where.is_dir() else where
     is_prepared = manifest.suffix == ".parquet" and regular(manifest).is_file()
-    return prepared(manifest, split) if is_prepared else loose(where)
+    return dataset_collection(manifest, split) if is_prepared else folder_collection(where)
 
 
 def frames_for(recogniser: Recogniser, dataset: str | None) -> tuple[str, Frames]:
-    """The head whose frames are taken, and these: the dataset's own head, or the first for one the network lacks."""
+    """The head and its frames: the dataset's own head, or the first where the network has none for it."""
     datasets = recogniser.card.datasets
     name = dataset if dataset in datasets else next(iter(datasets))
     return name, datasets[name].frames
@@ -117,13 +117,13 @@ def write_features(
     done: Callable[[int, int], None] = lambda done, total: None,
     seconds: float = SECONDS,
 ) -> list[Failure]:
-    """Write the features of all clips that can be read, in their order, and return the others; memory is bounded.
+    """Write the features of all readable clips, in order and in bounded memory; returns the failures.
 
     Args:
-        frames: which frames are looked at, in which views.
+        frames: which frames are read, in which views.
         jobs: processes that decode ahead.
-        done: is told of progress as (done, total).
-        seconds: that one clip may take.
+        done: gets (clips done, clips in all).
+        seconds: time limit for one clip.
 
     Raises:
         UserError: none could be read; then no file is left.
@@ -134,7 +134,7 @@ def write_features(
     )
     rows, written = [], 0
     with atomic(out) as temporary, pq.ParquetWriter(temporary, columns) as writer:
-        for place, found in enumerate(_looked_at(recogniser, collection, frames, jobs, seconds), start=1):
+        for place, found in enumerate(_rows(recogniser, collection, frames, jobs, seconds), start=1):
             failures.append(found) if isinstance(found, Failure) else rows.append(found)
             if len(rows) >= ROWS or (rows and place == len(collection.clips)):
                 writer.write_table(pa.Table.from_pylist(rows, schema=columns))
@@ -146,10 +146,10 @@ def write_features(
     return failures
 
 
-def _looked_at(
+def _rows(
     recogniser: Recogniser, collection: Collection, frames: Frames, jobs: int, seconds: float
 ) -> Iterator[dict | Failure]:
-    """A row a clip, or why there is none."""
+    """A row for each clip, or its failure."""
     count, size = recogniser.size
     decode = partial(_decode, frames=frames, count=count, size=size)
     paths = [str(collection.folder / as_path(clip.path)) for clip in collection.clips]
@@ -171,7 +171,7 @@ def _looked_at(
 
 
 def _decode(path: str, frames: Frames, count: int, size: int) -> np.ndarray | str:
-    """The views (V, 3, T, S, S) of one video, or why there are none; for a process of its own."""
+    """The views (V, 3, T, S, S) of one video, or the error message; runs in a worker process."""
     torch.set_num_threads(1)
     try:
         return read_views(path, frames, count, size).numpy()
@@ -180,7 +180,7 @@ def _decode(path: str, frames: Frames, count: int, size: int) -> np.ndarray | st
 
 
 def _text(recogniser: Recogniser, collection: Collection, frames: Frames) -> str:
-    """What the table says of itself."""
+    """The metadata of the table, as JSON."""
     network, card = recogniser.network, recogniser.card
     return json.dumps(
         {
@@ -196,12 +196,12 @@ def _text(recogniser: Recogniser, collection: Collection, frames: Frames) -> str
 
 
 def require_table(out: Path) -> None:
-    """Raises a UserError where a file is there that is no table of features, such as the manifest of a dataset."""
+    """Raise a UserError where `out` is an existing file other than a table of features."""
     if not os.path.lexists(out):
         return
     try:
-        said = json.loads((pq.read_schema(regular(out)).metadata or {}).get(b"multitrain", b"{}"))
-        ours = isinstance(said, dict) and said.get("format") == FORMAT
+        metadata = json.loads((pq.read_schema(regular(out)).metadata or {}).get(b"multitrain", b"{}"))
+        ours = isinstance(metadata, dict) and metadata.get("format") == FORMAT
     except (pa.ArrowException, OSError, ValueError):
         ours = False
     if not ours:

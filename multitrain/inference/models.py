@@ -1,4 +1,4 @@
-"""Networks by whatever names them: a run's file, a saved folder, a release's checkpoint, a name on the hub."""
+"""Loading of a network: a run's file, a saved folder, a release's checkpoint, or a name on the hub."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # owner/name
 def load(where: Path | str) -> Network:
     """The network of a model file, a saved folder, a release's .pyth or `owner/name` of the Hugging Face hub.
 
-    What exists here wins over a name of the hub. The network is in evaluation mode.
+    An existing file or folder wins over a name of the hub. The network is in evaluation mode.
 
     Raises:
         UserError: nothing of that name, damaged, or of another kind.
@@ -39,7 +39,7 @@ def load(where: Path | str) -> Network:
     name = str(where)
     if HUB.fullmatch(name) and path.suffix not in (".pt", ".pyth", ".safetensors"):
         try:
-            from multitrain.model.files.hub import load_hub  # needs a package that few have
+            from multitrain.model.files.hub import load_hub  # needs an optional package
         except UserError as error:
             raise UserError(f"{name}: no such file or folder; {error}") from None
         return load_hub(name)

@@ -1,4 +1,4 @@
-"""From videos to the heads' answers, each head on the frames it was trained on."""
+"""Prediction: the scores of every head for a video, each head on the frames it was trained on."""
 
 import tempfile
 import threading
@@ -16,25 +16,25 @@ from multitrain.common.errors import UserError
 from multitrain.common.process_pool import process_map
 from multitrain.config.scale import Limits, Views
 from multitrain.inference.answers import Answer, Failure, Window
-from multitrain.inference.video_frames import look, read_windows
-from multitrain.inference.video_inputs import local
+from multitrain.inference.video_frames import read_views_until_error, read_windows
+from multitrain.inference.video_inputs import local_file
 from multitrain.model.files.metadata import Card, Frames, assumed_card
 from multitrain.model.network import Network, Output, normalise
 
 __all__ = ["SECONDS", "Plan", "Recogniser"]
 
-Plan = Mapping[Frames, tuple[str, ...]]  # datasets whose heads look at the same frames
-AT_ONCE = 4  # parts of a long video: more gains little, and progress is seldom told where a part takes seconds
-SECONDS = Limits().seconds  # that decoding one video may take in a process of its own
+Plan = Mapping[Frames, tuple[str, ...]]  # datasets whose heads take the same frames
+AT_ONCE = 4  # parts of a long video in a batch: more gain little and delay the progress
+SECONDS = Limits().seconds  # time limit for decoding one video in a worker process
 
 
 class Recogniser:
-    """A network with all that is needed to show it videos."""
+    """A network that predicts videos: decoding, normalisation, batches and averaging of views."""
 
     def __init__(self, network: Network, device: torch.device | str = "cpu", batch: int = 16):
-        """`batch` is how many views the network sees at once; it decides memory and speed only.
+        """`batch` is the number of views in a forward pass; it decides memory and speed only.
 
-        The network is moved to the device; in which mode it is does not matter and stays.
+        The network is moved to the device; its mode (training or evaluation) is kept.
 
         Raises:
             ValueError: `batch` is below 1.
@@ -51,7 +51,7 @@ class Recogniser:
         return self.network.spec.model.frames, self.network.spec.size
 
     def plan(self, datasets: Collection[str] | None = None, views: Views | None = None) -> Plan:
-        """The frames that the heads of these datasets look at (None: of all), with other test views where given.
+        """The frames that the heads of these datasets take (None: of all), with other test views where given.
 
         Raises:
             UserError: the network has no such head.
@@ -73,7 +73,7 @@ class Recogniser:
         return plan
 
     def outputs(self, clips: Tensor) -> Output:
-        """What the network says of clips (B, 3, T, S, S) uint8, on the processor."""
+        """The outputs for clips (B, 3, T, S, S) uint8, on the processor."""
         how, parts, training = self.network.spec.model.normalisation, [], self.network.training
         self.network.eval()
         try:
@@ -81,7 +81,7 @@ class Recogniser:
                 for part in clips.split(self.batch):
                     parts.append(self.network(normalise(part.to(self.device), how)))
         finally:
-            if training:  # it may be the network of somebody who is training it
+            if training:  # the caller may be training it
                 self.network.train()
         names = self.network.spec.classes
         return Output(
@@ -97,26 +97,26 @@ class Recogniser:
             UserError: no video, or no such dataset.
         """
         plan = self.plan(datasets, views)
-        return self.judge(str(path), plan, [look(path, frames, *self.size) for frames in plan])
+        return self.score_views(str(path), plan, [read_views_until_error(path, frames, *self.size) for frames in plan])
 
     def answers(
         self, paths: Iterable[Path | str], plan: Plan, jobs: int = 1, seconds: float = SECONDS
     ) -> Iterator[Answer | Failure]:
         """The answers to many videos, files or http(s) addresses of files, in order.
 
-        `jobs` processes decode ahead; one that takes `seconds` for a video is ended. As all that starts processes, a
-        script calls this below `if __name__ == "__main__":`.
+        `jobs` processes decode ahead; one that takes `seconds` for a video is ended. A script calls this below
+        `if __name__ == "__main__":`, as it starts processes.
         """
-        with tempfile.TemporaryDirectory(prefix="multitrain-") as folder:  # here, for a process can be ended
+        with tempfile.TemporaryDirectory(prefix="multitrain-") as folder:  # here, since a process may be killed
             decode = partial(decode_all, plan=tuple(plan), count=self.size[0], size=self.size[1], folder=folder)
             for path, found in process_map(decode, map(str, paths), jobs, seconds):
                 if isinstance(found, str):
                     yield Failure(path, found.removeprefix(f"{path}: "))
                 else:
-                    yield self.judge(path, plan, [(torch.from_numpy(views), reached) for views, reached in found])
+                    yield self.score_views(path, plan, [(torch.from_numpy(views), reached) for views, reached in found])
 
-    def judge(self, path: str, plan: Plan, found: Sequence[tuple[Tensor, float | None]]) -> Answer:
-        """The answer to a video of which there is for each of the plan's frames what `look` gives."""
+    def score_views(self, path: str, plan: Plan, found: Sequence[tuple[Tensor, float | None]]) -> Answer:
+        """The answer to a video from the results of `read_views_until_error` for each of the plan's frames."""
         scores: dict[str, np.ndarray] = {}
         counts: dict[str, int] = {}
         for names, (clips, _) in zip(plan.values(), found, strict=True):
@@ -166,7 +166,7 @@ class Recogniser:
                 yield Window(start, end, {name: own[name] for name in self.network.spec.classes if name in own})
 
     def clip_seconds(self, plan: Plan) -> float:
-        """How much of a video a dense clip of these heads takes, the longest of them; without any, of 30 fps."""
+        """Seconds of a dense clip of these heads, of the longest; without a dense head, of one of 30 fps."""
         count = self.size[0]
         spans = [count * f.sampling.stride / (f.fps or 30.0) for f in plan if f.sampling.kind == "dense"]
         return max(spans, default=count * Frames().sampling.stride / 30.0)
@@ -175,12 +175,12 @@ class Recogniser:
 def decode_all(
     path: str, plan: tuple[Frames, ...], count: int, size: int, folder: str
 ) -> list[tuple[np.ndarray, float | None]] | str:
-    """What `look` gives for each of the plan's frames, or why there is nothing; for a process of its own."""
+    """`read_views_until_error` for each of the plan's frames, or the error message; runs in a worker process."""
     torch.set_num_threads(1)
-    tqdm.set_lock(threading.RLock())  # its own is one between processes, which an ended process would leave behind
+    tqdm.set_lock(threading.RLock())  # its own is shared between processes, and a killed process would not release it
     try:
-        with local(path, folder) as file:
-            found = (look(file, frames, count, size, path) for frames in plan)
+        with local_file(path, folder) as file:
+            found = (read_views_until_error(file, frames, count, size, path) for frames in plan)
             return [(views.numpy(), reached) for views, reached in found]
     except UserError as error:
         return str(error)

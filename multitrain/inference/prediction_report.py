@@ -1,4 +1,4 @@
-"""Answers as a table for people, or as JSON or CSV lines for programs; each is written as soon as it is there."""
+"""Predictions as a table, JSON lines or CSV; each is written as soon as it is computed."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ from multitrain.inference.answers import Answer, Failure, related
 from multitrain.model.files.metadata import Card
 from multitrain.model.network import Network
 
-__all__ = ["Detail", "Form", "writing"]
+__all__ = ["Detail", "Form", "open_report"]
 
 Form = Literal["table", "json", "csv"]
 COLUMNS = ("video", "dataset", "rank", "class", "probability", "views")
@@ -31,7 +31,7 @@ WIDTH = 120  # of a table in a file
 
 @dataclass(frozen=True)
 class Detail:
-    """How much is said of each answer."""
+    """The level of detail of an answer."""
 
     network: Network
     card: Card
@@ -55,7 +55,7 @@ class Detail:
 
 
 class Report:
-    """Takes answers and failures, and counts the failures."""
+    """Writer of answers and failures; counts the failures."""
 
     def __init__(self, stream: TextIO, form: Form, detail: Detail):
         self.failures = 0
@@ -65,7 +65,7 @@ class Report:
             self._csv.writerow(COLUMNS if not detail.related else (*COLUMNS, "related"))
 
     def answer(self, answer: Answer) -> None:
-        """Write an answer; a file that breaks off is told on standard error too."""
+        """Write an answer, with a note on standard error for a damaged file."""
         record = self._detail.record(answer)
         if answer.reached is not None:
             broken = f"read up to {answer.reached:.1f} s only, damaged or cut off there"
@@ -74,7 +74,7 @@ class Report:
             {"table": self._table, "json": self._json, "csv": self._rows}[self._form](record)
 
     def failure(self, failure: Failure) -> None:
-        """Say on standard error why there is no answer; in JSON also among the answers."""
+        """Write the reason of a failure to standard error; in JSON also among the answers."""
         self.failures += 1
         tqdm.write(f"error: {shown(failure.path)}: {one_line(failure.reason)}", file=sys.stderr)
         if self._form == "json":
@@ -85,11 +85,11 @@ class Report:
         self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def _rows(self, record: dict) -> None:
-        for name, its in record["datasets"].items():
-            for rank, best in enumerate(its["top"], 1):
-                row = [shown(record["video"]), name, rank, best["class"], f"{best['probability']:.6f}", its["views"]]
+        for name, result in record["datasets"].items():
+            for rank, best in enumerate(result["top"], 1):
+                row = [shown(record["video"]), name, rank, best["class"], f"{best['probability']:.6f}", result["views"]]
                 if self._detail.related:
-                    row.append(_related(its) if rank == 1 else "")
+                    row.append(_related(result) if rank == 1 else "")
                 self._csv.writerow(row)
 
     def _table(self, record: dict) -> None:
@@ -99,11 +99,11 @@ class Report:
             table.add_column(name, justify=justify, overflow="fold")
         if self._detail.related:
             table.add_column("related classes", overflow="fold")
-        for its in record["datasets"].values():
-            for rank, best in enumerate(its["top"]):
-                row = [its["title"], str(its["views"])] if not rank else ["", ""]
+        for result in record["datasets"].values():
+            for rank, best in enumerate(result["top"]):
+                row = [result["title"], str(result["views"])] if not rank else ["", ""]
                 row += [best["class"], f"{100 * best['probability']:.1f} %"]
-                row += [_related(its) if not rank else ""] if self._detail.related else []
+                row += [_related(result) if not rank else ""] if self._detail.related else []
                 table.add_row(*map(Text, row))
             table.add_section()
         width = None if self._stream is sys.stdout and self._stream.isatty() else WIDTH
@@ -113,17 +113,17 @@ class Report:
         console.print()
 
 
-def _related(its: dict) -> str:
-    found = [f"{other}: {', '.join(best['class'] for best in classes)}" for other, classes in its["related"].items()]
+def _related(result: dict) -> str:
+    found = [f"{other}: {', '.join(best['class'] for best in classes)}" for other, classes in result["related"].items()]
     return "; ".join(found)
 
 
 @contextmanager
-def writing(out: Path | None, form: Form, detail: Detail) -> Iterator[Report]:
-    """A report on standard output, in a file that is there whole or not at all, or straight into a device or pipe.
+def open_report(out: Path | None, form: Form, detail: Detail) -> Iterator[Report]:
+    """A report on standard output, in a file (atomic write), or in a device or pipe.
 
     Raises:
-        UserError: the file cannot be written, or the network relates no classes and they are asked for.
+        UserError: the file cannot be written, or `related` is set for a network without projections.
     """
     if detail.related and not detail.network.spec.projections:
         raise UserError("--related: this model has no projections, which relate classes: leave it out")

@@ -1,7 +1,6 @@
-"""What an answer rests on: clips scored whole, as one still frame, with shuffled frames, and backwards.
+"""Temporal probe: scores of clips as they are, as one still frame, with shuffled frames, and reversed.
 
-Static clips show what appearance alone tells; shuffled ones what motion tells without its order; reversed ones whether
-the direction of time does.
+Static clips measure appearance alone; shuffled ones motion without its order; reversed ones the direction of time.
 """
 
 import json
@@ -33,7 +32,7 @@ ORDERS = ("whole", "static", "shuffled", "reversed")
 
 
 def places(order: str, frames: int, clip_id: str) -> np.ndarray:
-    """Which of a clip's frames are shown, (T,), one of ORDERS; the clip's id decides how it is shuffled."""
+    """The frame indices (T,) of a clip in one of ORDERS; the clip's id seeds the shuffle."""
     whole = np.arange(frames)
     if order == "static":
         return np.full(frames, frames // 2)
@@ -48,7 +47,7 @@ def places(order: str, frames: int, clip_id: str) -> np.ndarray:
 
 
 def ordered(video: Tensor, clip_ids: tuple[str, ...], order: str) -> Tensor:
-    """Views (B * V, 3, T, H, W) with the frames of each of B clips in that order, the same in all its V views."""
+    """Views (B * V, 3, T, H, W) with the frames of each of B clips reordered, the same in all its V views."""
     if order == "whole":
         return video
     views = rearrange(video, "(b v) c t h w -> b v c t h w", b=len(clip_ids))
@@ -68,8 +67,8 @@ def write_temporal(
 ) -> None:
     """Score every clip of one split in each of `orders`: a row a clip, a column of scores (C,) an order, Y_k alone.
 
-    With `head` the clips are scored by the head of another dataset, seen in their own dataset's test views. The file's
-    metadata has the names of the head's `classes` and of the clips' own, which `label` counts.
+    With `head` the clips are scored by the head of another dataset, in their own dataset's test views. The file's
+    metadata has the head's `classes` and the clips' `clip_classes`, which `label` indexes.
 
     Raises:
         UserError: the model was not trained on the head's dataset or on other classes, or a clip was not scored.
@@ -83,13 +82,17 @@ def write_temporal(
     rows = []
     with torch.inference_mode(), progress(f"{job.name} on {dataset}", "clip", len(clips)) as bar:
         for batch in view_batches(clips, max(VIEWS_AT_ONCE // each, 1), workers):
-            about = zip(batch.clip_ids, batch.label.tolist(), (videos[clip] for clip in batch.clip_ids), strict=True)
+            clips_of_batch = zip(
+                batch.clip_ids, batch.label.tolist(), (videos[clip] for clip in batch.clip_ids), strict=True
+            )
             columns = []
             for order in orders:
                 shown = ordered(batch.video.to(device), batch.clip_ids, order)
                 output = network(normalise(shown, network.spec.model.normalisation))
                 columns.append(view_scores(network, output, head, each)[0].tolist())
-            rows += [(*said, *scores) for said, *scores in zip(about, *columns, strict=True)]
+            rows += [
+                (*columns_of_clip, *scores) for columns_of_clip, *scores in zip(clips_of_batch, *columns, strict=True)
+            ]
             bar.update(len(batch.clip_ids))
     if len({row[0] for row in rows}) != len(source):
         raise UserError(f"{out}: {len(rows)} clips scored of {len(source)} in the manifest: prepare {dataset} again")
@@ -98,7 +101,7 @@ def write_temporal(
 
 
 def _network(job: Job, head: str, source: Source | None) -> Network:
-    """The run's network, which has to have that head and, where its dataset's clips are scored, their classes."""
+    """The run's network; its head must exist and, for clips of the same dataset, have their classes."""
     if head not in job.run.datasets:
         raise UserError(f"run {job.name} has no dataset {head!r}: it is trained on {', '.join(job.run.datasets)}")
     path = job.folder / "model.pt"

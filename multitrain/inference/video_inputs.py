@@ -1,4 +1,4 @@
-"""What a person names as videos: files, folders of them, and addresses."""
+"""Input videos of a command: files, folders of videos, and URLs."""
 
 import os
 import stat
@@ -9,17 +9,17 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
 from multitrain.common.errors import UserError
-from multitrain.datasets.fetch.http_download import Downloader, Unusable, first_words
-from multitrain.datasets.formats.video_files import SUFFIXES, named_as_video
+from multitrain.datasets.fetch.http_download import Downloader, WrongContent, excerpt
+from multitrain.datasets.formats.video_files import SUFFIXES, has_video_suffix
 from multitrain.inference.answers import Failure
 
-__all__ = ["is_address", "local", "videos"]
+__all__ = ["is_address", "local_file", "videos"]
 
 NONE = f"a folder without videos: looked for names in it that end in {', '.join(sorted(SUFFIXES))}"
-LARGEST = 2 << 30  # bytes of a file that is fetched
+LARGEST = 2 << 30  # bytes of a downloaded file
 ATTEMPTS = 3
-SAFE = "%/:?#[]@!$&'()*+,;=~"  # of an address; spaces and letters of other scripts are written as it wants them
-KEPT = "; what has come is kept and continued"  # which holds of downloads into a folder that stays
+SAFE = "%/:?#[]@!$&'()*+,;=~"  # characters of a URL that are not quoted
+KEPT = "; what has come is kept and continued"  # not true for a temporary folder
 PAGES = (b"<!doctype html", b"<html", b"<?xml", b"{")
 
 
@@ -29,9 +29,9 @@ def is_address(name: str) -> bool:
 
 
 def videos(names: Iterable[str]) -> list[str | Failure]:
-    """The videos meant and the complaints, in order: a folder stands for the videos in it, by name, at any depth.
+    """The videos and failures, in order; a folder stands for the videos in and below it, sorted.
 
-    Files are taken whatever their suffix, and what is no video shows when it is read.
+    A named file may have any suffix; a file that is no video fails when it is read.
     """
     found: list[str | Failure] = []
     for name in names:
@@ -64,25 +64,25 @@ def _absent(name: str, error: OSError | ValueError) -> str:
 
 
 def _inside(folder: Path) -> list[str | Failure]:
-    """Videos by suffix, sorted, and folders that cannot be read; hidden ones and what links lead to are left out."""
+    """Videos by suffix, sorted, and unreadable folders; hidden entries and linked folders are left out."""
     found: list[str | Failure] = []
 
-    def tell(error: OSError) -> None:
+    def add_failure(error: OSError) -> None:
         found.append(Failure(str(error.filename), f"cannot be looked into: {error.strerror or error}"))
 
-    for where, folders, files in os.walk(folder, onerror=tell):
+    for where, folders, files in os.walk(folder, onerror=add_failure):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         names = (name for name in sorted(files) if not name.startswith("."))
-        found += [str(Path(where, name)) for name in names if named_as_video(Path(name))]
+        found += [str(Path(where, name)) for name in names if has_video_suffix(Path(name))]
     return found
 
 
 @contextmanager
-def local(name: str, folder: Path | str, largest: int = LARGEST) -> Iterator[Path]:
-    """The file of a name: an address's is fetched into `folder` and gone afterwards.
+def local_file(name: str, folder: Path | str, largest: int = LARGEST) -> Iterator[Path]:
+    """The local file of a name; a URL is downloaded into `folder` and deleted afterwards.
 
     Raises:
-        UserError: it cannot be fetched, is larger than `largest` bytes, or is a page rather than a file.
+        UserError: the download fails, is larger than `largest` bytes, or is a web page.
     """
     if not is_address(name):
         yield Path(name)
@@ -92,23 +92,23 @@ def local(name: str, folder: Path | str, largest: int = LARGEST) -> Iterator[Pat
         target = Path(own, f"video{PurePosixPath(last).suffix.lower()[:8]}")
         try:
             Downloader(ATTEMPTS).fetch(quote(name, SAFE), target, lambda _: None, _limit(largest))
-        except Unusable as error:
+        except WrongContent as error:
             raise UserError(f"{name}: {error}: give the address of a video file") from None
         except UserError as error:
             raise UserError(str(error).removesuffix(KEPT)) from None
         with target.open("rb") as stream:
             start = stream.read(200)
         if not start or start.lstrip().lower().startswith(PAGES):
-            what = f"a page ({first_words(start)})" if start else "nothing"
+            what = f"a page ({excerpt(start)})" if start else "nothing"
             raise UserError(f"{name}: the server sends {what}: give the address of a video file")
         yield target
 
 
 def _limit(largest: int) -> Callable[[int, int | None], None]:
-    """A report of progress that calls a download off as soon as it is known to be too large."""
+    """A progress callback that stops a download that is too large."""
 
     def report(there: int, total: int | None) -> None:
         if max(there, total or 0) > largest:
-            raise Unusable(f"more than {largest / (1 << 20):g} MiB")
+            raise WrongContent(f"more than {largest / (1 << 20):g} MiB")
 
     return report

@@ -9,12 +9,12 @@ from multitrain.data import decode
 from multitrain.data.damage import decoded_items, decoder_errors
 from multitrain.data.decode import read_frames
 from multitrain.datasets import integrity
-from multitrain.datasets.integrity import Expected, trouble_of
+from multitrain.datasets.integrity import Expected, find_problem
 from multitrain.datasets.transcode import encode_clip, source_video
 from multitrain.datasets.transcode.refused import Undecodable
 from multitrain.datasets.transcode.source_video import Video
 from multitrain.datasets.transcode.untranscoded import probe
-from multitrain.inference.video_frames import look, readable
+from multitrain.inference.video_frames import read_views_until_error, video_errors
 from multitrain.model.files.metadata import Frames
 from tests.datasets.coded import write_video
 from tests.datasets.forged import grown
@@ -121,12 +121,12 @@ FRAMES = Frames(fps=12, grid=3, short_side=24)
 def test_where_the_demuxer_stumbles_libav_goes_on(clip, stumble):
     stumble(range(3, 9))
     with Video(clip) as source_video:
-        assert len(list(source_video.frames())) == 30 and "IndexError" in source_video.trouble
+        assert len(list(source_video.frames())) == 30 and "IndexError" in source_video.last_error
 
 
 def test_a_demuxer_that_only_stumbles_is_left(clip, stumble):
     stumble(range(10, 10**9))
-    views, reached = look(clip, FRAMES, 4, 16)
+    views, reached = read_views_until_error(clip, FRAMES, 4, 16)
     assert len(views) == 1 and reached is None  # each time libav went on
 
 
@@ -145,7 +145,7 @@ def test_training_names_a_clip_whose_frames_change_their_size(tmp_path):
 
 def test_check_and_lists_say_it(clip, stumble):
     stumble(range(5, 10**9))
-    assert trouble_of(Expected(clip, 30, 12.0, 48, 32)).startswith("it does not decode: IndexError")
+    assert find_problem(Expected(clip, 30, 12.0, 48, 32)).startswith("it does not decode: IndexError")
     assert probe(clip, Limits())[0] == "undecodable"
 
 
@@ -155,22 +155,22 @@ def test_predict_refuses_in_a_line(clip, monkeypatch, where):
         raise LookupError("no such stream")
 
     if where == "streams":
-        monkeypatch.setattr(Video, "_look", fail)
+        monkeypatch.setattr(Video, "_read_header", fail)
     else:
         monkeypatch.setattr(encode_clip.VideoReformatter, "reformat", fail, raising=False)
         monkeypatch.setattr(encode_clip, "VideoReformatter", type("R", (), {"reformat": fail}))
     with pytest.raises(UserError, match=r"a\.ts: no video that can be used \(LookupError: no such stream\)"):
-        look(clip, FRAMES, 4, 16)
+        read_views_until_error(clip, FRAMES, 4, 16)
 
 
 def test_a_mistake_of_ours_is_no_damage(clip, monkeypatch):
     monkeypatch.setattr(Video, "ends", lambda self: {}["mistake"])
     with pytest.raises(KeyError):
-        look(clip, FRAMES, 4, 16)
+        read_views_until_error(clip, FRAMES, 4, 16)
 
 
 def test_too_little_memory_is_said_as_that():
-    with pytest.raises(UserError, match=r"^a\.mp4: not enough memory"), readable("a.mp4"):
+    with pytest.raises(UserError, match=r"^a\.mp4: not enough memory"), video_errors("a.mp4"):
         raise MemoryError
-    with pytest.raises(UserError, match="see whether a player shows it"), readable("a.mp4"):
+    with pytest.raises(UserError, match="see whether a player shows it"), video_errors("a.mp4"):
         raise Undecodable("no frame in the file")

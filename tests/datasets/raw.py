@@ -101,8 +101,9 @@ def ssv2_texts(prefix: str = "") -> dict[str, str]:
     return {f"{prefix}{name}.json": json.dumps(content) for name, content in texts.items()}
 
 
-def ssv2(raw: Path, video: bytes) -> Path:
-    ssv2_pieces(raw, ssv2_archive(video))
+def ssv2(raw: Path, video: bytes, archive: bytes | None = None, count: int = 3, zipped: bool = False) -> Path:
+    """`archive` in pieces, without one all videos."""
+    ssv2_pieces(raw, ssv2_archive(video) if archive is None else archive, count, zipped)
     put_zip(raw / "labels.zip", {f"labels/{name}": text for name, text in ssv2_texts().items()})
     return raw
 
@@ -148,6 +149,15 @@ def activitynet(raw: Path, video: bytes, database: dict | None = None, suffix: s
     put(raw / "activity_net.v1-3.min.json", json.dumps(content))
     for name in database:
         put(raw / "videos" / f"v_{name}{suffix}", video)
+    return raw
+
+
+def path_lists(raw: Path, train: str | None, val: str | None, test: str | None = None, classes: str = "a\nb\n") -> Path:
+    """Lists of `path label` and the file of class names; a list that is None is not written."""
+    put(raw / "classes.txt", classes)
+    for name, text in (("train", train), ("val", val), ("test", test)):
+        if text is not None:
+            put(raw / f"{name}.csv", text)
     return raw
 
 

@@ -11,7 +11,7 @@ from multitrain.config.scale import Limits
 from multitrain.datasets.prepare import prepare
 from multitrain.datasets.transcode import workers
 from multitrain.datasets.transcode.encode_clip import WIDEST, transcode
-from multitrain.datasets.transcode.journal import Record, Store
+from multitrain.datasets.transcode.journal import ClipStore, Record
 from multitrain.datasets.transcode.refused import Undecodable
 from multitrain.datasets.transcode.source_video import DEFAULT, Video
 from multitrain.datasets.transcode.workers import Piece, Task, TranscodePool
@@ -68,18 +68,18 @@ def test_every_video_may_hang_and_what_was_made_before_stays(out, monkeypatch):
 def test_a_preparation_lists_what_hung_or_died(tmp_path, monkeypatch, work, words):
     raw, folder = kinetics(tmp_path / "raw", TINY), tmp_path / "out"
     monkeypatch.setattr(workers, "make", work)
-    place = Store(folder, TRANSCODE).path(deadly.VICTIM).parent
+    place = ClipStore(folder, TRANSCODE).path(deadly.VICTIM).parent
     monkeypatch.setattr(process_pool._Worker, "remaining", deadly.awake(place))
     assert len(prepare("k400", dataset("kinetics"), raw, folder, jobs=2)) == 4
     (line,) = (folder / "missing.csv").read_text().splitlines()[1:]
     assert line.startswith(f"{deadly.VICTIM},") and "undecodable" in line and words in line
     assert not list(folder.rglob(".partial-*")) + list(folder.rglob("asleep-*"))
-    assert Store(folder, TRANSCODE).record(deadly.VICTIM).limited == (words == "ended")
+    assert ClipStore(folder, TRANSCODE).record(deadly.VICTIM).limited == (words == "ended")
 
 
 def test_what_a_limit_refused_is_tried_again_under_another(out):
     limits = Limits(pixels=100)
-    store = Store(out, TRANSCODE, limits)
+    store = ClipStore(out, TRANSCODE, limits)
     with TranscodePool(1, limits) as running:
         for number, content in enumerate([TINY, b"no video"]):
             for _, records in running.transcode([task(f"clip{number}", out, content)]):
@@ -87,9 +87,9 @@ def test_what_a_limit_refused_is_tried_again_under_another(out):
     store.add([Record("other", "another batch", "", reason="undecodable")])
     store.stamp("batch", "stamp")
     store.stamp("another batch", "stamp")
-    again = Store(out, TRANSCODE, limits)
+    again = ClipStore(out, TRANSCODE, limits)
     assert again.record("clip0").limited and not again.record("clip1").limited and again.of_batch("batch", "stamp")
-    for wider in (Store(out, TRANSCODE, Limits(pixels=101)), Store(out, TRANSCODE, Limits(pixels=101))):
+    for wider in (ClipStore(out, TRANSCODE, Limits(pixels=101)), ClipStore(out, TRANSCODE, Limits(pixels=101))):
         assert wider.record("clip0") is None and wider.of_batch("batch", "stamp") is None
         assert wider.record("clip1") and wider.of_batch("another batch", "stamp")
 

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multitrain.datasets.prepare import prepare
-from multitrain.datasets.publication import Annotated
+from multitrain.datasets.publication import AnnotatedClip
 from multitrain.datasets.splits import held_out
 from tests.datasets.raw import activitynet, dataset, entry
 
 
-def clips(counts: dict[str, int], pieces: int = 2) -> list[Annotated]:
+def clips(counts: dict[str, int], pieces: int = 2) -> list[AnnotatedClip]:
     """`counts` videos a class to train on, each cut into pieces, and as many to test on."""
     return [
-        Annotated(f"{label}{number}{split}_{piece}", f"{label}{number}{split}", split, split, label, None, None, "")
+        AnnotatedClip(f"{label}{number}{split}_{piece}", f"{label}{number}{split}", split, split, label, None, None, "")
         for label, count in counts.items()
         for number in range(count)
         for split in ("train", "test")
@@ -54,7 +54,7 @@ def test_a_larger_fraction_contains_the_smaller():
 
 def test_a_video_of_two_classes_belongs_to_its_first():
     listed = clips({"a": 4, "b": 4}, pieces=1)
-    both = [Annotated(f"{c.clip_id}z", c.video_id, c.split, c.split, "z", None, None, "") for c in listed]
+    both = [AnnotatedClip(f"{c.clip_id}z", c.video_id, c.split, c.split, "z", None, None, "") for c in listed]
     assert held_out(both + listed, 0.5, 0) == held_out(listed, 0.5, 0)
 
 

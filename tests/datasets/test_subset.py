@@ -14,14 +14,15 @@ from multitrain.config.scale import Download
 from multitrain.datasets.formats import activitynet as activitynet_reader
 from multitrain.datasets.preparation_status import status
 from multitrain.datasets.prepare import prepare
-from multitrain.datasets.publication import Annotated, Batch, Member, Publication
-from multitrain.datasets.subset import within
+from multitrain.datasets.publication import AnnotatedClip, Batch, Member, Publication
+from multitrain.datasets.subset import draw_subset
 from tests.datasets.raw import (
     HEADER,
     activitynet,
     dataset,
     entry,
     kinetics_name,
+    path_lists,
     put,
     put_zip,
     ssv2_archive,
@@ -37,14 +38,16 @@ PARTS = st.floats(0.001, 1)
 def publication(counts: dict[str, int], pieces: int = 2, lost: int = 0) -> Publication:
     """`counts` videos a class and split, each cut into pieces, and `lost` videos without a usable segment."""
     clips = [
-        Annotated(f"{split}{label}{i}_{piece}", f"{label}{i}", split, split, label, None, None, f"{split}{label}{i}")
+        AnnotatedClip(
+            f"{split}{label}{i}_{piece}", f"{label}{i}", split, split, label, None, None, f"{split}{label}{i}"
+        )
         for split in SPLITS
         for label, count in counts.items()
         for i in range(count)
         for piece in range(pieces)
     ]
     missing = [
-        Annotated(f"lost{i}", f"lost{i}", "train", "train", "", None, None, f"lost{i}").missing("no label", "")
+        AnnotatedClip(f"lost{i}", f"lost{i}", "train", "train", "", None, None, f"lost{i}").missing("no label", "")
         for i in range(lost)
     ]
     return Publication(tuple(sorted(counts)), tuple(clips), tuple(missing), ())
@@ -56,7 +59,7 @@ def videos(drawn: Publication, split: str, label: str) -> set[str]:
 
 @given(COUNTS, PARTS, st.integers(0, 5))
 def test_that_fraction_of_each_class_in_every_split_and_all_clips_of_a_video(counts, fraction, seed):
-    drawn = within(publication(counts), fraction, seed).publication
+    drawn = draw_subset(publication(counts), fraction, seed).publication
     for split in SPLITS:
         for label, count in counts.items():
             taken = len(videos(drawn, split, label))
@@ -69,9 +72,9 @@ def test_a_larger_fraction_contains_the_smaller(counts, one, other, two_classes)
     whole = publication(counts, lost=7)
     if two_classes:  # some videos once more, under a class that no video counts for
         some = [clip for clip in whole.clips if clip.video_id.endswith("0")]
-        again = [Annotated(f"{c.clip_id}z", c.video_id, c.split, c.split, "z", None, None, c.key) for c in some]
+        again = [AnnotatedClip(f"{c.clip_id}z", c.video_id, c.split, c.split, "z", None, None, c.key) for c in some]
         whole = Publication((*whole.classes, "z"), (*whole.clips, *again), whole.missing, ())
-    less, more = (within(whole, part, 0).publication for part in sorted((one, other)))
+    less, more = (draw_subset(whole, part, 0).publication for part in sorted((one, other)))
     assert {clip.clip_id for clip in less.clips} <= {clip.clip_id for clip in more.clips}
     assert {line.clip_id for line in less.missing} <= {line.clip_id for line in more.missing}
     for drawn in (less, more):
@@ -80,7 +83,7 @@ def test_a_larger_fraction_contains_the_smaller(counts, one, other, two_classes)
 
 def test_nothing_is_counted_twice_or_not_at_all():
     whole = publication({"a": 10, "b": 5}, lost=10)
-    drawn = within(whole, 0.3, 0)
+    drawn = draw_subset(whole, 0.3, 0)
     for split in SPLITS:
         listed = [row for row in (*whole.clips, *whole.missing) if row.publisher_split == split]
         kept = [row for row in (*drawn.publication.clips, *drawn.publication.missing) if row.publisher_split == split]
@@ -90,19 +93,19 @@ def test_nothing_is_counted_twice_or_not_at_all():
 
 def test_neither_order_nor_other_videos_matter():
     whole = publication({"a": 20, "b": 9})
-    drawn = within(whole, 0.3, 0).publication
+    drawn = draw_subset(whole, 0.3, 0).publication
     shuffled = list(whole.clips)
     random.Random(1).shuffle(shuffled)
-    again = within(Publication(whole.classes, tuple(shuffled), (), ()), 0.3, 0).publication
+    again = draw_subset(Publication(whole.classes, tuple(shuffled), (), ()), 0.3, 0).publication
     assert {clip.clip_id for clip in again.clips} == {clip.clip_id for clip in drawn.clips}
-    alone = within(publication({"a": 20}), 0.3, 0).publication
+    alone = draw_subset(publication({"a": 20}), 0.3, 0).publication
     assert all(videos(alone, split, "a") == videos(drawn, split, "a") for split in SPLITS)
-    assert within(whole, 0.3, 1).publication.clips != drawn.clips
+    assert draw_subset(whole, 0.3, 1).publication.clips != drawn.clips
 
 
 def test_the_whole_is_the_publication_itself():
     whole = publication({"a": 3}, lost=2)
-    drawn = within(whole, 1.0, 0)
+    drawn = draw_subset(whole, 1.0, 0)
     assert drawn.publication is whole and not drawn.left_out
 
 
@@ -115,7 +118,7 @@ def test_only_drawn_videos_are_asked_of_a_batch_that_fetches():
         return []
 
     whole = Publication(whole.classes, whole.clips, (), (Batch("v", lambda: iter(()), only=only),))
-    drawn = within(whole, 0.2, 0).publication
+    drawn = draw_subset(whole, 0.2, 0).publication
     list(drawn.batches[0].members())
     assert asked == [{clip.key for clip in drawn.clips}] and len(asked[0]) == 4
 
@@ -159,12 +162,11 @@ def many_mit(raw: Path, video: bytes) -> Path:
 
 
 def many_listed(raw: Path, video: bytes) -> Path:
-    put(raw / "names.txt", "a\nb\n")
-    for split, count in (("train", 6), ("val", 4)):
-        put(raw / f"{split}.csv", "".join(f"{split}{i}.mp4 {i % 2}\n" for i in range(count)))
-        for i in range(count):
-            put(raw / "videos" / f"{split}{i}.mp4", video)
-    return raw
+    names = {split: [f"{split}{i}.mp4" for i in range(count)] for split, count in (("train", 6), ("val", 4))}
+    for name in (*names["train"], *names["val"]):
+        put(raw / "videos" / name, video)
+    texts = {split: "".join(f"{name} {i % 2}\n" for i, name in enumerate(names[split])) for split in names}
+    return path_lists(raw, **texts)
 
 
 MANY = {
@@ -183,7 +185,7 @@ def annotated_rows(folder: Path) -> list[dict[str, int]]:
 
 @pytest.mark.parametrize("reader", MANY)
 def test_each_reader_prepares_its_fraction_and_more_of_it_later(raw, video, tmp_path, reader):
-    values = {"classes_file": "names.txt"} if reader == "list" else {"clip_seconds": 9}
+    values = {"classes_file": "classes.txt"} if reader == "list" else {"clip_seconds": 9}
     MANY[reader](raw, video)
     rows, out = {}, tmp_path / "out"
     for fraction in (0.4, 1.0, 0.4):
@@ -223,8 +225,8 @@ def test_no_video_outside_the_fraction_is_fetched(raw, video, tmp_path, monkeypa
         asked.append(name)
         return files[f"v_{name}.mp4"], ""
 
-    monkeypatch.setattr(activitynet_reader.Videos, "__init__", lambda *_: None)
-    monkeypatch.setattr(activitynet_reader.Videos, "fetch", fetch)
+    monkeypatch.setattr(activitynet_reader.VideoDownloads, "__init__", lambda *_: None)
+    monkeypatch.setattr(activitynet_reader.VideoDownloads, "fetch", fetch)
     settings = dataset("activitynet", fraction=0.3, download=Download(videos=True))
     manifest = prepare("actnet", settings, raw, tmp_path / "out")
     assert sorted(asked) == sorted(manifest.table["video_id"].to_pylist()) and len(asked) == 4

@@ -21,15 +21,15 @@ from multitrain.common.process_pool import process_map
 from multitrain.config.config_files import load_scale
 from multitrain.config.scale import Transcode
 from multitrain.data.decode import read_frames
-from multitrain.datasets.integrity import Expected, trouble_of
+from multitrain.datasets.integrity import Expected, find_problem
 from multitrain.datasets.prepare import prepare
 from multitrain.datasets.publication import safe_id
 from multitrain.inference.answers import Failure
-from multitrain.inference.features import loose, write_features
-from multitrain.inference.finetune.choices import Choices
+from multitrain.inference.features import folder_collection, write_features
 from multitrain.inference.finetune.finetune import own_dataset
+from multitrain.inference.finetune.finetune_options import FinetuneOptions
 from multitrain.inference.predict import Recogniser, decode_all
-from multitrain.inference.timelines.timeline import length, watch
+from multitrain.inference.timelines.timeline import make_timeline, video_seconds
 from multitrain.model.files.metadata import Frames, make_card
 from multitrain.model.network import Network, Spec
 from tests.datasets.fuzzed import Fuzzed, fuzzed
@@ -73,8 +73,8 @@ def timeline(path: str) -> None:
     """As `predict --timeline` and the demo look at a video."""
     torch.set_num_threads(1)
     ours = recogniser()
-    seconds = length(ours, path)
-    watch(ours, path, seconds, hop=max(seconds / 5, 0.1))
+    seconds = video_seconds(ours, path)
+    make_timeline(ours, path, seconds, hop=max(seconds / 5, 0.1))
 
 
 def loader(path: str) -> None:
@@ -84,7 +84,7 @@ def loader(path: str) -> None:
 
 def checked(path: str) -> str:
     """As `data check` looks at a clip."""
-    return trouble_of(Expected(Path(path), 12, 12.0, 32, 32))
+    return find_problem(Expected(Path(path), 12, 12.0, 32, 32))
 
 
 def trained_and_checked(path: str) -> list[str]:
@@ -116,7 +116,7 @@ def readers(paths: list[Path], folder: Path, jobs: int) -> Iterator[tuple[str, d
 
 def features(ours: Recogniser, paths: list[Path], folder: Path, jobs: int) -> dict[str, Outcome]:
     """`multitrain features` of the folder; the table and the complaints are all of it."""
-    collection = loose(paths[0].parents[1])
+    collection = folder_collection(paths[0].parents[1])
     frames = ours.card.datasets["k400"].frames
     failures = write_features(ours, collection, frames, folder / "z.parquet", jobs, seconds=SECONDS)
     rows = pq.read_table(folder / "z.parquet")["path"].to_pylist()
@@ -126,7 +126,9 @@ def features(ours: Recogniser, paths: list[Path], folder: Path, jobs: int) -> di
 
 def prepared(ours: Recogniser, paths: list[Path], folder: Path, jobs: int) -> dict[str, Outcome]:
     """`finetune`'s preparation of the folder, in its processes: the manifest and missing.csv are all of it."""
-    dataset = own_dataset(paths[0].parents[1], ours.card, Choices("own", "k400", False, False, True, None, None, 0), 32)
+    dataset = own_dataset(
+        paths[0].parents[1], ours.card, FinetuneOptions("own", "k400", False, False, True, None, None, 0), 32
+    )
     limits = dataset.limits.model_copy(update={"seconds": SECONDS})
     dataset = dataset.model_copy(
         update={

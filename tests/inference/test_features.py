@@ -22,7 +22,7 @@ from multitrain.engine.checkpointing.checkpoint import save_network
 from multitrain.engine.evaluate import evaluate
 from multitrain.engine.setup import Job
 from multitrain.inference import export, features
-from multitrain.inference.features import collect, frames_for, loose, write_features
+from multitrain.inference.features import collect, folder_collection, frames_for, write_features
 from multitrain.inference.predict import Recogniser
 from multitrain.model.files.metadata import make_card
 from multitrain.model.network import Network, Spec
@@ -122,7 +122,7 @@ def test_the_head_decides_which_frames_are_taken(model, folder, tmp_path):
     assert frames_for(recogniser, None) == frames_for(recogniser, "unknown") == frames_for(recogniser, "k400")
     tables = []
     for dataset in ("k400", "mit"):
-        write_features(recogniser, loose(folder), frames_for(recogniser, dataset)[1], tmp_path / dataset)
+        write_features(recogniser, folder_collection(folder), frames_for(recogniser, dataset)[1], tmp_path / dataset)
         tables.append(np.array(pq.read_table(tmp_path / dataset)["z"].to_pylist()))
     assert np.abs(tables[0] - tables[1]).max() > 1e-4
 

@@ -11,9 +11,9 @@ from multitrain.config.scale import Limits, Sampling, Transcode
 from multitrain.datasets.formats.video_files import SUFFIXES
 from multitrain.datasets.transcode import source_video
 from multitrain.datasets.transcode.encode_clip import transcode
-from multitrain.datasets.transcode.refused import Beyond, TooShort
+from multitrain.datasets.transcode.refused import OverLimit, TooShort
 from multitrain.datasets.transcode.source_video import Video
-from multitrain.inference.video_frames import Film, look
+from multitrain.inference.video_frames import ConstantRateVideo, read_views_until_error
 from multitrain.model.files.metadata import Frames
 from tests.datasets.coded import code, picture, read_all
 from tests.datasets.forged import encode
@@ -49,10 +49,10 @@ def test_what_the_docs_name_is_read_whatever_it_is_called(tmp_path, suffix):
     count, rate = (8, 25) if suffix == "dv" else (24, how.get("rate", 12))
     path = tmp_path / "no suffix"
     path.write_bytes(encode(count=count, **how))
-    views, reached = look(path, FRAMES, 4, 16)
+    views, reached = read_views_until_error(path, FRAMES, 4, 16)
     assert views.shape == (1, 3, 4, 16, 16) and reached is None
     assert len({views[0, :, index].numpy().tobytes() for index in range(4)}) == 4  # frames that differ
-    with Film(path, FRAMES) as film:
+    with ConstantRateVideo(path, FRAMES) as film:
         assert film.shown == pytest.approx(count / rate, rel=0.05)
     clip = transcode(path, tmp_path / "clip.mp4", SETTINGS)
     assert clip.frames == pytest.approx(count * 12 / rate, abs=1)
@@ -97,8 +97,8 @@ LATE = {
 def test_a_file_that_starts_late_or_early_is_whole(tmp_path, name):
     path = tmp_path / "a"
     path.write_bytes(encode(count=60, **LATE[name]))
-    assert look(path, FRAMES, 4, 16)[1] is None
-    with Film(path, FRAMES) as film:
+    assert read_views_until_error(path, FRAMES, 4, 16)[1] is None
+    with ConstantRateVideo(path, FRAMES) as film:
         assert film.whole == film.shown == pytest.approx(3 if min(LATE[name]["times"]) < 0 else 5, abs=0.1)
         assert float(film._first) == pytest.approx(0, abs=0.01)
 
@@ -126,7 +126,7 @@ def test_a_duration_that_counts_from_the_first_frame_is_whole_too(tmp_path):
     remuxed(encode(count=60), path, 10.0)
     with av.open(str(path)) as container:
         assert container.duration < 6e6 or container.start_time == 10_000_000
-    assert look(path, FRAMES, 4, 16)[1] is None
+    assert read_views_until_error(path, FRAMES, 4, 16)[1] is None
 
 
 @pytest.mark.parametrize("name", ["Matroska", "WebM", "mp4 with an empty edit", "mov with an empty edit"])
@@ -137,9 +137,9 @@ def test_a_late_file_that_is_cut_is_still_told(tmp_path, name):
     content = encode(count=60, noise=50, **{**how, "options": {"g": "6"}})
     path = tmp_path / "cut"
     path.write_bytes(content[: len(content) * 6 // 10])
-    _, reached = look(path, FRAMES, 4, 16)
+    _, reached = read_views_until_error(path, FRAMES, 4, 16)
     assert reached is not None and 1.5 < reached < 4
-    with Film(path, FRAMES) as film:
+    with ConstantRateVideo(path, FRAMES) as film:
         assert film.whole == pytest.approx(5, abs=0.1)
 
 
@@ -156,7 +156,7 @@ def test_a_still_is_refused_as_one_everywhere(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     path.write_bytes(encode(count=1, **STILLS[suffix]))
     with pytest.raises(UserError, match=r"\(a still of one frame: an action needs two at least\)$"):
-        look(path, FRAMES, 4, 16)
+        read_views_until_error(path, FRAMES, 4, 16)
     for fps in (12, None):
         with pytest.raises(TooShort, match="a still of one frame"):
             transcode(path, tmp_path / "clip.mp4", SETTINGS.model_copy(update={"fps": fps}))
@@ -167,7 +167,7 @@ def test_pictures_are_said_to_be_no_video(tmp_path, container, codec, pixels):
     path = tmp_path / "a.mp4"
     path.write_bytes(encode(container, codec, count=1, pixels=pixels))
     with pytest.raises(UserError, match="a picture, sound or another kind of file that is not read as a video"):
-        look(path, FRAMES, 4, 16)
+        read_views_until_error(path, FRAMES, 4, 16)
 
 
 def test_pipes_and_devices_are_refused_before_they_are_opened(tmp_path):
@@ -175,7 +175,7 @@ def test_pipes_and_devices_are_refused_before_they_are_opened(tmp_path):
     (tmp_path / "zero.mp4").symlink_to("/dev/zero")
     for name, kind in (("pipe.mp4", "a pipe"), ("zero.mp4", "a device")):
         with pytest.raises(UserError, match=rf"{name}: no video that can be used \({kind}, not a regular file\)"):
-            look(tmp_path / name, FRAMES, 4, 16)
+            read_views_until_error(tmp_path / name, FRAMES, 4, 16)
 
 
 def test_a_stream_that_goes_on_meets_the_limit_of_length(tmp_path):
@@ -183,7 +183,7 @@ def test_a_stream_that_goes_on_meets_the_limit_of_length(tmp_path):
     path = tmp_path / "a.h264"
     path.write_bytes(encode("h264", count=12, rate=12) * 60)
     with Video(path, Limits(minutes=0.1)) as endless:
-        with pytest.raises(Beyond, match=r"longer than 0\.1 minutes"):
+        with pytest.raises(OverLimit, match=r"longer than 0\.1 minutes"):
             list(endless.frames())
         assert endless.decoded <= 0.1 * 60 * 12 + 1
 
@@ -192,7 +192,7 @@ def test_a_file_of_more_frames_than_any_video_meets_a_limit(tmp_path, monkeypatc
     monkeypatch.setattr(source_video, "FASTEST", 12)
     path = tmp_path / "a.h264"
     path.write_bytes(encode("h264", count=12, rate=12) * 10)
-    with Video(path, Limits(minutes=0.1)) as endless, pytest.raises(Beyond, match=r"more frames than 0\.1 minutes"):
+    with Video(path, Limits(minutes=0.1)) as endless, pytest.raises(OverLimit, match=r"more frames than 0\.1 minutes"):
         endless.ends()
 
 
@@ -203,7 +203,7 @@ def test_absurd_sizes_meet_the_limit_of_pixels(tmp_path, kind):
     path = tmp_path / f"a.{kind}"
     path.write_bytes(huge)
     with pytest.raises(UserError, match=rf"a\.{kind}: ") as caught:
-        look(path, FRAMES, 4, 16)
+        read_views_until_error(path, FRAMES, 4, 16)
     assert "\n" not in str(caught.value)
 
 

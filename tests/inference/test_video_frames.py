@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from multitrain.common.errors import UserError
 from multitrain.config.scale import Sampling, Transcode, Views
 from multitrain.datasets.transcode.encode_clip import resample, transcode
-from multitrain.inference.video_frames import Film, look, read_views, read_windows, resampled, window_starts
+from multitrain.inference.video_frames import (
+    ConstantRateVideo,
+    read_views,
+    read_views_until_error,
+    read_windows,
+    resampled,
+    window_starts,
+)
 from multitrain.model.files.metadata import Frames
 from tests.datasets.coded import code, codes, write_video
 from tests.datasets.forged import encode
@@ -24,7 +31,7 @@ def frames(fps: float | None = 12, **values) -> Frames:
     return Frames(fps=fps, grid=3, short_side=SHORT, **values)
 
 
-def shown(film: Film, indices: list[int]) -> list[int]:
+def shown(film: ConstantRateVideo, indices: list[int]) -> list[int]:
     """What the pictures of a film say their index is."""
     (clip,) = film.clips([np.array(indices)])
     return [code(picture) for picture in clip.permute(0, 2, 3, 1).numpy()]
@@ -55,9 +62,9 @@ def test_every_frame_is_the_one_preparation_writes(tmp_path, name):
     suffix = "webm" if "codec" in how else "mp4"
     source = write_video(tmp_path / f"source.{suffix}", len(how.get("times", range(40))), **how)
     clip = transcode(source, tmp_path / "clip.mp4", Transcode(short_side=SHORT, fps=fps, stride=3, keyint=12, crf=10))
-    with Film(source, frames(fps)) as film:
+    with ConstantRateVideo(source, frames(fps)) as film:
         assert (film.length, float(film.rate)) == (clip.frames, pytest.approx(clip.fps))
-        assert film.whole == film.shown  # it has all that its header says
+        assert film.header_duration == film.duration  # it has all that its header says
         if how.get("rotation"):
             (pictures,) = film.clips([np.arange(film.length)])
             assert tuple(pictures.shape[-2:]) == (clip.height, clip.width)
@@ -86,7 +93,7 @@ def test_the_number_of_frames_is_known_from_three_times(milliseconds, start, rat
 
 def test_a_file_used_as_it_is_keeps_its_size(tmp_path):
     source = write_video(tmp_path / "source.mp4", 20, size=(48, 32))
-    with Film(source, Frames(fps=None, grid=1, short_side=None)) as film:
+    with ConstantRateVideo(source, Frames(fps=None, grid=1, short_side=None)) as film:
         (clip,) = film.clips([np.array([3, 7])])
     assert tuple(clip.shape) == (2, 3, 32, 48)
     assert [code(picture) for picture in clip.permute(0, 2, 3, 1).numpy()] == [3, 7]
@@ -96,7 +103,7 @@ def test_a_file_used_as_it_is_is_shown_upright(tmp_path):
     pictures = []
     for rotation in (None, 90):
         source = write_video(tmp_path / f"{rotation}.mp4", 6, size=(48, 32), rotation=rotation)
-        with Film(source, Frames(fps=None, grid=1, short_side=None)) as film:
+        with ConstantRateVideo(source, Frames(fps=None, grid=1, short_side=None)) as film:
             (clip,) = film.clips([np.array([3])])
         pictures.append(clip[0].numpy())
     np.testing.assert_array_equal(pictures[1], np.rot90(pictures[0], 1, (1, 2)))
@@ -105,14 +112,14 @@ def test_a_file_used_as_it_is_is_shown_upright(tmp_path):
 def test_lists_that_overlap_repeat_and_run_on_each_get_their_frames(tmp_path):
     source = write_video(tmp_path / "source.mp4", 30)
     requests = [np.array([0, 3, 3, 9]), np.array([2, 3, 10]), np.array([2, 29])]
-    with Film(source, frames()) as film:
+    with ConstantRateVideo(source, frames()) as film:
         found = [[code(p) for p in clip.permute(0, 2, 3, 1).numpy()] for clip in film.clips(requests)]
     assert found == [request.tolist() for request in requests]
 
 
 def test_what_lies_far_apart_is_sought_and_not_decoded(tmp_path):
     source = write_video(tmp_path / "long.mp4", 140, rate=2, options={"g": "6"})
-    with Film(source, frames(2)) as film:
+    with ConstantRateVideo(source, frames(2)) as film:
         assert shown(film, [1, 70, 130]) == [1, 70, 130]
         assert film._video.decoded < 60
 
@@ -134,7 +141,7 @@ def test_a_file_that_breaks_off_is_taken_as_far_as_it_goes(tmp_path, share):
     whole.write_bytes(content)
     cut = read_views(path, frames(sampling=Sampling(kind="segment")), 4, 16)
     assert cut.shape == (1, 3, 4, 16, 16)
-    with Film(path, frames()) as film, Film(whole, frames()) as complete:
+    with ConstantRateVideo(path, frames()) as film, ConstantRateVideo(whole, frames()) as complete:
         assert abs(film.length - share * complete.length) < 6
     # four different pictures: none is the last one repeated
     assert len({cut[0, :, index].numpy().tobytes() for index in range(4)}) == 4
@@ -142,7 +149,7 @@ def test_a_file_that_breaks_off_is_taken_as_far_as_it_goes(tmp_path, share):
 
 def test_packets_that_cannot_be_decoded_shorten_the_video(tmp_path, monkeypatch):
     source = write_video(tmp_path / "source.mp4", 40)
-    decode = Film._nearest.__globals__["Video"].frames
+    decode = ConstantRateVideo._nearest.__globals__["Video"].frames
 
     def until(self, start=Fraction(0)):
         return (pair for pair in decode(self, start) if pair[0] < 1)
@@ -183,14 +190,14 @@ def test_a_file_that_is_cut_says_how_far_it_goes(tmp_path, suffix, audio):
     codec = {"codec": "libvpx-vp9"} if suffix == "webm" else {"options": {"g": "12"}}
     path = front(write_video(tmp_path / f"a.{suffix}", 120, audio=audio, **codec), tmp_path / f"front.{suffix}")
     content = path.read_bytes()
-    assert look(path, frames(), 4, 16)[1] is None
+    assert read_views_until_error(path, frames(), 4, 16)[1] is None
     for share in (0.8, 0.5):
         cut = tmp_path / f"cut.{suffix}"
         cut.write_bytes(content[: int(share * len(content))])
-        views, reached = look(cut, frames(), 4, 16)
+        views, reached = read_views_until_error(cut, frames(), 4, 16)
         assert len(views) and 10 * share - 1.5 < reached < 10 * share + 0.5
-        with Film(cut, frames()) as film:
-            assert film.shown == reached and film.whole == pytest.approx(10, abs=0.1)
+        with ConstantRateVideo(cut, frames()) as film:
+            assert film.duration == reached and film.header_duration == pytest.approx(10, abs=0.1)
 
 
 def test_a_video_that_its_edit_list_shortens_is_whole(tmp_path):
@@ -201,8 +208,8 @@ def test_a_video_that_its_edit_list_shortens_is_whole(tmp_path):
         half = int.from_bytes(content[start : start + 4], "big") // 2
         content[start : start + 4] = half.to_bytes(4, "big")
     path.write_bytes(content)
-    with Film(path, frames()) as film:
-        assert film.shown == pytest.approx(5, abs=0.2) and film.whole == film.shown
+    with ConstantRateVideo(path, frames()) as film:
+        assert film.duration == pytest.approx(5, abs=0.2) and film.header_duration == film.duration
 
 
 lengths = st.floats(0.05, 50)
@@ -230,7 +237,7 @@ def test_a_long_video_is_read_a_part_at_a_time(tmp_path):
     """No picture is held that no later part needs; libav's memory is not seen by Python's own accounting."""
     source = tmp_path / "long.mp4"
     source.write_bytes(encode(count=80 * 12))
-    with Film(source, frames()) as film:
+    with ConstantRateVideo(source, frames()) as film:
         clips = film.clips([np.arange(start, start + 24, 3) for start in range(0, film.length - 24, 12)])
         held = [len(clips.gi_frame.f_locals["kept"]) for _ in clips if clips.gi_frame]
     assert len(held) > 70 and max(held) <= 8

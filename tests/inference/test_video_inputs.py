@@ -9,7 +9,7 @@ import pytest
 from multitrain.common.errors import UserError
 from multitrain.inference import video_inputs
 from multitrain.inference.answers import Failure
-from multitrain.inference.video_inputs import local, videos
+from multitrain.inference.video_inputs import local_file, videos
 from tests.datasets.forged import encode
 from tests.datasets.server import Fault, Server, be_impatient
 
@@ -76,13 +76,13 @@ def server(tmp_path, monkeypatch):
 
 
 def test_an_address_may_be_written_as_people_write_it(server, tmp_path):
-    with local(f"{server.base}a clip.mp4", tmp_path) as path:
+    with local_file(f"{server.base}a clip.mp4", tmp_path) as path:
         assert path.read_bytes() == VIDEO
 
 
 def test_an_address_is_a_file_for_as_long_as_it_is_needed(server, tmp_path):
     (tmp_path / "own").mkdir()
-    with local(f"{server.base}a%20clip.mp4?key=1#part", tmp_path / "own") as path:
+    with local_file(f"{server.base}a%20clip.mp4?key=1#part", tmp_path / "own") as path:
         assert path.read_bytes() == VIDEO and path.suffix == ".mp4"
     assert not list((tmp_path / "own").iterdir())
 
@@ -100,7 +100,7 @@ FAULTS = {
 def test_what_is_no_file_is_refused_in_a_line(server, tmp_path, name):
     server.always["a clip.mp4"], why = FAULTS[name]
     address = f"{server.base}a%20clip.mp4"
-    with pytest.raises(UserError, match=why) as caught, local(address, tmp_path):
+    with pytest.raises(UserError, match=why) as caught, local_file(address, tmp_path):
         pass
     assert str(caught.value).startswith(f"{address}: ") and "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["served"]
@@ -113,7 +113,7 @@ def test_a_file_without_end_is_called_off(server, tmp_path, monkeypatch, told):
         server.always["large.mp4"] = Fault(headers=(("Transfer-Encoding", "identity"),))
     with (
         pytest.raises(UserError, match="more than 1 MiB"),
-        local(f"{server.base}large.mp4", tmp_path, largest=1 << 20),
+        local_file(f"{server.base}large.mp4", tmp_path, largest=1 << 20),
     ):
         pass
     assert video_inputs.LARGEST > 1 << 30
@@ -124,6 +124,6 @@ def test_no_server_is_a_line(tmp_path, monkeypatch):
     with socket.socket() as taken:  # by somebody who does not listen
         taken.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/v.mp4"
-        with pytest.raises(UserError, match=address) as caught, local(address, tmp_path):
+        with pytest.raises(UserError, match=address) as caught, local_file(address, tmp_path):
             pass
     assert str(caught.value).endswith("start again later")  # nothing of it is kept

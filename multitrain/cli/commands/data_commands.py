@@ -74,23 +74,23 @@ def check(
 ) -> None:
     """Decode prepared clips and compare them with the manifest; exit status 1 if one is not as it should be."""
     from multitrain.datasets.integrity import check as of_clips
-    from multitrain.datasets.integrity import chosen
+    from multitrain.datasets.integrity import sampled_rows
 
     loaded = load_scale(scale, config)
     settings = loaded.dataset(dataset)
     from multitrain.data.manifest import read_manifest
 
     manifest = read_manifest(loaded.clips_folder(dataset, data, world) / "manifest.parquet")
-    rows = chosen(manifest, None if every else sample, seed)
+    rows = sampled_rows(manifest, None if every else sample, seed)
     wrong = []
     with progress(f"check {dataset}", "clip", len(rows)) as bar:
         for found in of_clips(manifest, rows, jobs, settings.limits):
-            if found.trouble:
+            if found.problem:
                 wrong.append(found)
-                typer.echo(f"{found.clip_id}: {found.path}: {found.trouble}")
+                typer.echo(f"{found.clip_id}: {found.path}: {found.problem}")
             bar.update()
     if out is not None:
-        write_csv(out, ("clip_id", "path", "trouble"), ((each.clip_id, each.path, each.trouble) for each in wrong))
+        write_csv(out, ("clip_id", "path", "trouble"), ((each.clip_id, each.path, each.problem) for each in wrong))
     typer.echo(f"{dataset}: {len(rows)} of {len(manifest)} clips decoded, {len(wrong)} wrong")
     if wrong:
         raise UserError(f"{len(wrong)} clips of {dataset} are not as the manifest says: delete them and prepare again")

@@ -12,7 +12,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.progress import progress_callback
 
 if TYPE_CHECKING:
-    from multitrain.inference.finetune.choices import Choices
+    from multitrain.inference.finetune.finetune_options import FinetuneOptions
     from multitrain.model.network import Network
 
 __all__ = ["app"]
@@ -55,8 +55,8 @@ def finetune(
 
     with exit_when_preempted(), InterruptibleWork():
         from multitrain.engine.processes.device import select_device
-        from multitrain.inference.finetune.choices import Choices
         from multitrain.inference.finetune.finetune import finetune as run_finetune
+        from multitrain.inference.finetune.finetune_options import FinetuneOptions
         from multitrain.inference.models import load
 
         chosen = select_device(device, threads)
@@ -64,12 +64,12 @@ def finetune(
         if network.card is None:
             told = "does not say how its clips were sampled: 30 frames a second are assumed"
             sys.stderr.write(f"note: {model} {told}\n")
-        choices = Choices(name, like, freeze, keep, not no_flip, epochs, lr, seed)
+        options = FinetuneOptions(name, like, freeze, keep, not no_flip, epochs, lr, seed)
         if joined:
             names = None if others is None else [each.strip() for each in others.split(",") if each.strip()]
-            _join(network, folder, out, (scale, config, data, names), choices, jobs)
+            _join(network, folder, out, (scale, config, data, names), options, jobs)
             return
-        report = run_finetune(network, folder, out, choices, chosen, jobs, workers, progress_callback("videos"))
+        report = run_finetune(network, folder, out, options, chosen, jobs, workers, progress_callback("videos"))
     typer.echo(report, nl=False)
 
 
@@ -86,10 +86,10 @@ def _check_options(
         raise UserError("--with: names datasets of a joint training: add --join")
 
 
-def _join(network: "Network", folder: Path, out: Path, base: tuple, choices: "Choices", jobs: int) -> None:
+def _join(network: "Network", folder: Path, out: Path, base: tuple, options: "FinetuneOptions", jobs: int) -> None:
     from multitrain.inference.finetune.join import Base, join
 
-    commands = join(network, folder, out, Base(*base), choices, jobs, progress_callback("videos"))
+    commands = join(network, folder, out, Base(*base), options, jobs, progress_callback("videos"))
     typer.echo(f"{out / 'config'}: written. To train it, to score it, and to see the scores:")
     for command in commands:
         typer.echo(command)

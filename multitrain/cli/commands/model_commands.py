@@ -121,13 +121,13 @@ def _write_answers(
 ) -> None:
     """Write each answer, or why there is none, as soon as it is there."""
     from multitrain.inference.answers import Failure
-    from multitrain.inference.prediction_report import writing
+    from multitrain.inference.prediction_report import open_report
     from multitrain.inference.video_inputs import is_address
 
     paths = [item for item in items if isinstance(item, str)]
     if out is not None and any(not is_address(path) and samefile(path, out) for path in paths if out.exists()):
         raise UserError(f"--out {out}: is one of the videos: name another file")
-    with writing(out, form, detail) as report:
+    with open_report(out, form, detail) as report:
         answers = answers_of(paths)
         with progress("predict", "video", len(items)) as bar:
             for item in items:

@@ -1,4 +1,4 @@
-"""Tar and zip archives as streams of members, none of which is ever written to a path of the archive's choosing."""
+"""Tar and zip archives as streams of members; nothing is extracted to a path that the archive names."""
 
 import gzip
 import io
@@ -23,23 +23,33 @@ from multitrain.datasets.publication import Member
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["CHUNK", "Joined", "intact", "open_zip", "stem", "tar_members", "unsafe", "zip_members", "zip_text"]
+__all__ = [
+    "CHUNK",
+    "ConcatenatedStream",
+    "archive_errors",
+    "open_zip",
+    "stem",
+    "tar_members",
+    "unsafe",
+    "zip_members",
+    "zip_text",
+]
 LARGEST = 2 << 30  # bytes of one member; a video of these datasets is a few megabytes
-ABSURD = 1 << 36  # bytes of a member: tarfile would walk past it block by block, also where the archive has ended
+IMPLAUSIBLE = 1 << 36  # bytes of a member: tarfile would skip it block by block, even after the archive's end
 CHUNK = 1 << 18
-LONGEST_HEADER = 1 << 16  # bytes of one tar header's extension: tarfile reads it whole, be it a bomb
+LONGEST_HEADER = 1 << 16  # bytes of one tar header's extension, which tarfile reads whole
 EXTENSIONS = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
 EXTENSIONS |= {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
-NONSENSE = (ValueError, ArithmeticError, LookupError, struct.error)  # what Python's readers say of absurd headers
+MALFORMED = (ValueError, ArithmeticError, LookupError, struct.error)  # Python's errors for malformed headers
 
 
 @contextmanager
-def intact(where: str) -> Iterator[None]:
-    """Turn what Python says of a damaged archive into a UserError that names it."""
+def archive_errors(where: str) -> Iterator[None]:
+    """Turn Python's errors for a damaged archive into a UserError that names it."""
     try:
         yield
-    except (*DAMAGE, *NONSENSE) as error:
+    except (*DAMAGE, *MALFORMED) as error:
         detail = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{where}: the archive is damaged or incomplete ({detail}): get it again") from None
     except (NotImplementedError, RuntimeError) as error:  # how zipfile refuses encryption and rare methods
@@ -49,7 +59,7 @@ def intact(where: str) -> Iterator[None]:
 
 
 def unsafe(name: str, size: int) -> str:
-    """Why a member of that name and size is not touched, or an empty string."""
+    """Why a member of that name and size is refused, or an empty string."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or (path.parts and path.parts[0].endswith(":")):
         return "its name is an absolute path"
@@ -60,8 +70,8 @@ def unsafe(name: str, size: int) -> str:
     return ""
 
 
-class Joined(io.RawIOBase):
-    """Several files read one after another, as if they were one."""
+class ConcatenatedStream(io.RawIOBase):
+    """Several files read one after another as one stream."""
 
     def __init__(self, openers: Iterator[Callable[[], io.BufferedIOBase]]):
         self._openers = iter(openers)
@@ -84,8 +94,8 @@ class Joined(io.RawIOBase):
             self._current = None
 
 
-class Sips(io.RawIOBase):
-    """A zip's member read in small parts: asked for all of it, zipfile inflates far beyond the size it claims."""
+class SmallReads(io.RawIOBase):
+    """A zip member read in small parts: a read of all would inflate far beyond the size that the header claims."""
 
     def __init__(self, stream: IO[bytes]):
         self._stream = stream
@@ -107,8 +117,8 @@ class Sips(io.RawIOBase):
         super().close()
 
 
-class _Strict(tarfile.TarInfo):
-    """Headers that are no headers are errors: tarfile itself takes them for the archive's end."""
+class _StrictTarInfo(tarfile.TarInfo):
+    """Invalid headers are errors: tarfile itself takes them for the archive's end."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -120,7 +130,7 @@ class _Strict(tarfile.TarInfo):
         return info
 
     def _proc_gnusparse_10(self, *_: object) -> None:
-        # tarfile would read the map of holes into a list, however long it is.
+        # tarfile would read the map of holes into a list of any length.
         raise InvalidHeaderError("a sparse file")
 
     @classmethod
@@ -134,7 +144,7 @@ class _Strict(tarfile.TarInfo):
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"byte {archive.offset}: {error}") from None
-        if not 0 <= info.size <= ABSURD:  # an extended header may say it anew
+        if not 0 <= info.size <= IMPLAUSIBLE:  # an extended header may change it
             raise tarfile.ReadError(f"{shown(info.name)} claims {info.size} bytes")
         return info
 
@@ -144,13 +154,13 @@ def tar_members(
 ) -> Iterator[Member]:
     """The files of a tar stream, gzip'd or not, in its order. Damage anywhere, up to the last byte, is a UserError.
 
-    `where` names the archive in errors and `batch` in the members. A link or device is handed over as refused.
+    `where` names the archive in errors and `batch` in the members. A link or device is refused.
     """
     buffered = io.BufferedReader(raw, CHUNK) if isinstance(raw, io.RawIOBase) else raw
-    with intact(where):
+    with archive_errors(where):
         packed = buffered.peek(2)[:2] == b"\x1f\x8b"
         stream = gzip.GzipFile(fileobj=buffered) if packed else buffered
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK, tarinfo=_Strict) as archive:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK, tarinfo=_StrictTarInfo) as archive:
             while (info := archive.next()) is not None:
                 # Else the list of a large archive fills the memory.
                 archive.members.clear()  # type: ignore[attr-defined]  # not in typeshed
@@ -176,7 +186,7 @@ def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, batch: str, key
 
 def open_zip(path: Path) -> zipfile.ZipFile:
     """A zip archive opened for reading, or a UserError."""
-    with intact(str(path)):
+    with archive_errors(str(path)):
         return zipfile.ZipFile(regular(path))
 
 
@@ -195,12 +205,12 @@ def zip_members(path: Path, key: Callable[[str], str]) -> Iterator[Member]:
 
 
 def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
-    return cast(BinaryIO, Sips(archive.open(info)))  # which io's own classes are not, for the type checker
+    return cast(BinaryIO, SmallReads(archive.open(info)))  # which io's own classes are not, for the type checker
 
 
 def zip_text(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
     """A small member's content, such as a list; damage, or more than LARGEST_TEXT, is a UserError."""
-    with intact(where):
+    with archive_errors(where):
         info = archive.getinfo(name)
         if info.file_size > LARGEST_TEXT:
             raise UserError(f"{where}: it claims {info.file_size} bytes: get the publisher's file again")

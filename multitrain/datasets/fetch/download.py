@@ -1,13 +1,12 @@
 """Downloads of a dataset: annotation files and lists at once, archives in the background while others are read.
 
-An archive is fetched as NAME.part, read through to its last byte, and only then renamed: what is not whole is never
-counted. Beside it NAME.json notes where it came from. That stays when the archive is deleted, so that a later run
-knows what it has read without having it, and archives that the user brought, which have no such note, are left alone.
+An archive is downloaded as NAME.part, read to its last byte, and then renamed. NAME.json beside it records its address,
+size and hash. The record stays when the archive is deleted: a later run knows from it what was read. Archives from the
+user have no record and are never deleted.
 """
 
 import hashlib
 import io
-import json
 import re
 import threading
 from collections.abc import Iterator
@@ -18,25 +17,26 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from multitrain.common.errors import UserError
-from multitrain.common.files.atomic import atomic, read_bytes
+from multitrain.common.files.atomic import read_bytes
+from multitrain.common.files.json_files import write_json
 from multitrain.common.progress import progress
 from multitrain.config.scale import Download
-from multitrain.datasets.annotations import decoded
+from multitrain.datasets.annotations import decode_text
 from multitrain.datasets.fetch.archives import tar_members
-from multitrain.datasets.fetch.http_download import Downloader, Stopped, Unusable, first_words
-from multitrain.datasets.publication import PLAIN, Remote
+from multitrain.datasets.fetch.http_download import Cancelled, Downloader, WrongContent, excerpt
+from multitrain.datasets.publication import PLAIN_NAME, RemoteArchive
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Archives", "annotations", "archive", "listed"]
+__all__ = ["ArchiveDownloads", "annotations", "archive", "archives_in_list"]
 
 ARCHIVE = re.compile(r".*\.(tar\.gz|tgz|tar)")
 MEGABYTE = 1_000_000
 
 
 def address(base: str, text: str, place: str) -> str:
-    """The URL that `text` means: itself, or what follows `base`."""
+    """The absolute URL of `text`, which may be relative to `base`."""
     try:
         url = urljoin(base if not base or base.endswith("/") else f"{base}/", text.strip())
         scheme, host = urlsplit(url)[:2]
@@ -48,40 +48,40 @@ def address(base: str, text: str, place: str) -> str:
 
 
 def file_name(url: str, place: str) -> str:
-    """The last part of an address, if it is a plain file name."""
+    """The last part of a URL, which must be a plain file name."""
     name = urlsplit(url).path.rsplit("/", 1)[-1]
-    if not PLAIN.fullmatch(name):
+    if not PLAIN_NAME.fullmatch(name):
         raise UserError(f"{place}: {name!r} at the end of {url} is no plain file name: correct this line")
     return name
 
 
 def annotations(raw: Path, settings: Download | None) -> None:
-    """Fetch into `raw`/annotations what is not there yet of the annotation files that the settings name."""
+    """Download the annotation files of the settings that are not yet in `raw`/annotations."""
     if settings is None:
         return
     for name, text in settings.annotations.items():
         place = f"download.annotations.{name}"
-        if not PLAIN.fullmatch(name):
+        if not PLAIN_NAME.fullmatch(name):
             raise UserError(f"{place}: {name!r} is no plain file name: correct it")
-        small_file(settings, text, raw / "annotations" / name, place)
+        fetch_text_file(settings, text, raw / "annotations" / name, place)
 
 
-def small_file(settings: Download, text: str, target: Path, place: str) -> Path:
-    """An annotation file or a list, fetched where it is not there yet."""
+def fetch_text_file(settings: Download, text: str, target: Path, place: str) -> Path:
+    """An annotation file or a list, downloaded unless it exists."""
     if not target.is_file():
-        Downloader(settings.attempts).fetch(address(settings.base_url, text, place), target, _no_page)
+        Downloader(settings.attempts).fetch(address(settings.base_url, text, place), target, _require_text)
     return target
 
 
-def listed(settings: Download, text: str, folder: Path, place: str) -> list[Remote]:
-    """The archives of a list, which is fetched into `folder` where it is not there yet.
+def archives_in_list(settings: Download, text: str, folder: Path, place: str) -> list[RemoteArchive]:
+    """The archives of a list, which is downloaded into `folder` unless it exists.
 
-    A list comes from outside, so it can name addresses of its own host only.
+    A list is not trusted: it can name addresses of its own host only.
     """
     source = address(settings.base_url, text, place)
-    path = small_file(settings, text, folder / file_name(source, place), place)
-    found: dict[Path, Remote] = {}
-    for number, line in enumerate(decoded(read_bytes(path), str(path)).splitlines(), 1):
+    path = fetch_text_file(settings, text, folder / file_name(source, place), place)
+    found: dict[Path, RemoteArchive] = {}
+    for number, line in enumerate(decode_text(read_bytes(path), str(path)).splitlines(), 1):
         if not line.strip():
             continue
         remote = archive(settings.base_url or source, line, folder, f"{path}:{number}")
@@ -98,24 +98,24 @@ def listed(settings: Download, text: str, folder: Path, place: str) -> list[Remo
     return list(found.values())
 
 
-def archive(base: str, text: str, folder: Path, place: str) -> Remote:
-    """One archive, to lie in `folder`."""
+def archive(base: str, text: str, folder: Path, place: str) -> RemoteArchive:
+    """One archive, to be downloaded into `folder`."""
     url = address(base, text, place)
     name = file_name(url, place)
     if not ARCHIVE.fullmatch(name):
         raise UserError(f"{place}: {name!r} is no archive (.tar.gz, .tgz, .tar): correct this line")
-    return Remote(url, folder / name, place)
+    return RemoteArchive(url, folder / name, place)
 
 
-def _no_page(path: Path) -> None:
+def _require_text(path: Path) -> None:
     with path.open("rb") as stream:
         start = stream.read(200)
     if not start.strip() or start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
-        raise Unusable(f"what came is no text file but {first_words(start)!r}")
+        raise WrongContent(f"what came is no text file but {excerpt(start)!r}")
 
 
 class _Hashing(io.RawIOBase):
-    """A file that is hashed as it is read, from its start to its end."""
+    """A file that is hashed while it is read, from start to end."""
 
     def __init__(self, stream: io.BufferedReader):
         self._stream, self.state = stream, hashlib.blake2b(digest_size=16)
@@ -129,84 +129,88 @@ class _Hashing(io.RawIOBase):
         return count
 
 
-def _digest_of_whole(path: Path, name: str) -> str:
-    """The hash of an archive that was read to its last byte; Unusable where it is damaged or something else."""
+def _verified_digest(path: Path, name: str) -> str:
+    """The hash of an archive that was read to its last byte.
+
+    Raises:
+        WrongContent: it is damaged or no archive.
+    """
     with path.open("rb") as stream:
         start = stream.read(200)
         if name.endswith("gz") and start[:2] != b"\x1f\x8b":
-            raise Unusable(f"what came is no gzip archive but {first_words(start)!r}")
+            raise WrongContent(f"what came is no gzip archive but {excerpt(start)!r}")
         stream.seek(0)
         hashing = _Hashing(stream)
         try:
             for _ in tar_members(hashing, name, name, str):  # reads on to the last byte
                 pass
         except UserError as error:
-            raise Unusable(str(error)) from None
+            raise WrongContent(str(error)) from None
         return hashing.state.hexdigest()
 
 
-class Archives:
-    """Archives fetched in the background, in the order in which they will be read. Use it in a `with` block.
+class ArchiveDownloads:
+    """Downloads of archives in the background, in the order in which they will be read. Use it in a `with` block.
 
-    `max_archives` bounds how many lie on the disk, with the one that is being fetched. It is exceeded by one in one
-    case: the publisher has replaced an archive that is fetched a second time, and others must be read again for it.
+    `max_archives` bounds how many are on the disk, with the current download. It is exceeded by one in one case: the
+    publisher has replaced an archive that is downloaded again, and others must be read again for it.
     """
 
     def __init__(self, settings: Download):
         self.settings = settings
         self._downloader = Downloader(settings.attempts)
-        self._room = threading.Semaphore(settings.max_archives)
+        self._slots = threading.Semaphore(settings.max_archives)
         self._thread = ThreadPoolExecutor(1)
-        self._coming: dict[Path, Future] = {}
+        self._pending: dict[Path, Future] = {}
         self._stopped = False
 
-    def __enter__(self) -> "Archives":
+    def __enter__(self) -> "ArchiveDownloads":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopped = True
         self._downloader.stop()
-        self._room.release()  # wakes the thread if it waits there
+        self._slots.release()  # wakes the waiting thread
         self._thread.shutdown(cancel_futures=True)
 
-    def expect(self, wanted: list[Remote], known: list[Remote]) -> None:
-        """Begin to fetch the `wanted`; what an earlier run left of the `known`, which are not read again, goes."""
+    def start(self, wanted: list[RemoteArchive], known: list[RemoteArchive]) -> None:
+        """Start to download the `wanted`; files left of the `known`, which are not read again, are deleted."""
         if not self.settings.keep_archives:
             for remote in [*known, *wanted[self.settings.max_archives :]]:
                 _delete(remote)
         for number, remote in enumerate(wanted, 1):
             label = f"download {remote.path.name} ({number} of {len(wanted)})"
-            self._coming[remote.path] = self._thread.submit(self._in_turn, remote, label)
+            self._pending[remote.path] = self._thread.submit(self._fetch_when_room, remote, label)
 
-    def expected(self, remote: Remote | None) -> bool:
-        """Whether it is being fetched or waits to be."""
-        return remote is not None and remote.path in self._coming
+    def is_pending(self, remote: RemoteArchive | None) -> bool:
+        """Whether its download is running or waiting."""
+        return remote is not None and remote.path in self._pending
 
     @contextmanager
-    def present(self, remote: Remote | None) -> Iterator[None]:
-        """The archive lies at its path within the block, and is deleted when the block ends without an error."""
+    def available(self, remote: RemoteArchive | None) -> Iterator[None]:
+        """The archive is at its path within the block, and deleted when the block ends without an error."""
         if remote is None:
             yield
             return
-        coming = self._coming.pop(remote.path, None)
-        if coming is None:
+        pending = self._pending.pop(remote.path, None)
+        if pending is None:
             self._fetch(remote, f"download {remote.path.name}")
         else:
-            coming.result()
+            pending.result()
         yield
         if not self.settings.keep_archives:
             _delete(remote)
-        if coming is not None:
-            self._room.release()
+        if pending is not None:
+            self._slots.release()
 
-    def _in_turn(self, remote: Remote, label: str) -> None:
+    def _fetch_when_room(self, remote: RemoteArchive, label: str) -> None:
         if not self.settings.keep_archives:
-            self._room.acquire()
+            self._slots.acquire()
         if self._stopped:
-            raise Stopped
+            raise Cancelled
         self._fetch(remote, label)
 
-    def _fetch(self, remote: Remote, label: str) -> None:
+    def _fetch(self, remote: RemoteArchive, label: str) -> None:
         if remote.path.is_file() and remote.state() is not None:
             return
         bar = None
@@ -219,13 +223,9 @@ class Archives:
             bar.update(done - bar.n)
 
         def check(part: Path) -> None:
-            noted = {
-                "url": remote.url,
-                "bytes": part.stat().st_size,
-                "blake2b": _digest_of_whole(part, remote.path.name),
-            }
-            with atomic(remote.note) as temporary:  # before the archive itself: without it that would pass as brought
-                temporary.write_text(json.dumps(noted, indent=1) + "\n")
+            digest = _verified_digest(part, remote.path.name)
+            content = {"url": remote.url, "bytes": part.stat().st_size, "blake2b": digest}
+            write_json(remote.record, content, indent=1)  # before the archive: without it that would be the user's
 
         try:
             self._downloader.fetch(remote.url, remote.path, check, report)
@@ -236,7 +236,7 @@ class Archives:
                 bar.close()
 
 
-def _delete(remote: Remote) -> None:
-    """Remove an archive that was fetched, or what has come of it; its note stays."""
+def _delete(remote: RemoteArchive) -> None:
+    """Delete a downloaded archive or the part of it; its record stays."""
     for name in ("", ".part", ".part.version"):
         remote.path.with_name(remote.path.name + name).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""HTTP download with resume: one file, continued and tried again until it is whole.
+"""HTTP download with resume and retries of one file.
 
-`requests` moves the bytes. What to try again is decided here: urllib3's `Retry` ends with the headers of an answer, so
-it can neither continue a body that breaks off nor look at what came.
+`requests` moves the bytes. Retries are decided here: urllib3's `Retry` ends with the headers of a response, so it can
+neither continue a body that breaks off nor check the content.
 """
 
 import os
@@ -25,31 +25,31 @@ from urllib3.util import Retry
 
 from multitrain.common.errors import UserError
 
-__all__ = ["FIRST_WAIT", "Downloader", "Stopped", "Unusable", "first_words", "pause"]
+__all__ = ["FIRST_WAIT", "Cancelled", "Downloader", "WrongContent", "excerpt", "wait_before_retry"]
 
 FIRST_WAIT = 2.0  # seconds before the second try; doubles with each
-LONGEST_WAIT = 300.0  # seconds, whatever Retry-After says
-STALL = 60  # seconds with next to nothing after which a connection is given up
-SLOWEST = 1000  # bytes a second; below it is next to nothing
-HEADWAY = 1 << 20  # bytes; a try that brought as many does not count as failed
+LONGEST_WAIT = 300.0  # seconds, also with a longer Retry-After
+STALL = 60  # seconds below SLOWEST after which a connection is closed
+SLOWEST = 1000  # bytes a second
+PROGRESS_BYTES = 1 << 20  # bytes; an attempt that received as many does not count as failed
 CHUNK = 1 << 18
 REDIRECTS = 5
-AGAIN = {403, 408, 425, 429}  # besides 5xx; an overloaded mirror of public files answers 403, too
+RETRIED_STATUSES = {403, 408, 425, 429}  # and 5xx; overloaded mirrors of public files send 403, too
 HEADERS = {"User-Agent": "multitrain", "Accept": "*/*", "Accept-Encoding": "identity"}  # the file as it is stored
 
 Report = Callable[[int, int | None], None]  # bytes there, bytes in all where known
 
 
-class Unusable(Exception):
-    """The content that came is not the wanted file."""
+class WrongContent(Exception):
+    """The received content is not the wanted file."""
 
 
-class Stopped(Exception):
+class Cancelled(Exception):
     """The download was cancelled."""
 
 
-class _Failed(Exception):
-    """One try failed: `wait` is the server's Retry-After in seconds; a `final` failure is not repeated."""
+class _AttemptFailed(Exception):
+    """One attempt failed: `wait` is the server's Retry-After in seconds; a `final` failure is not retried."""
 
     def __init__(self, detail: str, wait: float | None = None, final: bool = False):
         super().__init__(detail)
@@ -72,14 +72,14 @@ class _Session(requests.Session):
         return target
 
 
-def first_words(content: bytes) -> str:
-    """The beginning of a page, as one line for a message."""
+def excerpt(content: bytes) -> str:
+    """The beginning of a text, as one line for a message."""
     text = re.sub(r"[^ -~]+", " ", content[:200].decode("latin-1"))
     return " ".join(text.split())[:80]
 
 
-def pause(why: str, seconds: float, sleep: Callable[[float], object]) -> None:
-    """Wait before the next try, at most LONGEST_WAIT, with a message: minutes of silence would look like a hang."""
+def wait_before_retry(why: str, seconds: float, sleep: Callable[[float], object]) -> None:
+    """Wait before the next attempt, at most LONGEST_WAIT, with a message on standard error."""
     seconds = min(seconds, LONGEST_WAIT)
     if seconds >= 1:
         tqdm.write(f"{why}: again in {seconds:.0f} s", file=sys.stderr)
@@ -95,10 +95,10 @@ class Downloader:
     _answer: Future | None = None
 
     def fetch(self, url: str, target: Path, check: Callable[[Path], None], report: Report | None = None) -> None:
-        """Download to `target`, which appears when it is whole. `check` reads the file and raises Unusable.
+        """Download to `target`, which appears when it is whole. `check` reads the file and raises WrongContent.
 
         Raises:
-            UserError: at once for what no retry changes (404), else after `attempts` tries in vain.
+            UserError: at once for a permanent error (404), else after `attempts` failures.
             Stopped: `stop` was called.
         """
         part = target.with_name(f"{target.name}.part")
@@ -106,50 +106,50 @@ class Downloader:
         failures, furthest = 0, _size(part)
         while True:
             try:
-                self._try(url, part, report)
+                self._attempt(url, part, report)
                 _checked(part, check)
                 break
-            except _Failed as error:
-                headway = _size(part) >= furthest + HEADWAY
+            except _AttemptFailed as error:
+                progressed = _size(part) >= furthest + PROGRESS_BYTES
                 furthest = max(furthest, _size(part))
-                failures = 0 if headway else failures + 1
+                failures = 0 if progressed else failures + 1
                 if error.final or failures >= self.attempts:
                     tries = "" if error.final else f" ({failures} tries)"
                     raise UserError(f"{url}: {error}{tries}: {_cure(error)}") from None
                 wait = FIRST_WAIT * 2 ** max(0, failures - 1) if error.wait is None else error.wait
-                pause(f"{url}: {error}", wait, self._stopped.wait)
+                wait_before_retry(f"{url}: {error}", wait, self._stopped.wait)
             except OSError as error:
                 raise UserError(f"{part}: {error.strerror or error}: make room and start again") from None
         os.replace(part, target)
-        _tag(part).unlink(missing_ok=True)
+        _validator_file(part).unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Cancel the download, from another thread."""
         self._stopped.set()
         if (answer := self._answer) is not None:
             with suppress(InvalidStateError):
-                answer.set_exception(Stopped())
+                answer.set_exception(Cancelled())
                 return
             with suppress(Exception):  # it has ended meanwhile
                 answer.result().raw.shutdown()
 
-    def _try(self, url: str, part: Path, report: Report | None) -> None:
-        """Bring `part` to its end from where it is."""
+    def _attempt(self, url: str, part: Path, report: Report | None) -> None:
+        """Download the rest of `part`."""
         offset = _size(part)
         try:
             with self._get(url, _range(offset, part)) as response:
-                if _wanted(response, offset, part):
+                if _has_content(response, offset, part):
                     self._receive(response, offset, part, report)
         except (RequestException, HTTPError) as error:
             if not self._stopped.is_set():
-                raise _failed(error) from None
+                raise _attempt_failed(error) from None
         finally:
             self._answer = None
         if self._stopped.is_set():
-            raise Stopped
+            raise Cancelled
 
     def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
-        """The headers of an answer. A thread waits for them, since only then the wait can be cancelled."""
+        """The headers of a response. A thread waits for them, which makes the wait cancellable."""
         answer = self._answer = Future()
         timeout = (STALL, STALL)
 
@@ -166,22 +166,22 @@ class Downloader:
                 response.close()
 
         if self._stopped.is_set():
-            raise Stopped
+            raise Cancelled
         threading.Thread(target=wait, daemon=True).start()
         try:
             return answer.result()
         except RequestException:
             raise
-        except OSError as error:  # a file of the environment's, such as REQUESTS_CA_BUNDLE
-            raise _Failed(str(error), final=True) from None
+        except OSError as error:  # a file named in the environment, such as REQUESTS_CA_BUNDLE
+            raise _AttemptFailed(str(error), final=True) from None
 
     def _receive(self, response: requests.Response, offset: int, part: Path, report: Report | None) -> None:
-        """Write the body behind what is there, or in its place."""
+        """Append the body to `part`, or replace it."""
         length = _number(response, "Content-Length", r"(\d+)")
         if response.status_code == 200:
             offset = 0
-            _forget(part)
-            _tag(part).write_text(_version(response))
+            _discard(part)
+            _validator_file(part).write_text(_version(response))
         total = None if length is None else offset + length
         with part.open("ab" if offset else "wb") as stream:
             try:
@@ -197,52 +197,52 @@ class Downloader:
 
 
 def _blocks(response: requests.Response) -> Iterator[bytes]:
-    """The body in blocks as they come; a connection that brings next to nothing for STALL seconds has failed."""
+    """The blocks of the body; a connection slower than SLOWEST for STALL seconds has failed."""
     since, count = monotonic(), 0
     while block := response.raw.read1(CHUNK, decode_content=False):
         count += len(block)
         yield block
         if (passed := monotonic() - since) >= STALL:
             if count < SLOWEST * passed:
-                raise _Failed(f"less than {SLOWEST} bytes a second for {STALL} s")
+                raise _AttemptFailed(f"less than {SLOWEST} bytes a second for {STALL} s")
             since, count = monotonic(), 0
 
 
 def _checked(part: Path, check: Callable[[Path], None]) -> None:
     try:
         check(part)
-    except Unusable as error:
-        _forget(part)
-        raise _Failed(str(error)) from None
+    except WrongContent as error:
+        _discard(part)
+        raise _AttemptFailed(str(error)) from None
 
 
 def _range(offset: int, part: Path) -> dict[str, str]:
-    """The request's headers for what is missing; a file that has changed meanwhile is to come whole."""
+    """The request's headers for the missing bytes; a file that has changed is to be sent whole."""
     if not offset:
         return {}
-    known = _known(part)
+    known = _validator(part)
     only_if = {"If-Range": known} if known and not known.startswith("W/") else {}
     return {"Range": f"bytes={offset}-", **only_if}
 
 
-def _wanted(response: requests.Response, offset: int, part: Path) -> bool:
-    """Whether the body is to be kept; False where all of it is there already."""
+def _has_content(response: requests.Response, offset: int, part: Path) -> bool:
+    """Whether the body is to be received; False where `part` is complete."""
     status = response.status_code
     if status == 416 and offset:
         if _number(response, "Content-Range", r"bytes \*/(\d+)") == offset:
             return False
-        _forget(part)
-        raise _Failed("the file at the server is not as long as what had come")
+        _discard(part)
+        raise _AttemptFailed("the file at the server is not as long as what had come")
     if status == 206:
-        if _number(response, "Content-Range", r"bytes (\d+)-.*") != offset or _known(part) != _version(response):
-            _forget(part)
-            raise _Failed("the file at the server is another than when its download began")
+        if _number(response, "Content-Range", r"bytes (\d+)-.*") != offset or _validator(part) != _version(response):
+            _discard(part)
+            raise _AttemptFailed("the file at the server is another than when its download began")
         return True
     if status == 200:
         return True
-    words = first_words(response.raw.read(200))
-    final = status < 500 and status not in AGAIN
-    raise _Failed(f"the server answers {status}{words and f' ({words})'}", _retry_after(response), final)
+    words = excerpt(response.raw.read(200))
+    final = status < 500 and status not in RETRIED_STATUSES
+    raise _AttemptFailed(f"the server answers {status}{words and f' ({words})'}", _retry_after(response), final)
 
 
 def _version(response: requests.Response) -> str:
@@ -262,18 +262,18 @@ def _retry_after(response: requests.Response) -> float | None:
     return None
 
 
-def _failed(error: Exception) -> _Failed:
+def _attempt_failed(error: Exception) -> _AttemptFailed:
     """A library's error in one line: the innermost cause, without the objects around it."""
     cause = error
     while isinstance(inner := getattr(cause, "reason", None) or (cause.args or (None,))[-1], Exception):
         cause = inner
     words = re.sub(r"^\w*Connection\w*\(.*?\): ", "", str(cause)) or type(cause).__name__
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return _Failed(f"{words} (REQUESTS_CA_BUNDLE names a file of other certificates)", final=True)
-    return _Failed(words, final=isinstance(error, ValueError | TooManyRedirects))
+        return _AttemptFailed(f"{words} (REQUESTS_CA_BUNDLE names a file of other certificates)", final=True)
+    return _AttemptFailed(words, final=isinstance(error, ValueError | TooManyRedirects))
 
 
-def _cure(error: _Failed) -> str:
+def _cure(error: _AttemptFailed) -> str:
     later = "start again later; what has come is kept and continued"
     return "see whether the address is right, or bring the file yourself" if error.final else later
 
@@ -282,15 +282,15 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _tag(part: Path) -> Path:
+def _validator_file(part: Path) -> Path:
     """The file beside `part` that holds the validator of the version it is of."""
     return part.with_name(f"{part.name}.version")
 
 
-def _known(part: Path) -> str:
-    return _tag(part).read_text() if _tag(part).is_file() else ""
+def _validator(part: Path) -> str:
+    return _validator_file(part).read_text() if _validator_file(part).is_file() else ""
 
 
-def _forget(part: Path) -> None:
+def _discard(part: Path) -> None:
     part.unlink(missing_ok=True)
-    _tag(part).unlink(missing_ok=True)
+    _validator_file(part).unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """Downloads of single videos with yt-dlp, each an atomic write into the folder.
 
-A video that is gone for good is noted in unavailable.csv and not tried again, until its line or the file is deleted.
-An error of the network is not noted, and ends the run when it lasts: else one evening without a network would mark
-every video as gone.
+A video that is unavailable is recorded in unavailable.csv and not tried again until its line or the file is deleted.
+An error of the network is not recorded. When it lasts it ends the run: an evening without a network must not mark all
+videos as unavailable.
 """
 
 import csv
@@ -22,17 +22,17 @@ from urllib.parse import parse_qs, urlsplit
 from multitrain.common.errors import UserError
 from multitrain.datasets.fetch import http_download
 
-__all__ = ["SUFFIXES", "Videos"]
+__all__ = ["SUFFIXES", "VideoDownloads"]
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 UNAVAILABLE = "unavailable.csv"
 SUFFIXES = (".mp4", ".mkv", ".webm")
-# Video only, for there is no use for sound; `res` is the shorter side.
+# Video without sound; `res` is the shorter side.
 FORMAT = "bv[ext=mp4]/bv[ext=webm]/b[ext=mp4]/b[ext=webm]/b[ext=mkv]"
 QUALITY = "res:480,vcodec:h264"
 LONGEST = 3600  # seconds for one video
-IN_A_ROW = 3  # videos lost to the network, one after another, that end the run
-PASSING = re.compile(  # of yt-dlp's errors: not of the video, but of the network, of the host or of yt-dlp itself
+IN_A_ROW = 3  # videos in a row that fail by the network, which end the run
+TRANSIENT = re.compile(  # errors of the network, of the host or of yt-dlp itself, not of the video
     r"HTTP Error (403|408|429|5\d\d)|timed? ?out|urlopen|Errno|connection|name resolution|resolve host|incomplete"
     r"|not a bot|rate.?limit|try again|unable to extract|report this|ended with",
     re.IGNORECASE,
@@ -40,7 +40,7 @@ PASSING = re.compile(  # of yt-dlp's errors: not of the video, but of the networ
 
 
 def address(video: str, url: object) -> str:
-    """Where a video is fetched from: its entry's address, if that is one of this video. Raises ValueError."""
+    """The URL of a video: its entry's, which must be one of this video. Raises ValueError."""
     url = f"https://www.youtube.com/watch?v={video}" if url is None else url
     if not ID.fullmatch(video):
         raise ValueError(f"the id {video!r} is no plain name")
@@ -54,47 +54,51 @@ def address(video: str, url: object) -> str:
 
 
 @dataclass
-class Videos:
-    """Fetches videos into `folder` as v_ID.mp4, .webm or .mkv."""
+class VideoDownloads:
+    """Downloads of videos into `folder` as v_ID.mp4, .webm or .mkv."""
 
     folder: Path
     attempts: int
-    _lost: int = 0  # in a row
-    _gone: dict[str, str] = field(default_factory=dict)
+    _network_failures: int = 0  # in a row
+    _unavailable: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         for left in self.folder.glob(".partial-*"):
             shutil.rmtree(left, ignore_errors=True)
-        self._gone = _read(self.folder / UNAVAILABLE)
+        self._unavailable = _read_unavailable(self.folder / UNAVAILABLE)
 
     def fetch(self, video: str, entry: Mapping) -> tuple[Path | None, str]:
-        """The file of a video, or None and why there is none."""
-        if video in self._gone:
-            return None, f"yt-dlp: {self._gone[video]}"
+        """The file of a video, or None and the reason."""
+        if video in self._unavailable:
+            return None, f"yt-dlp: {self._unavailable[video]}"
         try:
             url = address(video, entry.get("url"))
         except ValueError as error:
             return None, f"not fetched: {error}"
         for number in range(self.attempts):
-            path, reason = self._try(video, url)
-            if path is not None or not PASSING.search(reason):
+            path, reason = self._attempt(video, url)
+            if path is not None or not TRANSIENT.search(reason):
                 break
             if number + 1 < self.attempts:
-                http_download.pause(f"{url}: yt-dlp: {reason}", http_download.FIRST_WAIT * 2**number, time.sleep)
+                http_download.wait_before_retry(
+                    f"{url}: yt-dlp: {reason}", http_download.FIRST_WAIT * 2**number, time.sleep
+                )
         if path is not None:
-            self._lost = 0
-        elif PASSING.search(reason):
-            self._lost += 1
-            if self._lost >= IN_A_ROW:
-                raise UserError(f"{url}: yt-dlp: {reason}: the last {self._lost} videos ended so: start again later")
+            self._network_failures = 0
+        elif TRANSIENT.search(reason):
+            self._network_failures += 1
+            if self._network_failures >= IN_A_ROW:
+                raise UserError(
+                    f"{url}: yt-dlp: {reason}: the last {self._network_failures} videos ended so: start again later"
+                )
         else:
-            self._lost = 0
-            self._note(video, reason)
+            self._network_failures = 0
+            self._record_unavailable(video, reason)
         return path, reason and f"yt-dlp: {reason}"
 
-    def _try(self, video: str, url: str) -> tuple[Path | None, str]:
-        """One call of yt-dlp, in a folder of its own: when this process is killed, yt-dlp may go on for a while."""
+    def _attempt(self, video: str, url: str) -> tuple[Path | None, str]:
+        """One call of yt-dlp, in a folder of its own: yt-dlp may survive a kill of this process for a while."""
         own = Path(tempfile.mkdtemp(prefix=".partial-", dir=self.folder))
         try:
             done = subprocess.run(
@@ -122,14 +126,14 @@ class Videos:
         finally:
             shutil.rmtree(own, ignore_errors=True)
 
-    def _note(self, video: str, reason: str) -> None:
+    def _record_unavailable(self, video: str, reason: str) -> None:
         path = self.folder / UNAVAILABLE
-        self._gone[video] = reason
+        self._unavailable[video] = reason
         torn = path.is_file() and not path.read_bytes().endswith(b"\n")
         with path.open("a", newline="") as stream:
             if stream.tell() == 0:
                 stream.write("id,reason\n")
-            elif torn:  # by a kill; else this line would be lost with it
+            elif torn:  # by a kill; this line would be lost with it
                 stream.write("\n")
             csv.writer(stream, lineterminator="\n").writerow([video, reason])
 
@@ -153,14 +157,14 @@ def _options(video: str) -> list[str]:
 
 
 def _reason(stderr: bytes) -> str:
-    """The last error, as one printable line."""
+    """The last error message, as one printable line."""
     lines = re.sub(r"\x1b\[[0-9;]*m", "", stderr.decode(errors="replace")).splitlines()
     errors = [line for line in lines if "rror:" in line or "ERROR" in line] or lines
     return " ".join(re.sub(r"[^ -~]+", " ", errors[-1].removeprefix("ERROR:")).split())[:200] if errors else ""
 
 
-def _read(path: Path) -> dict[str, str]:
-    """Videos that are gone, and why; a line that a kill cut short is as if it were not there."""
+def _read_unavailable(path: Path) -> dict[str, str]:
+    """Unavailable videos with reasons; a line cut short by a kill is ignored."""
     if not path.is_file():
         return {}
     with path.open(newline="", errors="replace") as stream:

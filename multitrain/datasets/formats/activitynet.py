@@ -3,7 +3,7 @@
 A segment of L seconds is cut into ceil(L / clip_seconds) equal pieces, so no remainder is lost and none is much
 shorter than the others. The cuts depend on the annotation alone: a piece that runs past the file's end is clipped to
 it, and one wholly behind it is listed as outside. Many links are dead, so a missing video is counted, not an error.
-Where the settings say so, a video that is not there is fetched when its turn comes.
+With the setting `download.videos` a video that is not there is downloaded.
 """
 
 import json
@@ -17,16 +17,16 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import read_bytes, special
 from multitrain.config.scale import Dataset
 from multitrain.data.manifest import Missing
-from multitrain.datasets.annotations import first_of, json_content
+from multitrain.datasets.annotations import find_first, parse_json
 from multitrain.datasets.fetch.download import annotations
-from multitrain.datasets.fetch.ytdlp import SUFFIXES, Videos
+from multitrain.datasets.fetch.ytdlp import SUFFIXES, VideoDownloads
 from multitrain.datasets.formats.readers import reader
-from multitrain.datasets.publication import OURS, Annotated, Batch, Member, Publication, distinct, safe_id
+from multitrain.datasets.publication import SPLIT_OF, AnnotatedClip, Batch, Member, Publication, distinct, safe_id
 
 __all__ = ["read"]
 
 UNLABELLED = {"test", "testing"}
-LONGEST = 86_400  # seconds of a segment; an annotation beyond is broken
+LONGEST = 86_400  # seconds of a segment; a longer one is an error of annotation
 
 
 @reader("activitynet", downloads=True)
@@ -37,14 +37,14 @@ def read(raw: Path, dataset: Dataset) -> Publication:
     fetching = dataset.download is not None and dataset.download.videos
     folder = raw / "videos"
     if not fetching:
-        first_of([raw], ["videos"], "folder of videos", "put the videos v_{id}.mp4 there")
-    clips: list[Annotated] = []
+        find_first([raw], ["videos"], "folder of videos", "put the videos v_{id}.mp4 there")
+    clips: list[AnnotatedClip] = []
     missing: list[Missing] = []
     order = sorted(database, key=lambda name: (_subset(path, name, database[name]) == "train", name))
     for name in order:
         entry = database[name]
         if _subset(path, name, entry):
-            _segments(name, entry, dataset.clip_seconds, clips, missing)
+            _add_segments(name, entry, dataset.clip_seconds, clips, missing)
     clips, duplicates = distinct(clips)
     classes = tuple(sorted({clip.label for clip in clips}))
     wanted = {clip.key for clip in clips}
@@ -62,30 +62,30 @@ def _database(raw: Path) -> tuple[Path, dict]:
     found = []
     there = sorted([*raw.glob("*.json"), *raw.glob("annotations/*.json")])
     for path in there:
-        held = json_content(read_bytes(path), str(path), object)
+        held = parse_json(read_bytes(path), str(path), object)
         if isinstance(held, dict) and isinstance(held.get("database"), dict):
             found.append((path, held["database"]))
     if len(found) != 1:
         names = ", ".join(path.name for path, _ in found)
         cure = "leave the one to use" if found else "put the publisher's activity_net.v1-3.min.json there"
         others = f" ({', '.join(path.name for path in there)} has another form)" if there and not found else ""
-        told = f"needs one JSON with a database of annotations, found {names or 'none'}{others}"
-        raise UserError(f"{raw}: {told}: {cure}")
+        problem = f"needs one JSON with a database of annotations, found {names or 'none'}{others}"
+        raise UserError(f"{raw}: {problem}: {cure}")
     return found[0]
 
 
 def _subset(path: Path, name: str, entry: object) -> str:
-    """Our split of a video, empty for the unlabelled ones."""
+    """The split of a video, empty for the unlabelled ones."""
     word = entry.get("subset") if isinstance(entry, dict) else None
     if word in UNLABELLED:
         return ""
-    if word not in OURS:
+    if word not in SPLIT_OF:
         raise UserError(f"{path}: database.{name}: subset {word!r} is none of training, validation, testing")
-    return OURS[word]
+    return SPLIT_OF[word]
 
 
-def _segments(name: str, entry: dict, longest: float, clips: list[Annotated], missing: list[Missing]) -> None:
-    """Add a video's pieces to `clips`, and what is no usable segment to `missing`."""
+def _add_segments(name: str, entry: dict, longest: float, clips: list[AnnotatedClip], missing: list[Missing]) -> None:
+    """Add the pieces of a video's segments to `clips`, and unusable segments to `missing`."""
     given = entry.get("annotations")
     given = given if isinstance(given, list) else []
     for index, annotation in enumerate(given):
@@ -96,7 +96,7 @@ def _segments(name: str, entry: dict, longest: float, clips: list[Annotated], mi
         whole = _clip(name, entry["subset"], label, safe_id(base), None, None)
         if not label:
             missing.append(whole.missing("no label", f"segment {json.dumps(segment)}"))
-        elif not _usable(segment):
+        elif not _is_interval(segment):
             missing.append(whole.missing("outside", f"segment {json.dumps(segment)} is no stretch of time"))
         else:
             for number, (start, end) in enumerate(pieces(float(segment[0]), float(segment[1]), longest)):
@@ -106,11 +106,11 @@ def _segments(name: str, entry: dict, longest: float, clips: list[Annotated], mi
         missing.append(empty.missing("no label", "no annotated segment"))
 
 
-def _clip(name: str, word: str, label: str, clip_id: str, start: float | None, end: float | None) -> Annotated:
-    return Annotated(clip_id, safe_id(name), OURS[word], word, label, start, end, name)
+def _clip(name: str, word: str, label: str, clip_id: str, start: float | None, end: float | None) -> AnnotatedClip:
+    return AnnotatedClip(clip_id, safe_id(name), SPLIT_OF[word], word, label, start, end, name)
 
 
-def _usable(segment: object) -> TypeGuard[list[int | float]]:
+def _is_interval(segment: object) -> TypeGuard[list[int | float]]:
     if not isinstance(segment, list) or len(segment) != 2:
         return False
     if not all(isinstance(time, int | float) and math.isfinite(time) for time in segment):
@@ -126,9 +126,9 @@ def pieces(start: float, end: float, longest: float) -> list[tuple[float, float]
 
 
 def _members(folder: Path, entries: dict[str, dict], attempts: int) -> Iterator[Member]:
-    """The videos that are there, and with `attempts` those that yt-dlp can get."""
+    """The videos in the folder, and with `attempts` those that yt-dlp can download."""
     files = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
-    videos = Videos(folder, attempts) if attempts else None
+    videos = VideoDownloads(folder, attempts) if attempts else None
     for name, entry in entries.items():
         there = (files.get(f"v_{name}{suffix}") for suffix in SUFFIXES)
         path, reason = next((path for path in there if path is not None and path.exists()), None), ""

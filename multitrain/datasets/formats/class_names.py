@@ -1,11 +1,11 @@
-"""Files of class names, which say what the indices in lists of videos mean."""
+"""Files of class names, for the class indices in path-label lists."""
 
 import re
 from pathlib import Path
 
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import read_bytes
-from multitrain.datasets.annotations import decoded, json_content
+from multitrain.datasets.annotations import decode_text, parse_json
 
 __all__ = ["class_names", "unquoted"]
 
@@ -24,7 +24,7 @@ def class_names(path: Path) -> tuple[str, ...]:
     Raises:
         UserError: indices or names that are not each there once, from 0 on.
     """
-    text = decoded(read_bytes(path), str(path))
+    text = decode_text(read_bytes(path), str(path))
     named = _of_json(text, path) if path.suffix == ".json" else _of_lines(text)
     names = {int(index): unquoted(name) for name, index in named if re.fullmatch(r"\d{1,9}", index)}
     if names and sorted(names) == list(range(1, len(named) + 1)):
@@ -38,7 +38,7 @@ def class_names(path: Path) -> tuple[str, ...]:
 
 def _of_json(text: str, path: Path) -> list[tuple[str, str]]:
     """(name, index) of each class."""
-    content = json_content(text.encode(), str(path), object)
+    content = parse_json(text.encode(), str(path), object)
     if isinstance(content, list):
         return [(str(name), str(index)) for index, name in enumerate(content)]
     pairs = [(str(key), str(value)) for key, value in content.items()] if isinstance(content, dict) else []
@@ -47,7 +47,7 @@ def _of_json(text: str, path: Path) -> list[tuple[str, str]]:
 
 
 def _of_lines(text: str) -> list[tuple[str, str]]:
-    """(name, index) of each class: as all lines have them, else every line is a name."""
+    """(name, index) of each class where all lines have both, else every line is a name."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     body = lines[1:] if lines and HEADER.fullmatch(lines[0]) else lines
     for form in (NAME_INDEX, INDEX_NAME):

@@ -1,9 +1,8 @@
 """Kinetics: annotations/{train,val}.csv, and clips already trimmed in {train,val}/*.tar.gz.
 
-Files are read by their header: releases differ in columns, in quoting, in the word for validation. Where a list
-`*_path.txt` lies beside the archives, each archive it names must be there, or is fetched where the dataset's settings
-say from where. Videos of `replacement_for_corrupted_*` stand for those with the same first 11 characters, the id at
-YouTube.
+Files are read by their header: releases differ in columns, in quoting, in the word for validation. Each archive
+that a list `*_path.txt` beside the archives names must be there, or is downloaded with the setting `download`. Videos
+of `replacement_for_corrupted_*` replace those with the same first 11 characters, the YouTube id.
 """
 
 import math
@@ -16,30 +15,39 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import read_bytes, regular
 from multitrain.config.scale import Dataset, Download
 from multitrain.data.manifest import Missing
-from multitrain.datasets.annotations import decoded, first_of, headed_rows
+from multitrain.datasets.annotations import csv_records, decode_text, find_first
 from multitrain.datasets.fetch.archives import stem, tar_members
-from multitrain.datasets.fetch.download import annotations, archive, listed
+from multitrain.datasets.fetch.download import annotations, archive, archives_in_list
 from multitrain.datasets.formats.readers import reader
-from multitrain.datasets.publication import OURS, Annotated, Batch, Member, Publication, Remote, distinct, safe_id
+from multitrain.datasets.publication import (
+    SPLIT_OF,
+    AnnotatedClip,
+    Batch,
+    Member,
+    Publication,
+    RemoteArchive,
+    distinct,
+    safe_id,
+)
 
 __all__ = ["read"]
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
-NAMES = {"val": ["val", "validate", "validation"], "train": ["train", "training"]}
-ID = 11  # characters of an id at YouTube
+SPLIT_NAMES = {"val": ["val", "validate", "validation"], "train": ["train", "training"]}
+ID = 11  # characters of a YouTube id
 UNLABELLED = {"test", "testing"}
 
 
 @reader("kinetics", downloads=True)
 def read(raw: Path, dataset: Dataset) -> Publication:
-    """The publication in `raw`, where annotations and lists are put first if they are to be fetched."""
+    """The publication in `raw`, after the download of annotations and lists."""
     annotations(raw, dataset.download)
-    clips: list[Annotated] = []
+    clips: list[AnnotatedClip] = []
     missing: list[Missing] = []
-    for role, names in NAMES.items():
+    for role, names in SPLIT_NAMES.items():
         files = [f"{name}.csv" for name in names]
         cure = "bring the publisher's annotations folder"
-        path = first_of([raw / "annotations", raw], files, "annotation file", cure)
+        path = find_first([raw / "annotations", raw], files, "annotation file", cure)
         for clip in _clips(path, role):
             if clip.label:
                 clips.append(clip)
@@ -51,16 +59,16 @@ def read(raw: Path, dataset: Dataset) -> Publication:
     return Publication(classes, tuple(clips), (*missing, *duplicates), batches, download=dataset.download)
 
 
-def _clips(path: Path, role: str) -> Iterator[Annotated]:
-    for place, row in headed_rows(read_bytes(path), str(path), COLUMNS):
+def _clips(path: Path, role: str) -> Iterator[AnnotatedClip]:
+    for place, row in csv_records(read_bytes(path), str(path), COLUMNS):
         word = row.get("split") or role
         if word in UNLABELLED:
             continue
-        if word not in OURS:
-            raise UserError(f"{place}: split {word!r} is none of {', '.join([*OURS, *UNLABELLED])}")
+        if word not in SPLIT_OF:
+            raise UserError(f"{place}: split {word!r} is none of {', '.join([*SPLIT_OF, *UNLABELLED])}")
         start, end = (_seconds(row[name], name, place) for name in ("time_start", "time_end"))
         key = f"{row['youtube_id']}_{int(start):06d}_{int(end):06d}"
-        yield Annotated(safe_id(key), row["youtube_id"], OURS[word], word, row["label"], start, end, key)
+        yield AnnotatedClip(safe_id(key), row["youtube_id"], SPLIT_OF[word], word, row["label"], start, end, key)
 
 
 def _seconds(text: str, name: str, place: str) -> float:
@@ -73,8 +81,8 @@ def _seconds(text: str, name: str, place: str) -> float:
     return value
 
 
-def _batches(raw: Path, clips: list[Annotated], download: Download) -> Iterator[Batch]:
-    replacements: list[tuple[Path, Remote | None]]
+def _batches(raw: Path, clips: list[AnnotatedClip], download: Download) -> Iterator[Batch]:
+    replacements: list[tuple[Path, RemoteArchive | None]]
     replacements = [(regular(path), None) for path in sorted(raw.glob("replacement_for_corrupted*gz"))]
     if download.replacement:
         remote = archive(download.base_url, download.replacement, raw, "download.replacement")
@@ -82,33 +90,33 @@ def _batches(raw: Path, clips: list[Annotated], download: Download) -> Iterator[
         replacements = [*others, (remote.path, remote)]
     for path, offered in replacements:
         yield _batch(path.name, path, offered, partial(_replacements, path, clips))
-    for role, names in NAMES.items():
+    for role, names in SPLIT_NAMES.items():
         for path, offered in _archives(raw, role, names, download):
             name = f"{path.parent.name}/{path.name}"
             yield _batch(name, path, offered, partial(_members, path))
 
 
-def _batch(name: str, path: Path, remote: Remote | None, members: Callable[[], Iterator[Member]]) -> Batch:
-    """One archive; where it was brought it is read from there, whoever offers it."""
-    return Batch(name, members, (path,), None if remote is None or remote.brought() else remote)
+def _batch(name: str, path: Path, remote: RemoteArchive | None, members: Callable[[], Iterator[Member]]) -> Batch:
+    """One archive; a copy from the user is read instead of a download."""
+    return Batch(name, members, (path,), None if remote is None or remote.from_user() else remote)
 
 
-def _archives(raw: Path, role: str, names: list[str], download: Download) -> list[tuple[Path, Remote | None]]:
-    """The archives of a split, those in its folder or those to be fetched."""
+def _archives(raw: Path, role: str, names: list[str], download: Download) -> list[tuple[Path, RemoteArchive | None]]:
+    """The archives of a split, in its folder or to be downloaded."""
     address = {"train": download.train, "val": download.val}[role]
     if address:
         folder = next((raw / name for name in names if (raw / name).is_dir()), raw / role)
-        return [(remote.path, remote) for remote in listed(download, address, folder, f"download.{role}")]
-    folder = first_of([raw], names, f"folder of {role} archives", "download the publisher's archives there")
-    return [(path, None) for path in _brought(folder)]
+        return [(remote.path, remote) for remote in archives_in_list(download, address, folder, f"download.{role}")]
+    folder = find_first([raw], names, f"folder of {role} archives", "download the publisher's archives there")
+    return [(path, None) for path in _local_archives(folder)]
 
 
-def _brought(folder: Path) -> list[Path]:
-    """The archives in a folder, all of those that a list beside them names."""
+def _local_archives(folder: Path) -> list[Path]:
+    """The archives in a folder, with all that a list beside them names."""
     named = [
         (list_path, line.strip().rsplit("/", 1)[-1])
         for list_path in sorted(folder.glob("*_path.txt"))
-        for line in decoded(read_bytes(list_path), str(list_path)).splitlines()
+        for line in decode_text(read_bytes(list_path), str(list_path)).splitlines()
         if line.strip()
     ]
     for list_path, name in named:
@@ -126,7 +134,7 @@ def _members(path: Path) -> Iterator[Member]:
         yield from tar_members(stream, str(path), f"{path.parent.name}/{path.name}", stem)
 
 
-def _replacements(path: Path, clips: list[Annotated]) -> Iterator[Member]:
+def _replacements(path: Path, clips: list[AnnotatedClip]) -> Iterator[Member]:
     """The members under the key of the clip they replace: the clip of that name, else the only one of that video."""
     keys = {clip.key for clip in clips}
     by_video: dict[str, list[str]] = {}

@@ -9,10 +9,10 @@ from zipfile import ZipFile
 
 from multitrain.common.errors import UserError
 from multitrain.config.scale import Dataset
-from multitrain.datasets.annotations import csv_rows, first_of
+from multitrain.datasets.annotations import csv_rows, find_first
 from multitrain.datasets.fetch.archives import open_zip, zip_members, zip_text
 from multitrain.datasets.formats.readers import reader
-from multitrain.datasets.publication import OURS, Annotated, Batch, Publication, distinct, safe_id
+from multitrain.datasets.publication import SPLIT_OF, AnnotatedClip, Batch, Publication, distinct, safe_id
 
 __all__ = ["read"]
 
@@ -24,7 +24,7 @@ LISTS = {"validation": "validationSet.csv", "training": "trainingSet.csv"}
 @reader("mit")
 def read(raw: Path, dataset: Dataset) -> Publication:
     """The publication in `raw`."""
-    path = first_of([raw], [ARCHIVE], "archive", "ask the publisher for it and put it there")
+    path = find_first([raw], [ARCHIVE], "archive", "ask the publisher for it and put it there")
     with open_zip(path) as archive:
         names = {PurePosixPath(name).name: name for name in archive.namelist()}
         classes = _classes(*_content(archive, path, names, CATEGORIES))
@@ -59,7 +59,7 @@ def _classes(content: bytes, where: str) -> tuple[str, ...]:
     return classes
 
 
-def _clips(content: bytes, where: str, split: str, classes: set[str]) -> Iterator[Annotated]:
+def _clips(content: bytes, where: str, split: str, classes: set[str]) -> Iterator[AnnotatedClip]:
     for place, row in csv_rows(content, where):
         if len(row) < 2 or not row[0]:
             raise UserError(f"{place}: expected filename,label,votes,votes, found {','.join(row)}")
@@ -69,7 +69,7 @@ def _clips(content: bytes, where: str, split: str, classes: set[str]) -> Iterato
         path = PurePosixPath(name)
         clip_id = safe_id(".".join([*path.parts[:-1], path.stem]))
         key = _key(f"{split}/{name}")
-        yield Annotated(clip_id, safe_id(path.stem), OURS[split], split, label, None, None, key)
+        yield AnnotatedClip(clip_id, safe_id(path.stem), SPLIT_OF[split], split, label, None, None, key)
 
 
 def _key(name: str) -> str:

@@ -1,6 +1,6 @@
 """Something-Something-v2: numbered pieces of one gzip'd tar (each perhaps zipped), and JSON labels.
 
-The pieces are read one after another as a stream; the joined archive never lies on the disk. A video's template,
+The pieces are read one after another as a stream; the joined archive is never written to the disk. A video's template,
 less its brackets, is its class.
 """
 
@@ -15,10 +15,10 @@ from zipfile import ZipFile
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import read_bytes, regular
 from multitrain.config.scale import Dataset
-from multitrain.datasets.annotations import json_content
-from multitrain.datasets.fetch.archives import Joined, open_zip, stem, tar_members, zip_text
+from multitrain.datasets.annotations import parse_json
+from multitrain.datasets.fetch.archives import ConcatenatedStream, open_zip, stem, tar_members, zip_text
 from multitrain.datasets.formats.readers import reader
-from multitrain.datasets.publication import OURS, Annotated, Batch, Member, Publication, distinct, safe_id
+from multitrain.datasets.publication import SPLIT_OF, AnnotatedClip, Batch, Member, Publication, distinct, safe_id
 
 __all__ = ["read"]
 
@@ -37,7 +37,7 @@ def read(raw: Path, dataset: Dataset) -> Publication:
     labelled, duplicates = distinct(clip for clip in clips if clip.label)
     missing = [clip.missing("no label", "its entry has no template") for clip in clips if not clip.label]
     pieces = _pieces(raw)
-    batch = Batch(PIECES + "*", lambda: _members(pieces), tuple(pieces), proved=True)
+    batch = Batch(PIECES + "*", lambda: _members(pieces), tuple(pieces), check_first=True)
     return Publication(classes, tuple(labelled), (*missing, *duplicates), (batch,))
 
 
@@ -69,7 +69,7 @@ def _text(texts: dict, name: str, raw: Path) -> tuple[bytes, str]:
 
 def _classes(content: bytes, where: str) -> tuple[str, ...]:
     try:
-        indices = {name: int(index) for name, index in json_content(content, where, dict).items()}
+        indices = {name: int(index) for name, index in parse_json(content, where, dict).items()}
     except (TypeError, ValueError):
         raise UserError(f'{where}: expected {{"name": "index", ...}}: get the file again') from None
     if not indices or sorted(indices.values()) != list(range(len(indices))):
@@ -77,8 +77,8 @@ def _classes(content: bytes, where: str) -> tuple[str, ...]:
     return tuple(sorted(indices, key=indices.__getitem__))
 
 
-def _clips(content: bytes, where: str, split: str, classes: set[str]) -> Iterator[Annotated]:
-    for number, entry in enumerate(json_content(content, where, list)):
+def _clips(content: bytes, where: str, split: str, classes: set[str]) -> Iterator[AnnotatedClip]:
+    for number, entry in enumerate(parse_json(content, where, list)):
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str | int):
             raise UserError(f"{where}: entry {number} has no id")
         name = str(entry["id"])
@@ -86,11 +86,11 @@ def _clips(content: bytes, where: str, split: str, classes: set[str]) -> Iterato
         if label and label not in classes:
             raise UserError(f"{where}: entry {number} (id {name}): template {label!r} is not in labels.json")
         clip_id = safe_id(name)
-        yield Annotated(clip_id, clip_id, OURS[split], split, label, None, None, name)
+        yield AnnotatedClip(clip_id, clip_id, SPLIT_OF[split], split, label, None, None, name)
 
 
 def _pieces(raw: Path) -> list[Path]:
-    """The pieces in order; a gap in their numbers is an error, a missing last one is met when the archive is proved."""
+    """The pieces in order; a gap in their numbers is an error. A missing last one shows when the archive is checked."""
     numbered: dict[int, Path] = {}
     for path in sorted([*raw.glob(f"{PIECES}*"), *raw.glob(f"*/{PIECES}*")]):
         match = PIECE.fullmatch(path.name)
@@ -107,7 +107,7 @@ def _pieces(raw: Path) -> list[Path]:
 def _members(pieces: list[Path]) -> Iterator[Member]:
     where = f"{pieces[0]} (to {pieces[-1].name})" if len(pieces) > 1 else str(pieces[0])
     openers = (opener for path in pieces for opener in _openers(path))
-    yield from tar_members(Joined(openers), where, PIECES + "*", stem)
+    yield from tar_members(ConcatenatedStream(openers), where, PIECES + "*", stem)
 
 
 def _openers(path: Path) -> Iterator[Callable[[], io.BufferedIOBase]]:

@@ -1,8 +1,8 @@
 """Transcoding of a part of a video to a clip: short side fixed, constant rate, laid out for the sampler's stride.
 
-Reading every `stride`-th frame of a prepared clip costs only those frames: between two of them stand B-frames that
-nothing refers to, and a decoder may drop those unread. Only the last frame before a keyframe breaks the pattern: as
-groups are closed it must be a P-frame.
+Reading every `stride`-th frame of a prepared clip costs only those frames: the frames between are B-frames that no
+frame refers to, and a decoder may drop them. The last frame before a keyframe is an exception: groups are closed, so it
+is a P-frame.
 """
 
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ from multitrain.data.damage import decoder_errors, words
 from multitrain.datasets.transcode.refused import STILL, Outside, TooShort, Undecodable
 from multitrain.datasets.transcode.source_video import DEFAULT, TOLERANCE, Video, rotation
 
-__all__ = ["Clip", "squared", "transcode"]
+__all__ = ["Clip", "to_square_pixels", "transcode"]
 
 Frame = TypeVar("Frame")
-WIDEST = 8192  # pixels of a clip's longer side; beyond are broken headers, and what the encoder refuses
-LONGEST = 600  # seconds of a clip; beyond, a jump in the timestamps would be filled with copies of one frame
+WIDEST = 8192  # pixels of a clip's longer side; more comes from broken headers, and the encoder refuses it
+LONGEST = 600  # seconds of a clip; a jump in the timestamps would be filled with copies of one frame
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def transcode(
         raise Outside(f"from {start} to {end} s")
     with Video(source, limits) as video:
         rate = video.average_rate() if settings.fps is None else Fraction(settings.fps).limit_denominator(1001)
-        timed = _Part(video, begin, stop)
+        timed = _TimeRange(video, begin, stop)
         chosen = resample(iter(timed), rate, min(1 / (video.header_rate or rate), Fraction(1)))
-        frames = squared(chosen, video.aspect, settings.short_side)
+        frames = to_square_pixels(chosen, video.aspect, settings.short_side)
         with atomic(target) as temporary:
             clip = _encode(temporary, frames, settings, rate)
             if timed.count < 2 or clip.frames < 2:
@@ -71,8 +71,8 @@ def transcode(
     return clip
 
 
-class _Part:
-    """The frames of a part of a video, counted."""
+class _TimeRange:
+    """The frames of an interval of a video, counted."""
 
     def __init__(self, video: Video, start: Fraction, end: Fraction | None):
         self.video, self.start, self.end = video, start, end
@@ -92,9 +92,9 @@ class _Part:
             yield time, frame
 
     def refusal(self) -> Exception:
-        """Why fewer than two frames came."""
+        """The error for fewer than two frames."""
         if not self.video.decoded:
-            return Undecodable(self.video.trouble or "no frame in the file")
+            return Undecodable(self.video.last_error or "no frame in the file")
         if not self.count:
             return Outside(f"no frame from {float(self.start):.2f} s on")
         return TooShort(STILL if self.video.decoded == 1 else f"frames: {self.count}")
@@ -103,8 +103,8 @@ class _Part:
 def resample(timed: Iterator[tuple[Fraction, Frame]], rate: Fraction, interval: Fraction) -> Iterator[Frame]:
     """Of frames with rising times, yield for i = 0, 1, ... the one nearest to (time of the first) + i / rate.
 
-    The last frame is taken to last `interval` seconds, so n frames at the same rate give those n frames. Of two
-    equally near frames the earlier is taken.
+    The last frame lasts `interval` seconds: n frames at the same rate give those n frames. Of two equally near frames
+    the earlier is taken.
     """
     first = Fraction(0)  # the time of the first frame, once there is one
     held: tuple[Fraction, Frame] | None = None  # the last frame so far
@@ -132,7 +132,7 @@ def prepared_size(width: int, height: int, aspect: Fraction, short_side: int) ->
     return max(2, int(wide * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2)
 
 
-def squared(frames: Iterator[av.VideoFrame], aspect: Fraction, short_side: int) -> Iterator[av.VideoFrame]:
+def to_square_pixels(frames: Iterator[av.VideoFrame], aspect: Fraction, short_side: int) -> Iterator[av.VideoFrame]:
     """Frames as upright yuv420p of one size and one colour space, in square pixels."""
     reformatter = VideoReformatter()
     size: tuple[int, int] | None = None
@@ -187,7 +187,7 @@ def _encode(path: Path, frames: Iterator[av.VideoFrame], settings: Transcode, ra
             if stream is None:
                 return Clip(0, float(rate), 0, 0)
             container.mux(stream.encode(None))
-    except FFmpegError as error:  # reading errors are settled before they come here
+    except FFmpegError as error:  # reading errors are raised as Refused before
         raise UserError(f"{path.parent}: a clip could not be written: {words(error)}") from None
     return Clip(count, float(rate), stream.width, stream.height)
 

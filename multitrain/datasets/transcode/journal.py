@@ -1,9 +1,9 @@
 """Prepared clips on disk, with a journal from which an interrupted preparation is resumed.
 
 videos/settings.json   how the clips were made; when it differs everything is made again
-videos/limits.json     what a video was allowed to cost; when it differs, what a limit refused is tried again
+videos/limits.json     the limits of a video; when they differ, videos refused by a limit are tried again
 videos/journal.jsonl   a line a clip made or refused, appended as it happens, and a line a batch read to its end
-videos/ab/CLIP.mp4     the clips, over 256 folders: file systems dislike folders of half a million files
+videos/ab/CLIP.mp4     the clips, over 256 folders: half a million files in one folder are slow
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from pathlib import Path
 from multitrain.common.files.atomic import atomic
 from multitrain.config.scale import Limits, Transcode
 
-__all__ = ["Record", "Store"]
+__all__ = ["ClipStore", "Record"]
 
-VERSION = 1  # of what transcoding does; raising it makes every clip again
+VERSION = 1  # of the transcoding; a higher one makes every clip again
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class Record:
     limited: bool = False  # refused because of a limit
 
 
-class Store:
-    """Prepared clips under `folder`/videos. Opening it removes what an earlier run left unfinished.
+class ClipStore:
+    """Prepared clips under `folder`/videos. Opening it deletes unfinished files of an earlier run.
 
-    Where `limits` are given and differ from the last run's, what a limit had refused is tried again.
+    Where `limits` are given and differ from the last run's, videos refused by a limit are tried again.
     """
 
     def __init__(self, folder: Path, settings: Transcode, limits: Limits | None = None):
         self.folder = folder
         self.videos = folder / "videos"
-        self.incoming = folder / ".incoming"  # videos on their way to a worker process
+        self.incoming = folder / ".incoming"  # videos for a worker process
         self._records: dict[str, Record] = {}
         self._stamps: dict[str, str] = {}
         self._by_batch: dict[str, list[str]] = {}  # clips of the journal
@@ -60,7 +60,7 @@ class Store:
         self.incoming.mkdir()
         self._read_journal()
         if limits is not None:
-            self._reconsider(limits)
+            self._retry_refused(limits)
 
     def _settle(self, settings: Transcode) -> None:
         """Clear the folder where its clips were made with other settings."""
@@ -68,7 +68,7 @@ class Store:
         path = self.videos / "settings.json"
         if path.is_file() and path.read_bytes() == wanted.encode():
             return
-        for name in ("manifest.parquet", "missing.csv"):  # they tell of clips that are about to go
+        for name in ("manifest.parquet", "missing.csv"):  # of clips that are deleted below
             (self.folder / name).unlink(missing_ok=True)
         if self.videos.exists():
             shutil.rmtree(self.videos)
@@ -88,11 +88,11 @@ class Store:
                     self._by_batch.setdefault(record.batch, []).append(record.clip)
             except (ValueError, TypeError, KeyError):
                 continue  # the last line of a run that was killed; its clip is made again
-        if lines and lines[-1]:  # end the torn line, or the next would be lost with it
+        if lines and lines[-1]:  # end the torn line: the next would be lost with it
             self._append({})
 
-    def _reconsider(self, limits: Limits) -> None:
-        """Forget what other limits than these refused, and that its batches were read."""
+    def _retry_refused(self, limits: Limits) -> None:
+        """Remove the records of clips that other limits refused, and mark their batches as unread."""
         path = self.videos / "limits.json"
         wanted = json.dumps(limits.model_dump(), indent=1) + "\n"
         if path.is_file() and path.read_bytes() == wanted.encode():
@@ -118,7 +118,7 @@ class Store:
         return self.folder / self.relative(clip_id)
 
     def record(self, clip_id: str, source: str | None = None) -> Record | None:
-        """What is known of a clip, if its file is still as written and, where given, came of that source."""
+        """The record of a clip, if its file has the written size and, where given, comes from that source."""
         record = self._records.get(clip_id)
         if record is None or (source is not None and record.source != source):
             return None
@@ -139,19 +139,19 @@ class Store:
         return records if len(records) == len(clips) else None
 
     def add(self, records: Iterable[Record]) -> None:
-        """Note clips that were made or refused just now."""
+        """Append the records of clips that were made or refused."""
         records = list(records)
         self._records.update((record.clip, record) for record in records)
         self._append(*[_entry(record) for record in records])
 
     def stamp(self, batch: str, stamp: str) -> None:
-        """Note that a batch was read to its end, or with an empty stamp that it is being read."""
+        """Mark a batch as read to its end, or with an empty stamp as being read."""
         if self._stamps.get(batch) != stamp:
             self._stamps[batch] = stamp
             self._append({"batch": batch, "stamp": stamp})
 
     def close(self, records: dict[str, Record], batches: Iterable[str]) -> None:
-        """Keep these records and their files only, and write the journal anew, sorted."""
+        """Keep these records and their files only, and rewrite the journal, sorted."""
         self._records = records
         files = {self.path(clip) for clip, record in records.items() if not record.reason}
         for folder in self.videos.iterdir():
@@ -170,6 +170,6 @@ class Store:
 
 
 def _entry(record: Record) -> dict:
-    """A record's line of the journal; most clips have met no limit."""
+    """A record's line of the journal; `limited` is left out where it is false."""
     entry = asdict(record)
     return entry if record.limited else {key: value for key, value in entry.items() if key != "limited"}

@@ -1,6 +1,6 @@
 """Errors for videos of which no clip can be made, with the reason in missing.csv."""
 
-__all__ = ["STILL", "Beyond", "NoFile", "Outside", "Refused", "TooShort", "Undecodable"]
+__all__ = ["STILL", "NotAFile", "Outside", "OverLimit", "Refused", "TooShort", "Undecodable"]
 
 STILL = "a still of one frame: an action needs two at least"
 
@@ -13,27 +13,27 @@ class Refused(Exception):
 
 
 class Undecodable(Refused):
-    """No frame could be decoded, or what was decoded makes no video."""
+    """No frame could be decoded, or the frames make no video."""
 
 
-class Beyond(Undecodable):
-    """The video is over a limit; under another limit it might not be."""
+class OverLimit(Undecodable):
+    """The video exceeds a limit of the settings."""
 
 
-class NoFile(Undecodable):
-    """A folder, or a pipe or device, which may have no end and cannot be read twice."""
+class NotAFile(Undecodable):
+    """A folder, or a pipe or device, which may be endless and cannot be read twice."""
 
     cure = "give a file"
 
 
 class TooShort(Refused):
-    """Fewer than two frames lie in the wanted part."""
+    """The interval has fewer than two frames."""
 
     reason = "too short"
     cure = ""
 
 
 class Outside(Refused):
-    """The wanted part lies outside the video."""
+    """The interval lies outside the video."""
 
     reason = "outside"

@@ -1,4 +1,4 @@
-"""Reading a publisher's video: frames with their times, whatever the container gets wrong."""
+"""Decoding of a publisher's video: frames with their times, also from damaged files and wrong headers."""
 
 import math
 from array import array
@@ -14,23 +14,23 @@ from av.error import ArgumentError, FFmpegError
 
 from multitrain.config.scale import Limits
 from multitrain.data.damage import decoder_errors
-from multitrain.datasets.transcode.refused import STILL, Beyond, TooShort, Undecodable
+from multitrain.datasets.transcode.refused import STILL, OverLimit, TooShort, Undecodable
 
 __all__ = ["DEFAULT", "OPENING", "TOLERANCE", "Video", "rotation"]
 
-# Streams without a container, and so without times and duration: their frames follow at the rate that they say.
+# Streams without a container, and so without times and duration: their frames have the rate of the header.
 RAW = {"h264", "hevc", "mjpeg", "mpegvideo"}
-# Nothing but containers of video: a playlist or a script in a video's place could make libav open other files.
+# Containers of video only: a playlist or a script instead of a video could make libav open other files.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpeg,mpegts,ogg,gif,yuv4mpegpipe,dv,mxf,rm,nut"
 OPENING = {"format_whitelist": ",".join([CONTAINERS, *sorted(RAW)]), "protocol_whitelist": "file"}
 TOLERANCE = Fraction(1, 1000)  # seconds: some containers keep times in milliseconds
 FASTEST = 240  # frames a second; a higher average comes from broken timestamps
 DEFAULT = Limits()
 MOST_PIXELS = 2**31 - 1  # libav's own limit
-STRANGE = 100  # exceptions in a row, other than libav's own, after which a file is not read on
-CUT = Fraction(1, 2)  # seconds that the packets of a whole file may lack to what its header says
-EXACT = {"mp4", "matroska"}  # containers whose headers say how long their streams are, where others are estimated
-AGREEMENT = 0.01  # the header's rate is taken when the packets' times say the same within this part
+MOST_ERRORS = 100  # exceptions in a row, other than libav's own, after which reading ends
+CUT = Fraction(1, 2)  # seconds by which the packets of a whole file may be shorter than its header
+EXACT = {"mp4", "matroska"}  # containers whose headers have the length of the streams; of others it is estimated
+AGREEMENT = 0.01  # relative difference up to which the header's rate is preferred to that of the packets
 
 
 class Video:
@@ -41,8 +41,8 @@ class Video:
         self._limits = limits
 
         self.decoded = 0  # frames so far
-        self.trouble = ""  # the decoder's last complaint
-        self.missing = Fraction(0)  # seconds of the pictures that are not in the file, known after `ends`
+        self.last_error = ""  # of the decoder
+        self.missing = Fraction(0)  # seconds of the video that the file lacks, known after `ends`
         self._open()
 
     def __enter__(self) -> "Video":
@@ -74,14 +74,14 @@ class Video:
             raise
         try:
             with decoder_errors(Undecodable):
-                self._look()
+                self._read_header()
             self._check_header()
         except BaseException:
             self.__exit__()
             raise
 
-    def _look(self) -> None:
-        """Take from the header what is asked for again and again."""
+    def _read_header(self) -> None:
+        """Read rate, size, duration and time base from the header."""
         stream = cast(av.VideoStream | None, self._container.streams.best("video"))
         if stream is None or stream.codec_context is None:
             raise Undecodable("no video stream that this build can decode")
@@ -100,23 +100,23 @@ class Video:
         self._size = context.width, context.height
 
     def _check_header(self) -> None:
-        """Refuse what the header says is beyond the limits; the decoder is told to refuse what the header hides."""
+        """Refuse a header over the limits; the decoder gets the limit for frames that differ from the header."""
         (width, height), most = self._size, self._limits.pixels
         if not self._base or self._base < 0 or self.aspect < 0:
             raise Undecodable(f"a time base of {self._base or None}, pixels of {self.aspect}")
         if width * height > most:
-            raise Beyond(f"{width}x{height}: a frame has more than {most} pixels")
+            raise OverLimit(f"{width}x{height}: a frame has more than {most} pixels")
         if self._seconds > self._limits.minutes * 60:
-            raise Beyond(f"its header says {float(self._seconds):.0f} s: {self._longer}")
+            raise OverLimit(f"its header says {float(self._seconds):.0f} s: {self._limit_text}")
         with decoder_errors(Undecodable):
             self._stream.codec_context.options = {"max_pixels": str(min(most, MOST_PIXELS))}
 
     @property
-    def _longer(self) -> str:
+    def _limit_text(self) -> str:
         return f"longer than {self._limits.minutes:g} minutes"
 
     def average_rate(self) -> Fraction:
-        """Frames a second over the whole file. Reads all packets, for headers guess; start reading frames after it."""
+        """Frames a second over the whole file. Reads all packets: headers may be wrong; read frames after it."""
         count, first, last = 0, math.inf, -math.inf
         for packet in self._packets():
             time = packet.dts if packet.pts is None else packet.pts
@@ -126,7 +126,7 @@ class Video:
         header = self.header_rate
         if count < 2 or first == last:
             if header is None:
-                raise TooShort(STILL) if count else Undecodable(self.trouble or "no frame in the file")
+                raise TooShort(STILL) if count else Undecodable(self.last_error or "no frame in the file")
             return header
         measured = (count - 1) / (Fraction(last - first) * self._base)
         if header is not None and abs(header / measured - 1) < AGREEMENT:
@@ -134,10 +134,10 @@ class Video:
         return min(measured.limit_denominator(1001), Fraction(FASTEST)) or Fraction(1, 1001)
 
     def ends(self) -> list[Fraction]:
-        """Seconds at which the first frame, the last but one and the last are shown, as the packets say.
+        """Seconds at which the first frame, the last but one and the last are shown, by the times of the packets.
 
         Fewer where there are fewer frames. Reads all packets and decodes none; start reading frames after it. Sets
-        `missing` where the packets end before the header says.
+        `missing` where the packets end before the header's time.
         """
         stamps, reached = array("q"), 0
         for packet in self._packets():
@@ -147,18 +147,18 @@ class Video:
                 reached = max(reached, time + (packet.duration or 0))
         promised = self._promised()
         self._reopen()
-        lacking = promised - (reached * self._base - self._zero) if promised and stamps else Fraction(0)
-        self.missing = lacking if lacking > CUT else Fraction(0)
+        absent = promised - (reached * self._base - self._zero) if promised and stamps else Fraction(0)
+        self.missing = absent if absent > CUT else Fraction(0)
         rising = sorted(set(stamps))
         return [stamp * self._base - self._zero for stamp in (rising[:1] + rising[1:][-2:])]
 
     def _promised(self) -> Fraction | None:
-        """Seconds at which the pictures end by the header; None where it does not say, or guesses."""
+        """Seconds at which the video ends by the header; None where the header lacks or estimates it."""
         kinds, stream = set(self._container.format.name.split(",")), self._stream
         if not self._seconds or not kinds & EXACT:
             return None
-        # What FFmpeg writes into a Matroska file is where its time ends; others write how long that is. The less of
-        # the two is meant: time need not begin at 0.
+        # FFmpeg writes the end time into a Matroska file, others the duration. The smaller of the two is taken: time
+        # need not begin at 0.
         whole = self._seconds - (max(self._zero, Fraction(0)) if "matroska" in kinds else 0)
         if stream.duration:
             return ((stream.start_time or 0) + stream.duration) * self._base - self._zero
@@ -167,8 +167,8 @@ class Video:
     def stamps(self) -> tuple[list[int | None], Fraction]:
         """Times of all packets and the seconds that one unit of them takes; raises where the file breaks off."""
         stamps = [packet.pts for packet in self._packets() if not packet.is_discard]
-        if self.trouble:
-            raise Undecodable(self.trouble)
+        if self.last_error:
+            raise Undecodable(self.last_error)
         return stamps, self._base
 
     def frames(self, start: Fraction = Fraction(0)) -> Iterator[tuple[Fraction, av.VideoFrame]]:
@@ -179,7 +179,7 @@ class Video:
             if first is not None and first[0] <= start + TOLERANCE:
                 yield from chain([first], decoded)
                 return
-            self._reopen()  # the index led past the place: read from the beginning
+            self._reopen()  # the index led past the start: read from the beginning
         elif self._begun:
             self._reopen()
         yield from self._decode()
@@ -190,58 +190,58 @@ class Video:
             with decoder_errors(Undecodable):
                 self._container.seek(place, stream=self._stream, backward=True)
         except Undecodable as error:
-            self.trouble = str(error)
+            self.last_error = str(error)
             self._reopen()
             return False
         return True
 
     def _packets(self) -> Iterator[av.Packet]:
-        """Packets up to the end or to where the file breaks off, without the empty one that ends a stream."""
+        """Packets up to the end or to the damage, without the empty one that ends a stream."""
         self._begun = True
-        packets, strange = self._container.demux(self._stream), 0
-        left = math.ceil(self._limits.minutes * 60 * FASTEST)  # a file may grow for as long as it is read
+        packets, errors = self._container.demux(self._stream), 0
+        left = math.ceil(self._limits.minutes * 60 * FASTEST)  # a file may grow while it is read
         while True:
             try:
                 with decoder_errors(Undecodable):
                     packet = next(packets, None)
             except Undecodable as error:
-                self.trouble = str(error)
-                strange += 1
-                if isinstance(error.__cause__, FFmpegError) or strange == STRANGE:
+                self.last_error = str(error)
+                errors += 1
+                if isinstance(error.__cause__, FFmpegError) or errors == MOST_ERRORS:
                     return
                 packets = self._container.demux(self._stream)  # PyAV stumbled, where libav may go on
                 continue
             if packet is None:
                 return
-            strange, left = (0 if packet.size else strange), left - 1
+            errors, left = (0 if packet.size else errors), left - 1
             if not left:
-                raise Beyond(f"more frames than {self._limits.minutes:g} minutes of {FASTEST} a second have")
+                raise OverLimit(f"more frames than {self._limits.minutes:g} minutes of {FASTEST} a second have")
             if packet.size:
                 yield packet
 
     def _decode(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-        """Decode what can be decoded: a damaged packet costs its own frames only."""
+        """Decode all packets; a damaged packet costs its own frames only."""
         last = None
-        for packet in chain(self._packets(), [None]):  # None: give out what the decoder still holds
+        for packet in chain(self._packets(), [None]):  # None: flush the decoder
             try:
                 with decoder_errors(Undecodable):
                     frames = self._stream.decode(packet)
                     times = [(frame, *self._stamp(frame)) for frame in frames]
             except Undecodable as error:
-                self.trouble = str(error)
+                self.last_error = str(error)
                 continue
             for frame, stamp, duration in times:
                 time = stamp if stamp is not None else Fraction(0) if last is None else last + duration
                 if last is not None and time <= last:
                     continue
                 if time > self._limits.minutes * 60:
-                    raise Beyond(f"a frame at {float(time):.0f} s: {self._longer}")
+                    raise OverLimit(f"a frame at {float(time):.0f} s: {self._limit_text}")
                 last = time
                 self.decoded += 1
                 yield time, frame
 
     def _stamp(self, frame: av.VideoFrame) -> tuple[Fraction | None, Fraction]:
-        """Seconds at which a frame is shown, None where the file does not say, and for how long."""
+        """Time and duration of a frame in seconds; the time is None where the file has none."""
         stamp, base = (frame.dts if frame.pts is None else frame.pts), frame.time_base or self._base
         duration = (frame.duration or 0) * base
         if not 0 < duration <= 1:

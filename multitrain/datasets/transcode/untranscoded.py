@@ -1,7 +1,7 @@
 """Videos of a path-label list that are used without transcoding: frames, rate and size are read from each file.
 
-Training chooses frames by time, frame i at i / fps seconds (data/decode.py). A file with other times, or one that is
-stored turned, is listed as missing. The check reads the times in the file and its first frame;
+Training chooses frames by time, frame i at i / fps seconds (data/decode.py). A file with other times, or a rotated
+one, is listed as missing. The check reads the times in the file and its first frame;
 `multitrain data check --all` decodes all of it.
 """
 
@@ -22,15 +22,15 @@ from multitrain.datasets.transcode.journal import Record
 from multitrain.datasets.transcode.refused import STILL, Refused, TooShort, Undecodable
 from multitrain.datasets.transcode.source_video import Video, rotation
 
-__all__ = ["AsIs"]
+__all__ = ["UntranscodedFiles"]
 
 SLACK = 0.2  # of a frame's duration; data/decode.py asks for 0.25
 NO_TEXT = "its path is no text that a manifest can hold"
 CURE = "take it in with prepared: false"
 
 
-class AsIs:
-    """Records of files that stay in place. The interface is that of `Intake`; no clip is written."""
+class UntranscodedFiles:
+    """Records of files that stay in place. The interface is that of `Transcoding`; no clip is written."""
 
     def __init__(self, publication: Publication, folder: Path, limits: Limits):
         self.publication, self.folder, self.limits = publication, folder, limits
@@ -39,7 +39,7 @@ class AsIs:
         self._paths: dict[str, Path] = {}  # by clip id
 
     def path(self, clip_id: str) -> str:
-        """The manifest's path of a clip: relative to its folder where the file lies in it, else absolute."""
+        """The manifest's path of a clip: relative to its folder where the file is in it, else absolute."""
         return _path(self._paths[clip_id], self.folder)
 
     def run(self, jobs: int, progress: Callable[[int, int], None] | None = None) -> None:
@@ -86,7 +86,7 @@ def probe(path: Path, limits: Limits) -> Clip | tuple[str, str]:
         with Video(path, limits) as video:
             _, frame = next(video.frames(), (None, None))
             if frame is None:
-                raise Undecodable(video.trouble or "no frame in the file")
+                raise Undecodable(video.last_error or "no frame in the file")
             header = video.header_rate
             if rotation(frame):
                 raise Undecodable(f"it is stored turned: {CURE}")
@@ -94,12 +94,12 @@ def probe(path: Path, limits: Limits) -> Clip | tuple[str, str]:
         return Clip(len(times), _rate(times, header, limits), frame.width, frame.height)
     except Refused as error:
         return error.reason, str(error)
-    except (ArithmeticError, ValueError) as error:  # times and rates that make no sense
+    except (ArithmeticError, ValueError) as error:  # malformed times and rates
         return "undecodable", f"makes no sense ({' '.join(str(error).split())})"
 
 
 def _times(path: Path, limits: Limits) -> np.ndarray:
-    """Seconds at which the frames are shown, rising, as the packets say."""
+    """Times of the packets in seconds, sorted."""
     with Video(path, limits) as video:
         stamps, base = video.stamps()
     if None in stamps:
@@ -110,7 +110,7 @@ def _times(path: Path, limits: Limits) -> np.ndarray:
 
 
 def _rate(times: np.ndarray, header: Fraction | None, limits: Limits) -> float:
-    """Frames a second, where frame i stands at i / rate."""
+    """Frames a second, where frame i is at i / rate seconds."""
     length = times[-1] - times[0]
     if not 0 < length <= 60 * limits.minutes:
         raise Undecodable(f"its frames span {length:.1f} s")

@@ -1,4 +1,4 @@
-"""Transcoding in a process pool: what kills or hangs a decoder costs one video, never the preparation.
+"""Transcoding in a process pool: a crash or hang of a decoder costs one video, never the preparation.
 
 The results do not depend on how many processes there are.
 """
@@ -14,12 +14,12 @@ from multitrain.common.process_pool import ProcessPool
 from multitrain.config.scale import Limits, Transcode
 from multitrain.datasets.transcode.encode_clip import transcode
 from multitrain.datasets.transcode.journal import Record
-from multitrain.datasets.transcode.refused import Beyond, Refused
+from multitrain.datasets.transcode.refused import OverLimit, Refused
 from multitrain.datasets.transcode.source_video import DEFAULT
 
 __all__ = ["Piece", "Task", "TranscodePool"]
 
-CONFUSION = (ArithmeticError, ValueError)  # how Python code around a decoder meets absurd numbers
+MALFORMED = (ArithmeticError, ValueError)  # Python's errors for malformed numbers of a decoder
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Task:
     settings: Transcode
 
     def refused(self, reason: str, detail: str, done: int = 0, limited: bool = False) -> list[Record]:
-        """Records that say the same of every clip but the first `done`."""
+        """Records with the same reason for every clip but the first `done`."""
         return [refusal(self, piece, reason, detail, limited) for piece in self.pieces[done:]]
 
 
@@ -64,8 +64,8 @@ def _make(task: Task, piece: Piece, limits: Limits) -> Record:
     try:
         clip = transcode(source, piece.target, task.settings, piece.start, piece.end, limits)
     except Refused as error:
-        return refusal(task, piece, error.reason, f"{task.where}: {error}", isinstance(error, Beyond))
-    except CONFUSION as error:
+        return refusal(task, piece, error.reason, f"{task.where}: {error}", isinstance(error, OverLimit))
+    except MALFORMED as error:
         words = " ".join(str(error).split())
         return refusal(task, piece, "undecodable", f"{task.where}: makes no sense ({type(error).__name__}: {words})")
     except MemoryError:

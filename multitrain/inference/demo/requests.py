@@ -1,4 +1,4 @@
-"""What the demo's server answers to one request. Nothing in it is believed, and nobody may keep others waiting."""
+"""HTTP request handler of the demo: input checks, size and rate limits, streamed JSON events."""
 
 import json
 import logging
@@ -18,71 +18,71 @@ from urllib.parse import SplitResult, urlsplit
 
 from multitrain.common.errors import UserError
 
-__all__ = ["Handler", "Stopped", "Tell", "is_loopback"]
+__all__ = ["Handler", "Send", "Stopped", "is_loopback"]
 
-Tell = Callable[[dict], None]  # takes an event for the page's script
+Send = Callable[[dict], None]  # sends an event to the page's script
 log = logging.getLogger(__name__)
-PATIENCE = 30  # seconds that a browser may be silent
-PIECE = 1 << 20  # bytes read at once
-DRAINED = 8 << 20  # bytes of a refused video that are read, so that a browser hears why it is refused
-WINDOW, LEAST = 20.0, 32_000  # seconds in each of which so many bytes a second have to come: a slow line's
-ROOM = 1 << 28  # bytes of the disk that a video has to leave free
-OTHERS = "other videos are being sent and looked at: try again in a moment"
+TIMEOUT = 30  # seconds without a byte
+CHUNK = 1 << 20  # bytes read at once
+DRAINED = 8 << 20  # bytes of a refused video that are read: a browser shows the response only then
+WINDOW, LEAST_RATE = 20.0, 32_000  # least bytes a second over a window of seconds
+FREE_BYTES = 1 << 28  # bytes of the disk that stay free
+BUSY = "other videos are being sent and looked at: try again in a moment"
 
 
 class Stopped(Exception):
     """The program is about to end."""
 
 
-class Site(Protocol):
-    """What a request asks of the server that it came to."""
+class DemoServer(Protocol):
+    """The interface of the server that the handler uses."""
 
     page: str
-    policy: str  # the header that says what the page may ask for
+    policy: str  # content security policy
     limit: int  # bytes of the largest video
-    loopback: bool  # whether this machine alone reaches it
-    folder: Path  # of videos that are being sent and looked at
+    loopback: bool  # whether only this machine can reach it
+    folder: Path  # of uploaded videos
     uploads: BoundedSemaphore
     stopping: Event
 
-    def waits(self, connection: socket, idle: bool) -> None: ...
+    def mark_idle(self, connection: socket, idle: bool) -> None: ...
 
-    def turn(self, tell: Tell) -> AbstractContextManager[None]: ...
+    def exclusive(self, send: Send) -> AbstractContextManager[None]: ...
 
-    def recognise(self, path: Path, tell: Tell) -> dict: ...
+    def recognise(self, path: Path, send: Send) -> dict: ...
 
 
-class Pace:
-    """Whether what is sent comes fast enough, window by window; `clock` gives seconds."""
+class UploadRate:
+    """A check of the upload rate over windows of time; `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
         self._start, self._bytes = clock(), 0
 
-    def took(self, count: int) -> None:
-        """So many bytes have come.
+    def add(self, count: int) -> None:
+        """Count received bytes.
 
         Raises:
-            TimeoutError: over a whole window it were fewer than `LEAST` a second.
+            TimeoutError: over a window they were fewer than `LEAST_RATE` a second.
         """
         self._bytes += count
         passed = self._clock() - self._start
         if passed >= WINDOW:
-            if self._bytes < LEAST * passed:
+            if self._bytes < LEAST_RATE * passed:
                 raise TimeoutError
             self._start, self._bytes = self._start + passed, 0
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET / is the page; POST /recognise takes a video and answers with lines of JSON, each an event."""
+    """GET / sends the page; POST /recognise takes a video and sends events as JSON lines."""
 
-    server: Site  # type: ignore[assignment]  # of what it is to have, where the base class says nothing
-    timeout = PATIENCE
+    server: DemoServer  # type: ignore[assignment]  # of what it is to have, where the base class says nothing
+    timeout = TIMEOUT
 
     def do_GET(self) -> None:
-        if not self._ours():
+        if not self._is_same_origin():
             return
-        asked = parsed(self.path, "")
+        asked = parse_address(self.path, "")
         if asked is None or asked.path != "/":
             return self._refuse(404, "no such page")
         content = self.server.page.encode()
@@ -90,8 +90,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def do_POST(self) -> None:
-        size = length_of(self.headers.get("Content-Length", ""))
-        if not self._ours(size):
+        size = content_length(self.headers.get("Content-Length", ""))
+        if not self._is_same_origin(size):
             return
         if self.path != "/recognise":
             return self._refuse(403, "not for other paths", size)
@@ -100,11 +100,11 @@ class Handler(BaseHTTPRequestHandler):
         if size > self.server.limit:
             return self._refuse(413, f"larger than {self.server.limit / 1e6:.0f} MB", size)
         if not self.server.uploads.acquire(blocking=False):
-            return self._refuse(503, OTHERS, size)
+            return self._refuse(503, BUSY, size)
         try:
-            if shutil.disk_usage(self.server.folder).free < size + ROOM:
+            if shutil.disk_usage(self.server.folder).free < size + FREE_BYTES:
                 return self._refuse(507, "no room for it on the disk", size)
-            with suppress(ConnectionError, TimeoutError, Stopped):  # who asked has gone, or we go
+            with suppress(ConnectionError, TimeoutError, Stopped):  # the client has gone, or the server stops
                 self._recognise(size)
         finally:
             self.server.uploads.release()
@@ -117,13 +117,13 @@ class Handler(BaseHTTPRequestHandler):
             except ConnectionError:
                 raise
             except TimeoutError:
-                return self._refuse(408, f"it came too slowly: fewer than {LEAST / 1000:.0f} kB a second")
+                return self._refuse(408, f"it came too slowly: fewer than {LEAST_RATE / 1000:.0f} kB a second")
             except OSError as error:
                 return self._refuse(507, f"it cannot be kept here ({error.strerror})", size)
             self._head(200, "application/x-ndjson")
             try:
-                with self.server.turn(self._tell):  # nobody waits for one whose video has not arrived
-                    last = self.server.recognise(path, self._tell)
+                with self.server.exclusive(self._send_event):  # after the upload: a slow upload delays no other
+                    last = self.server.recognise(path, self._send_event)
             except UserError as error:
                 last = {"error": str(error).removeprefix(f"{path}: ")}
             except (ConnectionError, TimeoutError, Stopped):
@@ -131,33 +131,30 @@ class Handler(BaseHTTPRequestHandler):
             except Exception as error:
                 log.exception("a video could not be looked at")
                 last = {"error": f"something went wrong here ({type(error).__name__}); the terminal says more"}
-            self._tell(last)
+            self._send_event(last)
 
     def _receive(self, path: Path, size: int) -> None:
-        pace = Pace()
+        pace = UploadRate()
         with path.open("wb") as stream:
             while size:
-                piece = self.rfile.read1(min(size, PIECE))  # what has come, and no waiting for a whole piece
+                piece = self.rfile.read1(min(size, CHUNK))  # without waiting for a whole chunk
                 if not piece:
                     raise ConnectionError
                 if self.server.stopping.is_set():
                     raise Stopped
-                pace.took(len(piece))
+                pace.add(len(piece))
                 stream.write(piece)
                 size -= len(piece)
 
-    def _tell(self, event: dict) -> None:
+    def _send_event(self, event: dict) -> None:
         self.wfile.write(json.dumps(event).encode() + b"\n")
         self.wfile.flush()
 
-    def _ours(self, size: int = 0) -> bool:
-        """Whether the request is from our own page; if not it is refused.
-
-        No other site may use a browser to reach it, under any name.
-        """
-        self.server.waits(self.connection, idle=False)
+    def _is_same_origin(self, size: int = 0) -> bool:
+        """Whether the request is from the demo's own page (Host and Origin); others are refused."""
+        self.server.mark_idle(self.connection, idle=False)
         host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
-        there, where, from_ = parsed(host, "//"), parsed(self.path, ""), parsed(origin or "", "")
+        there, where, from_ = parse_address(host, "//"), parse_address(self.path, ""), parse_address(origin or "", "")
         if there is None or where is None or from_ is None:
             self._refuse(400, "no such address", size)
             return False
@@ -173,10 +170,10 @@ class Handler(BaseHTTPRequestHandler):
             self._head(status, "application/x-ndjson", len(content))
             self.wfile.write(content)
             self.wfile.flush()
-            self.server.waits(self.connection, idle=True)
-            left, pace = min(max(size, 0), DRAINED), Pace()
-            while left > 0 and (piece := self.rfile.read1(min(left, PIECE))):
-                pace.took(len(piece))
+            self.server.mark_idle(self.connection, idle=True)
+            left, pace = min(max(size, 0), DRAINED), UploadRate()
+            while left > 0 and (piece := self.rfile.read1(min(left, CHUNK))):
+                pace.add(len(piece))
                 left -= len(piece)
         self.close_connection = True
 
@@ -192,19 +189,19 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Requests are nobody's business."""
+        """No request log, for privacy."""
 
 
-def length_of(text: str) -> int:
-    """The bytes that a Content-Length says, -1 where it says none; more digits than any length has are 10^18."""
+def content_length(text: str) -> int:
+    """The bytes of a Content-Length, -1 for an invalid one; at most 10^18."""
     if not re.fullmatch(r"[0-9]+", text):
         return -1
     digits = text.lstrip("0") or "0"
     return int(digits) if len(digits) <= 18 else 10**18
 
 
-def parsed(text: str, before: str) -> SplitResult | None:
-    """The parts of an address, None where it is none."""
+def parse_address(text: str, before: str) -> SplitResult | None:
+    """The parts of a URL, None for an invalid one."""
     try:
         parts = urlsplit(f"{before}{text}")
         _ = parts.hostname
@@ -214,7 +211,7 @@ def parsed(text: str, before: str) -> SplitResult | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
+    """Whether only this machine can reach the host."""
     with suppress(ValueError):
         return ip_address(host).is_loopback
     return host == "localhost"

@@ -1,4 +1,4 @@
-"""A local page that takes one video at a time and shows what the heads say of it; the standard library's server."""
+"""Demo: a local web server whose page takes a video and shows the predictions of all heads."""
 
 import platform
 import shutil
@@ -14,30 +14,30 @@ from pathlib import Path
 
 from multitrain.common.errors import UserError
 from multitrain.inference.answers import Failure, Window
-from multitrain.inference.demo.requests import Handler, Stopped, Tell, is_loopback
+from multitrain.inference.demo.requests import Handler, Send, Stopped, is_loopback
 from multitrain.inference.predict import Recogniser
-from multitrain.inference.timelines.timeline import length, watch
+from multitrain.inference.timelines.timeline import make_timeline, video_seconds
 from multitrain.inference.timelines.timeline_page import answers, data, demo_page, panels
 
 __all__ = ["serving"]
 
-PARTS = 200  # of a long video's timeline, so that an answer does not take longer and longer
-CONNECTIONS = 32  # that are open at once, each with a thread; others wait to be accepted
-UPLOADS = 4  # videos that are being sent, wait, or are looked at: as many lie on the disk
-LOOK = 0.2  # seconds between two looks at whether the program ends
+PARTS = 200  # of a long video's timeline: bounds the time of an answer
+CONNECTIONS = 32  # open at once, each with a thread; others wait to be accepted
+UPLOADS = 4  # videos in upload, in the queue or in work, which bounds the disk space
+POLL_SECONDS = 0.2  # between two checks of `stopping`
 
 
 class Demo(ThreadingHTTPServer):
-    """Serves the page. `serve_forever` blocks; `close` ends what is under way and deletes what was sent."""
+    """The server. `serve_forever` blocks; `close` ends running requests and deletes uploads."""
 
-    daemon_threads = False  # `close` waits for them, and they look at `stopping`
-    request_queue_size = 128  # connections that the system keeps until they are accepted
+    daemon_threads = False  # `close` waits for them, and they check `stopping`
+    request_queue_size = 128  # connections in the system's queue
 
     def __init__(self, recogniser: Recogniser, host: str, port: int, limit: int):
-        """`limit` is the largest video in bytes; port 0 is any that is free.
+        """`limit` is the largest video in bytes; port 0 is any free one.
 
         Raises:
-            UserError: nothing can listen there.
+            UserError: the address cannot be bound.
         """
         self.recogniser, self.limit, self.loopback = recogniser, limit, is_loopback(host)
         self.titles = {name: seen.title for name, seen in recogniser.card.datasets.items()}
@@ -45,14 +45,14 @@ class Demo(ThreadingHTTPServer):
         self.busy, self.stopping = threading.Lock(), threading.Event()
         self.uploads = threading.BoundedSemaphore(UPLOADS)
         self._room = threading.BoundedSemaphore(CONNECTIONS)
-        self._connections: dict[socket.socket, bool] = {}  # whether it is owed no answer; the oldest first
+        self._connections: dict[socket.socket, bool] = {}  # whether it is idle; the oldest first
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), Handler)
         except (OSError, OverflowError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
-            said = f"nothing can listen at {host}, port {port} ({reason})"
-            raise UserError(f"{said}: choose another --host or --port") from None
+            problem = f"nothing can listen at {host}, port {port} ({reason})"
+            raise UserError(f"{problem}: choose another --host or --port") from None
         self.folder = Path(tempfile.mkdtemp(prefix="multitrain-demo-"))
 
     def server_bind(self) -> None:
@@ -64,64 +64,64 @@ class Demo(ThreadingHTTPServer):
 
     # A TCP server's requests are sockets; the base classes allow for those of UDP.
     def process_request(self, request: socket.socket, client_address: tuple) -> None:  # type: ignore[override]  # TCP
-        """A thread for a connection; where there are as many as may be, one that is owed no answer gives way.
+        """Start a thread for a connection; at the limit an idle connection is closed first.
 
-        Browsers open some that they send nothing on, and others may open hundreds.
+        Browsers open connections without a request, and other clients may open hundreds.
         """
         while not self._room.acquire(blocking=False):
             if self.stopping.is_set():
                 return self.shutdown_request(request)
             self._close_idle()
-            if self._room.acquire(timeout=LOOK):
+            if self._room.acquire(timeout=POLL_SECONDS):
                 break
         self._connections[request] = True
         try:
             super().process_request(request, client_address)
-        except RuntimeError:  # no thread is to be had
-            self._leave(request)
+        except RuntimeError:  # no thread can be started
+            self._release(request)
             raise
 
     def process_request_thread(  # type: ignore[override]  # TCP
         self, request: socket.socket, client_address: tuple
     ) -> None:
-        """Handle a connection, known meanwhile to `close`."""
+        """Handle a connection, and release its place at the end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._leave(request)
+            self._release(request)
 
-    def _leave(self, connection: socket.socket) -> None:
+    def _release(self, connection: socket.socket) -> None:
         del self._connections[connection]
         self._room.release()
 
-    def waits(self, connection: socket.socket, idle: bool) -> None:
-        """Whether a connection is owed no answer, now or any more: such a one is closed for others."""
+    def mark_idle(self, connection: socket.socket, idle: bool) -> None:
+        """Mark a connection as idle or busy; idle ones may be closed for others."""
         self._connections[connection] = idle
 
     def _close_idle(self) -> None:
-        """End the oldest connection that is owed no answer, if there is one."""
+        """Close the oldest idle connection, if there is one."""
         for connection, idle in list(self._connections.items()):
             if idle:
-                self._connections[connection] = False  # the next look is for another
+                self._connections[connection] = False  # the next call closes another
                 with suppress(OSError):  # it has gone by itself
                     connection.shutdown(socket.SHUT_RDWR)
                 return
 
     def handle_error(self, request: socket.socket, client_address: tuple) -> None:  # type: ignore[override]  # TCP
-        """Who asked has gone: that is no error of ours."""
+        """Ignore errors of a client that has gone."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
     @contextmanager
-    def turn(self, tell: Tell) -> Iterator[None]:
-        """Within, no other video is looked at.
+    def exclusive(self, send: Send) -> Iterator[None]:
+        """A lock: one video is processed at a time.
 
         Raises:
             Stopped: the program is about to end.
         """
         if not self.busy.acquire(blocking=False):
-            tell({"stage": "Waiting for the videos before it", "done": None})
-            while not self.busy.acquire(timeout=LOOK):
+            send({"stage": "Waiting for the videos before it", "done": None})
+            while not self.busy.acquire(timeout=POLL_SECONDS):
                 if self.stopping.is_set():
                     raise Stopped
         try:
@@ -131,13 +131,13 @@ class Demo(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Where a browser finds the page."""
+        """The URL of the page."""
         host, port = str(self.server_address[0]), self.server_address[1]
         host = platform.node() if ip_address(host).is_unspecified else host
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def close(self) -> None:
-        """Stop listening and leave nothing behind."""
+        """Stop listening and delete the uploads."""
         self.stopping.set()
         for connection in list(self._connections):
             with suppress(OSError):  # it has gone by itself
@@ -145,33 +145,33 @@ class Demo(ThreadingHTTPServer):
         self.server_close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def recognise(self, path: Path, tell: Tell) -> dict:
-        """The answers, as an event; meanwhile it tells how far the work on a video is.
+    def recognise(self, path: Path, send: Send) -> dict:
+        """The predictions for a video, as an event; progress is sent meanwhile.
 
         Raises:
             UserError: no video.
             Stopped: the program is about to end.
         """
-        tell({"stage": "Looking at the whole video", "done": None})
+        send({"stage": "Looking at the whole video", "done": None})
         plan = self.recogniser.plan()
         (answer,) = self.recogniser.answers([path], plan)
         if isinstance(answer, Failure):
             raise UserError(answer.reason)
-        seconds = length(self.recogniser, path)
+        seconds = video_seconds(self.recogniser, path)
 
         def seen(window: Window) -> None:
             if self.stopping.is_set():
                 raise Stopped
-            tell({"stage": "Looking at its parts", "done": min(window.end / seconds, 1.0)})
+            send({"stage": "Looking at its parts", "done": min(window.end / seconds, 1.0)})
 
         hop = max(self.recogniser.clip_seconds(plan) / 2, seconds / PARTS)
-        timeline = watch(self.recogniser, path, seconds, hop, seen=seen)
+        timeline = make_timeline(self.recogniser, path, seconds, hop, seen=seen)
         return {"answers": answers(answer, self.titles), "panels": panels(timeline), "data": data(timeline)}
 
 
 @contextmanager
 def serving(recogniser: Recogniser, host: str, port: int, limit: int) -> Iterator[Demo]:
-    """A demo that answers in a thread of its own until the block ends."""
+    """A demo served by a thread until the block ends."""
     demo = Demo(recogniser, host, port, limit)
     thread = threading.Thread(target=demo.serve_forever, kwargs={"poll_interval": 0.2})
     thread.start()

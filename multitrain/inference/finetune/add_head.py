@@ -1,17 +1,17 @@
-"""A network with one more head."""
+"""Add a head: a network with one more dataset."""
 
 import torch
 
 from multitrain.common.errors import UserError
 from multitrain.model.network import Network
 
-__all__ = ["widened"]
+__all__ = ["add_head"]
 
 
-def widened(start: Network, tuned: Network, name: str) -> Network:
+def add_head(start: Network, tuned: Network, name: str) -> Network:
     """All of `start`, with the backbone of `tuned` and its head `name`; projections to and from that head are zero.
 
-    Where both have the same backbone, every other head says just what it said before (Eq. 4 included).
+    Where both have the same backbone, the outputs of the other heads stay the same (Eq. 4 included).
 
     Raises:
         UserError: `start` has a head of that name.

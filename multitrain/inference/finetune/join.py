@@ -1,4 +1,4 @@
-"""One's own folder as one more dataset of joint training: the settings of such a run, ready to be trained."""
+"""Join a folder of videos to multi-dataset training: prepared clips and the configuration of such a run."""
 
 import json
 import shlex
@@ -10,6 +10,7 @@ import yaml
 
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
+from multitrain.common.files.json_files import write_json
 from multitrain.config.base import Settings
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.experiments import Experiments, ProjectionTable, Run
@@ -19,21 +20,26 @@ from multitrain.datasets.formats import class_folders as sorted_folder
 from multitrain.datasets.prepare import prepare
 from multitrain.datasets.required_splits import require_prepared
 from multitrain.engine.checkpointing.checkpoint import save_network
-from multitrain.inference.finetune.choices import Choices, check_names, claimed, trainable
 from multitrain.inference.finetune.finetune import START, own_dataset
+from multitrain.inference.finetune.finetune_options import (
+    FinetuneOptions,
+    check_options,
+    require_training_videos,
+    reserve_output,
+)
 from multitrain.model.files.metadata import assumed_card
 from multitrain.model.network import Network
 
 __all__ = ["Base", "join"]
 
 RUN = "joined"
-NOTE = "finetune.json"  # beside the prepared clips, as in OUT
-OTHER_HEADS = {"head_hidden", "head_dropout"}  # what a backbone does not depend on
+RECORD = "finetune.json"  # beside the prepared clips, as in OUT
+OTHER_HEADS = {"head_hidden", "head_dropout"}  # settings that the backbone does not depend on
 
 
 @dataclass(frozen=True)
 class Base:
-    """The configuration that is added to."""
+    """The configuration that the folder is added to."""
 
     scale: str  # name, or path of a file
     config: Path
@@ -46,7 +52,7 @@ def join(
     videos: Path,
     out: Path,
     base: Base,
-    choices: Choices,
+    options: FinetuneOptions,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
@@ -60,67 +66,66 @@ def join(
     """
     scale = load_scale(base.scale, base.config)
     template = _template(load_experiments(base.config, scale), base.config)
-    check_names(out, videos, network, choices)
-    if choices.name in scale.datasets:
-        raise UserError(f"--name {choices.name}: scale {scale.name} has such a dataset already: choose another name")
-    others = _others(scale, network, base, scale.world_of(choices.seed))
+    check_options(out, videos, network, options)
+    if options.name in scale.datasets:
+        raise UserError(f"--name {options.name}: scale {scale.name} has such a dataset already: choose another name")
+    others = _others(scale, network, base, scale.world_of(options.seed))
     card = network.card or assumed_card(network.spec.classes)
     if not str(videos.resolve()).isprintable():
         raise UserError(f"{videos}: its path cannot be written into the settings of a training: rename the folder")
-    own = own_dataset(videos, card, choices, network.spec.size)
-    datasets = {**scale.datasets, choices.name: own}
+    own = own_dataset(videos, card, options, network.spec.size)
+    datasets = {**scale.datasets, options.name: own}
     scale = Scale.model_validate(scale.model_copy(update={"datasets": datasets}).model_dump())
-    run = template.model_copy(update={"datasets": (*others, choices.name), "init": START, "steps_of": None})
+    run = template.model_copy(update={"datasets": (*others, options.name), "init": START, "steps_of": None})
     runs = {START: run.model_copy(update={"init": None}), RUN: run}
     shown = ProjectionTable(title="Projections", published="table4.csv", runs=(RUN,))
-    sorted_folder.read(videos, own)  # what cannot be used is told before anything is written
-    home = scale.clips_folder(choices.name, base.data, scale.world_of(choices.seed))
+    sorted_folder.read(videos, own)  # raises before anything is written
+    home = scale.clips_folder(options.name, base.data, scale.world_of(options.seed))
     _check_home(home, own)
-    said = {"scale": scale.name, "datasets": list(others), "data": str(base.data.resolve())}
-    with claimed(out, videos, network, choices, **said):
-        _note_home(home, own)
-        manifest = prepare(choices.name, own, videos, home, 0, jobs, progress)
-        trainable(videos, manifest)
+    joint = {"scale": scale.name, "datasets": list(others), "data": str(base.data.resolve())}
+    with reserve_output(out, videos, network, options, **joint):
+        _write_description(home, own)
+        manifest = prepare(options.name, own, videos, home, 0, jobs, progress)
+        require_training_videos(videos, manifest)
         require_prepared(videos, manifest)
         save_network(out / "start.pt", network)
         _write(out / "config" / "scales" / f"{scale.name}.yaml", scale, f"# {scale.name} and the videos of {videos}")
         experiments = Experiments(runs=runs, tables={}, projections=shown)
         _write(out / "config" / "experiments.yaml", experiments, f"# {RUN}: {', '.join(run.datasets)}")
-    return _commands(scale.name, out, base.data, run, choices.seed)
+    return _commands(scale.name, out, base.data, run, options.seed)
 
 
 def _check_home(home: Path, own: Dataset) -> None:
-    """Raise a UserError where a folder of data holds anything but clips made so of those very videos.
+    """Raise a UserError where a folder of data holds other files than clips of these videos with these settings.
 
-    A joined training that has begun reads them, and its settings name the videos they are of.
+    A joint training that has begun reads them.
     """
     if not home.is_dir() or all(path.name.startswith(".partial-") for path in home.iterdir()):
         return
     try:
-        before = dict(json.loads((home / NOTE).read_text(encoding="utf-8")))
+        before = dict(json.loads((home / RECORD).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         raise UserError(f"{home}: holds clips of something else: choose another --name, or another --data") from None
-    wanted = _about(own)
+    wanted = _description(own)
     if before.get("videos") != wanted["videos"]:
         raise UserError(f"{home}: holds the clips of {before.get('videos')}: choose another --name, or another --data")
     if before != wanted:
         raise UserError(f"{home}: holds clips made as for another head: give the same --like, or choose another --name")
 
 
-def _about(own: Dataset) -> dict:
+def _description(own: Dataset) -> dict:
     return {"videos": own.raw, "transcode": own.transcode.model_dump(mode="json")}
 
 
-def _note_home(home: Path, own: Dataset) -> None:
+def _write_description(home: Path, own: Dataset) -> None:
     try:
-        with atomic(home / NOTE) as temporary:
-            temporary.write_text(json.dumps(_about(own), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(home / RECORD, _description(own), ascii=False)
     except OSError as error:
         raise UserError(f"{home}: cannot be written ({error.strerror}): choose another --data") from None
 
 
 def _template(experiments: Experiments, config: Path) -> Run:
-    """The paper's method among the runs, at the base size."""
+    """The run of the paper's method at the base size."""
     for run in experiments.runs.values():
         if run.size == "base" and run.informative and run.projection == "add" and run.weighting == "uncertainty":
             return run
@@ -158,7 +163,7 @@ def _commands(scale: str, out: Path, data: Path, run: Run, seed: int) -> list[st
 
 
 def _write(path: Path, settings: Settings, first: str) -> None:
-    """Settings as YAML, whole or not at all."""
+    """Write settings as YAML (atomic write) under a comment `first`."""
     text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=1000)
     try:
         with atomic(path) as temporary:

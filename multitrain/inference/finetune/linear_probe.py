@@ -1,7 +1,7 @@
-"""One head on a backbone that stays as it is: features once, kept on the disk, then the head alone.
+"""Linear probe: a head trained on features of a frozen backbone, which are computed once and kept on the disk.
 
-The head is fitted to all features at once by L-BFGS. For a linear head that problem is convex: it has one solution, and
-neither a learning rate nor a number of epochs to choose.
+The head is fitted to all features at once by L-BFGS. For a linear head that problem is convex: it has one solution,
+whatever learning rate or number of epochs.
 """
 
 import hashlib
@@ -33,9 +33,9 @@ from multitrain.model.network import Network, normalise
 
 __all__ = ["SECONDS", "train_head"]
 
-VIEWS = Views(temporal=2, spatial=1)  # of a training clip: two moments of it, where it is long enough
-SECONDS = 10.0  # between two savings, of features as of weights: a fine-tuning may be over in a minute
-DECAYS = (1e-2, 1e-1, 1.0)  # candidates, for features of deviation 1
+VIEWS = Views(temporal=2, spatial=1)  # of a training clip
+SECONDS = 10.0  # between two resume points: a fine-tuning may take a minute
+DECAYS = (1e-2, 1e-1, 1.0)  # candidates of weight decay, for features of deviation 1
 FOLDS, TRIAL_STEPS, STEPS = 4, 40, 200
 BATCH = 4  # clips
 
@@ -71,16 +71,16 @@ def train_head(job: Job, device: torch.device, workers: int = 0) -> None:
 
 
 def features(network: Network, source: Source, resume: ResumePoint, device: torch.device, workers: int) -> Tensor:
-    """z (N, V, D) of the V views of each clip; taken up where an earlier start left off.
+    """Features z (N, V, D) of the V views of each clip; resumed from the features of an earlier start.
 
     Raises:
-        Preempted: a signal asked to stop; what there is of the features is kept.
-        UserError: a clip cannot be read, or the network says no finite number of it.
+        Preempted: a signal asked to stop; the features so far are kept.
+        UserError: a clip cannot be read, or its features are not finite.
     """
     spec, views = network.spec, source.settings.views
     clips = ViewClips([source], spec.model.frames, spec.size)
     fingerprint = _fingerprint(source)
-    parts = _kept(resume, fingerprint, (len(clips), views.temporal * views.spatial, network.backbone.width))
+    parts = _resumed(resume, fingerprint, (len(clips), views.temporal * views.spatial, network.backbone.width))
     done = sum(map(len, parts))
     network = network.to(device).eval()
     resume.path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,8 +113,8 @@ def _fingerprint(source: Source) -> str:
     return digest.hexdigest()
 
 
-def _kept(resume: ResumePoint, fingerprint: str, shape: tuple[int, int, int]) -> list[Tensor]:
-    """The features (n, V, D) that an earlier start has saved of the first n of the same N clips, of shape (N, V, D)."""
+def _resumed(resume: ResumePoint, fingerprint: str, shape: tuple[int, int, int]) -> list[Tensor]:
+    """Saved features (n, V, D) of the first n clips, where `shape` is (N, V, D) and clips and settings are the same."""
 
     def check(state: dict) -> None:
         z = state.get("z")
@@ -133,12 +133,12 @@ def fit(head: nn.Module, z: Tensor, labels: Tensor, decay: float, steps: int) ->
     """Fit a head to features z (N, V, D) of clips of classes `labels` (N,); returns the loss of each evaluation.
 
     Loss: mean cross-entropy + decay / 2 * the squares of all matrices, on features brought to mean 0 and deviation 1
-    in each dimension. That change is taken into the head's first layer at the end, so that it reads z itself.
+    in each dimension. That scaling is folded into the head's first layer at the end.
     """
     z, labels = z.flatten(0, 1), labels.repeat_interleave(z.shape[1])  # (N * V, D), (N * V,)
     mean, deviation = z.mean(0), z.std(0, correction=0).clamp_min(1e-6)
     scaled = (z - mean) / deviation
-    head.eval()  # without dropout: decay does its work
+    head.eval()  # without dropout: weight decay regularises
     parameters = list(head.parameters())
     optimiser = torch.optim.LBFGS(parameters, max_iter=steps, line_search_fn="strong_wolfe", tolerance_change=1e-7)
     history: list[dict] = []
@@ -160,10 +160,10 @@ def fit(head: nn.Module, z: Tensor, labels: Tensor, decay: float, steps: int) ->
 
 
 def choose_decay(z: Tensor, labels: Tensor, fresh: Callable[[], nn.Module]) -> float:
-    """The decay of `DECAYS` that says most of clips left out, in `FOLDS` parts with all classes in each.
+    """The decay of `DECAYS` with the lowest loss in stratified cross-validation of `FOLDS` folds.
 
-    All views of a clip are in one part. The only clip of a class is never left out, since nothing else tells of that
-    class. Of decays that do equally well the strongest is taken, and so it is where no class has two clips.
+    All views of a clip are in one fold. The only clip of a class is never left out. Of equally good decays the largest
+    is taken, also where no class has two clips.
     """
     places = torch.full_like(labels, -1)
     for label in labels.unique():
@@ -178,7 +178,7 @@ def choose_decay(z: Tensor, labels: Tensor, fresh: Callable[[], nn.Module]) -> f
 
 
 def _left_out(z: Tensor, labels: Tensor, out: Tensor, head: nn.Module, decay: float) -> float:
-    """Summed cross-entropy of the mean view of the clips `out` (N,), where the head was fitted to the others."""
+    """Summed cross-entropy of the mean view of the held-out clips `out` (N,), after a fit to the others."""
     if not out.any():
         return 0.0
     fit(head, z[~out], labels[~out], decay, TRIAL_STEPS)

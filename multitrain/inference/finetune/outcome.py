@@ -1,4 +1,4 @@
-"""What a fine-tuning came to: a short report of the clips that were held out."""
+"""Fine-tuning report: accuracy on the test clips, the worst classes, and the files that are not used."""
 
 import math
 from collections import Counter
@@ -17,13 +17,13 @@ from multitrain.datasets.formats.class_folders import NO_VIDEO, OTHER_CLASS
 
 __all__ = ["write_report"]
 
-LEVEL = 1.959964  # standard deviations of a normal distribution that 95 % lie within
+LEVEL = 1.959964  # standard deviations of the 95 % interval of a normal distribution
 WORST = 5  # classes that are shown
 SHOWN = 5  # names in a sentence
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:
-    """95 % interval of a share of which `right` of `count` were seen (Wilson, 1927); it holds for few clips too."""
+    """95 % confidence interval of the share `right` of `count` (Wilson, 1927), also for few clips."""
     share, square = right / count, LEVEL**2
     middle = (share + square / (2 * count)) / (1 + square / count)
     half = LEVEL / (1 + square / count) * math.sqrt(share * (1 - share) / count + square / (4 * count**2))
@@ -39,10 +39,10 @@ def write_report(out: Path, name: str, manifest: Manifest) -> str:
     lines += _scores(out / "predictions" / f"{name}.parquet", manifest)
     if len(missing):
         reasons = Counter(missing["reason"])
-        said = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         files = "1 file is" if len(missing) == 1 else f"{len(missing)} files are"
-        lines += ["", f"**{files} not used** ({said}): see {manifest.folder / 'missing.csv'}."]
-        lines += _told(missing)
+        lines += ["", f"**{files} not used** ({counts}): see {manifest.folder / 'missing.csv'}."]
+        lines += _missing_details(missing)
     how = "head alone, on features" if record["settings"].get("freeze") else "all weights"
     lines += ["", f"Trained: {how}, {record['steps']} steps, seed {record['seed']}. Model: {out / 'model.pt'}"]
     text = "\n".join(lines) + "\n"
@@ -51,20 +51,20 @@ def write_report(out: Path, name: str, manifest: Manifest) -> str:
     return text
 
 
-def _told(missing: pd.DataFrame) -> list[str]:
-    """A line for each file that lies in two classes, and one for all that are no videos."""
+def _missing_details(missing: pd.DataFrame) -> list[str]:
+    """A line for each file in two classes, and one for all files that are no videos."""
     twice = [markdown(detail) for detail in missing["detail"] if OTHER_CLASS in str(detail)]
-    told = [f"- {detail}: one of the two is in the wrong class" for detail in twice[:SHOWN]]
-    told += [f"- and {len(twice) - SHOWN} more"] if len(twice) > SHOWN else []
+    lines = [f"- {detail}: one of the two is in the wrong class" for detail in twice[:SHOWN]]
+    lines += [f"- and {len(twice) - SHOWN} more"] if len(twice) > SHOWN else []
     others = [str(detail).removesuffix(NO_VIDEO) for detail in missing["detail"] if NO_VIDEO in str(detail)]
     if others := [markdown(name) for name in others]:
         names = f"{', '.join(others[:SHOWN])}{f' and {len(others) - SHOWN} more' if len(others) > SHOWN else ''}"
-        told.append(f"- not named as videos, and so no part of the split: {names}")
-    return ["", *told] if told else []
+        lines.append(f"- not named as videos, and so no part of the split: {names}")
+    return ["", *lines] if lines else []
 
 
 def _scores(path: Path, manifest: Manifest) -> list[str]:
-    """Accuracy, and the classes it is worst for with what they are taken for."""
+    """Lines with the accuracy and the worst classes with their confusions."""
     table = pq.read_table(path, columns=["label", "scores"])
     labels, scores = table["label"].to_numpy(), np.stack(table["scores"].to_numpy())
     rank, found = ranks(scores, labels), answers(scores, labels)

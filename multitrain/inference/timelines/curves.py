@@ -1,4 +1,4 @@
-"""The curves of a timeline: which classes, how they look, and the picture."""
+"""Timeline plot: probability curves of the strongest classes, as a PNG."""
 
 import math
 import textwrap
@@ -15,7 +15,7 @@ from multitrain.inference.answers import Timeline
 
 __all__ = ["LOOKS", "SHOWN", "clock", "curve", "draw"]
 
-# Okabe and Ito's colours, which the colour-blind tell apart; in grey the dashes do
+# Okabe and Ito's colour-blind safe colours; dashes for print in grey
 LOOKS = (
     ("#0072B2", ()),
     ("#D55E00", (6, 2)),
@@ -25,7 +25,7 @@ LOOKS = (
     ("#56B4E9", (4, 1.5)),
 )
 SHOWN = len(LOOKS)  # classes of a dataset
-DRAWN = 360  # points of a curve: more are a blot
+DRAWN = 360  # points of a curve
 WIDTH, PANEL = 10.0, 1.9  # inches
 RC: dict[Any, object] = {  # the stub lists all keys as literals
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
@@ -39,9 +39,9 @@ RC: dict[Any, object] = {  # the stub lists all keys as literals
 
 
 def curve(timeline: Timeline, dataset: str, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds and probabilities of a class at the middles of the moments, level before the first and after the last.
+    """Seconds and probabilities of a class at the middles of the moments, constant before the first and after the last.
 
-    Where there are more than DRAWN moments, neighbours are one point with their mean.
+    Of more than DRAWN moments, neighbours are averaged.
     """
     middles, shares = (_joined(row) for row in (timeline.middles, timeline.scores[dataset][:, index]))
     times = np.concatenate([timeline.times[:1, 0], middles, timeline.times[-1:, 1]])
@@ -63,7 +63,7 @@ def clock(seconds: float) -> str:
 def draw(timeline: Timeline, title: str, out: Path) -> None:
     """Write a PNG: the strongest classes over time, a panel a dataset."""
     with rc_context(RC), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box in their place says as much
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # missing letters are drawn as boxes
         figure = Figure(figsize=(WIDTH, 0.8 + PANEL * len(timeline.scores)), dpi=100, layout="constrained")
         figure.suptitle(textwrap.fill(title, 90).replace("$", r"\$"), fontweight="bold")
         panels = figure.subplots(len(timeline.scores), sharex=True, squeeze=False)[:, 0]

@@ -1,4 +1,4 @@
-"""What the heads say of a long video from moment to moment: a table, a picture and a page with the video beside it."""
+"""Timeline of a long video: class probabilities over time as CSV, PNG and an HTML page with the video."""
 
 import csv
 import math
@@ -19,25 +19,25 @@ from multitrain.inference.answers import Timeline, Window, best
 from multitrain.inference.predict import Recogniser
 from multitrain.inference.timelines.curves import draw
 from multitrain.inference.timelines.timeline_page import timeline_page
-from multitrain.inference.video_frames import Film, readable
-from multitrain.inference.video_inputs import is_address, local
+from multitrain.inference.video_frames import ConstantRateVideo, video_errors
+from multitrain.inference.video_inputs import is_address, local_file
 
-__all__ = ["length", "watch", "write_timeline"]
+__all__ = ["make_timeline", "video_seconds", "write_timeline"]
 
 COLUMNS = ("start", "end", "dataset", "rank", "class", "probability")
-MOST = 2000  # moments that are held; an even number, for neighbours are joined when there are more
+MOST = 2000  # moments in memory; even, since neighbours are averaged when there are more
 
 
 class Moments:
-    """Windows as they come, in bounded memory: beyond `most` moments, neighbours become one with their mean."""
+    """A running average of windows in bounded memory: beyond `most` moments, neighbours are averaged."""
 
     def __init__(self, most: int = MOST):
-        self.count, self._each, self._waiting = 0, 1, 0  # `each` windows make a moment; so many wait for more
+        self.count, self._each, self._waiting = 0, 1, 0  # `each` windows make a moment; `waiting` are not in one yet
         self._times = np.zeros((most, 2))
-        self._sums: dict[str, np.ndarray] = {}  # (most, C_k), allocated once: small pieces would litter the memory
+        self._sums: dict[str, np.ndarray] = {}  # (most, C_k), allocated once
 
     def add(self, window: Window) -> None:
-        """Take the next window."""
+        """Add the next window."""
         if not self._waiting:
             self._times[self.count, 0] = window.start
         self._times[self.count, 1] = window.end
@@ -52,7 +52,7 @@ class Moments:
             self._halve()
 
     def close(self) -> None:
-        """Make a moment of the windows that wait for more."""
+        """Make a moment of the windows that are not in one yet."""
         if self._waiting:
             for sums in self._sums.values():
                 sums[self.count] /= self._waiting
@@ -77,17 +77,17 @@ class Moments:
         return {name: sums[: self.count] for name, sums in self._sums.items()}
 
 
-def length(recogniser: Recogniser, path: Path | str, datasets: Collection[str] | None = None) -> float:
-    """Seconds that a video takes, by its header where the file ends before that. Its packets are read, not decoded.
+def video_seconds(recogniser: Recogniser, path: Path | str, datasets: Collection[str] | None = None) -> float:
+    """Duration of a video in seconds, by its header where the file is shorter. Packets are read, not decoded.
 
     Raises:
         UserError: no video.
     """
-    with readable(path), Film(Path(path), next(iter(recogniser.plan(datasets)))) as film:
-        return film.whole
+    with video_errors(path), ConstantRateVideo(Path(path), next(iter(recogniser.plan(datasets)))) as video:
+        return video.header_duration
 
 
-def watch(
+def make_timeline(
     recogniser: Recogniser,
     path: Path | str,
     seconds: float,
@@ -95,7 +95,7 @@ def watch(
     datasets: Collection[str] | None = None,
     seen: Callable[[Window], None] = lambda _: None,
 ) -> Timeline:
-    """Slide over a video of `seconds`; `seen` is told of every part, also where the result joins several.
+    """The timeline of a video of `seconds` in sliding windows; `seen` gets every window before averaging.
 
     Raises:
         UserError: no video, no such dataset, or a hop that is not positive.
@@ -136,7 +136,7 @@ def write_timeline(
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file: name a folder")
-    with tempfile.TemporaryDirectory(prefix="multitrain-") as fetched, local(video, fetched) as path:
+    with tempfile.TemporaryDirectory(prefix="multitrain-") as fetched, local_file(video, fetched) as path:
         try:
             return _write(recogniser, path, video, folder, datasets, hop, top, embed or is_address(video))
         except OSError as error:
@@ -155,7 +155,7 @@ def _write(
     top: int,
     embed: bool,
 ) -> Timeline:
-    seconds = length(recogniser, path, datasets)
+    seconds = video_seconds(recogniser, path, datasets)
     with atomic(folder / "timeline.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(COLUMNS)
@@ -165,7 +165,7 @@ def _write(
                 rows.writerows(_lines(window, recogniser.network.spec.classes, top))
                 bar.update(math.ceil(window.end) - bar.n)
 
-            timeline = watch(recogniser, path, seconds, hop, datasets, seen)
+            timeline = make_timeline(recogniser, path, seconds, hop, datasets, seen)
     title = shown(Path(name).name)
     with atomic(folder / "timeline.png") as temporary:
         draw(timeline, title, temporary)

@@ -1,4 +1,4 @@
-"""Pages that show answers: self-contained HTML with the curves as SVG, nothing fetched from anywhere."""
+"""HTML pages of the timeline and the demo: self-contained, with the curves as SVG."""
 
 import base64
 import hashlib
@@ -18,13 +18,13 @@ ENVIRONMENT = Environment(
     loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 SIZE = (740, 150)  # of a panel, in units of its own
-LEFT, RIGHT, TOP, BOTTOM = 72, 700, 16, 118  # of the curves in it; around them there is room for labels of 20 units
-LISTED = 5  # classes of the moment that the video shows
+LEFT, RIGHT, TOP, BOTTOM = 72, 700, 16, 118  # edges of the curves in it
+LISTED = 5  # classes listed for the current moment
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)  # seconds
 
 
 def timeline_page(timeline: Timeline, title: str, source: str) -> str:
-    """A whole page; `source` is the video's address as the page sees it."""
+    """The page of a timeline; `source` is the video's URL relative to the page."""
     return ENVIRONMENT.get_template("timeline.html.j2").render(
         title=title,
         source=source,
@@ -37,7 +37,7 @@ def timeline_page(timeline: Timeline, title: str, source: str) -> str:
 
 
 def demo_page(titles: list[str], limit: int, note: str) -> tuple[str, str]:
-    """The demo's page, which takes videos of at most `limit` bytes, and the policy to send with it."""
+    """The demo's page for videos of at most `limit` bytes, and its content security policy."""
     script = ENVIRONMENT.get_template("demo.js").render()
     shared = _shared()
     html = ENVIRONMENT.get_template("demo.html.j2").render(
@@ -51,7 +51,7 @@ def demo_page(titles: list[str], limit: int, note: str) -> tuple[str, str]:
 
 
 def panels(timeline: Timeline) -> Markup:
-    """The curves of every dataset, and places for the answers of the moment that the video shows."""
+    """The curves of every dataset, with placeholders for the classes of the current moment."""
     return Markup(
         ENVIRONMENT.get_template("panels.html.j2").render(
             datasets=[_panel(timeline, name) for name in timeline.scores],
@@ -65,13 +65,13 @@ def panels(timeline: Timeline) -> Markup:
 
 
 def answers(answer: Answer, titles: dict[str, str], top: int = LISTED) -> Markup:
-    """The likeliest classes of every dataset for a whole video, with bars and how many views they are the mean of."""
-    datasets = [(titles[name], answer.views[name], its) for name, its in answer.top(top).items()]
+    """The likeliest classes of every dataset for a whole video, with bars and the number of views."""
+    datasets = [(titles[name], answer.views[name], best) for name, best in answer.top(top).items()]
     return Markup(ENVIRONMENT.get_template("answers.html.j2").render(datasets=datasets))
 
 
 def data(timeline: Timeline) -> dict:
-    """What player.js needs: where the curves lie and the likeliest classes of each moment."""
+    """The data of player.js: the position of the curves and the likeliest classes of each moment."""
     datasets = []
     for name in timeline.scores:
         tops = [timeline.top(name, moment, LISTED) for moment in range(len(timeline.times))]
@@ -84,7 +84,7 @@ def data(timeline: Timeline) -> dict:
 
 
 def script_data(timeline: Timeline) -> Markup:
-    """The same as the content of a <script>, which a class's name cannot end."""
+    """The data as the content of a <script>, escaped: a class's name cannot end it."""
     return Markup(json.dumps(data(timeline), separators=(",", ":")).replace("<", "\\u003c"))
 
 
@@ -111,7 +111,7 @@ def _ticks(seconds: float) -> list[float]:
 
 
 def _shared() -> dict[str, Markup]:
-    """What both pages carry within."""
+    """Style and player, which both pages include."""
     return {name: Markup((TEMPLATES / file).read_text("utf-8")) for name, file in _FILES.items()}
 
 

@@ -11,8 +11,8 @@ from multitrain.cli.commands import data_commands
 from multitrain.common.errors import UserError
 from multitrain.config.scale import Limits
 from multitrain.data.manifest import read_manifest
-from multitrain.datasets.integrity import Expected, chosen, trouble_of
-from multitrain.datasets.preparation_status import usage
+from multitrain.datasets.integrity import Expected, find_problem, sampled_rows
+from multitrain.datasets.preparation_status import disk_usage
 from multitrain.datasets.transcode.encode_clip import Clip
 from multitrain.datasets.transcode.untranscoded import probe
 from tests.datasets.coded import write_video
@@ -91,7 +91,7 @@ def test_disk_is_the_sum_of_files(tmp_path):
     for i in range(3):
         (tmp_path / f"a/{i}").mkdir(parents=True)
         (tmp_path / f"a/{i}/f").write_bytes(bytes(10 * i))
-    assert usage(tmp_path) == (3, 30) and usage(tmp_path / "absent") == (0, 0)
+    assert disk_usage(tmp_path) == (3, 30) and disk_usage(tmp_path / "absent") == (0, 0)
 
 
 def test_check_finds_nothing_wrong_in_what_was_prepared(mine, tmp_path, capsys):
@@ -142,12 +142,12 @@ def test_whatever_a_file_holds_it_is_told_in_words(tmp_path, suffix):
         for place in rng.integers(0, max(len(damaged), 1), rng.choice([1, 4, 30])):
             damaged[place : place + 1] = rng.integers(256)
         path.write_bytes(damaged.tobytes())
-        trouble = trouble_of(Expected(path, 20, 12.0, 48, 32))
-        assert isinstance(trouble, str) and "\n" not in trouble
-        assert trouble or number % 3, "a torn file passed"
-        told += bool(trouble)
+        problem = find_problem(Expected(path, 20, 12.0, 48, 32))
+        assert isinstance(problem, str) and "\n" not in problem
+        assert problem or number % 3, "a torn file passed"
+        told += bool(problem)
         assert isinstance(probe(path, Limits()), Clip | tuple)
-    assert told > 30 and trouble_of(Expected(tmp_path / f"whole.{suffix}", 20, 12.0, 48, 32)) == ""
+    assert told > 30 and find_problem(Expected(tmp_path / f"whole.{suffix}", 20, 12.0, 48, 32)) == ""
 
 
 @pytest.mark.parametrize(
@@ -160,16 +160,16 @@ def test_whatever_a_file_holds_it_is_told_in_words(tmp_path, suffix):
 )
 def test_what_differs_from_the_manifest_is_told(tmp_path, expected, told):
     path = write_video(tmp_path / "a.mp4", 20)
-    assert trouble_of(Expected(path, *expected)) == told
+    assert find_problem(Expected(path, *expected)) == told
 
 
 def test_a_sample_is_seeded_and_within_the_clips(data):
     manifest = read_manifest(data / "ci/mit/manifest.parquet")
-    first, again, other = (chosen(manifest, 20, seed) for seed in (0, 0, 1))
+    first, again, other = (sampled_rows(manifest, 20, seed) for seed in (0, 0, 1))
     assert (first == again).all() and (first != other).any()
     assert len(set(first.tolist())) == 20 and (np.diff(first) > 0).all() and first.max() < len(manifest)
-    assert (chosen(manifest, None, 0) == np.arange(len(manifest))).all()
-    assert (chosen(manifest, 10**9, 0) == np.arange(len(manifest))).all()
+    assert (sampled_rows(manifest, None, 0) == np.arange(len(manifest))).all()
+    assert (sampled_rows(manifest, 10**9, 0) == np.arange(len(manifest))).all()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from multitrain.common.errors import UserError
-from multitrain.datasets.fetch.archives import Joined, intact, stem, tar_members, unsafe
+from multitrain.datasets.fetch.archives import ConcatenatedStream, archive_errors, stem, tar_members, unsafe
 from tests.datasets.raw import tar_bytes
 
 FILES = {f"folder/{name}.mp4": name.encode() * 400 for name in ("first", "second", "third")}
@@ -16,7 +16,7 @@ FILES = {f"folder/{name}.mp4": name.encode() * 400 for name in ("first", "second
 def contents(content: bytes) -> dict[str, bytes]:
     found = {}
     for member in tar_members(io.BufferedReader(io.BytesIO(content)), "a.tar.gz", "a", stem):
-        with intact("a.tar.gz"), member.content() as stream:
+        with archive_errors("a.tar.gz"), member.content() as stream:
             found[member.key] = stream.read()
     return found
 
@@ -66,7 +66,7 @@ def test_a_plain_tar_cut_anywhere_is_an_error(kept):
 
 @given(st.lists(st.binary(max_size=20), max_size=6), st.integers(1, 7))
 def test_joined_files_read_as_one(parts, size):
-    stream = io.BufferedReader(Joined(partial(io.BytesIO, part) for part in parts), size)
+    stream = io.BufferedReader(ConcatenatedStream(partial(io.BytesIO, part) for part in parts), size)
     found = b""
     while block := stream.read(size):
         found += block
@@ -75,7 +75,7 @@ def test_joined_files_read_as_one(parts, size):
 
 def test_pieces_are_closed_as_they_are_left():
     streams = [io.BytesIO(b"ab"), io.BytesIO(b"cd")]
-    joined = Joined(iter([lambda: streams[0], lambda: streams[1]]))
+    joined = ConcatenatedStream(iter([lambda: streams[0], lambda: streams[1]]))
     assert joined.read(2) == b"ab" and joined.read(2) == b"cd"
     assert streams[0].closed
 

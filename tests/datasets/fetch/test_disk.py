@@ -25,7 +25,7 @@ def test_few_archives_lie_on_the_disk_at_once(server, tmp_path, many, local, bou
     def count(*_):
         counts.append(len(archives_in(tmp_path / "raw")))
 
-    monkeypatch.setattr(download, "_digest_of_whole", _before(count, download._digest_of_whole))
+    monkeypatch.setattr(download, "_verified_digest", _before(count, download._verified_digest))
     server.seen = count
     fetched(server, tmp_path, max_archives=bound)
     assert len(counts) > many and max(counts) <= bound
@@ -45,15 +45,15 @@ def test_the_next_archive_comes_while_one_is_read(server, tmp_path, many, monkey
     asked = threading.Event()
     server.seen = lambda path: path == "train/part_0.tar.gz" and asked.set()
     seen = []
-    original = download.Archives.present.__wrapped__
+    original = download.ArchiveDownloads.available.__wrapped__
 
-    def present(self, remote):
+    def available(self, remote):
         for _ in original(self, remote):
             if not seen:
                 seen.append(asked.wait(600))
             yield
 
-    monkeypatch.setattr(download.Archives, "present", download.contextmanager(present))
+    monkeypatch.setattr(download.ArchiveDownloads, "available", download.contextmanager(available))
     fetched(server, tmp_path, max_archives=2)
     assert seen == [True]
 

@@ -193,13 +193,13 @@ def test_notes_tell_where_an_archive_came_from(server, tmp_path, published):
 
 def test_the_synthetic_publisher_over_http(data, scale, tmp_path):
     """Archives, lists and replacement in exactly the published formats, all of them troubled on their way."""
-    brought = data / "ci/k400"
-    with Server(brought / "raw") as server:
-        names = [p.relative_to(brought / "raw").as_posix() for p in (brought / "raw").rglob("*gz")]
+    published = data / "ci/k400"
+    with Server(published / "raw") as server:
+        names = [p.relative_to(published / "raw").as_posix() for p in (published / "raw").rglob("*gz")]
         server.faults = {name: [Fault(drop_after=20_000), Fault(status=503)] for name in names}
         wanted = options(server.base, replacement="replacement_for_corrupted_k400.tgz").download
         settings = scale.datasets["k400"].model_copy(update={"download": wanted})
         prepare("k400", settings, tmp_path / "raw", tmp_path / "out")
     assert len(names) == 4 and archives_in(tmp_path / "raw") == []
     for name in ("manifest.parquet", "missing.csv"):
-        assert (tmp_path / "out" / name).read_bytes() == (brought / name).read_bytes()
+        assert (tmp_path / "out" / name).read_bytes() == (published / name).read_bytes()

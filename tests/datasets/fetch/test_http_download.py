@@ -15,7 +15,7 @@ import requests
 
 from multitrain.common.errors import UserError
 from multitrain.datasets.fetch import http_download
-from multitrain.datasets.fetch.http_download import Downloader, Unusable
+from multitrain.datasets.fetch.http_download import Downloader, WrongContent
 from tests.datasets.raw import put
 from tests.datasets.server import Fault, Server, be_impatient
 
@@ -44,7 +44,7 @@ def waits(monkeypatch) -> list[float]:
 
 def _noting(seen, original):
     def wait(self, timeout=None):
-        if sys._getframe(1).f_code.co_name == "pause":
+        if sys._getframe(1).f_code.co_name == "wait_before_retry":
             seen.append(timeout)
             return False
         return original(self, timeout)
@@ -118,7 +118,7 @@ def test_retry_after_is_kept_within_bounds(server, one, tmp_path, waits, text, s
 
 
 def test_waits_grow_and_headway_ends_them(server, tmp_path, waits, monkeypatch):
-    monkeypatch.setattr(http_download, "HEADWAY", 1000)
+    monkeypatch.setattr(http_download, "PROGRESS_BYTES", 1000)
     server.faults["file.bin"] = [Fault(status=500), Fault(status=500), Fault(drop_after=1000), Fault(drop_after=999)]
     assert get(server, "file.bin", tmp_path, attempts=3) == CONTENT
     assert waits == [0.001, 0.002, 0.001, 0.001]
@@ -182,7 +182,7 @@ def test_a_check_that_fails_starts_over_and_is_bounded(server, one, tmp_path):
     server.faults[one] = [Fault(drop_after=5000)]
 
     def never(path: Path) -> None:
-        raise Unusable("wrong")
+        raise WrongContent("wrong")
 
     with pytest.raises(UserError, match=r"file.bin: wrong \(4 tries\)"):
         get(server, one, tmp_path, check=never)
@@ -250,7 +250,7 @@ def test_a_trickle_is_given_up(monkeypatch, rate, given_up):
     monkeypatch.setattr(http_download, "monotonic", lambda: next(clock))
     blocks = [bytes(10 * rate)] * 20
     answer = SimpleNamespace(raw=SimpleNamespace(read1=lambda *_, **__: blocks.pop() if blocks else b""))
-    with pytest.raises(http_download._Failed, match="less than 1000 bytes") if given_up else nullcontext():
+    with pytest.raises(http_download._AttemptFailed, match="less than 1000 bytes") if given_up else nullcontext():
         assert len(list(http_download._blocks(answer))) == 20
 
 
@@ -292,7 +292,7 @@ def test_a_download_can_be_stopped(server, one, tmp_path, fault, monkeypatch):
     def fetch():
         try:
             running.fetch(server.base + one, tmp_path / "target", plain, lambda there, total: asked.set())
-        except http_download.Stopped:
+        except http_download.Cancelled:
             caught.append("stopped")
 
     thread = threading.Thread(target=fetch)

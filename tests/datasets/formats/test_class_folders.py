@@ -37,7 +37,7 @@ def test_folders_are_classes(raw):
         ("été/3.webm", "été"),
         ("été/deep/4.MOV", "été"),
     }
-    assert not publication.missing and not class_folders.divided(raw)
+    assert not publication.missing and not class_folders.has_splits(raw)
 
 
 NAMES = st.text("abc é.", min_size=1, max_size=4).map(str.strip).filter(lambda name: name.strip("."))
@@ -53,7 +53,7 @@ def test_each_class_has_its_share_of_either_side_and_ids_stay(tmp_path_factory, 
     assert len({clip.clip_id for clip in before}) == len(before) == sum(counts.values())
     for name, count in counts.items():
         tested = [clip for clip in before if clip.label == name and clip.split == "test"]
-        assert len(tested) == min(int(count * class_folders.TESTED + 0.5), count - 1)
+        assert len(tested) == min(int(count * class_folders.TEST_FRACTION + 0.5), count - 1)
     fill(raw, *(f"{name}/more{index}.mp4" for name in counts for index in range(3)))
     after = {clip.key: clip for clip in class_folders.read(raw, DATASET).clips}
     assert all(after[clip.key].clip_id == clip.clip_id for clip in before)
@@ -61,7 +61,7 @@ def test_each_class_has_its_share_of_either_side_and_ids_stay(tmp_path_factory, 
 
 def test_a_divided_folder_is_used_as_it_is(raw):
     fill(raw, "train/a/1.mp4", "train/b/1.mp4", "Val/a/1.mp4", "Val/b/2.mp4")
-    assert class_folders.divided(raw)
+    assert class_folders.has_splits(raw)
     assert rows(class_folders.read(raw, DATASET)) == [
         ("Val/a/1.mp4", "a", "test"),
         ("Val/b/2.mp4", "b", "test"),

@@ -92,18 +92,6 @@ def test_malformed_annotations_name_file_and_line(raw, video, text, told):
     assert told in str(caught.value)
 
 
-def test_rows_of_no_use_are_told(raw, video):
-    publish(raw, video)
-    row = "abseiling,train000000,417,427,train,0\n"
-    put(raw / "annotations/train.csv", HEADER + row + row + ",nolabel0000,1,2,train,0\nx,tested,1,2,test,0\n")
-    publication = read(raw)
-    assert sorted((line.clip_id, line.reason) for line in publication.missing) == [
-        ("nolabel0000_000001_000002", "no label"),
-        ("train000000_000417_000427", "duplicate"),
-    ]
-    assert "x" not in publication.classes
-
-
 def test_a_clip_in_both_splits_stays_in_test(raw, video):
     publish(raw, video)
     put(raw / "annotations/train.csv", HEADER + "abseiling,val00000001,417,427,train,0\n")

@@ -64,15 +64,6 @@ def test_the_same_file_under_two_classes_is_one_video(raw, video):
     assert len({clip.clip_id for clip in clips}) == 2 and {clip.video_id for clip in clips} == {"yt-a_1"}
 
 
-def test_rows_of_no_use_are_told(raw, video):
-    rows = "clapping/yt-a_1.mp4,clapping,3,0\nclapping/yt-a_1.mp4,clapping,3,0\nclapping/x.mp4,,3,0\n"
-    publication = mit.read(publish(raw, video, trainingSet=rows), DATASET)
-    assert sorted((line.clip_id, line.reason) for line in publication.missing) == [
-        ("clapping.x", "no label"),
-        ("clapping.yt-a_1", "duplicate"),
-    ]
-
-
 def test_what_is_absent_is_named(raw, video):
     with pytest.raises(UserError, match=r"Moments_in_Time_Raw.zip: no archive"):
         mit.read(raw, DATASET)

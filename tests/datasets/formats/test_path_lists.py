@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from multitrain.common.errors import UserError
 from multitrain.datasets.formats import path_lists
 from tests.datasets.raw import dataset, put
+from tests.datasets.raw import path_lists as raw_lists
 
 CLASSES = 'abseiling\nair drumming\nsaying "é"\n'
 DATASET = dataset("list", classes_file="classes.txt")
@@ -16,11 +17,7 @@ TRAIN = "train/a.mp4 0\ntrain/b c.mp4 1\n"
 
 
 def publish(raw, train=TRAIN, val="val/d.mp4 1\n", test=None, classes=CLASSES):
-    put(raw / "classes.txt", classes)
-    for name, text in (("train", train), ("val", val), ("test", test)):
-        if text is not None:
-            put(raw / f"{name}.csv", text)
-    return raw
+    return raw_lists(raw, train, val, test, classes)
 
 
 def rows(publication):

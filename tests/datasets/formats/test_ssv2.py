@@ -7,7 +7,7 @@ from multitrain.common.errors import UserError
 from multitrain.datasets.formats import ssv2
 from multitrain.datasets.prepare import prepare
 from tests.datasets.coded import codes
-from tests.datasets.raw import SSV2_CLASSES, dataset, put, put_zip, ssv2_archive, ssv2_pieces, ssv2_texts, tar_bytes
+from tests.datasets.raw import SSV2_CLASSES, dataset, put, put_zip, ssv2_texts, tar_bytes
 from tests.datasets.raw import ssv2 as publish
 
 DATASET = dataset("ssv2")
@@ -35,11 +35,7 @@ def test_an_excerpt_as_published(raw, webm, tmp_path):
 @pytest.mark.parametrize("count", [1, 2, 7])
 @pytest.mark.parametrize("zipped", [False, True])
 def test_pieces_are_one_archive(raw, webm, tmp_path, count, zipped):
-    publish(raw, webm)
-    for path in raw.glob("20bn*"):
-        path.unlink()
-    ssv2_pieces(raw, ssv2_archive(webm), count, zipped)
-    check(raw, tmp_path / "out")
+    check(publish(raw, webm, count=count, zipped=zipped), tmp_path / "out")
 
 
 @pytest.mark.parametrize("layout", ["folder", "older names", "older names in a zip", "long zip name", "beside"])
@@ -86,21 +82,6 @@ def test_malformed_labels_name_file_and_entry(raw, webm, name, content, told):
     assert told in str(caught.value) and str(raw) in str(caught.value)
 
 
-def test_entries_of_no_use_are_told(raw, webm):
-    publish(raw, webm)
-    entries = [
-        {"id": 2, "template": "Pushing [something]"},
-        {"id": "2", "template": "Pushing [something]"},
-        {"id": "8"},
-    ]
-    put_zip(raw / "labels.zip", {**ssv2_texts(), "train.json": json.dumps(entries)})
-    publication = ssv2.read(raw, DATASET)
-    assert sorted((line.clip_id, line.reason) for line in publication.missing) == [
-        ("2", "duplicate"),
-        ("8", "no label"),
-    ]
-
-
 def test_a_missing_piece_is_named(raw, webm, tmp_path):
     publish(raw, webm)
     (raw / "20bn-something-something-v2-01").unlink()
@@ -115,32 +96,22 @@ def test_a_missing_piece_is_named(raw, webm, tmp_path):
 
 
 def test_an_archive_that_breaks_off_is_told_before_a_video_is_decoded(raw, webm, tmp_path):
-    publish(raw, webm)
-    for path in raw.glob("20bn*"):
-        path.unlink()
     folder, noise = "20bn-something-something-v2", np.random.default_rng(0).bytes(2 << 20)
     archive = tar_bytes({f"{folder}/78687.webm": webm, f"{folder}/notes.bin": noise})
-    ssv2_pieces(raw, archive[:-4], 2)  # the video is whole; the end of the checksum is not there
+    publish(raw, webm, archive[:-4], 2)  # the video is whole; the end of the checksum is not there
     with pytest.raises(UserError, match=r"v2-00.*damaged or incomplete"):
         prepare("ssv2", DATASET, raw, tmp_path / "out")
     assert not list((tmp_path / "out").rglob("*.mp4"))
 
 
-@pytest.mark.parametrize("content", [b"PK no zip", b""])
-def test_a_damaged_zip_is_named(raw, webm, tmp_path, content):
-    publish(raw, webm)
-    for path in raw.glob("20bn*"):
-        path.unlink()
-    ssv2_pieces(raw, ssv2_archive(webm), 2, zipped=True)
-    put(raw / "20bn-something-something-v2-01.zip", content)
-    with pytest.raises(UserError, match=r"v2-01.zip.*damaged or incomplete"):
-        prepare("ssv2", DATASET, raw, tmp_path / "out")
-
-
-def test_a_zip_without_a_piece_is_named(raw, webm, tmp_path):
-    publish(raw, webm)
-    put_zip(raw / "20bn-something-something-v2-03.zip", {"readme.txt": "hello"})
-    with pytest.raises(UserError, match=r"v2-03.zip: no piece"):
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"PK no zip", "damaged or incomplete"), (b"", "damaged or incomplete"), ({"readme.txt": "hello"}, "no piece")],
+)
+def test_a_zip_that_is_no_piece_is_named(raw, webm, tmp_path, content, told):
+    publish(raw, webm, count=2, zipped=True)
+    (put_zip if isinstance(content, dict) else put)(raw / "20bn-something-something-v2-01.zip", content)
+    with pytest.raises(UserError, match=rf"v2-01.zip.*{told}"):
         prepare("ssv2", DATASET, raw, tmp_path / "out")
 
 

@@ -9,10 +9,10 @@ from multitrain.config.scale import Limits
 from multitrain.data.decode import read_frames
 from multitrain.datasets.formats import path_lists
 from multitrain.datasets.prepare import prepare
-from multitrain.datasets.transcode.batches import Intake
+from multitrain.datasets.transcode.batches import Transcoding
 from multitrain.datasets.transcode.encode_clip import Clip
-from multitrain.datasets.transcode.journal import Store
-from multitrain.datasets.transcode.untranscoded import AsIs, probe
+from multitrain.datasets.transcode.journal import ClipStore
+from multitrain.datasets.transcode.untranscoded import UntranscodedFiles, probe
 from tests.datasets.coded import code, write_video
 from tests.datasets.formats.test_path_lists import DATASET, publish
 from tests.datasets.raw import TRANSCODE, dataset, put
@@ -22,9 +22,9 @@ def intake(kind, raw, tmp_path, **values):
     """Records by key, and what was refused."""
     publication = path_lists.read(raw, dataset("list", classes_file="classes.txt", **values))
     if kind == "as is":
-        made = AsIs(publication, tmp_path / "out", Limits())
+        made = UntranscodedFiles(publication, tmp_path / "out", Limits())
     else:
-        made = Intake(publication, Store(tmp_path / "out", TRANSCODE), TRANSCODE)
+        made = Transcoding(publication, ClipStore(tmp_path / "out", TRANSCODE), TRANSCODE)
     made.run(1)
     keys = {clip.clip_id: clip.key for clip in publication.clips}
     return {keys[clip_id]: record for clip_id, record in made.records.items()}, made
@@ -81,7 +81,7 @@ def test_what_is_taken_as_it_is_can_be_read_frame_by_frame(tmp_path, rate, suffi
 def test_a_file_inside_the_folder_is_named_relative_to_it(raw, video):
     put(raw / "d.mp4", video)
     publication = path_lists.read(publish(raw, val="d.mp4 0\n"), DATASET)
-    made = AsIs(publication, raw.parent, Limits())
+    made = UntranscodedFiles(publication, raw.parent, Limits())
     made.run(2)
     assert made.path("d") == "raw/d.mp4"
 

@@ -12,7 +12,7 @@ import pytest
 
 from multitrain.inference.demo import requests
 from multitrain.inference.demo import server as demo_module
-from multitrain.inference.demo.requests import LEAST, WINDOW, Handler, Pace, is_loopback, length_of
+from multitrain.inference.demo.requests import LEAST_RATE, WINDOW, Handler, UploadRate, content_length, is_loopback
 from multitrain.inference.demo.server import Demo, serving
 from multitrain.model.files.metadata import Card, HeadData
 
@@ -26,7 +26,7 @@ class Quick:
 @pytest.fixture
 def quick(monkeypatch) -> Iterator[Demo]:
     """A server that answers at once."""
-    monkeypatch.setattr(Demo, "recognise", lambda _self, path, _tell: {"answers": path.stat().st_size})
+    monkeypatch.setattr(Demo, "recognise", lambda _self, path, _send_event: {"answers": path.stat().st_size})
     with serving(Quick(), "127.0.0.1", 0, 300_000) as server:
         yield server
 
@@ -111,29 +111,29 @@ def test_whatever_the_headers_say_there_is_an_answer(quick, request_, status):
     ],
 )
 def test_a_length(text, length):
-    assert length_of(text) == length
+    assert content_length(text) == length
 
 
 def test_the_pace_that_is_asked():
     now = [0.0]
-    pace = Pace(lambda: now[0])
+    pace = UploadRate(lambda: now[0])
     for _ in range(100):  # just as fast as it has to be
         now[0] += WINDOW / 4
-        pace.took(int(WINDOW / 4 * LEAST))
+        pace.add(int(WINDOW / 4 * LEAST_RATE))
     now[0] += WINDOW * 0.9
-    pace.took(1)  # slow, but not yet for a window
+    pace.add(1)  # slow, but not yet for a window
     now[0] += WINDOW * 0.2
     with pytest.raises(TimeoutError):
-        pace.took(1)
-    late = Pace(lambda: now[0])
+        pace.add(1)
+    late = UploadRate(lambda: now[0])
     now[0] += 1000 * WINDOW  # a long silence is one window
     with pytest.raises(TimeoutError):
-        late.took(int(999 * WINDOW * LEAST))
+        late.add(int(999 * WINDOW * LEAST_RATE))
 
 
 def test_who_sends_too_slowly_is_told_and_gone(quick, monkeypatch):
     clock = count(step=WINDOW)  # so long lies between any two looks
-    monkeypatch.setattr(requests, "Pace", lambda: Pace(lambda: float(next(clock))))
+    monkeypatch.setattr(requests, "UploadRate", lambda: UploadRate(lambda: float(next(clock))))
     with connected(quick) as connection:
         connection.sendall(post(1000, "x").encode())
         said = received(connection)
@@ -143,8 +143,8 @@ def test_who_sends_too_slowly_is_told_and_gone(quick, monkeypatch):
 
 def test_who_is_still_sending_keeps_nobody_waiting(quick, monkeypatch):
     """His bytes are taken meanwhile: the turn is his when his video has arrived."""
-    taken, took = threading.Event(), Pace.took
-    monkeypatch.setattr(Pace, "took", lambda self, size: (took(self, size), taken.set()))
+    taken, add = threading.Event(), UploadRate.add
+    monkeypatch.setattr(UploadRate, "add", lambda self, size: (add(self, size), taken.set()))
     with connected(quick) as slow:
         slow.sendall(post(6, "abc").encode())
         assert taken.wait(120)
@@ -185,7 +185,7 @@ def test_so_many_videos_are_taken_at_once(quick):
 
 def test_a_disk_that_is_nearly_full(quick, monkeypatch):
     usage = shutil.disk_usage(quick.folder)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=requests.ROOM))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=requests.FREE_BYTES))
     status, content = asked(quick, post(3, "abc"))
     assert (status, json.loads(content)) == (507, {"error": "no room for it on the disk"})
 

@@ -84,7 +84,7 @@ def test_a_wrong_file_gives_a_message_and_leaves_nothing(server, content, said):
 
 
 def test_an_error_of_the_program_is_a_message_too(server, video, monkeypatch):
-    monkeypatch.setattr(demo_module, "length", lambda *_: 1 / 0)
+    monkeypatch.setattr(demo_module, "video_seconds", lambda *_: 1 / 0)
     _, events = ask(server, "POST", "/recognise", video.read_bytes())
     assert events[-1] == {"error": "something went wrong here (ZeroDivisionError); the terminal says more"}
     assert not list(server.folder.iterdir()) and not server.busy.locked()
@@ -94,7 +94,7 @@ def test_a_later_error_does_not_say_where_the_file_lay(server, video, monkeypatc
     def fail(_: Recogniser, path: Path) -> float:
         raise UserError(f"{path}: odd")
 
-    monkeypatch.setattr(demo_module, "length", fail)
+    monkeypatch.setattr(demo_module, "video_seconds", fail)
     assert ask(server, "POST", "/recognise", video.read_bytes())[1][-1] == {"error": "odd"}
 
 
@@ -152,14 +152,14 @@ def test_the_page_may_ask_nobody_else(server):
 
 def test_nothing_is_left_when_it_ends_in_the_midst_of_a_video(recogniser, video, monkeypatch):
     looked, ended = threading.Event(), threading.Event()
-    original = demo_module.length
+    original = demo_module.video_seconds
 
     def slow(*arguments):
         looked.set()
         assert ended.wait(120)
         return original(*arguments)
 
-    monkeypatch.setattr(demo_module, "length", slow)
+    monkeypatch.setattr(demo_module, "video_seconds", slow)
     events = []
     with serving(recogniser, "127.0.0.1", 0, LIMIT) as server:
         asking = threading.Thread(

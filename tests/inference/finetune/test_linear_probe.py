@@ -81,10 +81,10 @@ def test_wrong_features_give_way_to_those_before(state, line, tmp_path, capsys):
     resume = ResumePoint(tmp_path / "features.pt", 0)
     resume.save(fingerprint="this", z=torch.ones(3, 2, 3))
     resume.save(**state)
-    (kept,) = linear_probe._kept(resume, "this", (5, 2, 3))
+    (kept,) = linear_probe._resumed(resume, "this", (5, 2, 3))
     assert torch.equal(kept, torch.ones(3, 2, 3))
     said = capsys.readouterr().err
     assert line in said and said.endswith(": the one before it is tried\n")
     resume.previous.unlink()
-    assert linear_probe._kept(resume, "this", (5, 2, 3)) == []
+    assert linear_probe._resumed(resume, "this", (5, 2, 3)) == []
     assert capsys.readouterr().err.endswith(": no other one is left: starting anew\n")

@@ -17,7 +17,7 @@ from multitrain.inference.answers import Timeline, Window
 from multitrain.inference.predict import Recogniser
 from multitrain.inference.timelines import timeline as timeline_module
 from multitrain.inference.timelines.curves import SHOWN, clock, curve
-from multitrain.inference.timelines.timeline import Moments, length, write_timeline
+from multitrain.inference.timelines.timeline import Moments, video_seconds, write_timeline
 from multitrain.inference.timelines.timeline_page import LEFT, RIGHT, SIZE, data, timeline_page
 from tests.datasets.coded import write_video
 from tests.datasets.server import Server, be_impatient
@@ -68,7 +68,7 @@ def test_the_table_has_the_best_classes_of_every_window(made, recogniser, video)
 
 def test_the_whole_video_is_covered(made, recogniser, video):
     timeline = made[1]
-    assert timeline.seconds == pytest.approx(length(recogniser, video)) == pytest.approx(timeline.times[-1, 1])
+    assert timeline.seconds == pytest.approx(video_seconds(recogniser, video)) == pytest.approx(timeline.times[-1, 1])
     assert timeline.times[0, 0] == 0 and not timeline.broken
     assert {path.name for path in made[0].iterdir()} == FILES
 

@@ -53,7 +53,7 @@ def test_what_the_docs_name_is_read_whatever_it_is_called(tmp_path, suffix):
     assert views.shape == (1, 3, 4, 16, 16) and reached is None
     assert len({views[0, :, index].numpy().tobytes() for index in range(4)}) == 4  # frames that differ
     with ConstantRateVideo(path, FRAMES) as film:
-        assert film.shown == pytest.approx(count / rate, rel=0.05)
+        assert film.duration == pytest.approx(count / rate, rel=0.05)
     clip = transcode(path, tmp_path / "clip.mp4", SETTINGS)
     assert clip.frames == pytest.approx(count * 12 / rate, abs=1)
     assert f".{suffix}" in SUFFIXES
@@ -99,7 +99,7 @@ def test_a_file_that_starts_late_or_early_is_whole(tmp_path, name):
     path.write_bytes(encode(count=60, **LATE[name]))
     assert read_views_until_error(path, FRAMES, 4, 16)[1] is None
     with ConstantRateVideo(path, FRAMES) as film:
-        assert film.whole == film.shown == pytest.approx(3 if min(LATE[name]["times"]) < 0 else 5, abs=0.1)
+        assert film.header_duration == film.duration == pytest.approx(3 if min(LATE[name]["times"]) < 0 else 5, abs=0.1)
         assert float(film._first) == pytest.approx(0, abs=0.01)
 
 
@@ -140,7 +140,7 @@ def test_a_late_file_that_is_cut_is_still_told(tmp_path, name):
     _, reached = read_views_until_error(path, FRAMES, 4, 16)
     assert reached is not None and 1.5 < reached < 4
     with ConstantRateVideo(path, FRAMES) as film:
-        assert film.whole == pytest.approx(5, abs=0.1)
+        assert film.header_duration == pytest.approx(5, abs=0.1)
 
 
 STILLS = {

@@ -147,7 +147,7 @@ def mit(folder: Path, release: Release) -> None:
             add(file, _csv(rows[split]).encode())
         add("moments_categories.txt", _csv((name, i) for i, name in enumerate(release.spec.classes)).encode())
         add("README.txt", b"Synthetic videos in the layout of Moments in Time; no real footage.\n")
-        add("license.txt", b"Synthetic videos: the license of the software that rendered them applies.\n")
+        add("license.txt", b"Synthetic videos: the license of the software that made them applies.\n")
 
 
 FORMATS: dict[str, Callable[[Path, Release], None]] = {

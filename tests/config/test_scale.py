@@ -410,7 +410,7 @@ def test_a_recipe_with_a_run_s_name_is_that_run_s():
     own = scale.model_copy(update={"recipes": {**scale.recipes, "wo_projection": slower}})
     runs = load_experiments(CONFIG, own).runs
     assert own.recipes[runs["wo_projection"].recipe].lr == 1e-5
-    assert own.recipes[runs["multitrain"].recipe].lr == 4e-3
+    assert own.recipes[runs["multitrain"].recipe].lr == scale.recipes["joint"].lr == 2e-3
 
 
 @pytest.mark.parametrize(

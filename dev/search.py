@@ -11,13 +11,13 @@ nothing else changed is collected in PLATEAU of the scale.
 Needs the prepared datasets and, for each seed, the model of the run's `init`. Each line of RUN.csv is one training: its
 values, seed, top-1 on val by dataset, of Y_k and of Y'_k, and the effective rank of the features z on val. The test
 split is never read. Started again, it goes on with what is missing; several may work side by side, and share the work.
+--trials is a file of all trainings that can be committed: what it has is not trained again on another machine.
 """
 
 import argparse
 import itertools
 import json
 import sys
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from multitrain.analysis.accuracy.embedding_spectrum import pooled, spectrum
 from multitrain.analysis.study.measured import COLUMNS, PLATEAU
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
+from multitrain.common.files.csv_files import write_frame
 from multitrain.common.files.locks import locked_folder
 from multitrain.common.ranks import ranks, top
 from multitrain.common.records.renamed_keys import current_recipe
@@ -69,27 +70,66 @@ def read_trial(path: Path) -> dict:
     return current_recipe(json.loads(path.read_text()))
 
 
-def chosen_in(row: dict, names: Collection[str]) -> dict[str, float]:
-    """The combination of a trial's line, without its run, seed and the results on the datasets `names`."""
-    known = {"run", "seed", "effective_rank", *names, *(f"{name}_projected" for name in names)}
-    return {name: value for name, value in row.items() if name not in known}
+def chosen_in(row: dict) -> dict[str, float]:
+    """The combination of a trial's line, without its run, seed and results."""
+    return {name: value for name, value in row.items() if name == "schedule" or name in Recipe.model_fields}
+
+
+def is_trial_of(row: dict, run: str, seed: int, chosen: dict[str, float]) -> bool:
+    return (row["run"], row["seed"], chosen_in(row)) == (run, seed, chosen)
+
+
+def read_trials(folder: Path) -> list[dict]:
+    return [read_trial(path) for path in sorted(folder.glob("*.json"))]
+
+
+def trial_file(folder: Path, run: str, seed: int, chosen: dict[str, float]) -> Path:
+    tag = "_".join(f"{name}={value:g}" for name, value in chosen.items())
+    return folder / f"{run}_{tag}_seed{seed}.json"
+
+
+def import_trials(path: Path, folder: Path) -> None:
+    """Write the trainings of a file of --trials into the search's folder; those that it has already stay."""
+    if not path.exists():
+        return
+    frame = pd.read_csv(path)
+    if absent := {"run", "seed"} - set(frame):
+        raise UserError(f"{path}: no column {' or '.join(sorted(absent))}: name a file that --trials wrote")
+    there = read_trials(folder)
+    for line in frame.to_dict("records"):
+        row = current_recipe({str(name): value for name, value in line.items() if not pd.isna(value)})
+        run, seed, chosen = row["run"], row["seed"], chosen_in(row)
+        if not any(is_trial_of(other, run, seed, chosen) for other in there):
+            with atomic(trial_file(folder, run, seed, chosen)) as temporary:
+                temporary.write_text(json.dumps(row))
+
+
+def export_trials(path: Path, folder: Path) -> None:
+    """Write every training of the search's folder into one file, for --trials of another machine."""
+    rows = sorted(read_trials(folder), key=lambda row: (row["run"], sorted(chosen_in(row).items()), row["seed"]))
+    values = [name for name in [*Recipe.model_fields, "schedule"] if any(name in row for row in rows)]
+    measures = dict.fromkeys(name for row in rows for name in row if name not in {"run", "seed", *values})
+    results = sorted(measures, key="effective_rank".__eq__)  # which is last, for all datasets that any run has
+    frame = pd.DataFrame(rows, columns=["run", "seed", *values, *results])
+    frame[results] = frame[results].round(2)
+    write_frame(path, frame)
 
 
 def plateau(rows: list[dict], settings: str) -> pd.DataFrame:
     """plateau.csv (resources/measured) of the trainings that changed nothing but the schedule."""
-    found = []
+    lines = []
     for row in rows:
         datasets = [name.removesuffix("_projected") for name in row if name.endswith("_projected")]
-        if chosen_in(row, datasets).keys() == {"schedule"}:
-            said = {"settings": settings, "run": row["run"], "seed": row["seed"], "epochs_factor": row["schedule"]}
-            found += [{**said, "dataset": name, "top1": round(row[name], 3)} for name in datasets]
-    return pd.DataFrame(found, columns=list(COLUMNS))
+        if chosen_in(row).keys() == {"schedule"}:
+            training = {"settings": settings, "run": row["run"], "seed": row["seed"], "epochs_factor": row["schedule"]}
+            lines += [{**training, "dataset": name, "top1": round(row[name], 3)} for name in datasets]
+    return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
 def mean_of(rows: list[dict], names: tuple[str, ...], **chosen: float) -> float:
     """The criterion: top-1 by Y_k, in the mean over the datasets and over the trainings with these values alone."""
-    its = [row for row in rows if chosen_in(row, names) == chosen]
-    return float(np.mean([row[name] for row in its for name in names]))
+    same = [row for row in rows if chosen_in(row) == chosen]
+    return float(np.mean([row[name] for row in same for name in names]))
 
 
 def beyond(tried: list[float], best: float) -> float | None:
@@ -104,7 +144,9 @@ def second_stage(run: Run, best: float) -> list[dict[str, float]]:
         settings.append({"lr": best, "variance_weight": 1.0, "covariance_weight": 1.0})
     if run.projection != "none":
         settings.append({"lr": best, "projection_std": 0.02})
-    return [*settings, {"lr": 1.414 * best}, {"lr": 0.707 * best}][:2]
+    return [*settings, {"lr": round(1.414 * best, 9)}, {"lr": round(0.707 * best, 9)}][
+        :2
+    ]  # as a file of --trials has them
 
 
 def top1(path: Path, column: str) -> float:
@@ -121,17 +163,17 @@ def trial(job: Job, chosen: dict[str, float], folder: Path, wait: bool) -> dict:
     Raises:
         UserError: another process does it, and `wait` is false; or it cannot be trained.
     """
-    tag = "_".join(f"{name}={value:g}" for name, value in chosen.items())
-    done = folder / f"{job.name}_{tag}_seed{job.seed}.json"
+    done = trial_file(folder, job.name, job.seed, chosen)
     for path in folder.glob(f"{job.name}_*_seed{job.seed}.json"):  # of an earlier version, whose keys were others
-        if (row := read_trial(path))["run"] == job.name and chosen_in(row, job.run.datasets) == chosen:
+        if is_trial_of(row := read_trial(path), job.name, job.seed, chosen):
             return row
-    results = folder / f"{tag}"
+    tag = done.name.removeprefix(f"{job.name}_").removesuffix(f"_seed{job.seed}.json")
+    results = folder / tag
     with locked_folder(replace(job, results=results).folder, f"{tag} is being tried", wait):
         if not done.exists():
-            found = {"run": job.name, "seed": job.seed, **chosen, **measured(job, chosen, results)}
+            row = {"run": job.name, "seed": job.seed, **chosen, **measured(job, chosen, results)}
             with atomic(done) as temporary:
-                temporary.write_text(json.dumps(found))
+                temporary.write_text(json.dumps(row))
         return read_trial(done)
 
 
@@ -151,14 +193,15 @@ def measured(job: Job, chosen: dict[str, float], results: Path) -> dict[str, flo
             own.unlink(missing_ok=True)
             own.symlink_to(init.resolve())
     train(here, torch.device("cpu"))
-    statistics, found = [], {}
+    statistics, results_on_val = [], {}
     for dataset in job.run.datasets:
         out = here.folder / "predictions_val" / f"{dataset}.parquet"
         evaluate(here, dataset, "val", out, torch.device("cpu"))
-        found[dataset], found[f"{dataset}_projected"] = top1(out, "scores"), top1(out, "scores_projected")
+        results_on_val[dataset] = top1(out, "scores")
+        results_on_val[f"{dataset}_projected"] = top1(out, "scores_projected")
         statistics.append(read_statistics(out.with_suffix(".npz")))
-    found["effective_rank"] = spectrum(pooled(statistics, "features")[2]).effective_rank
-    return found
+    results_on_val["effective_rank"] = spectrum(pooled(statistics, "features")[2]).effective_rank
+    return results_on_val
 
 
 def trials(jobs: list[Job], settings: list[dict[str, float]], folder: Path) -> list[dict]:
@@ -191,8 +234,8 @@ def staged(jobs: list[Job], folder: Path) -> str:
     settings += second_stage(run, best)
     rows = trials(jobs, settings, folder)
     chosen = max(settings, key=lambda each: mean_of(rows, names, **each))
-    said = ", ".join(f"{name} {value:g}" for name, value in chosen.items())
-    return f"{jobs[0].name}: chosen of {len(settings)} settings: {said}: {mean_of(rows, names, **chosen):.1f}"
+    values = ", ".join(f"{name} {value:g}" for name, value in chosen.items())
+    return f"{jobs[0].name}: chosen of {len(settings)} settings: {values}: {mean_of(rows, names, **chosen):.1f}"
 
 
 def main() -> None:
@@ -203,6 +246,7 @@ def main() -> None:
     parser.add_argument(
         "--value", action="append", help="name=value,value,... of the recipe; a+b=... sets both; else both stages"
     )
+    parser.add_argument("--trials", type=Path, help="CSV file of all trainings: read first, and written anew")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--results", type=Path, default=Path("results"))
     options = parser.parse_args()
@@ -214,11 +258,15 @@ def main() -> None:
     folder = options.results / "search" / scale.name
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [Job(scale, experiments, options.run, seed, options.data, options.results) for seed in options.seeds]
+    if options.trials:
+        import_trials(options.trials, folder)
     if options.value:
         trials(jobs, combinations(options.value), folder)
     else:
         sys.stdout.write(f"{staged(jobs, folder)}\n")
-    rows = [read_trial(path) for path in sorted(folder.glob("*.json"))]
+    if options.trials:
+        export_trials(options.trials, folder)
+    rows = read_trials(folder)
     frame = pd.DataFrame([row for row in rows if row["run"] == options.run])
     if not (lengths := plateau(rows, scale.fingerprint)).empty:
         lengths.to_csv(folder / PLATEAU, index=False)

@@ -34,9 +34,9 @@ def test_every_value_is_one_of_a_recipe_and_the_chosen_rates_lie_within(search):
     scale = load_scale("desk", ROOT / "config")
     experiments = load_experiments(ROOT / "config", scale)
     for run, values in search["GRIDS"].items():
-        its = search["combinations"](values)
-        assert {name for chosen in its for name in chosen} <= Recipe.model_fields.keys()
-        rates = sorted({chosen["lr"] for chosen in its})
+        grid = search["combinations"](values)
+        assert {name for chosen in grid for name in chosen} <= Recipe.model_fields.keys()
+        rates = sorted({chosen["lr"] for chosen in grid})
         assert rates[0] < scale.recipes[experiments.run(run).recipe].lr < rates[-1]
 
 
@@ -150,3 +150,33 @@ def test_a_run_whose_start_is_not_there_is_refused_with_the_cure(search, tmp_pat
         UserError, match=r"k400_baseline/seed0/model.pt: no such file: vanilla starts from it: train it"
     ):
         search["trials"]([job], [{"lr": 1e-3}], tmp_path / "search")
+
+
+def test_trainings_travel_in_a_file_and_are_not_done_again_on_another_machine(search, tried, tmp_path, monkeypatch):
+    tried("multitrain", lambda chosen: 50 - 1e3 * abs(chosen["lr"] - 2e-3) + len(chosen))
+    path, here, there = tmp_path / "trials.csv", tmp_path / "search", tmp_path / "other" / "search"
+    search["export_trials"](path, here)
+    there.mkdir(parents=True)
+    search["import_trials"](path, there)
+    monkeypatch.setitem(search["trial"].__globals__, "measured", lambda *_: pytest.fail("it is done again"))
+    scale = load_scale("desk", ROOT / "config")
+    jobs = [Job(scale, load_experiments(ROOT / "config", scale), "multitrain", s, tmp_path, tmp_path) for s in (0, 1)]
+    assert search["staged"](jobs, there) == search["staged"](jobs, here)
+    again = tmp_path / "again.csv"
+    search["export_trials"](again, there)
+    assert again.read_bytes() == path.read_bytes()
+    search["import_trials"](path, there)
+    assert len(list(there.glob("*.json"))) == len(list(here.glob("*.json"))) == 12
+
+
+def test_the_committed_trainings_are_whole_and_by_the_present_keys(search, tmp_path):
+    path = ROOT / "docs" / "notes" / "search-desk.csv"
+    search["import_trials"](path, tmp_path)
+    search["export_trials"](tmp_path / "again.csv", tmp_path)
+    assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()
+
+
+def test_a_file_of_something_else_is_refused(search, tmp_path):
+    (path := tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=r"other.csv: no column run or seed: name a file that --trials wrote"):
+        search["import_trials"](path, tmp_path)

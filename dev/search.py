@@ -181,7 +181,9 @@ def measured(job: Job, chosen: dict[str, float], results: Path) -> dict[str, flo
     """Top-1 on val of a training with these values."""
     recipe = parse(Recipe, job.recipe.model_dump() | values_of(job.recipe, chosen), "--value")
     scale = job.scale.model_copy(update={"recipes": {**job.scale.recipes, job.run.recipe: recipe}})
-    here = Job(scale, job.experiments, job.name, job.seed, job.data, results)
+    run = job.run.model_copy(update={"set": {}})  # its values are in the recipe
+    experiments = job.experiments.model_copy(update={"runs": {**job.experiments.runs, job.name: run}})
+    here = Job(scale, experiments, job.name, job.seed, job.data, results)
     if job.run.init:
         if not (init := job.folder_of(job.run.init) / "model.pt").exists():
             raise UserError(

@@ -26,7 +26,9 @@ class Learner:
     """
 
     def __init__(self, scale: Scale, run: Run, batch: int):
-        recipe = scale.recipes[run.recipe].model_copy(update={"batch": batch, "repeats": 1, "micro_batch": None})
+        recipe = run.effective_recipe(scale.recipes).model_copy(
+            update={"batch": batch, "repeats": 1, "micro_batch": None}
+        )
         size, classes = scale.sizes[run.size], {name: class_names(scale, name) for name in run.datasets}
         expander = (recipe.expander_hidden, recipe.embedding) if run.informative else None
         described = Spec(

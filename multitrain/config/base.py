@@ -1,11 +1,21 @@
 """The base of all settings, and the kinds of number they are made of."""
 
 import os
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+from pydantic_core import to_jsonable_python
 
-__all__ = ["Count", "Folder", "Fraction", "Name", "Positive", "Seeds", "Settings", "Share", "seeds"]
+__all__ = ["Count", "Folder", "Fraction", "Growing", "Name", "Positive", "Seeds", "Settings", "Share", "seeds"]
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -44,3 +54,27 @@ class Settings(BaseModel):
     """Immutable, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Growing(Settings):
+    """Settings that trainings are known by: a key of `LATER` is written only where it has not its default value.
+
+    Hashes of settings and records of runs are then the same as before the key was added.
+    """
+
+    LATER: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        defaults = {key: type(self).model_fields[key].default for key in self.LATER}
+        return {
+            key: value
+            for key, value in handler(self).items()
+            if key not in defaults or getattr(self, key) != defaults[key]
+        }
+
+    @classmethod
+    def completed(cls, written: Mapping[str, Any]) -> dict[str, Any]:
+        """What was written, with the defaults of keys of `LATER` that are not in it."""
+        defaults = {key: cls.model_fields[key].default for key in sorted(cls.LATER)}
+        return {**to_jsonable_python(defaults), **written}

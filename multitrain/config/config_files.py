@@ -14,6 +14,7 @@ from multitrain.config.base import Settings
 from multitrain.config.claims import Claim, Claims
 from multitrain.config.config_messages import explain
 from multitrain.config.experiments import Experiments
+from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Scale
 
 __all__ = ["load_claims", "load_experiments", "load_scale", "parse", "read_yaml", "scale_path"]
@@ -97,6 +98,7 @@ def load_experiments(config: Path | str = "config", scale: Scale | None = None) 
             for name, run in experiments.runs.items()
         }
         experiments = experiments.model_copy(update={"runs": own})
+        _check_set(experiments, scale, path)
         _check_sizes(experiments, scale, scale_path(scale.name, config))
     return experiments
 
@@ -113,12 +115,24 @@ def _check_names(experiments: Experiments, scale: Scale, path: Path) -> None:
                 raise UserError(f"{path}: {place}: no {kind} {unknown[0]!r} at scale {scale.name}: {suggestion}")
 
 
+def _check_set(experiments: Experiments, scale: Scale, path: Path) -> None:
+    """Raise a UserError for a key or value that a run's `set` cannot have."""
+    for name, run in experiments.runs.items():
+        try:
+            scale.machine.check_batch(run.effective_recipe(scale.recipes))
+        except ValidationError as error:
+            raise explain(error, Recipe, path, f"runs.{name}.set") from None
+        except ValueError as error:
+            raise UserError(f"{path}: runs.{name}.set: {error}") from None
+
+
 def _check_sizes(experiments: Experiments, scale: Scale, path: Path) -> None:
     """Raise a UserError for a run whose synthetic videos cannot fill a batch: before any of them is rendered."""
     for name, run in experiments.runs.items():
         if not all(map(scale.synthetic, run.datasets)):
             continue
-        most, batch = sum(map(scale.most_training_clips, run.datasets)), scale.recipes[run.recipe].batch
+        most = sum(map(scale.most_training_clips, run.datasets))
+        batch = run.effective_recipe(scale.recipes).batch
         if most < batch:
             few = min(run.datasets, key=scale.most_training_clips)
             raise UserError(

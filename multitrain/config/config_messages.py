@@ -34,12 +34,15 @@ SHAPES = {
 _Path = tuple[str, ...]
 
 
-def explain(error: ValidationError, kind: type[BaseModel], where: Path | str) -> UserError:
-    """One line for the first error; a key that does not exist goes first, as it explains one that is missing."""
+def explain(error: ValidationError, kind: type[BaseModel], where: Path | str, under: str = "") -> UserError:
+    """One line for the first error; a key that does not exist goes first, as it explains one that is missing.
+
+    `under` is the key whose value the settings of that kind are, where they are a part of the file.
+    """
     errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     first = errors[0]
     path = tuple(str(part) for part in first["loc"] if part != "[key]")
-    place = f"{'.'.join(path)}: " if path else ""
+    place = f"{'.'.join(filter(None, (under, *path)))}: " if under or path else ""
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return UserError(f"{where}: {place}{_cure(dict(first), path, kind)}{more}")
 

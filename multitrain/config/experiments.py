@@ -1,17 +1,25 @@
 """What is run and which rows a table has (config/experiments.yaml), the same at every scale."""
 
-from typing import Literal, Self
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from multitrain.common.errors import UserError, did_you_mean
-from multitrain.config.base import Name, Settings
+from multitrain.config.base import Growing, Name, Settings
+from multitrain.config.recipes import Recipe
 
-__all__ = ["Experiments", "ProjectionTable", "Row", "Run", "Table"]
+__all__ = ["Experiments", "ProjectionTable", "Row", "Run", "Table", "changes", "with_later_keys"]
 
 
-class Run(Settings):
+SWITCHES = ("informative", "projection", "weighting")  # keys of a run that `set` may have too
+
+
+class Run(Growing):
     """One training run; the loss switches default to Vanilla."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"set"})
 
     datasets: tuple[Name, ...] = Field(min_length=1, description="one, or several that are trained on jointly")
     recipe: Name = Field(description="of the scale's recipes")
@@ -21,6 +29,62 @@ class Run(Settings):
     weighting: Literal["uncertainty", "fixed"] = Field("fixed", description="uncertainty: Eq. 6")
     init: Name | None = Field(None, description="run whose backbone gives the initial weights")
     steps_of: Name | None = Field(None, description="train for as many steps as that run takes, not for the epochs")
+    set: dict[str, Any] = Field(
+        {}, description="keys of its recipe with other values, and informative, projection or weighting"
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _set_switches(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Switches in `set` are the run's own; their errors are said to be of `set`."""
+        if not isinstance(values, Mapping) or not isinstance(values.get("set"), Mapping):
+            return handler(values)
+        changed = {key: value for key, value in values["set"].items() if key in SWITCHES}
+        rest = {key: value for key, value in values["set"].items() if key not in SWITCHES}
+        try:
+            return handler({**values, **changed, "set": rest})
+        except ValidationError as error:
+            found = [
+                each | {"loc": ("set", *each["loc"])} if each["loc"][:1] and each["loc"][0] in changed else each
+                for each in error.errors(include_url=False)
+            ]
+            raise ValidationError.from_exception_data(cls.__name__, found) from None  # type: ignore[arg-type]
+
+    def effective_recipe(self, recipes: Mapping[str, Recipe]) -> Recipe:
+        """Its recipe with the values of `set`, of an entry such as mixing key by key.
+
+        Raises:
+            ValidationError: `set` has an unknown key or a wrong value.
+        """
+        recipe = recipes[self.recipe]
+        return Recipe.model_validate(_merged(recipe.model_dump(), self.set)) if self.set else recipe
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(values)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
+        found[key] = _merged(found[key], value) if both else value
+    return found
+
+
+def with_later_keys(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's settings and recipe with the defaults of keys that did not exist when it was written."""
+    kinds: dict[str, type[Growing]] = {"settings": Run, "recipe": Recipe}
+    return {key: kinds[key].completed(value) if key in kinds else value for key, value in record.items()}
+
+
+def changes(settings: Mapping[str, Any]) -> str:
+    """What a run, as it is written in its record, changes of its recipe: `covariance_weight=0, mixing.mixup=0`."""
+    return ", ".join(f"{key}={json.dumps(value)}" for key, value in _leaves(settings.get("set", {}), ""))
+
+
+def _leaves(values: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{place}{key}.")
+        else:
+            yield f"{place}{key}", value
 
 
 class Row(Settings):

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from multitrain.config.base import Count, Fraction, Positive, Settings, Share
+from multitrain.config.base import Count, Fraction, Growing, Positive, Settings, Share
 
 __all__ = ["Machine", "Mixing", "RandAugment", "Recipe"]
 
@@ -36,7 +36,7 @@ class Mixing(Settings):
         return self
 
 
-class Recipe(Settings):
+class Recipe(Growing):
     """How a run is trained, and the open constants of the paper's losses."""
 
     epochs: Positive = Field(description="passes over the training videos")
@@ -118,3 +118,10 @@ class Machine(Settings):
     def node_processes(self) -> int:
         """Training processes of one node."""
         return self.gpus or self.cpu_processes
+
+    def check_batch(self, recipe: Recipe, place: str = "") -> None:
+        """Raise a ValueError for a batch that is no even number of videos for each part of each process."""
+        count, parts = self.processes, recipe.parts(self.processes)
+        if parts * count > 1 and recipe.batch % (2 * parts * count):
+            said = f"a batch of {recipe.batch} is no even number of videos for each of {count} processes times"
+            raise ValueError(f"{place}{said} {parts} parts")

@@ -167,12 +167,7 @@ class Scale(Settings):
         if set(self.sizes) != {"base", "large"}:
             raise ValueError(f"sizes needs both base and large, and has {', '.join(self.sizes) or 'none'}")
         for name, recipe in self.recipes.items():
-            parts = recipe.parts(self.machine.processes)
-            if parts * self.machine.processes > 1 and recipe.batch % (2 * parts * self.machine.processes):
-                raise ValueError(
-                    f"recipes.{name}: a batch of {recipe.batch} is no even number of videos for each of "
-                    f"{self.machine.processes} processes times {parts} parts"
-                )
+            self.machine.check_batch(recipe, f"recipes.{name}: ")
         if self.world:
             self._check_videos(self.world.videos)
         return self

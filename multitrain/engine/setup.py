@@ -45,7 +45,7 @@ class Job:
 
     @property
     def recipe(self) -> Recipe:
-        return self.scale.recipes[self.run.recipe]
+        return self.run.effective_recipe(self.scale.recipes)
 
     @property
     def size(self) -> int:

@@ -111,7 +111,8 @@ class Training:
         """
         job, recipe = self.job, self.job.recipe
         digest = hashlib.sha256()
-        for settings in (job.run, recipe.model_copy(update={"micro_batch": None}), self.network.spec):
+        digest.update(job.run.model_dump_json(exclude={"set"}).encode())  # the recipe has its values
+        for settings in (recipe.model_copy(update={"micro_batch": None}), self.network.spec):
             digest.update(settings.model_dump_json().encode())
         digest.update(job.scale.machine.precision.encode())
         if kernels.kernels(job.scale.machine, self.device.type) == "portable":

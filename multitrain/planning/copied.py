@@ -10,6 +10,7 @@ from pathlib import Path
 
 from multitrain.common.errors import UserError
 from multitrain.common.records.run_record import has_record, read_record
+from multitrain.config.experiments import with_later_keys
 from multitrain.planning.plan import Plan
 
 __all__ = ["refusal"]
@@ -44,11 +45,11 @@ def difference(plan: Plan, name: str, seed: int, path: Path) -> str:
         "scale": plan.scale.name,
         "seed": seed,
         "settings": run.model_dump(mode="json"),
-        "recipe": plan.scale.recipes[run.recipe].model_dump(mode="json"),
+        "recipe": run.effective_recipe(plan.scale.recipes).model_dump(mode="json"),
         "pixels": plan.scale.sizes[run.size],
         "precision": plan.scale.machine.precision,
     }
-    return _first(now, record, "")
+    return _first(with_later_keys(now), with_later_keys(record), "")
 
 
 def _first(now: object, found: object, key: str) -> str:

@@ -46,6 +46,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
         *_each("scale.datasets.{read}", "sampling flip"),
         *_each("scale.machine", "precision portable"),
         *("experiments.runs.{paced}.datasets", *_each("scale.recipes.{paced recipe}", "epochs batch")),
+        "experiments.runs.{paced set}.set",
     ),
     "evaluate": SCORES,
     "temporal": SCORES,
@@ -89,6 +90,7 @@ NAMES: dict[str, Callable[[Plan, Job], Iterable[str]]] = {
     "recipe": lambda plan, job: (plan.experiments.runs[job["run"]].recipe,),
     "size": lambda plan, job: (plan.experiments.runs[job["run"]].size,),
     "paced": lambda plan, job: filter(None, (plan.experiments.runs[job["run"]].steps_of,)),
+    "paced set": lambda plan, job: (paced for paced in NAMES["paced"](plan, job) if plan.experiments.runs[paced].set),
     "paced recipe": lambda plan, job: (plan.experiments.runs[paced].recipe for paced in NAMES["paced"](plan, job)),
 }
 

@@ -226,6 +226,7 @@ class Plan:
         """Work of the longest chain of trainings that starts with this run and goes on from its weights."""
         run = self.experiments.runs[name]
         paced = self.experiments.runs[run.steps_of] if run.steps_of else run
-        work = self.scale.recipes[paced.recipe].epochs * len(paced.datasets) * self.scale.sizes[run.size] ** 2
+        epochs = paced.effective_recipe(self.scale.recipes).epochs
+        work = epochs * len(paced.datasets) * self.scale.sizes[run.size] ** 2
         following = [other for other, its in self.experiments.runs.items() if its.init == name]
         return work + max(map(self._chain, following), default=0)

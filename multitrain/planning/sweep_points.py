@@ -160,7 +160,7 @@ def derive(
     runs = _runs(experiments, chosen)
     recipes = {}
     for name, run in runs.items():
-        recipe = scale.recipes[_recipe(experiments, name, run)]
+        recipe = _run(experiments, name, run).effective_recipe(scale.recipes)
         own, here = (sum(its[each] for each in run.datasets) for its in (usual, clips))
         more = sweep.epochs_factor * own / here
         change = {"epochs": recipe.epochs * more, "warmup_epochs": recipe.warmup_epochs * more}
@@ -169,7 +169,7 @@ def derive(
     datasets = {name: scale.datasets[name].model_copy(update={"holdout": 0.0}) for name in sweep.datasets}
     derived = scale.model_copy(update={"world": world, "recipes": recipes, "datasets": datasets})
     derived = Scale.model_validate(derived.model_dump())
-    runs = {name: run.model_copy(update={"recipe": name}) for name, run in runs.items()}
+    runs = {name: run.model_copy(update={"recipe": name, "set": {}}) for name, run in runs.items()}
     shown = experiments.projections.model_copy(update={"runs": ("multitrain",)})
     return derived, Experiments(runs=runs, tables={}, projections=shown)
 
@@ -220,12 +220,13 @@ def _runs(experiments: Experiments, datasets: tuple[str, ...]) -> dict[str, Run]
     first = experiments.baseline(datasets[0], scratch=True)
     runs = {first: experiments.runs[first]}
     for name in datasets:
-        recipe = experiments.runs[experiments.baseline(name)].recipe
-        runs[f"{name}_longer"] = Run(datasets=(name,), recipe=recipe, steps_of="multitrain", init=first)
+        own = experiments.runs[experiments.baseline(name)]
+        trained = {"recipe": own.recipe, "set": own.set}
+        runs[f"{name}_longer"] = Run(datasets=(name,), **trained, steps_of="multitrain", init=first)
     joint = {name: experiments.runs[name] for name in JOINT.values()}
     return runs | {name: run.model_copy(update={"datasets": datasets, "init": first}) for name, run in joint.items()}
 
 
-def _recipe(experiments: Experiments, name: str, run: Run) -> str:
-    """That of the scale's own run of that name, if it has one."""
-    return experiments.runs[name].recipe if name in experiments.runs else run.recipe
+def _run(experiments: Experiments, name: str, run: Run) -> Run:
+    """The scale's own run of that name, if it has one, whose recipe is taken."""
+    return experiments.runs.get(name, run)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from multitrain.data.loader import train_batches
 from multitrain.engine.checkpointing import checkpoint
 from multitrain.engine.checkpointing.checkpoint import ResumePoint, load_network, read_state, save_network
 from multitrain.engine.optim import make_optimiser, set_lr
+from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training, numbers
 from multitrain.losses.objective import Objective
@@ -323,3 +325,16 @@ def test_golden_trace():
 
 if __name__ == "__main__":
     GOLDEN.write_text(json.dumps(golden_trace(), indent=1) + "\n")
+
+
+def test_a_run_with_set_is_trained_by_its_values_and_known_by_them(job):
+    def made(**changed: object) -> Job:
+        plain = job("joint", **({"covariance_weight": 0.0} if changed.pop("recipe", None) else {}))
+        run = plain.run.model_copy(update={"init": None, **changed})
+        runs = {**plain.experiments.runs, "joint": run}
+        return replace(plain, experiments=plain.experiments.model_copy(update={"runs": runs}))
+
+    jobs = [made(), made(set={"covariance_weight": 0.0}), made(recipe=True)]
+    assert jobs[1].recipe == jobs[2].recipe != jobs[0].recipe
+    plain, switched, equal = (Training(each, torch.device("cpu")).fingerprint for each in jobs)
+    assert plain != switched == equal

@@ -181,7 +181,8 @@ def steps_of(scale: Scale, experiments: Experiments, name: str, videos: dict[str
     """
     run = experiments.run(name)
     paced = experiments.run(run.steps_of) if run.steps_of else run
-    recipe, there = scale.recipes[paced.recipe], sum(videos[dataset].train for dataset in paced.datasets)
+    recipe = paced.effective_recipe(scale.recipes)
+    there = sum(videos[dataset].train for dataset in paced.datasets)
     if there < recipe.batch:
         raise UserError(f"run {name}: {there} training clips are fewer than one batch of {recipe.batch}")
     return max(round(recipe.epochs * (there // recipe.batch)), 1)
@@ -235,7 +236,7 @@ def _estimate(
     kept: Saved,
 ) -> Estimate:
     run, machine = experiments.runs[name], scale.machine
-    recipe, forward = scale.recipes[run.recipe], 2e9 * gflops  # a multiply-accumulate is two operations
+    recipe, forward = run.effective_recipe(scale.recipes), 2e9 * gflops  # a multiply-accumulate is two operations
     steps, worth = steps_of(scale, experiments, name, videos), passes(scale, run, recipe)
     clips = steps * recipe.batch * recipe.repeats
     pixels = decoded_pixels(scale, run.datasets, {dataset: videos[dataset].train for dataset in run.datasets})

@@ -107,7 +107,7 @@ TABLE: Columns = {  # of Tables 1 to 3
     "seeds": LIST,
     **_all(POINTS, "top1_std top5_std"),  # over seeds
     **_all(TEXT, "code processor"),
-    "settings": TEXT,  # hash of what decides the scale's numbers
+    "settings": TEXT,  # hash of what decides the scale's numbers, and what a run changes: `1a2b covariance_weight=0`
     "rank_in_paper": TEXT,
 }
 TABLE4: Columns = {

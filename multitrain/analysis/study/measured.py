@@ -115,7 +115,7 @@ def _read(path: Path, scale: Scale, needs: tuple[str, ...], row_of: Callable[[Ma
     rows, own = [], scale.fingerprint
     for number, row in read_csv(path, needs, "restore the file, or remove it"):
         try:
-            if row["settings"] not in ("", None, own):
+            if (row["settings"] or "").partition(" ")[0] not in ("", own):
                 return Read(path, (), f"of other settings ({row['settings']}; here {own}), so not used")
             rows.append((number, row_of(row)))
         except (ValueError, TypeError, AttributeError) as error:

@@ -11,7 +11,7 @@ from multitrain.analysis.study.measured import FEWEST_SEEDS, FLAT, Doubling, Rea
 from multitrain.analysis.study.run_names import method_names, ranges, world_of, yes_no
 from multitrain.analysis.tables.paper_tables import epochs, processor_text
 from multitrain.common.records.run_record import RunRecord, has_record, read_record
-from multitrain.config.experiments import Experiments
+from multitrain.config.experiments import Experiments, with_later_keys
 from multitrain.config.scale import Scale
 
 __all__ = ["changed", "deviations", "differences", "run_rows", "short"]
@@ -66,11 +66,11 @@ def changed(
     settings = experiments.run(run)
     now = {
         "settings": settings.model_dump(mode="json"),
-        "recipe": scale.recipes[settings.recipe].model_dump(mode="json"),
+        "recipe": settings.effective_recipe(scale.recipes).model_dump(mode="json"),
         "pixels": scale.sizes[settings.size],
         "precision": scale.machine.precision,
     }
-    return differences(*_both(now, record))
+    return differences(*_both(with_later_keys(now), with_later_keys(record)))
 
 
 def differences(one: object, other: object, place: str = "") -> Iterator[tuple[str, object, object]]:

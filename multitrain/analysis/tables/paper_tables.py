@@ -18,7 +18,7 @@ from multitrain.common.files.json_files import read_json
 from multitrain.common.ranks import top
 from multitrain.common.records.predictions import read_predictions, require_same_forms
 from multitrain.common.records.run_record import RunRecord, read_record
-from multitrain.config.experiments import Experiments, Run, Table
+from multitrain.config.experiments import Experiments, Run, Table, changes
 from multitrain.config.experiments import Row as Method
 from multitrain.config.scale import Scale
 
@@ -77,9 +77,9 @@ def our_rows(table: Table, scale: Scale, experiments: Experiments, seeds: tuple[
                     "gflops": costs[run.size],
                     "dataset": dataset,
                     "scale": scale.name,
-                    "settings": scale.fingerprint,
                     "seeds": its,
                     **_result(
+                        scale,
                         [[folder / name / f"seed{seed}" for seed in those] for those in scale.by_world(its).values()],
                         dataset,
                         run.projection == "add",
@@ -109,7 +109,7 @@ def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
     return ",".join(sorted({f"({scale.dataset(name).paper_letter})" for name in datasets}))
 
 
-def _result(worlds: list[list[Path]], dataset: str, added: bool) -> Row:
+def _result(scale: Scale, worlds: list[list[Path]], dataset: str, added: bool) -> Row:
     """What the runs of one cell, by world and seed, say about a dataset; of Y'_k only if that sum was trained.
 
     That is `added`. Clips are those of all worlds.
@@ -123,6 +123,7 @@ def _result(worlds: list[list[Path]], dataset: str, added: bool) -> Row:
         "clips": sum(len(its[0].labels) for its in found),
         "synthetic": yes_no(any(record["synthetic"] for record in records)),
         "code": " ".join(sorted({record["code"] for record in records})),
+        "settings": " / ".join(dict.fromkeys(_settings(scale, record) for record in records)),
         **_training(folders[0] / "run.json", records, dataset),
         **_accuracies([(np.stack([each.rank for each in its]), its[0].videos) for its in found], ""),
     }
@@ -132,6 +133,11 @@ def _result(worlds: list[list[Path]], dataset: str, added: bool) -> Row:
         ]
         values |= _accuracies(forms, "_projected")
     return values
+
+
+def _settings(scale: Scale, record: RunRecord) -> str:
+    """The hash of the scale's settings, and what a run changes of its recipe."""
+    return " ".join(filter(None, (scale.fingerprint, changes(record.get("settings", {})))))
 
 
 def _training(path: Path, records: list[RunRecord], dataset: str) -> Row:

@@ -120,14 +120,17 @@ def training_grid(scale: Scale, rows: Rows) -> Grid:
     """A row for all that was trained alike: the methods' rows, and how long and at which rate."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for row in our_rows_of(rows):
-        how = (row["method"], *(unique(row[key]) for key in ("epochs", "steps", "batch", "rate")))
+        changed = row["settings"].partition(" ")[2]
+        how = (row["method"], *(unique(row[key]) for key in ("epochs", "steps", "batch", "rate")), changed)
         alike.setdefault(how, []).append(scale.dataset(row["dataset"]).title)
     several = [method for method, *_ in alike]
     found = [
         [f"{method}, {', '.join(titles)}" if several.count(method) > 1 else method, *how]
         for (method, *how), titles in alike.items()
     ]
-    return Grid(["Method", "Epochs", "Steps", "Batch", "Peak rate"], found)
+    head = ["Method", "Epochs", "Steps", "Batch", "Peak rate", "Changed of the recipe"]
+    kept = len(head) if any(line[-1] for line in found) else len(head) - 1
+    return Grid(head[:kept], [line[:kept] for line in found])
 
 
 def world(scale: Scale, rows: Rows) -> str:

@@ -25,6 +25,7 @@ MODULES = {  # of this package, with their commands in the order of `multitrain 
     "status_commands": ("status", "estimate", "flops"),
     "result_commands": ("table", "show", "analyse", "survey", "overview", "card", "figure", "notebook", "index"),
     "model_commands": ("predict", "demo", "features", "export"),
+    "interpret_commands": ("inspect",),
     "finetune_commands": ("finetune",),
     "checkpoint_commands": ("checkpoint",),
     "data_commands": ("data",),

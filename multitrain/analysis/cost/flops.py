@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from multitrain.config.scale import Model, Scale
 from multitrain.model.mvit import MViT
 
-__all__ = ["cost", "costs"]
+__all__ = ["cost", "costs", "model_cost"]
 
 LAYER_NORM = 5  # operations an element
 
@@ -57,9 +57,13 @@ def _count(backbone: MViT, clip: torch.Tensor) -> dict[str, float]:
 
 def cost(scale: Scale, size: Literal["base", "large"]) -> Cost:
     """The cost of one clip of that size; no memory is used, whatever the model's."""
-    pixels = scale.sizes[size]
-    kinds, parameters = _counted(scale.model, pixels)
-    return Cost(size, pixels, scale.model.frames, sum(kinds.values()), **kinds, backbone_parameters=parameters)
+    return model_cost(scale.model, scale.sizes[size], size)
+
+
+def model_cost(model: Model, pixels: int, size: str = "") -> Cost:
+    """The cost of one clip of so many pixels a side; `size` is what the scale calls it."""
+    kinds, parameters = _counted(model, pixels)
+    return Cost(size, pixels, model.frames, sum(kinds.values()), **kinds, backbone_parameters=parameters)
 
 
 @cache

@@ -157,7 +157,7 @@ def temporal(
     job = load_job(run, scale, config, seed, data, results)
     from multitrain.analysis.accuracy.temporal_accuracy import summary
     from multitrain.engine.processes.device import select_device
-    from multitrain.inference.temporal_probe import ORDERS, write_temporal
+    from multitrain.inference.interpret.temporal_probe import ORDERS, write_temporal
 
     chosen = select_device(device, threads, portable=job.scale.machine.portable)
     home = job.folder / f"temporal_{split.value}"

@@ -4,7 +4,7 @@ from multitrain.common.markup import Marked, line, markdown
 from multitrain.model.files.metadata import Card, Frames, assumed_card
 from multitrain.model.network import Network
 
-__all__ = ["describe", "readme"]
+__all__ = ["describe", "describe_frames", "readme"]
 
 LISTED = 12  # classes of a dataset that are named
 
@@ -48,7 +48,9 @@ def _heads(network: Network, card: Card) -> list[str]:
         head = card.datasets[name]
         views = f"{head.frames.views.temporal} x {head.frames.views.spatial}"
         videos = "rendered (synthetic)" if head.synthetic else "not recorded" if card.assumed else "the dataset's own"
-        lines.append(line([Marked(f"`{name}`"), head.title, str(len(classes)), videos, _frames(head.frames), views]))
+        lines.append(
+            line([Marked(f"`{name}`"), head.title, str(len(classes)), videos, describe_frames(head.frames), views])
+        )
     lines += ["", "Test views: clips along time x crops.", ""]
     for name, classes in network.spec.classes.items():
         more = f", and {len(classes) - LISTED} more (config.json has all)" if len(classes) > LISTED else ""
@@ -58,7 +60,8 @@ def _heads(network: Network, card: Card) -> list[str]:
     return [*lines, ""]
 
 
-def _frames(frames: Frames) -> str:
+def describe_frames(frames: Frames) -> str:
+    """Which frames of a video a head's clips have."""
     rate = "the video's own rate" if frames.fps is None else f"{frames.fps:g} fps"
     if frames.sampling.kind == "segment":
         return f"one of each of equal segments at {rate}"

@@ -17,7 +17,7 @@ from multitrain.analysis.render.world_card import COLUMNS, ORDERS, write_card
 from multitrain.common.errors import UserError
 from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpointing.checkpoint import save_network
-from multitrain.inference import temporal_probe
+from multitrain.inference.interpret import temporal_probe
 from multitrain.model.network import Network, Spec
 
 CPU = torch.device("cpu")

@@ -14,7 +14,7 @@ from multitrain.data.clips import ViewClips
 from multitrain.data.loader import view_batches
 from multitrain.engine.checkpointing.checkpoint import load_network
 from multitrain.engine.evaluate import evaluate
-from multitrain.inference.temporal_probe import ORDERS, ordered, places, write_temporal
+from multitrain.inference.interpret.temporal_probe import ORDERS, ordered, places, write_temporal
 from multitrain.model.network import normalise
 
 CPU = torch.device("cpu")

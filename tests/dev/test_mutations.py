@@ -1,55 +1,32 @@
-"""Mutation testing: what is broken, and that a breakage is put back."""
+"""Mutation testing: which tests are tried with a breakage, and that it is put back."""
 
-import ast
+import json
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from dev import mutations
-from dev.mutations import KINDS, Breakage, Source, drawn, places, seen
-
-
-def changes(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str, str]]:
-    monkeypatch.setattr(mutations, "ROOT", folder)
-    path = folder / "made.py"
-    path.write_text(source, encoding="utf-8")
-    return {(each.kind, each.before, each.after) for each in places(Source(path))}
+from dev.breakages import Breakage
+from dev.mutations import ROOT, Result, seen, stages, tried
 
 
 @pytest.mark.parametrize(
-    ("source", "kind", "before", "after"),
+    ("path", "first", "reached"),
     [
-        ("é = a - b", "sign", "a - b", "a + b"),
-        ("x = -a", "sign", "-a", "a"),
-        ("x = a < b", "bound", "a < b", "a <= b"),
-        ("x = a == b", "bound", "a == b", "a != b"),
-        ("if a() or b:\n    c = 1", "condition", "a() or b", "not (a() or b)"),
-        ("x = y.sum(dim=1)", "axis", "dim=1", "dim=0"),
-        ("x = y.sum(axis=0)", "axis", "axis=0", "axis=-1"),
-        ("x = a[1:]", "off by one", "1", "2"),
-        ("stream.flush()", "left out", "stream.flush()", "pass"),
-        ("raise ValueError(\n    1\n)", "swallowed", "raise ValueError(\n    1\n)", "pass"),
+        ("common/ranks.py", "common/test_ranks.py", "analysis/accuracy/test_per_class_accuracy.py"),
+        ("engine/moments.py", "engine/checkpointing/test_finished.py", "inference/test_features.py"),  # none of its own
+        ("cli/commands/status_commands.py", "cli/commands/test_data_commands.py", "cli/test_cli.py"),  # in registries
+        ("analysis/figures/projections/average_precision.py", "analysis/figures/test_figures.py", "test_readme.py"),
     ],
 )
-def test_a_breakage_changes_one_place(source, kind, before, after, tmp_path, monkeypatch):
-    assert (kind, before, after) in changes(source, tmp_path, monkeypatch)
-
-
-@pytest.mark.parametrize("source", ['x = "a" + b', "x = -1", "x = 1", "x = f()", "if a:\n    x = 1", "x = f(dim=n)"])
-def test_what_means_the_same_or_is_no_such_place_is_left(source, tmp_path, monkeypatch):
-    assert changes(source, tmp_path, monkeypatch) == set()
-
-
-def test_sixty_breakages_are_of_all_kinds_and_folders_and_each_still_parses():
-    chosen = drawn(60, seed=0)
-    assert len(set(chosen)) == 60
-    assert {each.kind for each in chosen} == set(KINDS)
-    assert {"engine", "losses", "data", "model", "synth"} <= {each.path.split("/")[1] for each in chosen}
-    for each in chosen:
-        content = (mutations.ROOT / each.path).read_bytes()
-        assert content[each.start : each.end].decode() == each.before
-        ast.parse(content[: each.start] + each.after.encode() + content[each.end :])
-    assert drawn(60, seed=0) == chosen != drawn(60, seed=1)
+def test_the_nearest_tests_come_first_and_each_comes_once(path, first, reached):
+    found, everything = (stages(f"multitrain/{path}", ROOT, every) for every in (False, True))
+    near, tests = list(chain(*found)), list(chain(*everything))
+    assert near[0] == f"tests/{first}"
+    assert f"tests/{reached}" in near
+    assert tests[: len(near)] == near
+    assert sorted(tests) == sorted(each.relative_to(ROOT).as_posix() for each in (ROOT / "tests").rglob("test_*.py"))
 
 
 @pytest.mark.parametrize(("tested", "test"), [("1 + 2 == 3", ""), ("plus(1, 2) == 3", "tests/test_plus.py::test_plus")])
@@ -64,3 +41,14 @@ def test_the_first_test_that_fails_is_named_and_the_file_put_back(tested, test, 
     broken = Breakage("sign", "plus.py", 2, start, start + 5, "a + b", "a - b")
     assert seen(broken, tmp_path).test == test
     assert (tmp_path / "plus.py").read_text() == source
+
+
+def test_a_known_result_is_kept_unless_it_is_asked_for_again(tmp_path, monkeypatch):
+    breakage = Breakage("sign", "multitrain/common/ranks.py", 1, 0, 0, "", "")
+    results = tmp_path / "results.jsonl"
+    results.write_text(json.dumps({"name": breakage.name, "test": "before"}) + "\n")
+    monkeypatch.setattr(mutations, "seen", lambda each, copy, everything: Result(each.name, "now"))
+    monkeypatch.setattr(mutations, "_copied", Path)
+    assert tried([breakage], results)[breakage.name].test == "before"
+    assert tried([breakage], results, again=True)[breakage.name].test == "now"
+    assert tried([breakage], results)[breakage.name].test == "now"

@@ -51,7 +51,7 @@ def test_predict_answers_or_refuses_each(paths, ours):
 
 def test_training_and_check_answer_or_refuse_each(paths):
     found = process_map(fuzz.trained_and_checked, map(str, paths), 1, fuzz.SECONDS)
-    for path, said in found:
+    for path, (_, said) in zip(paths, found, strict=True):
         assert isinstance(said, list), (path, said)
         assert all(not one.startswith("Traceback") for one in said), (path, said)
 

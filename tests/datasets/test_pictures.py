@@ -81,7 +81,9 @@ def test_colours_survive(tmp_path, target):
         return np.full((height, width, 3), [(200, 40, 40), (40, 200, 40), (40, 40, 200)][index], np.uint8)
 
     transcode(write_video(tmp_path / "a.mp4", 3, paint=paint), target, SETTINGS)
-    for index, (_, frame) in enumerate(read_all(target)):
+    frames = list(read_all(target))
+    assert len(frames) == 3
+    for index, (_, frame) in enumerate(frames):
         assert np.abs(frame.astype(int) - paint(index, 36, 24)).max() <= 8
 
 

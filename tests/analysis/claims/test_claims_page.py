@@ -194,6 +194,7 @@ def test_what_other_records_answer_has_a_heading_of_its_own(results, shipped: Cl
     text = " ".join(write(results, claims=shipped)[1].split())
     _, _, text = text.partition("## Answered by other records")
     answered, _, _ = text.partition("## Claims of the paper that these runs cannot decide")
+    assert shipped.answered
     for number, (name, each) in enumerate(shipped.answered.items(), start=1):
         assert f"| {each.text} ({number}) | - | seed 0: {name}: 7 | mixed |" in answered
         assert f" {number}. “{each.quote}”" in answered

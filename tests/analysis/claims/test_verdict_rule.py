@@ -92,7 +92,9 @@ def test_the_rule_is_symmetric():
     family = {"a": made(0.03, 0.01), "b": made(-0.02, 0.008), "c": made(0.001, 0.005)}
     flipped = {key: made(-its.value, its.error) for key, its in family.items()}
     mirror = {"holds": "does not hold", "does not hold": "holds"}
-    for key, decision in decide(family, MARGIN).items():
+    decided = decide(family, MARGIN)
+    assert set(decided) == set(family)
+    for key, decision in decided.items():
         assert decide(flipped, MARGIN)[key].verdict == mirror.get(decision.verdict, decision.verdict)
 
 

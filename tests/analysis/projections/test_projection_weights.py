@@ -16,7 +16,9 @@ DATASETS = ("k400", "mit", "ssv2", "actnet")
 
 
 def frame(results) -> pd.DataFrame:
-    return pd.read_parquet(results.root / "projections.parquet")
+    table = pd.read_parquet(results.root / "projections.parquet")
+    assert len(table)  # tests look at each row
+    return table
 
 
 def test_every_class_pair_of_every_ordered_pair_of_datasets_of_every_run_and_seed(results):

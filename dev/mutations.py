@@ -31,10 +31,12 @@ sys.path.insert(0, str(ROOT))
 from dev.architecture import imported  # noqa: E402
 from dev.breakages import PACKAGE, Breakage, drawn  # noqa: E402
 
-SECONDS = 1800  # for one pytest: a breakage may make a loop endless
+SECONDS = 1800  # for one pytest, and for one test: a breakage may make a loop endless
+OF_A_TEST = 300
 IMPORTS = 2  # from a test to the module, at most: the fixtures of most tests reach all modules by more
 NO_TESTS = 5  # pytest's exit code where every test was left out by a marker
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+LIMIT = ["-o", f"faulthandler_timeout={OF_A_TEST}", "-o", "faulthandler_exit_on_timeout=true"]
 PYTEST = [sys.executable, "-m", "pytest", "-o", "addopts=", "-x", "-rfE", "-m", "not slow", "-p", "no:cacheprovider"]
 
 
@@ -94,7 +96,7 @@ def stages(path: str, root: Path, everything: bool = False) -> list[list[str]]:
     away = nx.single_source_shortest_path_length(graph, name, cutoff=IMPORTS) if name in graph else {}
     distances = {test: away[_module(Path(test))] for test in tests if _module(Path(test)) in away}
     found = [
-        [test for test, each in tests.items() if each.stem.startswith(f"test_{module}")],
+        [test for test, each in tests.items() if each.stem == f"test_{module}"],
         [test for test in tests if Path(test).is_relative_to(folder) and folder != Path("tests")],
         sorted(distances, key=lambda test: distances[test]),
         list(tests) if everything else [],
@@ -111,7 +113,7 @@ def seen(breakage: Breakage, copy: Path, everything: bool = False) -> Result:
     file.write_bytes(content[: breakage.start] + breakage.after.encode() + content[breakage.end :])
     try:
         for tests in stages(breakage.path, copy, everything):
-            command = [*PYTEST, *tests]
+            command = [*PYTEST, *LIMIT, *tests]
             try:
                 run = subprocess.run(
                     command, cwd=copy, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False

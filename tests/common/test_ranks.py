@@ -25,9 +25,9 @@ def test_top_k():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_scores_that_are_not_finite_are_an_error_that_counts_them(bad: float):
-    scores = np.array([[0.5, 0.5], [bad, 0.5], [0.1, 0.9]])
-    with pytest.raises(UserError, match="1 clips have scores that are not finite"):
-        ranks(scores, np.array([0, 0, 0]))
+    scores = np.array([[0.5, 0.5], [bad, 0.5], [bad, 0.3], [0.1, 0.9]])  # one column, two clips
+    with pytest.raises(UserError, match="2 clips have scores that are not finite"):
+        ranks(scores, np.array([0, 0, 0, 0]))
 
 
 def test_the_answer_to_a_tie_is_another_class():

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multitrain.common.errors import UserError
+from multitrain.data import decode
+from multitrain.data.damage import decoded_items
 from multitrain.data.decode import read_frames
 
 LENGTH = 40
@@ -72,8 +74,6 @@ def test_every_frame_alone(clips, name):
 
 def test_strides_leave_the_other_frames_undecoded(clips, monkeypatch):
     skips = []
-    from multitrain.data import decode
-
     original = decode._decode
     monkeypatch.setattr(decode, "_decode", lambda *args: skips.append(args[3]) or original(*args))
     path, _ = clips["stride 3"]
@@ -86,6 +86,18 @@ def test_strides_leave_the_other_frames_undecoded(clips, monkeypatch):
     path, frames = clips["of no use"]
     np.testing.assert_array_equal(read_frames(path, np.arange(13) * 3, 12.0, 3), frames[::3][:13])
     assert skips == ["NONREF", "DEFAULT"]
+
+
+def test_decoding_starts_at_the_last_key_frame_before(clips, monkeypatch):
+    decoded = []
+
+    def spy(source, damage):
+        return (decoded.append(item) or item for item in decoded_items(source, damage))
+
+    monkeypatch.setattr(decode, "decoded_items", spy)
+    path, frames = clips["stride 1"]  # a key frame every 12 frames
+    np.testing.assert_array_equal(read_frames(path, [LENGTH - 1], 12.0)[0], frames[-1])
+    assert len(decoded) == LENGTH - LENGTH // 12 * 12
 
 
 def test_shape_and_type(clips):

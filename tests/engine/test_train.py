@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import accumulate, chain, cycle
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from multitrain.data.loader import train_batches
 from multitrain.engine.checkpointing import checkpoint
 from multitrain.engine.checkpointing.checkpoint import ResumePoint, load_network, read_state, save_network
 from multitrain.engine.optim import make_optimiser, set_lr
+from multitrain.engine.reporting.log import Log
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training, numbers
@@ -315,6 +318,15 @@ def golden_trace() -> list[dict[str, float]]:
         found = numbers(terms)
         trace.append({name: found[name] for name in ("variance", "covariance", "total")} | found["classification"])
     return trace
+
+
+def test_waiting_for_clips_and_computing_are_told_apart(job, monkeypatch):
+    told, clock = [], accumulate(chain([0], cycle([2, 5])))
+    monkeypatch.setattr("multitrain.engine.train.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    original = Log.step
+    monkeypatch.setattr(Log, "step", lambda self, *about: told.append(about[2:]) or original(self, *about))
+    train(job("k400_baseline"), CPU)
+    assert len(told) > 2 and set(told) == {(5, 2)}
 
 
 def test_golden_trace():

@@ -120,12 +120,14 @@ def test_components_are_those_of_most_variance(means):
     assert class_drawing.principal(np.zeros((3, 4)))[0].shape == (3, 2)
 
 
-def test_the_drawing_says_what_it_shows(results, monkeypatch):
+def test_the_drawing_says_what_it_shows(results, means, monkeypatch):
     monkeypatch.setattr(class_drawing.importlib.util, "find_spec", lambda name: None)
     figure = class_drawing.draw(results)
     said = " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
     assert "MultiTrain, synthetic world mini, seed 0." in said and "K400" in said and "UMAP" not in said
     assert len(figure.axes) == 2 and len(figure.axes[0].collections) == len(DATASETS)
+    marks = np.stack([each.get_offsets() for each in figure.axes[0].collections])  # a colour for each dataset's own
+    np.testing.assert_allclose(marks.reshape(-1, 2), class_drawing.principal(positions(means, apart=True))[0])
     for axes in figure.axes:  # classes of one kind lie together, and so would their numbers
         figure.draw_without_rendering()
         boxes = [Text.get_window_extent(text) for text in axes.texts]  # without what joins it to its line

@@ -205,7 +205,12 @@ def test_one_video_a_class_is_enough_for_a_head(network, videos, tmp_path):
             tuple("abcdef"),
             [0, 0, 1],
             [[0.5, 0.5, 0, 0, 0, 0], [1 / 6] * 6, [0, 1, 0, 0, 0, 0]],
-            ["**Accuracy 33.3%** (1 of 3;", "Among the five likeliest: 66.7%.", "| a | 0% | 2 | b (2) |"],
+            [
+                "**Accuracy 33.3%** (1 of 3;",
+                "Always saying 'a', the class with most videos, gives 66.7%.",
+                "Among the five likeliest: 66.7%.",
+                "| a | 0% | 2 | b (2) |",
+            ],
         ),
     ],
     ids=["odd names of classes", "a tie counts against the clip"],

@@ -1,8 +1,13 @@
 """The process pool: what hangs, dies or raises costs its own item, and nothing of it stays behind."""
 
 import os
+import select
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -39,6 +44,17 @@ def several(item: str) -> Iterator[str]:
         yield behave("die" if letter.isupper() else letter)
 
 
+def interrupted(item: str) -> str:
+    os.kill(os.getpid(), signal.SIGINT)
+    return item
+
+
+def told_and_hanging(pipe: str) -> None:
+    """Writes the number of its process."""
+    Path(pipe).write_text(str(os.getpid()))
+    time.sleep(10_000)
+
+
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_what_hangs_or_kills_costs_itself_only(tmp_path, monkeypatch, jobs):
     """An item has its time until it hangs: seconds would be few for a busy machine and many for a test."""
@@ -61,6 +77,22 @@ def test_an_item_has_as_long_as_it_is_given():
     """The clock itself, of something that never ends."""
     ((_, told),) = process_map(time.sleep, [10_000], 1, 0.01)
     assert told == "not done after 0.01 s, its decoder was ended"
+
+
+def test_each_result_has_the_whole_limit(monkeypatch):
+    now, left, receive = [0.0], [], process_pool._Worker.receive
+
+    def receive_later(worker) -> None:
+        now[0] += 6
+        receive(worker)
+        left.append(worker.remaining())
+
+    monkeypatch.setattr(process_pool, "monotonic", lambda: now[0])
+    monkeypatch.setattr(process_pool._Worker, "receive", receive_later)
+    with ProcessPool(several, 1, 10.0) as pool:
+        (task,) = pool.map(["abc"])
+    assert task.results == ["a", "b", "c"] and not task.ended
+    assert left == [10.0] * 5  # it has started, three results, and done
 
 
 def test_an_endless_limit_is_one_too():
@@ -119,3 +151,33 @@ def test_a_process_that_cannot_start_is_an_error(monkeypatch):
     monkeypatch.setattr(process_pool, "_serve", len)  # ends at once
     with pytest.raises(UserError, match="worker processes cannot be started"):
         list(process_map(behave, ["a"], 1, 60.0))
+
+
+def test_ctrl_c_is_the_parents_to_handle():
+    assert list(process_map(interrupted, ["a"], 1, 60.0)) == [("a", "a")]
+
+
+def test_a_process_that_died_between_two_items_is_told_of_the_second():
+    with ProcessPool(behave, 1, 60.0) as pool:
+        assert [task.results for task in pool.map(["a"])] == [["a"]]
+        (worker,) = pool._workers
+        worker.process.kill()
+        worker.process.join()
+        (second,), (third,) = pool.map(["b"]), pool.map(["c"])
+    assert second.results == [] and "died" in second.ended.detail
+    assert third.results == ["c"] and third.ended is None
+
+
+def test_processes_end_with_their_parent(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    code = f"list(process_map(told_and_hanging, [{str(tmp_path / 'pipe')!r}], 1, 1e6))"
+    code = f"from tests.common.test_process_pool import *; {code}"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2]) as parent:
+        worker = os.pidfd_open(int((tmp_path / "pipe").read_text()))
+        parent.kill()
+    try:
+        assert select.select([worker], [], [], 60)[0]  # readable: it has ended
+    finally:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(worker, signal.SIGKILL)
+        os.close(worker)

@@ -38,6 +38,37 @@ def test_each_shipped_scale_fits_the_experiments(name: str):
     assert load_experiments(CONFIG, scale).tables
 
 
+@pytest.mark.parametrize(
+    ("batch", "processes", "micro_batch", "fits"),
+    [
+        (7, 1, None, True),
+        (6, 2, None, False),
+        (8, 2, None, True),
+        (6, 1, 3, False),
+        (12, 2, 2, False),
+        (16, 2, 4, True),
+    ],
+)
+def test_a_batch_is_an_even_number_of_videos_for_each_part_of_each_process(mini, batch, processes, micro_batch, fits):
+    mini["machine"]["cpu_processes"] = processes
+    mini["recipes"]["multitrain"] |= {"batch": batch, "micro_batch": micro_batch}
+    if fits:
+        assert parse(Scale, mini, "mini").recipes["multitrain"].batch == batch
+    else:
+        with pytest.raises(UserError, match=rf"recipes\.multitrain: a batch of {batch} is no even number of videos"):
+            parse(Scale, mini, "mini")
+
+
+def test_a_joint_run_is_one_on_two_datasets_or_more():
+    shipped = load_experiments(CONFIG, load_scale("mini", CONFIG))
+    runs = shipped.runs | {"multitrain": shipped.runs["multitrain"].model_copy(update={"datasets": ("k400", "mit")})}
+    joint = shipped.model_copy(update={"runs": runs}).joint_runs()
+    assert "multitrain" in joint
+    assert {name for name in shipped.shown_runs() if name not in joint} == {
+        name for name in shipped.shown_runs() if len(shipped.runs[name].datasets) == 1
+    }
+
+
 def test_the_shipped_project_is_what_its_defaults_say():
     assert parse(Project, yaml.safe_load((CONFIG / "config.yaml").read_text()), "config.yaml") == Project()
 

@@ -68,7 +68,6 @@ def _check(dataset: str, world: World, reader: str) -> None:
 
 def _clear(folder: Path) -> None:
     """Empty the folder but for the marker file, which says that the publisher wrote all of it."""
-    folder.mkdir(parents=True, exist_ok=True)
     if not (folder / MARKER).exists():
         foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
         if foreign:

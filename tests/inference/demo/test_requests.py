@@ -188,6 +188,8 @@ def test_a_disk_that_is_nearly_full(quick, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=requests.FREE_BYTES))
     status, content = asked(quick, post(3, "abc"))
     assert (status, json.loads(content)) == (507, {"error": "no room for it on the disk"})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=requests.FREE_BYTES + 3))
+    assert asked(quick, post(3, "abc"))[0] == 200
 
 
 def test_a_disk_that_fills_meanwhile(quick, monkeypatch):

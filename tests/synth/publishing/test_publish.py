@@ -148,6 +148,21 @@ def test_the_summary_is_written_last(tmp_path, monkeypatch):
     assert written[-2:] == ["relations.csv", "published.json"]
 
 
+def test_published_again_it_holds_nothing_else(tmp_path):
+    folder, elsewhere = tmp_path / "raw", tmp_path / "elsewhere"
+    made = []
+    for _ in range(2):
+        publish("mit", world(mit={"train": 1, "validation": 1}), folder, "mit")
+        made.append((digests(folder), sorted(path.name for path in folder.iterdir())))
+        (folder / "old/below").mkdir(parents=True)
+        (folder / "old/below/clip.mp4").touch()
+        (folder / "old.csv").touch()
+        elsewhere.mkdir(exist_ok=True)
+        (elsewhere / "kept").touch()
+        (folder / "link").symlink_to(elsewhere)
+    assert made[0] == made[1] and (elsewhere / "kept").exists()
+
+
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "train.csv").write_text("real annotations")
     with pytest.raises(UserError, match=r"train\.csv"):

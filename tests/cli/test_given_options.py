@@ -41,7 +41,7 @@ CASES = [
     ),
     (
         ["temporal", "multitrain", "mit", *CONFIG],
-        "multitrain.inference.temporal_probe.write_temporal",
+        "multitrain.inference.interpret.temporal_probe.write_temporal",
         {
             "--split test": {"split": ("test", "val"), "out.parent.name": ("temporal_test", "temporal_val")},
             "--workers 2": {"workers": (2, 0)},

@@ -45,17 +45,16 @@ def test_each_shipped_scale_fits_the_experiments(name: str):
         (6, 2, None, False),
         (8, 2, None, True),
         (6, 1, 3, False),
-        (12, 2, 2, False),
         (16, 2, 4, True),
     ],
 )
 def test_a_batch_is_an_even_number_of_videos_for_each_part_of_each_process(mini, batch, processes, micro_batch, fits):
     mini["machine"]["cpu_processes"] = processes
-    mini["recipes"]["multitrain"] |= {"batch": batch, "micro_batch": micro_batch}
+    mini["recipes"]["joint"] |= {"batch": batch, "micro_batch": micro_batch}
     if fits:
-        assert parse(Scale, mini, "mini").recipes["multitrain"].batch == batch
+        assert parse(Scale, mini, "mini").recipes["joint"].batch == batch
     else:
-        with pytest.raises(UserError, match=rf"recipes\.multitrain: a batch of {batch} is no even number of videos"):
+        with pytest.raises(UserError, match=rf"recipes\.joint: a batch of {batch} is no even number of videos"):
             parse(Scale, mini, "mini")
 
 

@@ -4,6 +4,7 @@ network = multitrain.load("results/runs/mini/multitrain/seed0/model.pt")
 print(multitrain.predict(network, "video.mp4").top(5))
 """
 
+import importlib.metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from multitrain.inference.answers import Answer
     from multitrain.model.network import Network
 
-__all__ = ["load", "predict", "save"]
+__all__ = ["__version__", "load", "predict", "save"]
+
+__version__ = importlib.metadata.version("multitrain")
 
 # Torch and all that stands on it is imported inside the functions, so that `import multitrain` is quick.
 

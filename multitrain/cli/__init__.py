@@ -31,6 +31,7 @@ MODULES = {  # of this package, with their commands in the order of `multitrain 
     "data_commands": ("data",),
     "packed_commands": ("results",),
     "sweep_commands": ("sweep",),
+    "doctor_commands": ("doctor",),
 }
 GROUPS = ("checkpoint", "data", "results", "sweep")  # all commands of their module come after this word
 MODULE_OF = {name: module for module, names in MODULES.items() for name in names}

@@ -24,7 +24,7 @@ from multitrain.config.scale import Published, Scale
 if TYPE_CHECKING:  # torch: not before the processes have their kernels
     from multitrain.engine.setup import Job
 
-__all__ = ["Pace", "measure"]
+__all__ = ["Pace", "measure", "measure_step"]
 RUN = "measured"
 STEPS, UNTIMED = 8, 2  # timed, and before them: the first ones decode
 VIEWS = 64  # clips of the evaluation that is timed
@@ -54,6 +54,24 @@ def measure(scale: Scale, run: Run) -> Pace:
     trained, tested, videos = zip(*found, strict=True)
     train, test = _means(trained), _means(tested)
     return Pace(cores, train, test, statistics.fmean(videos), start, time.perf_counter() - began)
+
+
+def measure_step(scale: Scale, run: Run) -> tuple[float, int]:
+    """Seconds of a training step of the base size in this process, on one thread, and how many clips it has."""
+    import torch
+
+    from multitrain.engine.setup import Job
+
+    torch.set_num_threads(1)
+    name = next(name for name in scale.datasets if scale.synthetic(name))
+    small, experiments = _small(scale, name, run)
+    with tempfile.TemporaryDirectory(prefix="multitrain-") as place:
+        data = Path(place)
+        _video(small, name, data)
+        of = experiments.model_copy(update={"runs": {RUN: experiments.runs[RUN].model_copy(update={"size": "base"})}})
+        job = Job(small, of, RUN, 0, data, data)
+        clips = job.recipe.batch * job.recipe.repeats
+        return _clip(job) * clips, clips
 
 
 def _measured(scale: Scale, run: Run, seed: int) -> tuple[dict[str, float], dict[str, float], float]:

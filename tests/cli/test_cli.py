@@ -36,7 +36,9 @@ def call(*arguments: str) -> int:
 
 def test_the_version_is_that_of_the_package_and_the_checkout(capsys):
     assert call("--version") == 0
-    assert re.fullmatch(r"multitrain \d+\.\d+\.\d+( \([0-9a-f]{12}\+?\))?\n", capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert re.fullmatch(r"multitrain \d+\.\d+\.\d+( \([0-9a-f]{12}\+?\))?\n", said)
+    assert said.split()[1] == multitrain.__version__
 
 
 def every_command() -> Iterator[tuple[tuple[str, ...], TyperCommand]]:

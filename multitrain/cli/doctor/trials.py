@@ -7,7 +7,6 @@ import tempfile
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 from multitrain.cli.doctor.machine_facts import Trial
 from multitrain.common.errors import UserError
@@ -96,7 +95,7 @@ def try_decoding() -> Trial:
         raw, clip = Path(folder, "raw.mp4"), Path(folder, "clip.mp4")
         try:
             with av.open(str(raw), "w") as container:
-                stream = cast(av.VideoStream, container.add_stream("libx264", rate=Fraction(FPS)))
+                stream = container.add_stream("libx264", rate=Fraction(FPS))
                 stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
                 for index in range(FRAMES):
                     frame = av.VideoFrame.from_ndarray(np.roll(picture, 2 * index, 1), format="rgb24")

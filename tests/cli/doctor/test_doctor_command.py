@@ -65,6 +65,13 @@ def test_a_scale_with_accelerators_or_real_videos_has_no_measured_step(scale, ex
     assert trials.try_step(scale.model_copy(update={"world": None}), experiments) is None
 
 
+def test_a_training_step_of_a_synthetic_scale_is_measured(scale, experiments):
+    recipe = scale.recipes[experiments.runs["joint"].recipe]
+    found = trials.try_step(scale, experiments)
+    assert found is not None and found.works and found.speed and found.speed > 0
+    assert f"for {recipe.batch * recipe.repeats} clips of scale ci" in found.detail
+
+
 def test_a_step_that_fails_is_a_trial_with_its_message(scale, experiments, monkeypatch):
     def fail(*_):
         raise UserError("the loss is nan")

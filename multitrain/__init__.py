@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from multitrain.inference.answers import Answer
     from multitrain.model.network import Network
 
-__all__ = ["__version__", "load", "predict", "save"]
+__all__ = ["load", "predict", "save"]
 
 __version__ = importlib.metadata.version("multitrain")
 

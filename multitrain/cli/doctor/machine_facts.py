@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from multitrain.config import kernels
+from multitrain.config.recipes import Machine
 from multitrain.config.scale import Scale
 
 __all__ = ["Accelerator", "Codec", "Disk", "Facts", "Memory", "Processor", "Trial", "Wanted", "gather"]
@@ -145,11 +147,11 @@ def gather(scale: Scale, folders: Iterable[Path], trials: dict[str, Trial | None
 
 def _processor() -> Processor:
     from multitrain.common.processor import processor
-    from multitrain.config import kernels
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = processor()
-    return Processor(found["model"], cores, os.getloadavg()[0], found["instructions"], kernels.available())
+    portable = bool(kernels.wanted(Machine(portable=True)))
+    return Processor(found["model"], cores, os.getloadavg()[0], found["instructions"], portable)
 
 
 def _memory() -> Memory:

@@ -1,6 +1,7 @@
 """Read and write checkpoints of the authors' release."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ from typing import Annotated
 import typer
 
 from multitrain.cli.options import Model
-from multitrain.common.errors import UserError
+from multitrain.common.errors import UserError, did_you_mean
 
 __all__ = ["app"]
 
@@ -33,8 +34,15 @@ def _other(out: Path, read: Path) -> None:
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(metavar="FILE.pyth", help="A checkpoint of the authors' release.")],
     out: Annotated[Path, typer.Argument(metavar="OUT.pt", help="Model file to write, for `multitrain.load`.")],
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[HEAD=]FILE", help="Class names of a head, one a line, in the order of its logits."),
+    ] = None,
 ) -> None:
-    """Read a checkpoint of the authors' release (weights only, nothing in it is executed) into a model file."""
+    """Read a checkpoint of the authors' release (weights only, nothing in it is executed) into a model file.
+
+    The release stores no class names: without --classes they are numbers.
+    """
     from multitrain.engine.checkpointing.checkpoint import save_network
     from multitrain.model.files.model_card import describe
     from multitrain.model.files.release import import_release
@@ -43,9 +51,37 @@ def import_checkpoint(
         raise UserError(f"{out}: a model file ends in .pt: choose such a name")
     _other(out, file)
     network = import_release(file)
+    for value in classes or ():
+        head, names = _class_names(value, network.spec.classes)
+        network.spec = network.spec.model_copy(update={"classes": {**network.spec.classes, head: names}})
     with _writing(out):
         save_network(out, network)
     typer.echo(f"{out}: {describe(network)}")
+
+
+def _class_names(value: str, heads: Mapping[str, tuple[str, ...]]) -> tuple[str, tuple[str, ...]]:
+    """The head that [HEAD=]FILE names, and the class names in the file.
+
+    Raises:
+        UserError: no such head or file, or names that are not as many different ones as the head has logits.
+    """
+    head, equals, file = value.partition("=")
+    if not equals:
+        head, file = next(iter(heads), ""), value
+        if len(heads) != 1:
+            raise UserError(f"--classes {value}: the heads are {', '.join(heads) or 'none'}: give HEAD=FILE")
+    if head not in heads:
+        raise UserError(f"--classes {value}: no head {head!r}: {did_you_mean(head, heads)}")
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--classes {file}: cannot be read ({error}): give a text file, one class a line") from None
+    names = tuple(line.strip() for line in lines if line.strip())
+    if len(names) != len(heads[head]):
+        raise UserError(f"--classes {file}: {len(names)} names, and the head {head} has {len(heads[head])} classes")
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise UserError(f"--classes {file}: {repeated[0]!r} comes twice: give each class its own name")
+    return head, names
 
 
 @app.command("export")

@@ -251,6 +251,12 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
     assert caught.value.code == 1 and capsys.readouterr().err == "error: /some/place: Permission denied\n"
 
 
+def test_a_reader_that_has_gone_is_status_1_without_a_word():
+    code = "from multitrain import cli\ndef work(args): raise BrokenPipeError\ncli.app = work\ncli.run([])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
 def test_a_file_is_replaced_where_it_is_and_nothing_else_is(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real/file")

@@ -132,6 +132,19 @@ def test_check_reports_every_damaged_clip(mine, tmp_path, capsys):
     assert said[-1].endswith("5 wrong")
 
 
+def test_which_clips_are_checked_is_as_asked(data, monkeypatch):
+    given = []
+
+    def sampled(manifest, sample, seed) -> np.ndarray:
+        given.append((sample, seed))
+        return np.arange(0)
+
+    monkeypatch.setattr("multitrain.datasets.integrity.sampled_rows", sampled)
+    for options in (["--sample", "3"], ["--sample", "3", "--seed", "5"], ["--all"]):
+        assert call("check", "mit", *options, "--data", str(data)) == 0
+    assert given == [(3, 0), (3, 5), (None, 0)]
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "webm"])
 def test_whatever_a_file_holds_it_is_told_in_words(tmp_path, suffix):
     codec = {"mp4": "libx264", "webm": "libvpx-vp9"}[suffix]

@@ -58,6 +58,11 @@ def test_a_batch_is_an_even_number_of_videos_for_each_part_of_each_process(mini,
             parse(Scale, mini, "mini")
 
 
+@pytest.mark.parametrize("name", SCALES)
+def test_a_fingerprint_has_the_twelve_digits_of_the_records_of_earlier_runs(name: str):
+    assert re.fullmatch("[0-9a-f]{12}", load_scale(name, CONFIG).fingerprint)
+
+
 def test_a_joint_run_is_one_on_two_datasets_or_more():
     shipped = load_experiments(CONFIG, load_scale("mini", CONFIG))
     runs = shipped.runs | {"multitrain": shipped.runs["multitrain"].model_copy(update={"datasets": ("k400", "mit")})}

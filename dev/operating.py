@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from multitrain.analysis.accuracy.contrasts import Estimate, estimate_over_worlds
-from multitrain.analysis.claims.verdict_rule import EQUIVALENT, FAILS, HOLDS, MIXED, Decision, decide, joined
+from multitrain.analysis.claims.verdict_rule import EQUIVALENT, FAILS, HOLDS, MIXED, Decision, combined, decide
 
 BASE = 0.55
 BETWEEN_RUNS = 0.025  # standard deviation of an accuracy over trainings, as in the search of scale mini
@@ -110,13 +110,13 @@ def verdicts(
     answers, _ = simulate_worlds(rng, gains, seeds, videos, worlds, apart)
     found = [contrast(answers, *claim) for claim in CLAIMS]
     family = decide({place: its[0] for place, its in enumerate(found)}, MARGIN)
-    all_ = [_joined(family[place], its) for place, its in enumerate(found)]
-    return all_, _joined(decide({0: found[-1][0]}, MARGIN)[0], found[-1])
+    all_ = [_combined(family[place], its) for place, its in enumerate(found)]
+    return all_, _combined(decide({0: found[-1][0]}, MARGIN)[0], found[-1])
 
 
-def _joined(whole: Decision, found: list[Estimate]) -> str:
+def _combined(whole: Decision, found: list[Estimate]) -> str:
     datasets = decide(dict(enumerate(found[1:])), MARGIN)
-    return joined(whole.verdict, *(its.verdict for its in datasets.values()))
+    return combined(whole.verdict, *(its.verdict for its in datasets.values()))
 
 
 def wrong(all_: list[str]) -> bool:

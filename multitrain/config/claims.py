@@ -1,8 +1,7 @@
-"""The paper's claims as settings (config/claims.yaml), and what each says of which numbers.
+"""Settings of the paper's claims (config/claims.yaml), and each claim as linear contrasts of accuracies.
 
-A claim compares two methods of a table. It is a part that says `left > right`; both sides are sums of weighted
-accuracies, so that its truth is the sign of one linear contrast. Where it is about several datasets, a part for each
-follows.
+A claim compares two methods of a table. Its first part states `left > right`. Both sides are weighted sums of
+accuracies: the sign of left - right decides. A claim about several datasets has a further part for each of them.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,8 +11,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from multitrain.common.errors import did_you_mean
-from multitrain.config.answered_claims import Answered
 from multitrain.config.base import Name, Positive, Settings
+from multitrain.config.evidence_claims import EvidenceClaim
 
 __all__ = ["Claim", "Claims", "Part"]
 
@@ -37,7 +36,7 @@ class Side:
     points: float = 0.0
 
     def value(self, number: Callable[[str, str], float | None]) -> float | None:
-        """The sum for `number(method, dataset)`; None where one of the numbers is."""
+        """The sum, with `number(method, dataset)` for each term; None where one of the numbers is None."""
         total = 0.0
         for term in self.terms:
             value = number(term.method, term.dataset)
@@ -49,10 +48,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Part:
-    """`left > right`."""
+    """One comparison of a claim: `left > right`."""
 
-    whole: bool  # the claim itself, which decides; else what a single dataset says of it
-    label: str  # where: K400
+    whole: bool  # the claim itself, which decides; else one of its datasets alone
+    label: str  # the dataset: K400
     text: str  # MultiTrain > Baseline, K400
     left: Side
     right: Side
@@ -63,7 +62,7 @@ class Part:
 
     @property
     def terms(self) -> tuple[Term, ...]:
-        """The contrast left - right, but for its points."""
+        """The contrast left - right, without its points."""
         return self.left.terms + tuple(Term(-term.weight, term.method, term.dataset) for term in self.right.terms)
 
     @property
@@ -82,8 +81,8 @@ class PaperRow(Settings):
 class Claim(Settings):
     """One sentence of the paper, or ours, as a comparison of two methods.
 
-    It says times x left > right + plus in top-1, in the mean over its datasets, and on each; with `than_on` that
-    left - right is larger on some datasets than on others.
+    It states left_factor x left > right + right_offset in top-1, for the mean over its datasets and for each of them.
+    With `reference_datasets` it states that left - right is larger on `datasets` than on these.
     """
 
     section: str = Field(description="of the paper, with the paragraph or table")
@@ -92,64 +91,69 @@ class Claim(Settings):
     text: str = Field(description="the claim in one sentence")
     primary: bool = Field(False, description=f"one of the at most {MOST_PRIMARY} that the study is about")
     same_fact_as: Name | None = Field(
-        None, description="claim that stands or falls with the same runs: shown under it, and not counted once more"
+        None, description="claim that the same runs decide: this one is shown below it and not counted again"
     )
     note: str = Field("", description="what a reader must know of how it is tested")
     table: Name = Field(description="table of the experiments that has both methods")
-    left: str = Field(description="method that is said to be better")
-    right: str = Field(description="method that is said to be worse")
+    left: str = Field(description="method that the claim calls better")
+    right: str = Field(description="method that the claim calls worse")
     datasets: tuple[Name, ...] = Field((), description="empty: all of the table's")
-    than_on: tuple[Name, ...] = Field(
+    reference_datasets: tuple[Name, ...] = Field(
         (), description="not empty: left - right is larger on `datasets` than on these, in the means and pair by pair"
     )
-    times: float = Field(1.0, gt=0, description="factor of the left accuracy")
-    plus: float = Field(0.0, description="percentage points added to the right accuracy")
+    left_factor: float = Field(1.0, gt=0, description="factor of the left accuracy")
+    right_offset: float = Field(0.0, description="percentage points added to the right accuracy")
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
-        named = self.datasets + self.than_on
+        named = self.datasets + self.reference_datasets
         if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
             raise ValueError(f"dataset {twice[0]} is named twice")
         if self.left == self.right:
             raise ValueError(f"left and right are both {self.left!r}")
         if self.stated_by == "paper" and not self.quote:
             raise ValueError("a claim of the paper needs its quote: take the sentence, or say that we state it")
-        if self.than_on and not self.datasets:
-            raise ValueError("than_on needs datasets: name those on which left - right is larger")
-        if self.than_on and (self.times, self.plus) != (1, 0):
-            raise ValueError("times and plus have no meaning with than_on: leave them out")
+        if self.reference_datasets and not self.datasets:
+            raise ValueError("reference_datasets needs datasets: name those on which left - right is larger")
+        if self.reference_datasets and (self.left_factor, self.right_offset) != (1, 0):
+            raise ValueError("left_factor and right_offset have no meaning with reference_datasets: leave them out")
         return self
 
     def parts(self, datasets: tuple[str, ...], titles: Mapping[str, str]) -> tuple[Part, ...]:
         """The claim itself, then its datasets, for a table that has these; `titles` are their names in tables."""
-        its = self.datasets or datasets
-        if self.than_on:
-            pairs = [((one,), (other,)) for one in its for other in self.than_on]
-            single = [self._drop(*pair, titles, False) for pair in pairs]
-            return (self._drop(its, self.than_on, titles, True), *(single if len(single) > 1 else ()))
-        single = [self._compared((name,), titles, False) for name in its]
-        return (self._compared(its, titles, True), *(single if len(single) > 1 else ()))
+        datasets = self.datasets or datasets
+        if references := self.reference_datasets:
+            whole = self._against_references(datasets, references, titles, True)
+            single = [
+                self._against_references((one,), (other,), titles, False) for one in datasets for other in references
+            ]
+        else:
+            whole = self._comparison(datasets, titles, True)
+            single = [self._comparison((name,), titles, False) for name in datasets]
+        return (whole, *(single if len(single) > 1 else ()))
 
-    def _compared(self, datasets: tuple[str, ...], titles: Mapping[str, str], whole: bool) -> Part:
+    def _comparison(self, datasets: tuple[str, ...], titles: Mapping[str, str], whole: bool) -> Part:
         place = ", ".join(titles[name] for name in datasets)
         label = place if len(datasets) == 1 else "mean"
         place = place if len(datasets) == 1 else f"mean of {place}"
-        left = Side(_mean(self.left, datasets, self.times))
-        right = Side(_mean(self.right, datasets), self.plus)
-        factor = f"{self.times:g} x " if self.times != 1 else ""
-        points = f" {'-' if self.plus < 0 else '+'} {abs(self.plus):.1f}" if self.plus else ""
+        left = Side(_mean(self.left, datasets, self.left_factor))
+        right = Side(_mean(self.right, datasets), self.right_offset)
+        factor = f"{self.left_factor:g} x " if self.left_factor != 1 else ""
+        points = f" {'-' if self.right_offset < 0 else '+'} {abs(self.right_offset):.1f}" if self.right_offset else ""
         return Part(whole, label, f"{factor}{self.left} > {self.right}{points}, {place}", left, right)
 
-    def _drop(
-        self, datasets: tuple[str, ...], than_on: tuple[str, ...], titles: Mapping[str, str], whole: bool
+    def _against_references(
+        self, datasets: tuple[str, ...], references: tuple[str, ...], titles: Mapping[str, str], whole: bool
     ) -> Part:
-        left, right = (Side(_mean(self.left, its) + _mean(self.right, its, -1)) for its in (datasets, than_on))
-        label = " > ".join(", ".join(titles[name] for name in its) for its in (datasets, than_on))
+        """The difference left - right on `datasets` against that on `references`."""
+        groups = datasets, references
+        left, right = (Side(_mean(self.left, group) + _mean(self.right, group, -1)) for group in groups)
+        label = " > ".join(", ".join(titles[name] for name in group) for group in groups)
         return Part(whole, label, f"{self.left} - {self.right}: {label}", left, right)
 
 
-def _mean(method: str, datasets: tuple[str, ...], times: float = 1.0) -> tuple[Term, ...]:
-    return tuple(Term(times / len(datasets), method, name) for name in datasets)
+def _mean(method: str, datasets: tuple[str, ...], factor: float = 1.0) -> tuple[Term, ...]:
+    return tuple(Term(factor / len(datasets), method, name) for name in datasets)
 
 
 class Untested(Settings):
@@ -166,12 +170,14 @@ class Claims(Settings):
 
     paper: dict[Name, dict[str, PaperRow]] = Field(description="by table and our method: the paper's row")
     margin: Positive = Field(2.0, description="points: methods that are closer are equivalent")
-    claims: dict[Name, Claim] = Field(min_length=1, description="by name: those that accuracies decide")
-    answered: dict[Name, Answered] = Field({}, description="claims that other records than accuracies answer")
+    claims: dict[Name, Claim] = Field(min_length=1, description="by name: those that differences of accuracies decide")
+    evidence_claims: dict[Name, EvidenceClaim] = Field(
+        {}, description="by name: those that other records than accuracies decide"
+    )
     not_tested: tuple[Untested, ...] = Field((), description="claims that our runs cannot decide")
 
     @model_validator(mode="after")
-    def _facts(self) -> Self:
+    def _same_facts_exist(self) -> Self:
         for name, claim in self.claims.items():
             other = claim.same_fact_as
             if other is None:

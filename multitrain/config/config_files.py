@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from multitrain.common.errors import UserError, did_you_mean
 from multitrain.common.files.atomic import read_bytes
-from multitrain.config.answered_claims import Answered
 from multitrain.config.base import Settings
 from multitrain.config.claims import Claim, Claims
 from multitrain.config.config_messages import explain
+from multitrain.config.evidence_claims import EvidenceClaim
 from multitrain.config.experiments import Experiments
 from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Scale
@@ -154,8 +154,8 @@ def load_claims(config: Path | str, experiments: Experiments) -> Claims:
             _require(row.table or table, experiments.tables, f"{place}.{method}.table", "table")
     for name, claim in claims.claims.items():
         _check_claim(claim, claims, experiments, f"{path}: claims.{name}")
-    for name, answered in claims.answered.items():
-        _check_answered(answered, experiments, f"{path}: answered.{name}")
+    for name, evidence_claim in claims.evidence_claims.items():
+        _check_evidence_claim(evidence_claim, experiments, f"{path}: evidence_claims.{name}")
     return claims
 
 
@@ -163,7 +163,7 @@ def _check_claim(claim: Claim, claims: Claims, experiments: Experiments, place: 
     """Raise a UserError for a table, method or dataset that there is not, or that does not fit the others."""
     _require(claim.table, experiments.tables, f"{place}.table", "table")
     table = experiments.tables[claim.table]
-    for key in ("datasets", "than_on"):
+    for key in ("datasets", "reference_datasets"):
         for dataset in getattr(claim, key):
             _require(dataset, table.datasets, f"{place}.{key}", "dataset")
     for key in ("left", "right"):
@@ -171,12 +171,12 @@ def _check_claim(claim: Claim, claims: Claims, experiments: Experiments, place: 
         _require(method, [row.method for row in table.rows], f"{place}.{key}", "method")
         if claim.stated_by == "paper":
             _require(method, claims.paper.get(claim.table, ()), f"{place}.{key}", f"row of paper.{claim.table} for")
-        for dataset in (*(claim.datasets or table.datasets), *claim.than_on):
+        for dataset in (*(claim.datasets or table.datasets), *claim.reference_datasets):
             if experiments.run_of(table, method, dataset) is None:
                 raise UserError(f"{place}.{key}: {method!r} was not trained on {dataset}: take it from the datasets")
 
 
-def _check_answered(claim: Answered, experiments: Experiments, place: str) -> None:
+def _check_evidence_claim(claim: EvidenceClaim, experiments: Experiments, place: str) -> None:
     """Raise a UserError for a table, method or dataset that there is not."""
     _require(claim.table, experiments.tables, f"{place}.table", "table")
     table = experiments.tables[claim.table]

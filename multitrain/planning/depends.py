@@ -61,7 +61,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
         "project.seeds",
     ),
     "table4": (*ANALYSIS, "experiments.projections"),
-    "evidence": (*ANALYSIS, *_each("claims", "answered paper")),
+    "evidence": (*ANALYSIS, *_each("claims", "evidence_claims paper")),
     "claims": (*ANALYSIS, "claims"),
     "study_records": (*ANALYSIS, *_each("scale", "fingerprint recipes")),  # every setting that decides numbers
     "index": (*ANALYSIS, "experiments.tables.*.title", "experiments.projections.title"),

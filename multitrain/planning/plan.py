@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from multitrain.common.errors import UserError
-from multitrain.config.answered_claims import STATED
 from multitrain.config.claims import Claims
 from multitrain.config.config_files import load_claims, load_experiments, load_scale, parse
+from multitrain.config.evidence_claims import STATED
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Project, Scale
 from multitrain.data.leakage import datasets_tested_by, trained_on

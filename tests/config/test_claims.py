@@ -58,12 +58,18 @@ def test_shipped_claims_use_every_method_of_the_ablations(experiments: Experimen
         ({"right": "xyz"}, r"claims.one.right: no method 'xyz': there are Baseline, "),
         ({"datasets": ["k40"]}, r"claims.one.datasets: no dataset 'k40': did you mean 'k400'\?"),
         ({"datasets": ["k700"]}, r"claims.one.datasets: no dataset 'k700': did you mean 'k400'\?"),
-        ({"datasets": ["mit"], "than_on": ["imagenet"]}, r"claims.one.than_on: no dataset 'imagenet'"),
-        ({"than_on": ["mit"]}, r"claims.one: than_on needs datasets: name those on which left - right is larger"),
-        ({"datasets": ["mit"], "than_on": ["mit"]}, r"claims.one: dataset mit is named twice"),
         (
-            {"than_on": ["mit"], "datasets": ["k400"], "plus": 1.0},
-            r"claims.one: times and plus have no meaning",
+            {"datasets": ["mit"], "reference_datasets": ["imagenet"]},
+            r"claims.one.reference_datasets: no dataset 'imagenet'",
+        ),
+        (
+            {"reference_datasets": ["mit"]},
+            r"claims.one: reference_datasets needs datasets: name those on which left - right is larger",
+        ),
+        ({"datasets": ["mit"], "reference_datasets": ["mit"]}, r"claims.one: dataset mit is named twice"),
+        (
+            {"reference_datasets": ["mit"], "datasets": ["k400"], "right_offset": 1.0},
+            r"claims.one: left_factor and right_offset have no meaning",
         ),
         ({"left": "Baseline"}, r"claims.one: left and right are both 'Baseline'"),
         (
@@ -72,7 +78,7 @@ def test_shipped_claims_use_every_method_of_the_ablations(experiments: Experimen
         ),
         ({"same_fact_as": "two"}, r"claims.yaml: claims.one.same_fact_as: no other claim 'two': there are one"),
         ({"same_fact_as": "one"}, r"claims.yaml: claims.one.same_fact_as: no other claim 'one'"),
-        ({"times": 0}, r"claims.one.times: Input should be greater than 0"),
+        ({"left_factor": 0}, r"claims.one.left_factor: Input should be greater than 0"),
         ({"kind": "mean"}, r"claims.one.kind: no such key"),
         (
             {"table": "table3", "left": "w/o ActNet"},
@@ -130,19 +136,19 @@ def test_parts_read_as_what_they_test():
         ("SSv2", "MultiTrain > Baseline, SSv2"),
     ]
     assert [label for label, _ in parts()] == ["mean", "K400", "MiT", "SSv2", "ActNet"]
-    assert parts(times=0.5, datasets=("mit",)) == [("MiT", "0.5 x MultiTrain > Baseline, MiT")]
-    assert parts(plus=-1.0, datasets=("mit",)) == [("MiT", "MultiTrain > Baseline - 1.0, MiT")]
-    assert parts(plus=2.5, datasets=("mit",)) == [("MiT", "MultiTrain > Baseline + 2.5, MiT")]
+    assert parts(left_factor=0.5, datasets=("mit",)) == [("MiT", "0.5 x MultiTrain > Baseline, MiT")]
+    assert parts(right_offset=-1.0, datasets=("mit",)) == [("MiT", "MultiTrain > Baseline - 1.0, MiT")]
+    assert parts(right_offset=2.5, datasets=("mit",)) == [("MiT", "MultiTrain > Baseline + 2.5, MiT")]
     assert parts()[0] == ("mean", "MultiTrain > Baseline, mean of K400, MiT, SSv2, ActNet")
-    assert parts(datasets=("mit", "ssv2"), than_on=("k400",)) == [
+    assert parts(datasets=("mit", "ssv2"), reference_datasets=("k400",)) == [
         ("MiT, SSv2 > K400", "MultiTrain - Baseline: MiT, SSv2 > K400"),
         ("MiT > K400", "MultiTrain - Baseline: MiT > K400"),
         ("SSv2 > K400", "MultiTrain - Baseline: SSv2 > K400"),
     ]
 
 
-def test_the_contrast_of_a_drop_weighs_four_accuracies():
-    (part,) = Claim(**CLAIM, datasets=("mit",), than_on=("k400",)).parts(ALL, TITLES)
+def test_a_comparison_with_reference_datasets_weighs_four_accuracies():
+    (part,) = Claim(**CLAIM, datasets=("mit",), reference_datasets=("k400",)).parts(ALL, TITLES)
     assert set(part.terms) == {
         Term(1, "MultiTrain", "mit"),
         Term(-1, "Baseline", "mit"),
@@ -155,7 +161,7 @@ def test_the_contrast_of_a_drop_weighs_four_accuracies():
 def test_the_claim_itself_comes_first_and_single_datasets_after_it():
     whole = [part.whole for part in Claim(**CLAIM).parts(ALL, TITLES)]
     assert whole == [True, *[False] * len(ALL)]
-    (mean, *_) = Claim(**CLAIM, datasets=("mit", "ssv2"), than_on=("k400",)).parts(ALL, TITLES)
+    (mean, *_) = Claim(**CLAIM, datasets=("mit", "ssv2"), reference_datasets=("k400",)).parts(ALL, TITLES)
     assert {(term.weight, term.method, term.dataset) for term in mean.left.terms} == {
         *((0.5, "MultiTrain", name) for name in ("mit", "ssv2")),
         *((-0.5, "Baseline", name) for name in ("mit", "ssv2")),
@@ -170,7 +176,7 @@ def test_more_than_eight_primary_claims_are_refused(tmp_path: Path, experiments:
 
 
 def test_sides_are_sums_and_unknown_where_a_number_is():
-    part, *_ = Claim(**CLAIM, times=0.5, plus=-3.0).parts(ALL, TITLES)
+    part, *_ = Claim(**CLAIM, left_factor=0.5, right_offset=-3.0).parts(ALL, TITLES)
     numbers = {("MultiTrain", name): value for name, value in zip(ALL, (10, 20, 30, 60), strict=True)}
     assert part.left.value(lambda *key: numbers[key]) == pytest.approx(15)
     assert part.right.value(lambda *key: 40.0) == pytest.approx(37)

@@ -183,7 +183,7 @@ JOB = {"dataset": "mit", "run": "mit_longer", "seed": "0", "table": "table1"}
         ("experiments.runs.mit_baseline.size", "large", SEVERAL | {"table", "study"}),
         ("claims.claims", {}, {"claims", "study"}),
         ("claims.paper", {}, {"claims", "evidence", "study"}),
-        ("claims.answered", {}, {"claims", "evidence", "study"}),
+        ("claims.evidence_claims", {}, {"claims", "evidence", "study"}),
     ],
 )
 def test_a_rule_runs_again_for_the_fields_it_depends_on_and_for_no_other(plan: Plan, path: str, value, rules: set[str]):

@@ -265,7 +265,7 @@ def test_changed_code_runs_exactly_what_depends_on_it(project: Path, edit, plann
 
 
 def test_a_changed_claim_is_decided_again_alone(project: Path, edit):
-    edit("config/claims.yaml", "times: 0.5", "times: 0.6")
+    edit("config/claims.yaml", "left_factor: 0.5", "left_factor: 0.6")
     again = to_run_again(project)
     assert "claims" in again and not costly(again)
     assert not again & (TABLES | (ANALYSES - {"claims"}) | {"notebook table4", "notebook training"})

@@ -1,6 +1,6 @@
-"""How sure an accuracy is, or a difference of accuracies: random seeds and videos, crossed in a world, a t interval.
+"""Confidence intervals and p values of accuracies and paired differences: crossed random seeds and videos.
 
-The formulas and how well they do in simulations are in docs/reference/experiment.md.
+The formulas and their coverage in simulations are in docs/reference/experiment.md.
 """
 
 from collections.abc import Sequence
@@ -16,23 +16,23 @@ from multitrain.common.errors import UserError
 
 __all__ = ["Estimate", "World", "estimate", "estimate_over_worlds"]
 
-DIGITS = 12  # to which sums of fractions are rounded, so that one that is 0 is 0
-SMALLEST = 1e-100  # p: smaller ones are not told apart
-NODES = 200  # of the integral over what the seeds' variance may turn out to be
+DIGITS = 12  # sums of fractions are rounded to these: a sum that should be 0 is exactly 0
+SMALLEST = 1e-100  # lower limit of p values
+NODES = 200  # of the numerical integral over the sampling distribution of the seeds' variance
 
-World = tuple[Sequence[np.ndarray], Sequence[np.ndarray]]  # values (S, N) and videos (N,), one of each a dataset
+World = tuple[Sequence[np.ndarray], Sequence[np.ndarray]]  # values (S, N) and videos (N,) of each dataset
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A contrast of accuracies, as a fraction, and what its error is."""
+    """A contrast of accuracies, as a fraction, with its variance components."""
 
     value: float
-    terms: tuple[tuple[float, int], ...]  # of the error's square, each with its degrees of freedom; that of seeds first
+    terms: tuple[tuple[float, int], ...]  # variance components and their degrees of freedom; that of seeds first
     seeds: int
     videos: int  # of the dataset with the fewest
-    telling: int  # videos that differ from the commonest answer of their dataset
-    std: float | None  # between seeds; None of one seed
+    differing: int  # videos whose mean value is not the most common one of their dataset
+    std: float | None  # between seeds; None for one seed
     by_world: tuple[float, ...] = ()  # the contrast in each, where there are several
 
     @property
@@ -47,21 +47,21 @@ class Estimate:
 
     @cached_property
     def error(self) -> float:
-        """The standard error; infinite where one video says nothing of others."""
+        """The standard error; infinite with a single video."""
         return float(np.sqrt(sum(term for term, _ in self.terms)))
 
     @property
     def seeds_error(self) -> float:
-        """The part of it that more videos would not remove."""
+        """The part of the standard error that more videos would not remove."""
         return float(np.sqrt(self.terms[0][0])) if self.seeds > 1 else 0.0
 
     def limit(self, tail: float) -> float:
-        """How many standard errors leave `tail` above: each term of the error's square is as uncertain as its own t."""
+        """The quantile in standard errors with probability `tail` above it; each variance component has its own t."""
         terms, df = self._columns
         return float(np.sqrt(terms @ stdtrit(df, tail) ** 2)) / self.error
 
     def tail(self, errors: float) -> float:
-        """The inverse of `limit`."""
+        """Probability above `errors` standard errors: the inverse of `limit`."""
         if errors < 0:
             return 1 - self.tail(-errors)
         if errors > self.limit(SMALLEST):
@@ -70,7 +70,7 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """At LEVEL."""
+        """Confidence interval at LEVEL."""
         if not 0 < self.error < np.inf:
             return self.value - self.error, self.value + self.error
         half = self.limit((1 - LEVEL) / 2) * self.error
@@ -78,35 +78,35 @@ class Estimate:
 
     @property
     def interval_of_accuracy(self) -> tuple[float, float]:
-        """The same for an accuracy, within 0 and 1.
+        """Confidence interval of an accuracy, within 0 and 1.
 
-        Where no video differs from another, as at 0 or 100%, there is no spread to go by: then it is Clopper and
-        Pearson's exact one for as many equal answers as videos, however many clips and seeds, which is conservative.
+        Where no video differs from another, as at 0 or 100%, there is no spread to estimate. The interval is then
+        Clopper and Pearson's exact one for as many equal answers as videos, which is conservative.
         """
         if self.error:
             low, high = self.interval
             return max(low, 0.0), min(high, 1.0)
-        others = 1 - ((1 - LEVEL) / 2) ** (1 / self.videos)  # share of videos that may answer otherwise
+        others = 1 - ((1 - LEVEL) / 2) ** (1 / self.videos)  # upper limit of the share of videos with another answer
         return self.value * (1 - others), self.value * (1 - others) + others
 
     @property
     def p_value(self) -> float:
-        """Two-sided, of no difference; 1 where no answer differs from another."""
+        """Two-sided p value of no difference; 1 where no answer differs from another."""
         return 2 * self.tail(abs(self.value) / self.error) if 0 < self.error < np.inf else 1.0
 
     def p_outside(self, margin: float) -> float:
-        """Of two one-sided tests, the larger p: small where the contrast lies within -margin and margin."""
+        """Equivalence test: the larger p of two one-sided tests; small if the contrast is within -margin and margin."""
         return self.tail((margin - abs(self.value)) / self.error) if 0 < self.error < np.inf else 1.0
 
     def power(self, truth: float, level: float) -> float:
-        """Probability of a two-sided p below `level` and a value above 0, if `truth` were true.
+        """Power: probability of a two-sided p below `level` and a value above 0 if the true difference is `truth`.
 
-        It is that of another study of as many seeds and videos, whose error between seeds may turn out otherwise.
+        It is the power of a new study with as many seeds and videos; its variance between seeds is drawn anew.
         """
         if self.seeds == 1 or not 0 < self.error < np.inf:
             return 0.0
         (seeds, df), *videos = self.terms
-        drawn = chdtri(df, (np.arange(NODES) + 0.5) / NODES) / df  # of the seeds' variance, of its expectation
+        drawn = chdtri(df, (np.arange(NODES) + 0.5) / NODES) / df  # the seeds' variance, relative to its expectation
         limits = [float(stdtrit(df, level / 2)) ** 2 for _, df in self.terms]
         fixed = sum(term * limit for (term, _), limit in zip(videos, limits[1:], strict=True))
         needed = np.sqrt(seeds * drawn * limits[0] + fixed)
@@ -114,19 +114,19 @@ class Estimate:
 
 
 def estimate(values: Sequence[np.ndarray], videos: Sequence[np.ndarray], points: float = 0.0) -> Estimate:
-    """A sum over datasets of a mean over clips, plus `points`.
+    """Estimate of a sum over datasets of the mean over clips, plus `points`.
 
-    `values` has one array (S, N) a dataset: for each of S seeds and N clips the contrast's value on that clip, for two
-    methods right - wrong as -1, 0 or 1. `videos` (N,) a dataset names each clip's video: videos are what is drawn.
-    Seeds are shared by all datasets, videos are not. With one seed the error is that of other videos alone.
+    `values` has one array (S, N) a dataset: the contrast's value for each of S seeds and N clips. For two methods it is
+    the difference of right answers, -1, 0 or 1. `videos` (N,) a dataset names each clip's video, the sampling unit.
+    Datasets share seeds, not videos. With one seed the error is that of other videos alone.
     """
     return estimate_over_worlds([(values, videos)], points)
 
 
 def estimate_over_worlds(worlds: Sequence[World], points: float = 0.0) -> Estimate:
-    """The same of several worlds, each with `values` and `videos` of its own seeds and clips; every seed counts alike.
+    """The estimate of `estimate` over several worlds, each with its own seeds and clips; every seed has equal weight.
 
-    Videos are those of one world. Seeds are compared over all worlds, so that worlds that differ make the error larger.
+    A video belongs to one world. The variance of seeds is over all worlds: differences of worlds make the error larger.
     """
     if not worlds or not all(values and all(each.size for each in values) for values, _ in worlds):
         raise UserError("no clips: an accuracy needs at least one")
@@ -135,38 +135,38 @@ def estimate_over_worlds(worlds: Sequence[World], points: float = 0.0) -> Estima
     seeds = len(together)
     parts = [[_by_video(*pair) for pair in zip(*world, strict=True)] for world in worlds]
     terms = [] if seeds == 1 else [(together.var(ddof=1) / seeds, seeds - 1)]
-    for its, found in zip(by_seed, parts, strict=True):
-        share = (len(its) / seeds) ** 2
-        terms += [(share * term, df) for term, df in (_video_term(linear) for linear, _ in found)]
+    for seeds_of_world, datasets in zip(by_seed, parts, strict=True):
+        share = (len(seeds_of_world) / seeds) ** 2
+        terms += [(share * term, df) for term, df in (_video_term(linear) for linear, _ in datasets)]
     return Estimate(
         value=round(float(together.mean()), DIGITS),
         terms=tuple((float(term) if term > 10.0 ** (-2 * DIGITS) else 0.0, df) for term, df in terms),
         seeds=seeds,
-        videos=min(sum(linear.shape[1] for linear, _ in its) for its in zip(*parts, strict=True)),
-        telling=sum(telling for found in parts for _, telling in found),
+        videos=min(sum(linear.shape[1] for linear, _ in dataset) for dataset in zip(*parts, strict=True)),
+        differing=sum(differing for datasets in parts for _, differing in datasets),
         std=float(together.std(ddof=1)) if seeds > 1 else None,
-        by_world=tuple(round(float(its.mean()), DIGITS) for its in by_seed) if len(worlds) > 1 else (),
+        by_world=tuple(round(float(each.mean()), DIGITS) for each in by_seed) if len(worlds) > 1 else (),
     )
 
 
 def _by_video(values: np.ndarray, videos: np.ndarray) -> tuple[np.ndarray, int]:
-    """Values (S, N) as the ratio estimator's linear terms (S, V), of mean 0; and how many videos are telling.
+    """The ratio estimator's linear terms (S, V) of values (S, N), with mean 0; and how many videos differ.
 
-    A mean over clips is a ratio of two sums over videos: that of the values and that of the clips.
+    A mean over clips is a ratio of two sums over videos: of the values and of the clips.
     """
     _, codes, clips = np.unique(videos, return_inverse=True, return_counts=True)  # (N,), (V,)
     sums = np.stack([np.bincount(codes, weights=row) for row in values])  # (S, V)
-    means = np.round(sums.sum(axis=0) / clips, DIGITS)  # over seeds, times S
-    telling = len(clips) - int(np.unique(means, return_counts=True)[1].max())
+    means = np.round(sums.sum(axis=0) / clips, DIGITS)  # S times the mean over seeds
+    differing = len(clips) - int(np.unique(means, return_counts=True)[1].max())
     linear = (sums - values.mean(axis=1, keepdims=True) * clips) / clips.mean()
-    return linear, telling
+    return linear, differing
 
 
 def _video_term(linear: np.ndarray) -> tuple[float, int]:
-    """What the drawing of videos adds to the error's square, from linear terms (S, V), and its degrees of freedom.
+    """Variance component of the videos from linear terms (S, V), and its degrees of freedom.
 
-    The interaction of seeds and videos is in the seeds' term already, so that it is taken off here. Where videos differ
-    less than by it they add nothing.
+    The seeds' component already contains the interaction of seeds and videos, which is subtracted here. The component
+    is 0 where videos differ less than the interaction explains.
     """
     seeds, videos = linear.shape
     if videos == 1:

@@ -1,4 +1,4 @@
-"""What every table and figure of accuracies shares."""
+"""Constants of all tables and figures of accuracies."""
 
 __all__ = ["LEVEL", "SMOKE_TEST"]
 

@@ -1,4 +1,4 @@
-"""Right and wrong answers of one run on one dataset's test clips, a row a seed, for paired comparisons."""
+"""Right and wrong answers of a run on a dataset's test clips, a row per seed, for paired comparisons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ __all__ = ["Answers", "read_answers"]
 
 @dataclass(frozen=True)
 class Answers:
-    """Which of N clips were right, top-1, for S seeds."""
+    """Top-1 correctness of N clips for S seeds."""
 
     path: Path  # predictions of the first seed
     clip_ids: np.ndarray  # (N,)
@@ -27,37 +27,37 @@ class Answers:
     code: frozenset[str]
 
     def right(self, projected: bool) -> np.ndarray:
-        """By Y'_k if `projected` and there is one, else by Y_k; (S, N)."""
+        """Correctness (S, N) by Y'_k if `projected` and the run has it, else by Y_k."""
         return self.projected if projected and self.projected is not None else self.own
 
     def rows(self, places: Sequence[int]) -> "Answers":
-        """Those of some of the S seeds, by their places."""
+        """The answers of some of the S seeds, by row index."""
         projected = None if self.projected is None else self.projected[list(places)]
         return replace(self, own=self.own[list(places)], projected=projected)
 
 
 def read_answers(folders: list[Path], dataset: str) -> Answers:
-    """The answers of one run, whose `folders` are one a seed, or a UserError that names the file."""
-    its = [_read_one(folder, dataset) for folder in folders]
-    require_same_forms(its)
-    first = its[0]
+    """The answers of one run, from its folders, one per seed; a UserError names a file that is wrong."""
+    answers = [_read_one(folder, dataset) for folder in folders]
+    require_same_forms(answers)
+    first = answers[0]
     return Answers(
         first.path,
         first.clip_ids,
         first.videos,
         first.labels,
-        np.concatenate([each.own for each in its]),
-        None if first.projected is None else np.concatenate([each.projected for each in its]),
-        any(each.synthetic for each in its),
-        frozenset().union(*(each.code for each in its)),
+        np.concatenate([each.own for each in answers]),
+        None if first.projected is None else np.concatenate([each.projected for each in answers]),
+        any(each.synthetic for each in answers),
+        frozenset().union(*(each.code for each in answers)),
     )
 
 
 def _read_one(folder: Path, dataset: str) -> Answers:
     record = read_record(folder, "code")
-    found = read_predictions(folder / "predictions" / f"{dataset}.parquet")
-    own = top(1, found.rank)[None]  # (1, N)
-    projected = None if found.projected is None else top(1, found.projected)[None]
+    predictions = read_predictions(folder / "predictions" / f"{dataset}.parquet")
+    own = top(1, predictions.rank)[None]  # (1, N)
+    projected = None if predictions.projected is None else top(1, predictions.projected)[None]
     code = frozenset({record["code"]})
-    clips = (found.clip_ids, found.videos, found.labels)
-    return Answers(found.path, *clips, own, projected, record["synthetic"], code)
+    clips = (predictions.clip_ids, predictions.videos, predictions.labels)
+    return Answers(predictions.path, *clips, own, projected, record["synthetic"], code)

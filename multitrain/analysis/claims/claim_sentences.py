@@ -1,4 +1,4 @@
-"""The claims of a study as sentences, each number from a file of the results: HTML for results/report.html."""
+"""HTML sentences on the claims of a study for results/report.html, from claims.csv and evidence.csv."""
 
 from collections import Counter
 from html import escape
@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from multitrain.analysis.claims.evidence.evidence_section import ours
+from multitrain.analysis.claims.evidence.evidence_section import first_numbers
 from multitrain.analysis.claims.verdict_rule import (
     AIM,
     EQUIVALENT,
     FAILS,
     HOLDS,
-    HOPELESS,
     MIXED,
     NOT_RUN,
     ONE_SEED,
     OPEN,
     POWER,
+    TOO_WEAK,
 )
 from multitrain.analysis.render import page_tables
 from multitrain.analysis.render.cells import chance, is_there, p_value, signed
 
-__all__ = ["answered", "counts", "listed", "upper", "verdicts", "weak"]
+__all__ = ["capitalised", "counts", "evidence", "html_list", "low_power", "verdicts"]
 
-SAID = {
+VERDICT_TEXTS = {
     HOLDS: "Holds here",
     FAILS: "Does not hold here",
     EQUIVALENT: "The two are equivalent here",
@@ -35,91 +35,91 @@ SAID = {
 }
 
 
-def listed(items: list[str]) -> str:
-    """Items, HTML already, as a list."""
+def html_list(items: list[str]) -> str:
+    """An HTML list of items that are HTML already."""
     return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"
 
 
 def counts(root: Path) -> str:
-    """How many of the paper's claims have which verdict, facts counted once."""
-    its = _claims(root)
-    facts = its[(its["scope"] == "claim") & (its["stated_by"] == "paper") & (its["same_fact_as"] == "")]
-    found = Counter(facts["claim_verdict"])
-    said = ", ".join(f"{verdict}: <b>{found[verdict]}</b>" for verdict in SAID if found[verdict])
-    return f"<p>Of {len(facts)} claims of the paper that are differences of accuracies: {said}.</p>"
+    """Counts of the verdicts on the paper's claims; claims of the same fact count once."""
+    claims = _claims(root)
+    facts = claims[(claims["stated_by"] == "paper") & (claims["same_fact_as"] == "")]
+    counts = Counter(facts["claim_verdict"])
+    text = ", ".join(f"{verdict}: <b>{counts[verdict]}</b>" for verdict in VERDICT_TEXTS if counts[verdict])
+    return f"<p>Of {len(facts)} claims of the paper that are differences of accuracies: {text}.</p>"
 
 
 def verdicts(root: Path, primary: bool) -> str:
-    """A sentence a claim, those that are primary or the others: verdict, difference, interval, power."""
-    its = _claims(root)
-    its = its[its["scope"] == "claim"]
-    heads = its.set_index("claim")["primary"]
-    chosen = [
-        heads.get(row["same_fact_as"] or row["claim"], "no") == ("yes" if primary else "no")
-        for _, row in its.iterrows()
-    ]
-    return listed([sentence(row) for _, row in its[chosen].iterrows()])
+    """A list of the primary claims, or of the others: verdict, difference, interval and power of each."""
+    claims = _claims(root)
+    is_primary = claims.set_index("claim")["primary"] == "yes"
+    return html_list(
+        [
+            sentence(row)
+            for _, row in claims.iterrows()
+            if is_primary.get(row["same_fact_as"] or row["claim"], False) == primary
+        ]
+    )
 
 
 def sentence(row: pd.Series) -> str:
-    """One claim's verdict by Y_k, as HTML."""
+    """One claim's verdict by Y_k as an HTML sentence."""
     verdict = row["claim_verdict"]
-    whose = "" if row["stated_by"] == "paper" else " (ours, not in the paper)"
-    text = f"<b>{escape(SAID.get(verdict, verdict))}</b>: {escape(row['text'].rstrip('.'))}{whose}"
+    source = "" if row["stated_by"] == "paper" else " (ours, not in the paper)"
+    text = f"<b>{escape(VERDICT_TEXTS.get(verdict, verdict))}</b>: {escape(row['text'].rstrip('.'))}{source}"
     if not is_there(row["difference"]):
         return f"{text}: {escape(row['missing'])}."
     low, high = signed(row["low"]), signed(row["high"])
     interval = f"95% interval {low} to {high}" if is_there(row["low"]) else "no interval, as no answer differs"
+    test = f"adjusted p {p_value(row['p_adjusted'])}" if is_there(row["p_adjusted"]) else "too few videos for a test"
     if verdict == ONE_SEED:
-        sure = "of videos alone"
-    else:
-        sure = (
-            f"adjusted p {p_value(row['p_adjusted'])}" if is_there(row["p_adjusted"]) else "too few videos for a test"
-        )
+        test = "of videos alone"
     worlds = ", ".join(map(signed, row.get("by_world", ())))
-    apart = f"; by world {worlds}" * bool(worlds)
-    return f"{text}: our difference is {signed(row['difference'])} points ({interval}; {sure}{apart}){_power(row)}."
+    by_world = f"; by world {worlds}" * bool(worlds)
+    return f"{text}: our difference is {signed(row['difference'])} points ({interval}; {test}{by_world}){_power(row)}."
 
 
 def _power(row: pd.Series) -> str:
-    """What the rule would have said if the paper's own number were the truth here."""
+    """The power of the test if the paper's difference were the true one here, as text."""
     if not is_there(row["paper_difference"]):
         return "; the paper prints no number for it"
-    paper, found = signed(row["paper_difference"]), row["holds_if_paper_right"]
-    if not is_there(found):
+    paper, power = signed(row["paper_difference"]), row["holds_if_paper_right"]
+    if not is_there(power):
         return f"; the paper's is {paper}, and how often the rule would find that is not known from these runs"
     text = (
-        f"; were the paper's {paper} the truth here, the rule would say <i>holds</i> with probability {chance(found)}"
+        f"; were the paper's {paper} the truth here, the rule would say <i>holds</i> with probability {chance(power)}"
     )
-    hopeless = row["claim_verdict"] == OPEN and found < HOPELESS
-    return text + ", so that it cannot be shown here even if the paper is right" * hopeless
+    too_weak = row["claim_verdict"] == OPEN and power < TOO_WEAK
+    return text + ", so that it cannot be shown here even if the paper is right" * too_weak
 
 
-def answered(root: Path) -> str:
-    """Claims that other records answer, a sentence each."""
-    its = page_tables.read(root / "evidence.csv", ["claim", "text", "part", "ours", "claim_verdict"])
-    found = []
-    for _, of in its.groupby("claim", sort=False):
-        first, parts = of.iloc[0], ours(of.to_dict("records"))
+def evidence(root: Path) -> str:
+    """A list of the claims that other records decide: verdict and numbers of each."""
+    table = page_tables.read(root / "evidence.csv", ["claim", "text", "part", "ours", "claim_verdict"])
+    sentences = []
+    for _, rows in table.groupby("claim", sort=False):
+        first, parts = rows.iloc[0], first_numbers(rows.to_dict("records"))
         verdict, numbers = first["claim_verdict"] or "shown", f": {'; '.join(parts)}" * bool(parts)
-        found.append(f"<b>{upper(verdict)}</b>: {escape(first['text'].rstrip('.') + numbers)}.")
-    return listed(found) if found else "<p>None.</p>"
+        sentences.append(f"<b>{capitalised(verdict)}</b>: {escape(first['text'].rstrip('.') + numbers)}.")
+    return html_list(sentences) if sentences else "<p>None.</p>"
 
 
-def weak(root: Path) -> list[str]:
-    """Primary claims for which the study has less power than the design aims at."""
-    its = page_tables.read(root / "claims.csv", ["claim", "scope", "primary", "text", "holds_if_aimed"])
-    its = its[(its["scope"] == "claim") & (its["primary"] == "yes") & (its["holds_if_aimed"] < POWER)]
+def low_power(root: Path) -> list[str]:
+    """A note on the primary claims whose power is below the design's aim; empty where there are none."""
+    claims = page_tables.read(root / "claims.csv", ["claim", "scope", "primary", "text", "holds_if_aimed"])
+    weak = claims[(claims["scope"] == "claim") & (claims["primary"] == "yes") & (claims["holds_if_aimed"] < POWER)]
     aim = f"in a primary contrast {AIM:g} points are to be found with probability {POWER:.0%}, and would be with"
-    parts = [f"{chance(row['holds_if_aimed'])} ({escape(row['text'].rstrip('.'))})" for _, row in its.iterrows()]
+    parts = [f"{chance(row['holds_if_aimed'])} ({escape(row['text'].rstrip('.'))})" for _, row in weak.iterrows()]
     return [f"<b>Power</b>: {aim} {'; '.join(parts)}."] if parts else []
 
 
 def _claims(root: Path) -> pd.DataFrame:
-    return page_tables.read(
-        root / "claims.csv", ["claim", "scope", "primary", "same_fact_as", "text", "low", "missing"]
-    )
+    """The rows of claims.csv on whole claims, not on single datasets."""
+    needs = ["claim", "scope", "primary", "same_fact_as", "text", "low", "missing"]
+    table = page_tables.read(root / "claims.csv", needs)
+    return table[table["scope"] == "claim"]
 
 
-def upper(text: str) -> str:
+def capitalised(text: str) -> str:
+    """The text as HTML with a capital first letter."""
     return escape(text[:1].upper() + text[1:])

@@ -1,15 +1,16 @@
-"""The paper's claims decided by our runs: a paired contrast, its interval, and a verdict by one rule for all."""
+"""Verdicts on the paper's claims (claims.csv, claims.md): paired contrasts of our runs and one rule for all."""
 
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from multitrain.analysis.claims import claims_page
-from multitrain.analysis.claims.claim_numbers import Numbers, Ours, compare
+from multitrain.analysis.claims.claim_numbers import Comparison, Numbers, compare
 from multitrain.analysis.claims.evidence.evidence_results import FILE
-from multitrain.analysis.claims.verdict_rule import AIM, NOT_RUN, Decision, decide, joined
+from multitrain.analysis.claims.verdict_rule import AIM, NOT_RUN, Decision, combined, decide
 from multitrain.analysis.render.columns import CLAIMS, EVIDENCE
 from multitrain.analysis.render.table_files import Row, Rows, read_rows, settled, write_rows, write_text
+from multitrain.analysis.study.run_names import yes_no
 from multitrain.common.errors import UserError
 from multitrain.config.claims import Claim, Claims, Part
 from multitrain.config.experiments import Experiments
@@ -17,17 +18,17 @@ from multitrain.config.scale import Scale
 
 __all__ = ["write_claims"]
 
-FORMS = ("", "_projected")  # of columns: by Y_k, and by Y'_k where a method has projections
+FORMS = ("", "_projected")  # suffixes of columns: by Y_k, and by Y'_k where a method has projections
 
 
 @dataclass(frozen=True)
-class Tested:
-    """A part of a claim, what it is in the paper and, by FORMS, in our runs; the cells that no rule decides."""
+class TestedPart:
+    """A part of a claim: the paper's difference, our comparison by FORMS, and the cells that need no rule."""
 
     part: Part
     row: Row
     paper: float | None  # difference in points
-    ours: dict[str, Ours]
+    ours: dict[str, Comparison]
 
 
 def write_claims(
@@ -35,112 +36,110 @@ def write_claims(
 ) -> None:
     """Write <results>/claims.csv and .md from the runs in `results` and the paper's tables in `published`.
 
-    claims.md shows evidence.csv as well, which `write_evidence` writes.
+    claims.md also shows evidence.csv, which `write_evidence` writes.
     """
     numbers = Numbers(scale, experiments, claims, seeds, results / "runs" / scale.name, published)
     tested = {name: _test(name, claim, numbers) for name, claim in claims.claims.items()}
     rows = _rows(tested, claims)
     if all(row.get("verdict") == NOT_RUN for row in rows):
-        claim, each = next((claims.claims[name], its[0]) for name, its in tested.items())
-        path = numbers.lacking(claim.table, each.part)
+        name, parts = next(iter(tested.items()))
+        path = numbers.missing_record(claims.claims[name].table, parts[0].part)
         raise UserError(f"{path}: no such file: `multitrain train` writes it, and no claim has all of its runs")
-    evidence = read_rows(results / FILE, tuple(EVIDENCE)) if claims.answered else []
+    evidence = read_rows(results / FILE, tuple(EVIDENCE)) if claims.evidence_claims else []
     write_text(results / "claims.md", claims_page.render(claims, scale, seeds, rows, evidence))
     write_rows(results / "claims.csv", rows, CLAIMS)
 
 
-def _test(name: str, claim: Claim, numbers: Numbers) -> list[Tested]:
-    """The parts of a claim, itself first."""
+def _test(name: str, claim: Claim, numbers: Numbers) -> list[TestedPart]:
+    """The parts of a claim; the first is the claim itself."""
     titles = {key: dataset.title for key, dataset in numbers.scale.datasets.items()}
-    said: Row = {"claim": name, "section": claim.section, "stated_by": claim.stated_by, "text": claim.text}
-    said |= {
-        "margin": numbers.claims.margin,
-        "primary": "yes" if claim.primary else "no",
-        "same_fact_as": claim.same_fact_as or "",
-        "quote": claim.quote,
+    shared: Row = {
+        **{"claim": name, "section": claim.section, "stated_by": claim.stated_by, "text": claim.text},
+        **{"margin": numbers.claims.margin, "primary": yes_no(claim.primary)},
+        **{"same_fact_as": claim.same_fact_as or "", "quote": claim.quote},
     }
     parts = claim.parts(numbers.experiments.tables[claim.table].datasets, titles)
-    return [_test_part(claim, part, said, numbers) for part in parts]
+    return [_test_part(claim, part, shared, numbers) for part in parts]
 
 
-def _test_part(claim: Claim, part: Part, said: Row, numbers: Numbers) -> Tested:
-    seeds = numbers.shared(claim.table, part)
-    row = said | {
+def _test_part(claim: Claim, part: Part, shared: Row, numbers: Numbers) -> TestedPart:
+    seeds = numbers.shared_seeds(claim.table, part)
+    row = shared | {
         **{"scope": "claim" if part.whole else "dataset", "part": part.text, "label": part.label},
         "datasets": " ".join(part.datasets),
-        **{"seeds": seeds, "missing": "; ".join(numbers.missing(claim.table, part))},
+        **{"seeds": seeds, "missing": "; ".join(numbers.missing_runs(claim.table, part))},
         "scale": numbers.scale.name,
     }
     left, right = (side.value(partial(numbers.paper, claim.table)) for side in part.sides)
     difference = None if left is None or right is None else left - right
-    named = zip(("paper_left", "paper_right", "paper_difference"), (left, right, difference), strict=True)
-    row |= named
+    row |= {"paper_left": left, "paper_right": right, "paper_difference": difference}
     if not seeds:
-        return Tested(part, row | {"verdict": NOT_RUN}, difference, {})
+        return TestedPart(part, row | {"verdict": NOT_RUN}, difference, {})
     worlds = numbers.cells(claim.table, part, seeds)
-    answers = [its for cells in worlds for its in cells.values()]
-    clips = [{dataset: len(its.labels) for (_, dataset), its in cells.items()} for cells in worlds]
-    videos = [{dataset: len(set(its.videos)) for (_, dataset), its in cells.items()} for cells in worlds]
+    answers = [each for cells in worlds for each in cells.values()]
+    clips = [{dataset: len(each.labels) for (_, dataset), each in cells.items()} for cells in worlds]
+    videos = [{dataset: len(set(each.videos)) for (_, dataset), each in cells.items()} for cells in worlds]
     row |= {
         "clips": tuple(sum(each[name] for each in clips) for name in part.datasets),
         "videos": tuple(sum(each[name] for each in videos) for name in part.datasets),
-        "synthetic": "yes" if any(its.synthetic for its in answers) else "no",
-        "code": " ".join(sorted({code for its in answers for code in its.code})),
+        "synthetic": yes_no(any(each.synthetic for each in answers)),
+        "code": " ".join(sorted({code for each in answers for code in each.code})),
     }
-    forms = FORMS if any(its.projected is not None for its in answers) else FORMS[:1]
-    return Tested(part, row, difference, {form: compare(part, worlds, projected=bool(form)) for form in forms})
+    forms = FORMS if any(each.projected is not None for each in answers) else FORMS[:1]
+    return TestedPart(part, row, difference, {form: compare(part, worlds, projected=bool(form)) for form in forms})
 
 
-def _rows(tested: dict[str, list[Tested]], claims: Claims) -> Rows:
+def _rows(tested: dict[str, list[TestedPart]], claims: Claims) -> Rows:
     """All rows, with verdicts."""
     decided = {form: _decide(tested, claims, form) for form in FORMS}
     rows = []
     for name, parts in tested.items():
-        its = [dict(each.row) for each in parts]
+        rows_of_claim = [dict(each.row) for each in parts]
         for form in FORMS:
-            for place, (row, each) in enumerate(zip(its, parts, strict=True)):
+            for place, (row, each) in enumerate(zip(rows_of_claim, parts, strict=True)):
                 if decision := decided[form].get((name, place)):
                     row |= _cells(each, decision, form)
-            verdicts = [row[f"verdict{form}"] for row in its if f"verdict{form}" in row]
-            if f"verdict{form}" in its[0]:
-                whole = joined(*verdicts)
-                its = [row | {f"claim_verdict{form}": whole} for row in its]
-        rows += its
+            if f"verdict{form}" in rows_of_claim[0]:
+                whole = combined(*(row[f"verdict{form}"] for row in rows_of_claim if f"verdict{form}" in row))
+                rows_of_claim = [row | {f"claim_verdict{form}": whole} for row in rows_of_claim]
+        rows += rows_of_claim
     return settled(rows, CLAIMS)
 
 
-def _decide(tested: dict[str, list[Tested]], claims: Claims, form: str) -> dict[tuple[str, int], Decision]:
-    """Decisions by claim and place of the part: primary claims are one family, the others another, and the datasets
-    of each claim one of their own.
+def _decide(tested: dict[str, list[TestedPart]], claims: Claims, form: str) -> dict[tuple[str, int], Decision]:
+    """Decisions by claim and index of the part.
+
+    Families of the correction: the primary claims, the other claims, and the datasets of each claim.
     """
     families: list[dict] = [{}, {}, *({} for _ in tested)]
     for number, (name, parts) in enumerate(tested.items()):
         for place, each in enumerate(parts):
             if form in each.ours:
-                family = (0 if claims.claims[name].primary else 1) if each.part.whole else 2 + number
-                families[family][name, place] = each.ours[form].estimate
-    plain = {name for name, claim in claims.claims.items() if (claim.times, claim.plus) == (1, 0)}
+                index = (0 if claims.claims[name].primary else 1) if each.part.whole else 2 + number
+                families[index][name, place] = each.ours[form].estimate
+    plain = {name for name, claim in claims.claims.items() if (claim.left_factor, claim.right_offset) == (1, 0)}
     decided: dict[tuple[str, int], Decision] = {}
-    for its in families:
-        bounded = {key for key in its if key[0] not in plain}
-        decided |= decide(its, claims.margin / 100, bounded)
+    for family in families:
+        bounded = {key for key in family if key[0] not in plain}
+        decided |= decide(family, claims.margin / 100, bounded)
     return decided
 
 
-def _cells(tested: Tested, decision: Decision, form: str) -> Row:
-    """A decision as cells of the CSV; only Y_k's has the error and its part by seeds."""
-    ours, its = tested.ours[form], decision.estimate
+def _cells(tested: TestedPart, decision: Decision, form: str) -> Row:
+    """Cells of the CSV for a decision; the standard error and its part by seeds for Y_k only."""
+    ours, estimate = tested.ours[form], decision.estimate
     prefix = "" if form else "ours_"
-    cells: Row = {f"{prefix}left": ours.left, f"{prefix}right": ours.right, "difference": 100 * its.value}
-    if its.error:  # where no answer differs from another there is no spread to make an interval of
-        cells |= zip(("low", "high"), (100 * bound for bound in its.interval), strict=True)
-    cells |= {"p_value": its.p_value if its.seeds > 1 else None, "p_adjusted": decision.p_adjusted}
+    cells: Row = {f"{prefix}left": ours.left, f"{prefix}right": ours.right, "difference": 100 * estimate.value}
+    if estimate.error:  # no interval where no answer differs from another
+        cells |= zip(("low", "high"), (100 * bound for bound in estimate.interval), strict=True)
+    cells |= {"p_value": estimate.p_value if estimate.seeds > 1 else None, "p_adjusted": decision.p_adjusted}
     cells |= {"p_equivalent": decision.p_equivalent, "verdict": decision.verdict}
     if tested.paper is not None:
         cells["holds_if_paper_right"] = decision.power(tested.paper / 100)
-    if its.by_world:
-        cells["by_world"] = tuple(100 * value for value in its.by_world)
+    if estimate.by_world:
+        cells["by_world"] = tuple(100 * value for value in estimate.by_world)
     if not form:
-        cells |= {"holds_if_aimed": decision.power(AIM / 100), "standard_error": 100 * its.error}
-        cells |= {"seeds_error": 100 * its.seeds_error, "difference_std": None if its.std is None else 100 * its.std}
+        cells |= {"holds_if_aimed": decision.power(AIM / 100), "standard_error": 100 * estimate.error}
+        cells |= {"seeds_error": 100 * estimate.seeds_error}
+        cells |= {"difference_std": None if estimate.std is None else 100 * estimate.std}
     return {f"{key}{form}": value for key, value in cells.items()}

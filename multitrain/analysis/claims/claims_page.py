@@ -1,4 +1,4 @@
-"""The verdicts on the paper's claims as Markdown: a line a claim and dataset, then what the numbers mean."""
+"""claims.md: the verdicts on the paper's claims, a row for each claim and dataset, and notes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from multitrain.analysis.accuracy.metrics import LEVEL
 from multitrain.analysis.claims.evidence.evidence_section import section
 from multitrain.analysis.claims.verdict_rule import (
     ERROR,
-    FEWEST_TELLING,
+    FEWEST_DIFFERING,
     FEWEST_VIDEOS,
-    HOPELESS,
     ONE_SEED,
     OPEN,
+    TOO_WEAK,
     VERDICTS,
 )
 from multitrain.analysis.render.cells import chance, difference, p_value, signed
@@ -32,40 +32,40 @@ CANNOT = "cannot be shown here even if the paper is right"
 
 
 def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evidence: Rows) -> str:
-    """The rows of claims.csv, and those of evidence.csv, as text."""
+    """The page from the rows of claims.csv and of evidence.csv."""
     grouped = [[row for row in rows if row["claim"] == name] for name in claims.claims]
-    facts = [each for its in grouped if not its[0]["same_fact_as"] for each in _with_same(its, grouped)]
-    papers = [its for its in grouped if its[0]["stated_by"] == "paper"]
-    titles = {
-        "Primary claims": [its for its in facts if _heading(its, facts) == ("paper", "yes")],
-        "Other claims of the paper": [its for its in facts if _heading(its, facts) == ("paper", "no")],
-        "Not in the paper": [its for its in facts if its[0]["stated_by"] == "us"],
+    ordered = [each for claim in grouped if not claim[0]["same_fact_as"] for each in _with_same(claim, grouped)]
+    of_paper = [claim for claim in grouped if claim[0]["stated_by"] == "paper"]
+    sections = {
+        "Primary claims": [claim for claim in ordered if _section(claim, ordered) == ("paper", "yes")],
+        "Other claims of the paper": [claim for claim in ordered if _section(claim, ordered) == ("paper", "no")],
+        "Not in the paper": [claim for claim in ordered if claim[0]["stated_by"] == "us"],
     }
-    counted = [*_counts(papers), *(f"{text}." for text in _missing(rows))]
+    counted = [*_counts(of_paper), *(f"{text}." for text in _missing(rows))]
     blocks: list[Block] = ["# The paper's claims, decided by our runs", _world(scale, seeds, rows), bullets(counted)]
-    numbers = {its[0]["claim"]: n for n, its in enumerate((its for its in facts if its[0]["quote"]), start=1)}
-    for title, parts in titles.items():
-        if parts:
-            lines = [line for its in parts for line in _lines(its, numbers.get(its[0]["claim"]))]
-            quoted = [its[0] for its in parts if its[0]["quote"]]
+    numbers = {row["claim"]: n for n, row in enumerate((rows[0] for rows in ordered if rows[0]["quote"]), start=1)}
+    for title, chosen in sections.items():
+        if chosen:
+            lines = [line for claim in chosen for line in _lines(claim, numbers.get(claim[0]["claim"]))]
+            quoted = [claim[0] for claim in chosen if claim[0]["quote"]]
             quotes = (f"{numbers[row['claim']]}. {row['section']}: “{row['quote']}”" for row in quoted)
             blocks += [f"## {title}", Grid(HEAD, lines), "\n".join(quotes)]
     blocks += ["## What the numbers mean", bullets(_notes(claims, scale, seeds, rows)), *section(evidence)]
     if claims.not_tested:
-        said = (f"{each.section}: “{each.quote}” {each.text} {each.reason}" for each in claims.not_tested)
-        blocks += ["## Claims of the paper that these runs cannot decide", bullets(said)]
+        untested = (f"{each.section}: “{each.quote}” {each.text} {each.reason}" for each in claims.not_tested)
+        blocks += ["## Claims of the paper that these runs cannot decide", bullets(untested)]
     return document(blocks)
 
 
-def _with_same(its: Rows, grouped: list[Rows]) -> list[Rows]:
-    """A claim, then those that are the same fact."""
-    return [its, *(each for each in grouped if each[0]["same_fact_as"] == its[0]["claim"])]
+def _with_same(claim: Rows, grouped: list[Rows]) -> list[Rows]:
+    """A claim, then the claims of the same fact."""
+    return [claim, *(each for each in grouped if each[0]["same_fact_as"] == claim[0]["claim"])]
 
 
-def _heading(its: Rows, facts: list[Rows]) -> tuple[str, str]:
-    """Who states a claim and whether it is primary; of the same fact as another, as that one."""
-    head = its[0]["same_fact_as"] or its[0]["claim"]
-    first = next(each[0] for each in facts if each[0]["claim"] == head)
+def _section(claim: Rows, ordered: list[Rows]) -> tuple[str, str]:
+    """`stated_by` and `primary` of a claim, or of the claim whose fact it shares."""
+    head = claim[0]["same_fact_as"] or claim[0]["claim"]
+    first = next(each[0] for each in ordered if each[0]["claim"] == head)
     return first["stated_by"], first["primary"]
 
 
@@ -81,38 +81,38 @@ def _world(scale: Scale, seeds: Sequence[int], rows: Rows) -> str:
 
 
 def _counts(grouped: list[Rows]) -> list[str]:
-    """How many claims have which verdict, by either score; of those that are one fact its first."""
+    """Counts of verdicts by either score; claims of the same fact count once."""
     lines = []
-    grouped = [its for its in grouped if not its[0]["same_fact_as"]]
+    grouped = [claim for claim in grouped if not claim[0]["same_fact_as"]]
     for name, key in (("Yₖ", "claim_verdict"), ("Y′ₖ", "claim_verdict_projected")):
-        found = Counter(its[0][key] for its in grouped if key in its[0])
-        counts = ", ".join(f"{verdict}: {found[verdict]}" for verdict in VERDICTS if found[verdict])
-        lines.append(f"{found.total()} claims by {name}{counts and ': '}{counts}.")
+        counts = Counter(claim[0][key] for claim in grouped if key in claim[0])
+        text = ", ".join(f"{verdict}: {counts[verdict]}" for verdict in VERDICTS if counts[verdict])
+        lines.append(f"{counts.total()} claims by {name}{text and ': '}{text}.")
     return lines
 
 
 def _missing(rows: Rows) -> list[str]:
-    """One line on what is missing of the study; none where nothing is."""
+    """One line that lists the missing runs; empty where none is missing."""
     texts = dict.fromkeys(text for row in rows for text in row["missing"].split("; ") if text)
     return [f"Missing: {'; '.join(texts)}"] if texts else []
 
 
-def _lines(its: Rows, quote: int | None) -> list[list[str]]:
-    """A claim's line, with the number of its quote if it has one, then one for each of its datasets."""
-    first = its[0]
+def _lines(claim: Rows, quote: int | None) -> list[list[str]]:
+    """A claim's line with the number of its quote, if it has one, then a line for each dataset."""
+    first = claim[0]
     place = first["section"].partition(":")[0]
     if first["same_fact_as"]:
         place = f"↳ same fact{', primary' if first['primary'] == 'yes' else ''}: {place}"
     head = [place, first["text"] if quote is None else f"{first['text']} ({quote})"]
-    heads = [head, *(["", f"↳ {row['label']}"] for row in its[1:])]
-    return [[*each, *_numbers(row, row["scope"] == "claim")] for each, row in zip(heads, its, strict=True)]
+    heads = [head, *(["", f"↳ {row['label']}"] for row in claim[1:])]
+    return [[*each, *_numbers(row, row["scope"] == "claim")] for each, row in zip(heads, claim, strict=True)]
 
 
 def _numbers(row: Row, whole: bool) -> list[str]:
-    """A row's cells; the verdict of a claim is that of all its rows."""
+    """The cells of a row; a claim's verdict takes all its rows into account."""
     key = "claim_verdict" if whole else "verdict"
     verdict = row[key]
-    if verdict == OPEN and whole and row.get("holds_if_paper_right", 1) < HOPELESS:
+    if verdict == OPEN and whole and row.get("holds_if_paper_right", 1) < TOO_WEAK:
         verdict += f"; {CANNOT}"
     return [
         signed(row.get("paper_difference")),
@@ -131,7 +131,7 @@ def _difference(row: Row, form: str) -> str:
 
 
 def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> list[str]:
-    """What a reader must know, a sentence or two each."""
+    """Notes on how to read the table."""
     counts = {
         name: f"{clips} of {videos} videos"
         for row in rows
@@ -139,7 +139,7 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
         for name, clips, videos in zip(row["datasets"].split(), row["clips"], row["videos"], strict=True)
     }
     codes = sorted({code for row in rows for code in row.get("code", "").split()})
-    said = [
+    notes = [
         f"Differences of top-1 in points, positive where the claim says so, with the {LEVEL:.0%} t interval of crossed"
         " random seeds and videos: both methods score the same clips. The interval is that of one difference alone;"
         " the verdict goes by the adjusted p. docs/reference/experiment.md has formulas, and how often the rule errs.",
@@ -151,9 +151,9 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
         "Adjusted: by Holm's procedure, for the primary claims together, for all others together, and for the datasets"
         " within a claim.",
         f"No verdict where a dataset has fewer than {FEWEST_VIDEOS} videos or the methods differ on fewer than"
-        f" {FEWEST_TELLING} of them.",
+        f" {FEWEST_DIFFERING} of them.",
         "P(holds) if the paper is right: the probability that this very rule would say `holds` if the paper's own"
-        f" difference were the truth here, with our runs' error. Below {HOPELESS:.0%} a claim {CANNOT}.",
+        f" difference were the truth here, with our runs' error. Below {TOO_WEAK:.0%} a claim {CANNOT}.",
         *([_one_seed()] if any(row.get("verdict") == ONE_SEED for row in rows) else []),
         "Yₖ: the dataset's own head alone, the release's way; the paper says only that no cost is added at test time."
         " Y′ₖ: with the other heads' projections added (Eq. 4) for methods that were trained on that sum, Yₖ for the"
@@ -162,18 +162,18 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
         *(f"{claim.text} {claim.note}" for claim in claims.claims.values() if claim.note),
     ]
     if len(scale.worlds(seeds)) > 1:
-        said.append(
+        notes.append(
             "Seeds are spread over worlds with classes and videos of their own. Intervals are about other trainings and"
             " videos in these worlds; a line whose sign is not the same in all is mixed (`by_world` in claims.csv)."
         )
-    if any(claim.than_on for claim in claims.claims.values()):
-        said.append(
+    if any(claim.reference_datasets for claim in claims.claims.values()):
+        notes.append(
             "Comparisons of two datasets' differences are on the scale of percent: where a dataset's accuracy is near 0"
             " or 100, the same effect moves it less, so that they depend on how hard the datasets are."
         )
     if len(codes) > 1:
-        said.append(f"The runs are of different versions of the numerical code: {', '.join(codes)}.")
-    return said
+        notes.append(f"The runs are of different versions of the numerical code: {', '.join(codes)}.")
+    return notes
 
 
 def _one_seed() -> str:

@@ -1,6 +1,6 @@
-"""The rule for verdicts: one for every claim, symmetric, corrected for the number of claims.
+"""Verdicts on contrasts: two-sided tests and equivalence tests with Holm's correction, one rule for every claim.
 
-docs/reference/experiment.md has the rule in words, and how often it is right in simulated studies.
+docs/reference/experiment.md describes the rule and how often it is right in simulated studies.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,19 +14,20 @@ __all__ = [
     "EQUIVALENT",
     "ERROR",
     "FAILS",
-    "FEWEST_TELLING",
+    "FEWEST_DIFFERING",
     "FEWEST_VIDEOS",
     "HOLDS",
-    "HOPELESS",
     "MIXED",
     "NOT_RUN",
     "ONE_SEED",
     "OPEN",
     "POWER",
+    "TOO_WEAK",
     "VERDICTS",
     "Decision",
+    "combined",
     "decide",
-    "joined",
+    "holm",
 ]
 
 Key = TypeVar("Key")
@@ -37,76 +38,77 @@ VERDICTS = (HOLDS, FAILS, EQUIVALENT, MIXED, OPEN, ONE_SEED, NOT_RUN)
 
 ERROR = 0.05  # probability of a wrong verdict in a family of contrasts without a difference
 FEWEST_VIDEOS = 100  # of a dataset
-FEWEST_TELLING = 10  # videos on which methods differ: with fewer the sign test is far from the t test
-# The design (docs/reference/design.md): so many points are to be found so often in a primary contrast.
+FEWEST_DIFFERING = 10  # videos on which methods differ; with fewer the t test is far from the exact sign test
+# Aim of the design (docs/reference/design.md): the points that a primary contrast detects with this probability.
 AIM, POWER = 3.0, 0.8
-HOPELESS = 0.2  # a claim that would hold less often than that, were the paper right, cannot be shown here
+TOO_WEAK = 0.2  # power at the paper's difference below which a claim cannot be shown here
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What the rule says of a contrast; without p values where it cannot be told."""
+    """The verdict on a contrast; without p values where there are too few seeds or videos to decide."""
 
     estimate: Estimate
     verdict: str
-    p_adjusted: float | None = None  # of no difference, by Holm
-    p_equivalent: float | None = None  # of a difference outside the margin, by Holm
-    level: float | None = None  # below which its own p would have counted as a difference
+    p_adjusted: float | None = None  # that there is no difference, by Holm
+    p_equivalent: float | None = None  # that the difference is outside the margin, by Holm
+    level: float | None = None  # the unadjusted p below which the contrast counts as a difference
 
     def power(self, truth: float) -> float | None:
         """Probability of `holds` if `truth` were the difference; None where there is no verdict."""
         return None if self.level is None else self.estimate.power(truth, self.level)
 
 
-def can_tell(estimate: Estimate) -> bool:
-    """Whether there are seeds and videos enough for a verdict."""
-    return estimate.seeds > 1 and estimate.videos >= FEWEST_VIDEOS and estimate.telling >= FEWEST_TELLING
+def is_decidable(estimate: Estimate) -> bool:
+    """Whether there are enough seeds and videos for a verdict."""
+    return estimate.seeds > 1 and estimate.videos >= FEWEST_VIDEOS and estimate.differing >= FEWEST_DIFFERING
 
 
-def adjusted(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values, in the order given."""
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values, in the given order."""
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    found, highest = [1.0] * len(p_values), 0.0
+    adjusted, highest = [1.0] * len(p_values), 0.0
     for rank, place in enumerate(order):
         highest = max(highest, min(1.0, (len(order) - rank) * p_values[place]))
-        found[place] = highest
-    return found
+        adjusted[place] = highest
+    return adjusted
 
 
 def level(others: Sequence[float]) -> float:
-    """The p below which Holm's procedure rejects a contrast of a family whose other p values are these."""
-    left = len(others) + 1
+    """The p value below which Holm's procedure rejects a contrast, given the other p values of its family."""
+    remaining = len(others) + 1
     for p_value in sorted(others):
-        if p_value > ERROR / left:
+        if p_value > ERROR / remaining:
             break
-        left -= 1
-    return ERROR / left
+        remaining -= 1
+    return ERROR / remaining
 
 
 def decide(family: Mapping[Key, Estimate], margin: float, bounded: Collection[Key] = ()) -> dict[Key, Decision]:
-    """The decision on each contrast of a family; one that cannot be told is no part of the correction.
+    """The decision on each contrast of a family; undecidable contrasts do not count in the correction.
 
-    Those of `bounded` have a factor or points of their own: to lie within the margin of that is not to be equivalent.
+    Contrasts in `bounded` have a factor or points of their own: within the margin of these is not equivalent.
     """
-    told = {key: its for key, its in family.items() if can_tell(its)}
-    differ = [its.p_value for its in told.values()]
-    plain = [key for key in told if key not in bounded]
-    alike = dict(zip(plain, adjusted([told[key].p_outside(margin) for key in plain]), strict=True))
-    found = {key: Decision(its, ONE_SEED if its.seeds == 1 else OPEN) for key, its in family.items()}
-    for place, (key, p_value) in enumerate(zip(told, adjusted(differ), strict=True)):
-        others, p_outside = differ[:place] + differ[place + 1 :], alike.get(key)
-        found[key] = Decision(told[key], _verdict(told[key], p_value, p_outside), p_value, p_outside, level(others))
-    return found
+    decisions = {key: Decision(each, ONE_SEED if each.seeds == 1 else OPEN) for key, each in family.items()}
+    decidable = {key: each for key, each in family.items() if is_decidable(each)}
+    p_values = [each.p_value for each in decidable.values()]
+    plain = [key for key in decidable if key not in bounded]
+    outside = dict(zip(plain, holm([decidable[key].p_outside(margin) for key in plain]), strict=True))
+    for place, (key, p_adjusted) in enumerate(zip(decidable, holm(p_values), strict=True)):
+        others, p_outside = p_values[:place] + p_values[place + 1 :], outside.get(key)
+        verdict = _verdict(decidable[key], p_adjusted, p_outside)
+        decisions[key] = Decision(decidable[key], verdict, p_adjusted, p_outside, level(others))
+    return decisions
 
 
 def _verdict(estimate: Estimate, p_value: float, p_outside: float | None) -> str:
-    """Of adjusted p values: of no difference, and of one outside the margin, where that is asked."""
+    """The verdict by two adjusted p values: no difference, and (if tested) a difference outside the margin."""
     if p_value <= ERROR:
-        agreed = HOLDS if estimate.value > 0 else FAILS
-        return agreed if estimate.worlds_agree else MIXED
+        verdict = HOLDS if estimate.value > 0 else FAILS
+        return verdict if estimate.worlds_agree else MIXED
     return EQUIVALENT if p_outside is not None and p_outside <= ERROR else OPEN
 
 
-def joined(whole: str, *datasets: str) -> str:
-    """A claim's verdict from that on its own contrast and those on its datasets: mixed if two are opposite."""
+def combined(whole: str, *datasets: str) -> str:
+    """A claim's verdict from that on its own contrast and those on its datasets; mixed if two are opposite."""
     return MIXED if {HOLDS, FAILS} <= {whole, *datasets} else whole

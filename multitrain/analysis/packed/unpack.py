@@ -7,13 +7,14 @@ features.
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from multitrain.analysis.accuracy.embedding_spectrum import EIGENVALUES
 from multitrain.analysis.packed.packed_study import Key, Study
@@ -25,12 +26,14 @@ from multitrain.common.progress import progress
 from multitrain.common.records.history import NAME as HISTORY
 from multitrain.common.records.history import write_columns as write_history_columns
 from multitrain.common.records.predictions import write_columns
+from multitrain.common.records.renamed_keys import current_claims
 from multitrain.common.records.statistics import REDUCED, write_arrays
 from multitrain.config.scale import Scale
 
 __all__ = ["unpack"]
 
 Classes = Callable[[str], list[str]]  # names of a dataset, in the world of a run
+CLAIMS = "config/claims.yaml"
 MARK = "packed.json"  # in the folder of the runs: they are unpacked, and may be replaced
 
 
@@ -47,7 +50,7 @@ def unpack(study: Study, out: Path, scale: Scale) -> None:
     write_json(runs / MARK, {"study": str(study.where), "seeds": study.seeds()}, indent=None)
     for key, text in study.texts.items():
         if path := _place(key, out, study.scale):
-            _text(path, text)
+            _text(path, _with_present_keys(text) if key.name == CLAIMS else text)
     records = study.records()
     with progress("unpacking", "run", len(records)) as bar:
         for run, seed in records:
@@ -71,6 +74,16 @@ def _place(key: Key, out: Path, scale: str) -> Path | None:
 def _text(path: Path, text: str) -> None:
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _with_present_keys(text: str) -> str:
+    """claims.yaml with former keys renamed; without any it stays as it is."""
+    try:
+        claims = yaml.safe_load(text)
+    except yaml.YAMLError:  # `load_claims` reports it
+        return text
+    current = current_claims(claims) if isinstance(claims, Mapping) else claims
+    return text if current == claims else yaml.safe_dump(current, sort_keys=False, allow_unicode=True)
 
 
 def _unpack_run(study: Study, run: str, seed: int, folder: Path, classes: Classes) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from multitrain.analysis.claims.claim_sentences import listed, upper, weak
+from multitrain.analysis.claims.claim_sentences import capitalised, html_list, low_power
 from multitrain.analysis.render import page_tables
 from multitrain.analysis.render.cells import is_there, unique
 from multitrain.analysis.study.run_names import ranges
@@ -47,7 +47,7 @@ def what_was_run(root: Path) -> str:
         items.append(
             f"<b>{title}</b>: {', '.join(f'<code>{escape(value)}</code>' for value in values) or 'not recorded'}."
         )
-    return listed(items)
+    return html_list(items)
 
 
 def datasets(root: Path) -> Styler:
@@ -69,15 +69,17 @@ def datasets(root: Path) -> Styler:
 def deviations(root: Path) -> str:
     """Everything that is not as the design says, or that nothing is."""
     its = page_tables.read(root / "deviations.csv", ["kind", "what"])
-    items = [f"<b>{upper(row['kind'])}</b>: {escape(row['what'])}." for _, row in its.iterrows()] + weak(root)
-    return listed(items) if items else "<p>None was found.</p>"
+    items = [f"<b>{capitalised(row['kind'])}</b>: {escape(row['what'])}." for _, row in its.iterrows()] + low_power(
+        root
+    )
+    return html_list(items) if items else "<p>None was found.</p>"
 
 
 def notes(root: Path) -> str:
     """What was measured of this scale before, or that it was not."""
     its = page_tables.read(root / "measured.csv", ["kind", "text"])
     items = its.loc[its["kind"].str.startswith("note."), "text"]
-    return listed([f"{upper(text)}." for text in items])
+    return html_list([f"{capitalised(text)}." for text in items])
 
 
 def plateaus(root: Path) -> Styler | None:

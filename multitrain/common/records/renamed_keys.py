@@ -1,10 +1,10 @@
-"""Keys of the settings that were renamed: for the error about an old file, and to read the records of older runs."""
+"""Renamed keys of the settings: the error about a former key, and the translation of older records."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["RENAMED", "advice", "current_recipe"]
+__all__ = ["RENAMED", "advice", "current_claims", "current_recipe"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,12 @@ RENAMED: dict[str, dict[str, Renamed]] = {  # class of settings: former key
     "Mixing": {
         "switch": Renamed(("switch_probability",)),
         "partner_label": Renamed(("cross_dataset_labels",), {"kept": True, "lost": False}),
+    },
+    "Claims": {"answered": Renamed(("evidence_claims",))},
+    "Claim": {
+        "than_on": Renamed(("reference_datasets",)),
+        "times": Renamed(("left_factor",)),
+        "plus": Renamed(("right_offset",)),
     },
     "Dataset": {"letter": Renamed(("paper_letter",))},
     "Download": {
@@ -50,6 +56,17 @@ def current_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(found.get("mixing"), Mapping):
         found["mixing"] = _current("Mixing", found["mixing"])
     return found
+
+
+def current_claims(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """claims.yaml of a packed study with its former keys by their present names."""
+    current = _current("Claims", claims)
+    if isinstance(current.get("claims"), Mapping):
+        current["claims"] = {
+            name: _current("Claim", claim) if isinstance(claim, Mapping) else claim
+            for name, claim in current["claims"].items()
+        }
+    return current
 
 
 def _current(settings: str, values: Mapping[str, Any]) -> dict[str, Any]:

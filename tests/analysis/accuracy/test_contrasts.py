@@ -120,7 +120,7 @@ def test_videos_that_differ_from_the_commonest_are_counted():
     gained = np.zeros((5, 320))
     gained[:, :4] = 1
     gained[0, 10] = -1
-    assert [single(each).telling for each in (gained, np.zeros((2, 30)), 1 - gained)] == [5, 0, 5]
+    assert [single(each).differing for each in (gained, np.zeros((2, 30)), 1 - gained)] == [5, 0, 5]
 
 
 def test_points_move_the_value_and_not_the_error():

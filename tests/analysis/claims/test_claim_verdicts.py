@@ -71,7 +71,7 @@ def test_one_seed_has_a_difference_and_no_verdict(results):
 def test_nothing_right_of_sixteen_clips_decides_nothing(results):
     """The points alone would lie above 0; where no answer differs there is no interval."""
     add(results, first(0, 16), first(0, 16))
-    (row,), text = write(results, plus=-1.0)
+    (row,), text = write(results, right_offset=-1.0)
     assert (row["difference"], row["low"], row["high"], row["verdict"]) == ("1.00", "", "", "undetermined")
     assert "| +1.0 [-] |" in " ".join(text.split())
 
@@ -161,27 +161,27 @@ def test_without_projections_on_either_side_there_is_no_projected_verdict(result
 def test_a_factor_weighs_the_left_side(results):
     add_run(results, "multitrain", {"mit": first(160)}, projected={"mit": first(160)})
     add_run(results, "wo_informative", {"mit": first(60)}, projected={"mit": first(100)})
-    (row,), _ = write(results, table="table3", right="w/o Informative Loss", times=0.5)
+    (row,), _ = write(results, table="table3", right="w/o Informative Loss", left_factor=0.5)
     assert numbers(row, "ours_left", "ours_right", "difference", "difference_projected") == [40, 30, 10, -10]
     assert (row["verdict"], row["verdict_projected"]) == ("holds", "does not hold")
     assert numbers(row, "paper_left", "paper_difference") == [20.85, 13.55]
 
 
-@pytest.mark.parametrize(("plus", "verdict"), [(-10.0, "holds"), (10.0, "does not hold")])
-def test_a_margin_moves_the_right_side(results, plus: float, verdict: str):
+@pytest.mark.parametrize(("offset", "verdict"), [(-10.0, "holds"), (10.0, "does not hold")])
+def test_a_margin_moves_the_right_side(results, offset: float, verdict: str):
     """As good as each other, on different clips: within 10 points, and not 10 points apart."""
     add_run(results, "wo_actnet", {"mit": first(160)})
     add_run(results, "multitrain", {"mit": last(160)})
-    (row,), _ = write(results, table="table3", left="w/o ActNet", right="MultiTrain", plus=plus)
-    assert numbers(row, "ours_left", "ours_right", "difference") == [80, 80 + plus, -plus]
+    (row,), _ = write(results, table="table3", left="w/o ActNet", right="MultiTrain", right_offset=offset)
+    assert numbers(row, "ours_left", "ours_right", "difference") == [80, 80 + offset, -offset]
     assert row["verdict"] == verdict
-    assert float(row["paper_difference"]) == pytest.approx(41.3 - 41.7 - plus)
+    assert float(row["paper_difference"]) == pytest.approx(41.3 - 41.7 - offset)
 
 
 def test_a_drop_compares_two_datasets_of_different_sizes(results):
     add_run(results, "multitrain", {"mit": first(150), "k400": first(128, 160)}, projected={"mit": first(150)})
     add_run(results, "wo_projection", {"mit": first(50), "k400": first(120, 160)})
-    claim = {"table": "table3", "right": "w/o Projection Loss", "than_on": ("k400",)}
+    claim = {"table": "table3", "right": "w/o Projection Loss", "reference_datasets": ("k400",)}
     (row,), _ = write(results, **claim)
     assert numbers(row, "ours_left", "ours_right", "difference") == [50, 5, 45]
     half = 196 * np.sqrt(0.5 * 0.5 / 200 + 0.05 * 0.95 / 160)

@@ -131,7 +131,7 @@ def shipped(results) -> Claims:
     with (results.root / "evidence.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, EVIDENCE, restval="", lineterminator="\n")
         writer.writeheader()
-        for name, each in claims.answered.items():
+        for name, each in claims.evidence_claims.items():
             said = {"claim": name, **each.model_dump(include={"section", "quote", "text", "note"})}
             writer.writerow(said | {"part": "seed 0", "ours": f"{name}: 7", "claim_verdict": "mixed"})
     return claims
@@ -194,8 +194,8 @@ def test_what_other_records_answer_has_a_heading_of_its_own(results, shipped: Cl
     text = " ".join(write(results, claims=shipped)[1].split())
     _, _, text = text.partition("## Answered by other records")
     answered, _, _ = text.partition("## Claims of the paper that these runs cannot decide")
-    assert shipped.answered
-    for number, (name, each) in enumerate(shipped.answered.items(), start=1):
+    assert shipped.evidence_claims
+    for number, (name, each) in enumerate(shipped.evidence_claims.items(), start=1):
         assert f"| {each.text} ({number}) | - | seed 0: {name}: 7 | mixed |" in answered
         assert f" {number}. “{each.quote}”" in answered
         assert each.note in answered

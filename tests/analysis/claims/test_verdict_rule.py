@@ -1,4 +1,4 @@
-"""The rule on contrasts made up, without runs."""
+"""The verdict rule on made-up contrasts, without runs."""
 
 from dataclasses import replace
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from multitrain.analysis.accuracy.contrasts import Estimate, estimate
-from multitrain.analysis.claims.verdict_rule import ERROR, HOLDS, MIXED, adjusted, can_tell, decide, joined, level
+from multitrain.analysis.claims.verdict_rule import ERROR, HOLDS, MIXED, combined, decide, holm, is_decidable, level
 
 MARGIN = 0.02
 
 
 def made(value: float, error: float, **changes: object) -> Estimate:
-    said = {"terms": ((error**2, 50),), "seeds": 5, "videos": 320, "telling": 50, "std": 0.01}
-    return Estimate(**{"value": value} | said | changes)
+    fields = {"value": value, "terms": ((error**2, 50),), "seeds": 5, "videos": 320, "differing": 50, "std": 0.01}
+    return Estimate(**fields | changes)
 
 
 def verdict(estimate: Estimate) -> str:
@@ -39,13 +39,13 @@ def test_a_contrast_has_the_verdict_its_p_values_give(value: float, error: float
     [
         ({"seeds": 1, "std": None}, "one seed: no verdict"),
         ({"videos": 99}, "undetermined"),
-        ({"telling": 9}, "undetermined"),
+        ({"differing": 9}, "undetermined"),
     ],
 )
 def test_without_enough_to_go_by_there_is_no_verdict(value: float, changes: dict, expected: str):
     few = made(value, 0.001, **changes)
     decision = decide({"one": few}, MARGIN)["one"]
-    assert not can_tell(few)
+    assert not is_decidable(few)
     assert (decision.verdict, decision.p_adjusted, decision.power(0.05)) == (expected, None, None)
 
 
@@ -58,7 +58,7 @@ def test_a_few_videos_gained_and_none_lost_are_no_verdict(clips: int, gained: in
         assert verdict(estimate([values], [np.arange(clips)], points)) == "undetermined"
 
 
-def test_the_fewest_telling_videos_are_as_sure_as_the_sign_test_says():
+def test_the_fewest_differing_videos_are_as_sure_as_the_sign_test_says():
     """10 gained and none lost of 320: p = 0.002 in McNemar's exact test."""
     values = np.zeros((5, 320))
     values[:, :10] = 1
@@ -69,28 +69,28 @@ def test_the_fewest_telling_videos_are_as_sure_as_the_sign_test_says():
 
 def test_p_values_are_adjusted_by_holm():
     """As statsmodels' multipletests(..., method="holm") has them."""
-    assert adjusted([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert adjusted([0.5, 0.6]) == [1.0, 1.0]
-    assert adjusted([]) == []
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
 @pytest.mark.parametrize("others", [[], [0.5], [0.001], [0.001, 0.02, 0.5], [0.004, 0.013, 0.6, 0.012], [0.024, 0.024]])
 def test_the_level_is_where_the_adjusted_p_crosses(others: list[float]):
     limit = level(others)
-    below, above = (adjusted([limit * factor, *others])[0] for factor in (0.999, 1.001))
+    below, above = (holm([limit * factor, *others])[0] for factor in (0.999, 1.001))
     assert below <= ERROR < above
 
 
-def test_a_contrast_that_cannot_be_told_costs_the_others_nothing():
+def test_an_undecidable_contrast_costs_the_others_nothing():
     barely = made(0.0205, 0.01)  # p = 0.046
-    few = made(0.5, 0.01, telling=3)
+    few = made(0.5, 0.01, differing=3)
     assert decide({"one": barely, "few": few}, MARGIN)["one"].verdict == "holds"
     assert decide({"one": barely, "two": made(0.0, 0.01)}, MARGIN)["one"].verdict == "undetermined"
 
 
 def test_the_rule_is_symmetric():
     family = {"a": made(0.03, 0.01), "b": made(-0.02, 0.008), "c": made(0.001, 0.005)}
-    flipped = {key: made(-its.value, its.error) for key, its in family.items()}
+    flipped = {key: made(-each.value, each.error) for key, each in family.items()}
     mirror = {"holds": "does not hold", "does not hold": "holds"}
     decided = decide(family, MARGIN)
     assert set(decided) == set(family)
@@ -111,7 +111,7 @@ def test_the_rule_is_symmetric():
     ],
 )
 def test_a_claim_goes_by_its_own_contrast_unless_datasets_are_opposite(whole: str, datasets: list, expected: str):
-    assert joined(whole, *datasets) == joined(whole, *datasets[::-1]) == expected
+    assert combined(whole, *datasets) == combined(whole, *datasets[::-1]) == expected
 
 
 def test_the_power_is_at_the_level_the_contrast_was_tested_at():
@@ -127,16 +127,15 @@ def test_a_claim_with_points_of_its_own_is_never_equivalent():
     """Within the margin of 2 points less is no statement that two methods are alike; the others stay as they are."""
     values = np.zeros((2, 320))
     values[:, :40] = np.resize([1.0, -1.0], 40)
-    its = estimate([values], [np.arange(320)])
-    family = {"plain": its, "points": its}
-    found = decide(family, 0.05, {"points"})
-    assert (found["plain"].verdict, found["points"].verdict) == ("equivalent", "undetermined")
-    assert found["points"].p_equivalent is None
-    assert found["plain"].p_equivalent == pytest.approx(its.p_outside(0.05))  # of a family of one
+    alike = estimate([values], [np.arange(320)])
+    decisions = decide({"plain": alike, "points": alike}, 0.05, {"points"})
+    assert (decisions["plain"].verdict, decisions["points"].verdict) == ("equivalent", "undetermined")
+    assert decisions["points"].p_equivalent is None
+    assert decisions["plain"].p_equivalent == pytest.approx(alike.p_outside(0.05))  # of a family of one
 
 
 def test_a_difference_that_two_worlds_have_in_opposite_directions_is_mixed():
-    sure = Estimate(0.1, ((1e-6, 9), (1e-6, 200)), seeds=10, videos=200, telling=50, std=0.01, by_world=(0.25, -0.05))
+    sure = Estimate(0.1, ((1e-6, 9), (1e-6, 200)), seeds=10, videos=200, differing=50, std=0.01, by_world=(0.25, -0.05))
     alike = replace(sure, by_world=(0.15, 0.05))
     assert decide({"a": sure}, 0.02)["a"].verdict == MIXED
     assert decide({"a": alike}, 0.02)["a"].verdict == HOLDS

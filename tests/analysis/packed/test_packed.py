@@ -8,11 +8,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from multitrain.analysis.packed.packed_study import read_study
+from multitrain.analysis.packed.packed_study import Key, Study, read_study
 from multitrain.analysis.packed.unpack import unpack
 from multitrain.analysis.render.index_page import links
 from multitrain.cli.commands import packed_commands, result_commands
 from multitrain.common.records.history import MOST
+from multitrain.config.config_files import load_claims
 from multitrain.planning.outputs import ANALYSES, FIGURES
 from tests.analysis.packed.made import CLIPS, CONFIG, PUBLISHED, SCALE, SHIPPED, make, pack
 
@@ -73,6 +74,18 @@ def test_a_study_packed_again_from_what_was_unpacked_is_the_same_file(packed, tm
     unpack(read_study(packed), tmp_path / "out", SCALE)
     again = pack(tmp_path / "out", tmp_path / "out" / "config", tmp_path / "again.parquet")
     assert again.read_bytes() == packed.read_bytes()
+
+
+def test_claims_that_were_packed_with_former_keys_are_read(tmp_path):
+    text = (CONFIG / "claims.yaml").read_text()
+    former = text
+    for key, name in (("evidence_claims", "answered"), ("left_factor", "times"), ("right_offset", "plus")):
+        former = re.sub(rf"^( *){key}:", rf"\1{name}:", former, flags=re.M)
+    assert {"answered", "times", "plus"} <= set(re.findall(r"^ *(\w+):", former, re.M))
+    for name, packed in (("former", former), ("present", text)):
+        unpack(Study(tmp_path, "ci", texts={Key(name="config/claims.yaml"): packed}), tmp_path / name, SCALE)
+        assert load_claims(tmp_path / name / "config", SHIPPED) == load_claims(CONFIG, SHIPPED)
+    assert (tmp_path / "present/config/claims.yaml").read_text() == text
 
 
 def test_pandas_reads_the_answers(packed, study):

@@ -296,6 +296,6 @@ def test_what_other_records_answer_is_a_sentence_with_few_numbers(tmp_path):
     ]
     rows.append({"claim": "b", "text": "So.", "part": "K400", "ours": "", "claim_verdict": "not comparable here"})
     pd.DataFrame(rows).to_csv(tmp_path / "evidence.csv", index=False)
-    said = Text(claim_sentences.answered(tmp_path)).said
+    said = Text(claim_sentences.evidence(tmp_path)).said
     assert "Mixed: It is: seed 0: 0;" in said and "seed 5: 5; and 2 more in evidence.csv." in said
     assert said.endswith("Not comparable here: So.")

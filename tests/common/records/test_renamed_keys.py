@@ -3,15 +3,18 @@
 import pytest
 
 from multitrain.common.errors import UserError
-from multitrain.common.records.renamed_keys import RENAMED, advice, current_recipe
+from multitrain.common.records.renamed_keys import RENAMED, advice, current_claims, current_recipe
 from multitrain.common.records.run_record import parse_record
 from multitrain.config.base import Settings
+from multitrain.config.claims import Claim, Claims
 from multitrain.config.config_files import parse
 from multitrain.config.recipes import Mixing, Recipe
 from multitrain.config.scale import Dataset, Download
 from multitrain.planning.sweep_points import Sweep
 
-CLASSES: dict[str, type[Settings]] = {each.__name__: each for each in (Recipe, Mixing, Dataset, Download, Sweep)}
+CLASSES: dict[str, type[Settings]] = {
+    each.__name__: each for each in (Recipe, Mixing, Claim, Claims, Dataset, Download, Sweep)
+}
 OLD = {
     "epochs": 2,
     "rate": 1e-3,
@@ -48,6 +51,16 @@ def test_a_recipe_of_an_earlier_version_is_read_by_the_present_keys():
     former = RENAMED["Recipe"].keys() | RENAMED["Mixing"].keys()
     assert former == {*OLD, *OLD["mixing"]} - {"epochs", "mixing", "mixup"}  # each is tried here
     Recipe.model_validate(NEW | {"warmup_epochs": 0, "batch": 4})
+
+
+def test_claims_of_an_earlier_version_are_read_by_the_present_keys():
+    former = {"claims": {"one": {"than_on": ["mit"], "times": 0.5, "plus": 1.0, "left": "A"}}, "answered": {}}
+    assert current_claims(former) == {
+        "claims": {"one": {"reference_datasets": ["mit"], "left_factor": 0.5, "right_offset": 1.0, "left": "A"}},
+        "evidence_claims": {},
+    }
+    assert current_claims({"claims": {"one": "text"}}) == {"claims": {"one": "text"}}
+    assert current_claims({"claims": "text"}) == {"claims": "text"}
 
 
 @pytest.mark.parametrize("ends", [None, 0.1, [0.1], [0.1, 0.2, 0.3]])

@@ -1,1 +1,1 @@
-"""Claims of the paper that are no differences of accuracies, answered by what runs leave beside their predictions."""
+"""Verdicts on claims of the paper that are not differences of accuracies, from other records of the runs."""

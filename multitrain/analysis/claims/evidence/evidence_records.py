@@ -1,4 +1,4 @@
-"""The records that answer claims, each read once: what runs left, and what other analyses made of it."""
+"""Lookup of the records that decide claims: tables of other analyses and the paper's; each file is read once."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +12,8 @@ from multitrain.analysis.study.checked_tables import only, read
 from multitrain.analysis.study.run_names import seeds_of
 from multitrain.analysis.tables.paper_tables import our_rows, published_rows
 from multitrain.common.errors import UserError
-from multitrain.config.answered_claims import STATED, Answered
 from multitrain.config.claims import Claims
+from multitrain.config.evidence_claims import STATED, EvidenceClaim
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
@@ -22,7 +22,7 @@ __all__ = ["Records"]
 
 @dataclass(frozen=True)
 class Records:
-    """Of all seeds of a scale's runs, in a results folder; `published` holds the paper's tables."""
+    """The records of a scale's runs in a results folder; `published` holds the paper's tables."""
 
     scale: Scale
     experiments: Experiments
@@ -31,24 +31,24 @@ class Records:
     results: Path
     published: Path
 
-    def datasets(self, claim: Answered) -> tuple[str, ...]:
-        """Of a claim, in order."""
+    def datasets(self, claim: EvidenceClaim) -> tuple[str, ...]:
+        """The datasets of a claim, in order."""
         return claim.datasets or self.experiments.table(claim.table).datasets
 
     def title(self, dataset: str) -> str:
         return self.scale.dataset(dataset).title
 
-    def run(self, claim: Answered, method: str, dataset: str) -> str:
+    def run(self, claim: EvidenceClaim, method: str, dataset: str) -> str:
         """The run that the claim's table shows for a method and dataset."""
         run = self.experiments.run_of(self.experiments.table(claim.table), method, dataset)
-        assert run is not None  # as `load_claims` has seen to
+        assert run is not None  # `load_claims` checks it
         return run
 
-    def joint(self, claim: Answered, method: str) -> str:
-        """The one run of a method.
+    def joint(self, claim: EvidenceClaim, method: str) -> str:
+        """The joint run of a method.
 
         Raises:
-            UserError: the row shows several.
+            UserError: the method's row shows several runs.
         """
         rows = [row for row in self.experiments.table(claim.table).rows if row.method == method]
         if [len(row.runs) for row in rows] != [1]:
@@ -56,7 +56,7 @@ class Records:
         return rows[0].runs[0]
 
     def seeds_of(self, *runs: str) -> tuple[int, ...]:
-        """Those of the seeds that all of these runs have."""
+        """The seeds that all of these runs have."""
         home = self.results / "runs" / self.scale.name
         return tuple(seed for seed in self.seeds if all(seed in seeds_of(home, run, self.seeds) for run in runs))
 
@@ -65,14 +65,14 @@ class Records:
         return read(self.results, "networks.csv", tuple(NETWORKS))
 
     def network(self, run: str) -> pd.DataFrame:
-        """What networks.csv says of a run, a row a dataset, by its key."""
+        """The rows of networks.csv for a run, indexed by dataset."""
         rows = self._networks
-        its = only(rows, self.results / "networks.csv", f"network of run {run}", rows["run"] == run)
-        return its.set_index("dataset")
+        rows = only(rows, self.results / "networks.csv", f"network of run {run}", rows["run"] == run)
+        return rows.set_index("dataset")
 
     @cached_property
     def synthetic(self) -> bool:
-        """Whether any of the joint runs saw made-up videos."""
+        """Whether any joint run was trained on synthetic videos."""
         return bool((self._training["synthetic"] == "yes").any())
 
     @cached_property
@@ -80,7 +80,7 @@ class Records:
         return read(self.results, "training.parquet", ("run", "scale", "synthetic", "seed", "step", "epoch", "total"))
 
     def history(self, run: str, seed: int) -> pd.DataFrame:
-        """The recorded steps of a joint run; columns as `write_training` says."""
+        """The recorded training steps of a joint run, with the columns of training.parquet."""
         rows = self._training
         keep = (rows["run"] == run) & (rows["seed"] == seed)
         return only(rows, self.results / "training.parquet", f"steps of run {run}, seed {seed}", keep)
@@ -97,11 +97,11 @@ class Records:
         return only(rows, self.results / "spectrum.csv", f"eigenvalues of z of run {run}, seed {seed}", keep)
 
     def projections(self, run: str) -> list[Projection]:
-        """Of every seed and ordered pair of datasets."""
+        """The projections of a run, of every seed and ordered pair of datasets."""
         return read_projections(self.results, self.scale, (run,), self.seeds)
 
     def recovery(self, run: str) -> pd.DataFrame:
-        """Of the raw weights, a row a seed and ordered pair of datasets with related classes."""
+        """Recovery by the raw weights: a row for each seed and ordered pair of datasets with related classes."""
         name = "projection_recovery.csv"
         needs = ("run", "source", "target", "form", "seed", "related")
         rows = read(self.results, name, (*needs, "average_precision", "chance_average_precision", "p_value"))
@@ -109,7 +109,7 @@ class Records:
         return only(rows, self.results / name, f"related classes of run {run}", keep)
 
     def ours(self, table: str, method: str) -> dict[str, dict[str, str]]:
-        """Our rows of a method in a table, by dataset, from the runs."""
+        """Our rows of a method in a table, by dataset."""
         rows = our_rows(self.experiments.table(table), self.scale, self.experiments, self.seeds, self.results)
         return {row["dataset"]: row for row in rows if row["method"] == method}
 
@@ -120,13 +120,13 @@ class Records:
             UserError: there is no such method.
         """
         path = self.published / self.experiments.table(table).published
-        its = {row["dataset"]: row for row in published_rows(path) if row["method"] == method}
-        if not its:
+        rows = {row["dataset"]: row for row in published_rows(path) if row["method"] == method}
+        if not rows:
             raise UserError(f"{path}: no method {method!r}, which claims.yaml names")
-        return its
+        return rows
 
     def stated(self, name: str) -> float:
-        """A number that the paper's text gives."""
+        """A number from the paper's text."""
         rows = read(self.published, STATED, ("statement", "value"))
-        its = only(rows, self.published / STATED, f"statement {name}", rows["statement"] == name)
-        return float(its["value"].iloc[0])
+        rows = only(rows, self.published / STATED, f"statement {name}", rows["statement"] == name)
+        return float(rows["value"].iloc[0])

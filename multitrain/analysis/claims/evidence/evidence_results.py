@@ -1,45 +1,46 @@
-"""What a record says of a claim: numbers with a verdict each, and one verdict of all."""
+"""The answer of a record to a claim: findings, each with a verdict, and their common verdict."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["ELSEWHERE", "FAILS", "FILE", "HOLDS", "MIXED", "OPEN", "Answer", "Finding", "holds_if"]
+from multitrain.analysis.claims.verdict_rule import FAILS, HOLDS, MIXED, OPEN
+
+__all__ = ["FILE", "NOT_COMPARABLE", "Answer", "Finding", "holds_if"]
 
 FILE = "evidence.csv"
-HOLDS, FAILS, MIXED, OPEN = "holds", "does not hold", "mixed", "undetermined"
-ELSEWHERE = "not comparable here"  # the records are of another world than the sentence
+NOT_COMPARABLE = "not comparable here"  # our runs are on other datasets than the paper's numbers
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One number, or two that are compared."""
+    """One number, or a comparison of two."""
 
-    part: str  # of what: a dataset, a seed
+    part: str  # a dataset or a seed
     ours: str  # as text, with its unit
-    value: float | None = None  # what is held against the bound
-    verdict: str = ""  # empty: shown, and decides nothing
+    value: float | None = None  # compared with the bound
+    verdict: str = ""  # empty: shown only
 
 
 @dataclass(frozen=True)
 class Answer:
-    """All that is said of a claim."""
+    """All findings on a claim."""
 
     findings: tuple[Finding, ...]
-    paper: str = ""  # what the paper prints
+    paper: str = ""  # the paper's numbers, as text
 
     @property
     def verdict(self) -> str:
-        return agreed(each.verdict for each in self.findings if each.verdict)
+        return common_verdict(each.verdict for each in self.findings if each.verdict)
 
 
-def agreed(verdicts: Iterable[str]) -> str:
-    """The verdict that all share; mixed where some hold and some do not, undetermined else."""
-    said = set(verdicts)
-    if len(said) == 1:
-        return said.pop()
-    return MIXED if {HOLDS, FAILS} <= said or MIXED in said else OPEN
+def common_verdict(verdicts: Iterable[str]) -> str:
+    """The verdict that all share; mixed if some hold and some do not, else undetermined."""
+    different = set(verdicts)
+    if len(different) == 1:
+        return different.pop()
+    return MIXED if {HOLDS, FAILS} <= different or MIXED in different else OPEN
 
 
 def holds_if(condition: bool) -> str:
-    """Of a number that is exact, or of a run as it is."""
+    """The verdict on an exact number, without a test."""
     return HOLDS if condition else FAILS

@@ -1,4 +1,4 @@
-"""evidence.csv: an answer for each claim that other records than accuracies answer."""
+"""evidence.csv: verdicts on claims that other records than accuracies decide."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +15,14 @@ from multitrain.analysis.claims.evidence.evidence_results import FILE, Answer
 from multitrain.analysis.render.columns import EVIDENCE
 from multitrain.analysis.render.table_files import Rows, write_rows
 from multitrain.analysis.study.run_names import yes_no
-from multitrain.config.answered_claims import Answered
 from multitrain.config.claims import Claims
+from multitrain.config.evidence_claims import EvidenceClaim
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
 __all__ = ["write_evidence"]
 
-KINDS: dict[str, Callable[[Answered, Records], Answer]] = {
+KINDS: dict[str, Callable[[EvidenceClaim, Records], Answer]] = {
     "test_cost": cost_claims.test_cost,
     "training_cost": cost_claims.training_cost,
     "parameters": cost_claims.parameters,
@@ -40,15 +40,15 @@ KINDS: dict[str, Callable[[Answered, Records], Answer]] = {
 def write_evidence(
     scale: Scale, experiments: Experiments, claims: Claims, seeds: tuple[int, ...], results: Path, published: Path
 ) -> None:
-    """Write <results>/evidence.csv: a row a claim and part of `answered` in claims.yaml."""
+    """Write <results>/evidence.csv: a row for each part of each claim in `evidence_claims` in claims.yaml."""
     records = Records(scale, experiments, claims, seeds, results, published)
-    rows = [row for name, claim in claims.answered.items() for row in _rows(name, claim, records)]
+    rows = [row for name, claim in claims.evidence_claims.items() for row in _rows(name, claim, records)]
     write_rows(results / FILE, rows, EVIDENCE)
 
 
-def _rows(name: str, claim: Answered, records: Records) -> Rows:
+def _rows(name: str, claim: EvidenceClaim, records: Records) -> Rows:
     answer = KINDS[claim.kind](claim, records)
-    about = {
+    shared = {
         "claim": name,
         **{key: getattr(claim, key) for key in ("section", "quote", "text", "note", "kind", "left", "right")},
         "bound": claim.bound,
@@ -59,12 +59,6 @@ def _rows(name: str, claim: Answered, records: Records) -> Rows:
         "synthetic": yes_no(records.synthetic),
     }
     return [
-        {
-            **about,
-            "part": each.part,
-            "ours": each.ours,
-            "value": each.value,
-            "verdict": each.verdict,
-        }
+        {**shared, "part": each.part, "ours": each.ours, "value": each.value, "verdict": each.verdict}
         for each in answer.findings
     ]

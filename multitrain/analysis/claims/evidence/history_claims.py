@@ -1,24 +1,25 @@
-"""Claims about how training went, answered by the recorded steps: means over each tenth of them."""
+"""Claims about the course of training, decided by means over each tenth of the recorded steps."""
 
 import numpy as np
 import pandas as pd
 
 from multitrain.analysis.claims.evidence.evidence_records import Records
-from multitrain.analysis.claims.evidence.evidence_results import FAILS, HOLDS, OPEN, Answer, Finding, holds_if
-from multitrain.config.answered_claims import Answered
+from multitrain.analysis.claims.evidence.evidence_results import Answer, Finding, holds_if
+from multitrain.analysis.claims.verdict_rule import FAILS, HOLDS, OPEN
+from multitrain.config.evidence_claims import EvidenceClaim
 
 __all__ = ["loss", "setback", "spread"]
 
 TENTHS = 10
-FEWEST = 4  # recorded steps of a tenth for a verdict
-ERRORS = 3  # standard errors that a rise has to be above
+FEWEST = 4  # recorded steps in a tenth for a verdict
+ERRORS = 3  # standard errors that a rise has to exceed
 
 
-def loss(claim: Answered, records: Records) -> Answer:
+def loss(claim: EvidenceClaim, records: Records) -> Answer:
     """The classification loss of the last tenth is at least `bound` times that of the first: nothing was learned.
 
-    The sum of L_k over the datasets decides: Eq. 6's total falls by its sigma alone where L_k stands still. The total
-    is shown. It fails where the loss falls by more.
+    The sum of L_k over the datasets decides. Eq. 6's total, shown beside it, can fall by the sigmas alone. The claim
+    fails where the loss falls by more.
     """
     run, findings = records.joint(claim, claim.left), []
     for seed in records.seeds_of(run):
@@ -30,10 +31,11 @@ def loss(claim: Answered, records: Records) -> Answer:
     return Answer(tuple(findings))
 
 
-def spread(claim: Answered, records: Records) -> Answer:
-    """The variance term of the last tenth is at most `bound`: dimensions of Z' deviate by about 1, as it asks.
+def spread(claim: EvidenceClaim, records: Records) -> Answer:
+    """The variance term of the last tenth is at most `bound`: the dimensions of Z' have a deviation of about 1.
 
-    L^v is 1 where nothing varies and 0 where every dimension's deviation is 1 or more. It fails where it stays high.
+    L^v is 1 where nothing varies and 0 where every dimension's deviation is 1 or more. The claim fails where L^v stays
+    high.
     """
     run, findings = records.joint(claim, claim.left), []
     for seed in records.seeds_of(run):
@@ -44,12 +46,12 @@ def spread(claim: Answered, records: Records) -> Answer:
     return Answer(tuple(findings))
 
 
-def setback(claim: Answered, records: Records) -> Answer:
-    """The classification loss rises again by at least `bound` of what it had fallen by: the training is unstable.
+def setback(claim: EvidenceClaim, records: Records) -> Answer:
+    """The classification loss rises again by at least `bound` of its fall: the training is unstable.
 
-    A rise counts where it is above ERRORS standard errors. It fails where there is none of that size and one would have
-    shown; steps too noisy for that decide nothing. The sum over the datasets is taken: a history does not say how many
-    clips of each dataset a step had, of which a single L_k depends most.
+    A rise counts if it exceeds ERRORS standard errors. The claim fails if there is no rise of that size, and one would
+    have been visible above the noise; else it is undetermined. The sum over the datasets is used: a single L_k depends
+    on how many clips of its dataset a step had, which a history does not record.
     """
     run, findings = records.joint(claim, claim.left), []
     for seed in records.seeds_of(run):
@@ -67,19 +69,19 @@ def setback(claim: Answered, records: Records) -> Answer:
 
 
 def summed_loss(steps: pd.DataFrame) -> pd.Series:
-    """Sum of L_k over the run's datasets, the batch's mean loss; what is empty is of no dataset of the run."""
+    """Sum of L_k over the run's datasets, the batch's mean loss; columns of other datasets are empty."""
     return steps.filter(regex=r"^classification\.").sum(axis=1)
 
 
 def tenths(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of each tenth of the recorded steps and its standard error, (10,) each; fewer tenths of fewer steps."""
+    """Mean of each tenth of the recorded steps and its standard error, (10,) each; fewer than 10 for fewer steps."""
     parts = np.array_split(values.to_numpy(), min(TENTHS, len(values)))
     errors = [part.std(ddof=1) / np.sqrt(len(part)) if len(part) > 1 else np.inf for part in parts]
     return np.array([part.mean() for part in parts]), np.array(errors)
 
 
 def largest_setback(means: np.ndarray, errors: np.ndarray) -> tuple[float, float, float]:
-    """The largest rise above the lowest mean so far, the whole fall from the first mean, and ERRORS standard errors."""
+    """Largest rise above the lowest mean before it, total fall from the first mean, and ERRORS standard errors."""
     high = int((means - np.minimum.accumulate(means)).argmax())
     low = int(means[: high + 1].argmin())
     noise = ERRORS * float(np.hypot(errors[high], errors[low]))

@@ -1,18 +1,19 @@
-"""Claims about the embedding, answered by the spectrum of the test clips' features."""
+"""Claims about collapse of the embedding, decided by the spectrum of the test clips' features."""
 
 from multitrain.analysis.claims.evidence.evidence_records import Records
 from multitrain.analysis.claims.evidence.evidence_results import Answer, Finding, holds_if
-from multitrain.config.answered_claims import Answered
+from multitrain.config.evidence_claims import EvidenceClaim
 
 __all__ = ["collapse"]
 
-STILL = 0.01  # of the right run's variance: less is an embedding that hardly depends on the clip
+CONSTANT = 0.01  # of the right run's variance: below it the embedding hardly depends on the clip
 
 
-def collapse(claim: Answered, records: Records) -> Answer:
-    """z of the left run has collapsed: an effective rank below `bound` times the right run's, or next to no variance.
+def collapse(claim: EvidenceClaim, records: Records) -> Answer:
+    """z of the left run has collapsed: an effective rank below `bound` times the right run's, or almost no variance.
 
-    It fails where z keeps its rank and varies. A constant z with noise has a high rank, so the variance is asked too.
+    The claim fails where z keeps rank and variance. The variance is tested too because a constant z with noise has a
+    high rank.
     """
     runs, findings = [records.joint(claim, method) for method in (claim.left, claim.right)], []
     for seed in records.seeds_of(*runs):
@@ -27,6 +28,6 @@ def collapse(claim: Answered, records: Records) -> Answer:
             f" {variances[1]:.3g}"
         )
         ratio = ranks[0] / ranks[1] if ranks[1] else float("inf")
-        collapsed = ranks[0] < claim.required_bound * ranks[1] or variances[0] < STILL * variances[1]
+        collapsed = ranks[0] < claim.required_bound * ranks[1] or variances[0] < CONSTANT * variances[1]
         findings.append(Finding(f"seed {seed}", ours, ratio, holds_if(collapsed)))
     return Answer(tuple(findings))

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from multitrain.analysis.claims.evidence.evidence_results import FAILS, HOLDS
+from multitrain.analysis.claims.verdict_rule import FAILS, HOLDS
 from multitrain.analysis.cost.flops import cost
 from multitrain.analysis.cost.run_networks import network_cost, read_recorded, step_operations, write_networks
 from multitrain.analysis.render.columns import NETWORKS

@@ -8,20 +8,15 @@ import pytest
 
 from multitrain.analysis.claims.evidence import history_claims, related_claims
 from multitrain.analysis.claims.evidence.evidence_records import Records
-from multitrain.analysis.claims.evidence.evidence_results import (
-    FAILS,
-    HOLDS,
-    MIXED,
-    OPEN,
-    agreed,
-)
+from multitrain.analysis.claims.evidence.evidence_results import common_verdict
 from multitrain.analysis.claims.evidence.evidence_table import KINDS, write_evidence
+from multitrain.analysis.claims.verdict_rule import FAILS, HOLDS, MIXED, OPEN
 from multitrain.analysis.render.columns import EVIDENCE
 from multitrain.analysis.render.table_files import read_rows
 from multitrain.common.errors import UserError
-from multitrain.config.answered_claims import Answered
 from multitrain.config.claims import Claims
 from multitrain.config.config_files import load_claims
+from multitrain.config.evidence_claims import EvidenceClaim
 from tests.analysis.claimed import PUBLISHED, ROOT
 from tests.analysis.planted import plant, relation_files
 from tests.analysis.planted import write as write_planted
@@ -37,7 +32,7 @@ def records(results, *seeds: int) -> Records:
 
 def answer(results, kind: str, *seeds: int, **settings: object):
     """The answer to a claim of that kind."""
-    claim = Answered(**{**SAID, "kind": kind, **settings})
+    claim = EvidenceClaim(**{**SAID, "kind": kind, **settings})
     return KINDS[kind](claim, records(results, *seeds))
 
 
@@ -71,7 +66,7 @@ def histories_of(results, **runs: dict[int, list[float]]) -> None:
     ],
 )
 def test_a_claim_has_the_verdict_that_all_parts_share(verdicts: list[str], verdict: str):
-    assert agreed(verdicts) == agreed(verdicts[::-1]) == verdict
+    assert common_verdict(verdicts) == common_verdict(verdicts[::-1]) == verdict
 
 
 FALLING = [4.0, 3.5, 3.0, 2.5, 2.0, 1.5, 1.0, 0.8, 0.6, 0.5]
@@ -191,7 +186,7 @@ def test_the_overlap_of_classes_is_held_against_the_papers(results, tmp_path, st
     write_planted(results, "multitrain_large", relations=tuple(files.values()))
     text = (PUBLISHED / "text.csv").read_text().replace(",65,", f",{stated},")
     (tmp_path / "text.csv").write_text(text)
-    claim = Answered(**{**SAID, **LARGE, "kind": "overlap", "datasets": ("actnet", "k400")})
+    claim = EvidenceClaim(**{**SAID, **LARGE, "kind": "overlap", "datasets": ("actnet", "k400")})
     asked = records(results)
     asked = Records(asked.scale, asked.experiments, asked.claims, (0,), results.root, tmp_path)
     found = related_claims.overlap(claim, asked)
@@ -223,11 +218,6 @@ def test_recovery_is_decided_by_corrected_permutation_tests(results, p: tuple[fl
     assert answer(results, "recovery", **LARGE).verdict == verdict
 
 
-def test_holms_correction_is_the_textbooks():
-    assert related_claims.holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert related_claims.holm(np.array([0.5, 0.6])) == pytest.approx([1.0, 1.0])
-
-
 @pytest.mark.parametrize(("low", "high", "verdict"), [(84.0, 86.0, HOLDS), (80.0, 83.0, FAILS), (83.0, 84.0, OPEN)])
 def test_ours_are_held_against_published_methods_on_real_datasets_alone(results, monkeypatch, low, high, verdict):
     histories_of(results, multitrain={0: [1.0]})
@@ -251,7 +241,9 @@ def test_rows_are_written_and_read(results):
     histories_of(results, vanilla={0: RISING})
     shipped = load_claims(ROOT / "config", results.experiments)
     claims = Claims(
-        paper=shipped.paper, claims=shipped.claims, answered={"vanilla_unstable": shipped.answered["vanilla_unstable"]}
+        paper=shipped.paper,
+        claims=shipped.claims,
+        evidence_claims={"vanilla_unstable": shipped.evidence_claims["vanilla_unstable"]},
     )
     write_evidence(results.scale, results.experiments, claims, (0,), results.root, PUBLISHED)
     (row,) = read_rows(results.root / "evidence.csv", tuple(EVIDENCE))

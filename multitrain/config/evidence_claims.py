@@ -1,4 +1,4 @@
-"""Claims that other records than accuracies answer, as settings (config/claims.yaml, `answered`)."""
+"""Settings of claims that other records than accuracies decide (config/claims.yaml, `evidence_claims`)."""
 
 from typing import Literal, Self
 
@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from multitrain.config.base import Name, Settings
 
-__all__ = ["STATED", "Answered"]
+__all__ = ["STATED", "EvidenceClaim"]
 
 Kind = Literal[
     "test_cost",
@@ -22,12 +22,12 @@ Kind = Literal[
     "printed",
 ]
 STATED = "text.csv"  # in resources/published: numbers that the paper's text gives
-AGAINST = ("test_cost", "training_cost", "parameters", "collapse", "printed")  # kinds that compare two methods
+WITH_RIGHT = ("test_cost", "training_cost", "parameters", "collapse", "printed")  # kinds that compare two methods
 BOUNDED = ("training_cost", "collapse", "loss", "spread", "setback")  # kinds that a bound decides
 
 
-class Answered(Settings):
-    """One sentence of the paper that costs, histories, spectra, projections or the paper's own tables answer."""
+class EvidenceClaim(Settings):
+    """One sentence of the paper that costs, histories, spectra, projections or the paper's own tables decide."""
 
     section: str = Field(description="of the paper, with the paragraph or table")
     quote: str = Field(description="the sentence, word for word; ... where words are left out")
@@ -47,7 +47,7 @@ class Answered(Settings):
     left: str = Field(description="method that the sentence is about")
     right: str = Field("", description="method that it is compared with; kind printed: a method of the published table")
     datasets: tuple[Name, ...] = Field((), description="empty: all of the table's")
-    bound: float | None = Field(None, gt=0, description="what decides; its meaning hangs on the kind")
+    bound: float | None = Field(None, gt=0, description="threshold of the verdict; see kind for its meaning")
 
     @property
     def required_bound(self) -> float:
@@ -57,8 +57,8 @@ class Answered(Settings):
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
-        if (self.kind in AGAINST) != bool(self.right):
-            raise ValueError(f"kind {self.kind} {'needs' if self.kind in AGAINST else 'takes no'} right")
+        if (self.kind in WITH_RIGHT) != bool(self.right):
+            raise ValueError(f"kind {self.kind} {'needs' if self.kind in WITH_RIGHT else 'takes no'} right")
         if self.left == self.right:
             raise ValueError(f"left and right are both {self.left!r}")
         if self.kind in BOUNDED and self.bound is None:

@@ -1,6 +1,6 @@
 """How a run is trained: optimiser, schedule, augmentation, the losses' open constants, and the machine it runs on."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -39,6 +39,8 @@ class Mixing(Settings):
 class Recipe(Growing):
     """How a run is trained, and the open constants of the paper's losses."""
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"layer_decay"})
+
     epochs: Positive = Field(description="passes over the training videos")
     warmup_epochs: float = Field(ge=0, description="in which the learning rate rises to its peak")
     batch: int = Field(ge=2, description="videos of one step, over all processes")
@@ -53,6 +55,9 @@ class Recipe(Growing):
     lr: Positive = Field(description="peak learning rate")
     lr_start_factor: Fraction = Field(0.01, description="learning rate at the start of the warm-up, over the peak")
     lr_end_factor: Fraction = Field(0.01, description="learning rate at the end of training, over the peak")
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="learning rate of each block over that of the block after it; 1: all the same"
+    )
     weight_decay: float = Field(0.05, ge=0, description="of matrices and kernels, not of biases and norms")
     betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="of AdamW")
     momentum: Fraction = Field(0.9, description="of SGD")

@@ -8,7 +8,7 @@ from multitrain.config.recipes import Recipe
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network
 
-__all__ = ["clip_gradients", "learning_rate", "lr_factor", "make_optimiser", "set_lr"]
+__all__ = ["clip_gradients", "layer_factors", "learning_rate", "lr_factor", "make_optimiser", "set_lr"]
 
 
 def lr_factor(step: int, total: int, warmup: int, start: float, end: float) -> float:
@@ -27,18 +27,41 @@ def learning_rate(recipe: Recipe, step: int, total: int, warmup: int) -> float:
 def make_optimiser(recipe: Recipe, network: Network, objective: Objective) -> torch.optim.Optimizer:
     """AdamW or SGD with weight decay on matrices and kernels only; log sigma has its own learning rate and no decay.
 
-    Each group's `factor` multiplies the scheduled learning rate.
+    Each group's `factor` multiplies the scheduled learning rate; with a `layer_decay` each layer has its own groups.
     """
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay, "factor": 1.0},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "factor": 1.0},
+    factors = layer_factors(recipe.layer_decay, network)
+    by_factor: dict[tuple[bool, float], list[torch.nn.Parameter]] = {(True, 1.0): [], (False, 1.0): []}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            by_factor.setdefault((parameter.ndim > 1, factors[name]), []).append(parameter)
+    groups: list[dict] = [
+        {"params": its, "weight_decay": recipe.weight_decay if decays else 0.0, "factor": factor}
+        for (decays, factor), its in by_factor.items()
     ]
     if objective.log_sigma.requires_grad:
         groups.append({"params": [objective.log_sigma], "weight_decay": 0.0, "factor": recipe.sigma_lr_factor})
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)
     return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, fused=True)
+
+
+def layer_factors(decay: float, network: Network) -> dict[str, float]:
+    """Layer-wise decay of the learning rate: decay ** (L + 1 - l) for each parameter of layer l, by its name.
+
+    Patch and positions are layer 0, the backbone's L blocks layers 1 to L; its last norm, the heads, the projections
+    and the expander are layer L + 1, of factor 1.
+    """
+    layers = {name: _layer(name) for name, _ in network.named_parameters()}
+    top = max((layer for layer in layers.values() if layer is not None), default=0) + 1
+    return {name: 1.0 if layer is None else decay ** (top - layer) for name, layer in layers.items()}
+
+
+def _layer(name: str) -> int | None:
+    """A parameter's layer; None where it is above the backbone's blocks."""
+    part, _, rest = name.partition(".")
+    if part != "backbone" or rest.startswith("norm."):
+        return None
+    return int(rest.split(".")[1]) + 1 if rest.startswith("blocks.") else 0
 
 
 def clip_gradients(optimiser: torch.optim.Optimizer, recipe: Recipe) -> float:

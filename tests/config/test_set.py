@@ -9,6 +9,7 @@ import yaml
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.experiments import Run, changes, with_later_keys
+from multitrain.config.recipes import RandAugment
 from multitrain.planning.depends import settings
 from multitrain.planning.plan import Plan
 
@@ -38,7 +39,7 @@ def test_values_of_the_recipe_and_switches_are_the_runs_own(loaded):
 
 
 def test_an_entry_is_changed_key_by_key():
-    recipe = load_scale("paper", CONFIG).recipes["joint"]
+    recipe = load_scale("paper", CONFIG).recipes["joint"].model_copy(update={"randaugment": RandAugment(magnitude=9)})
     run = Run(datasets=("k400",), recipe="joint", set={"randaugment": {"operations": 2}})
     changed = run.effective_recipe({"joint": recipe})
     assert changed.randaugment == recipe.randaugment.model_copy(update={"operations": 2})

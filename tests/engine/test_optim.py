@@ -50,6 +50,24 @@ def test_only_matrices_decay_and_sigma_has_its_own_rate(kind):
     assert groups[id(objective.log_sigma)]["weight_decay"] == 0 and groups[id(objective.log_sigma)]["lr"] == 5.0
 
 
+@pytest.mark.parametrize("decay", [1.0, 0.5])
+def test_layers_have_the_rates_of_the_formula_and_the_weight_decay_of_all(decay):
+    scale = load_scale("ci")  # two blocks
+    recipe = scale.recipes["joint"].model_copy(update={"layer_decay": decay, "weight_decay": 0.05})
+    network = Network(Spec(model=scale.model, size=32, classes={"a": ("x",), "b": ("y",)}, projections=True))
+    optimiser = make_optimiser(recipe, network, Objective(("a", "b")))
+    set_lr(optimiser, 0.8)
+    groups = {id(p): group for group in optimiser.param_groups for p in group["params"]}
+    layers = {"backbone.patch": 0, "backbone.position": 0, "backbone.blocks.0": 1, "backbone.blocks.1": 2}
+    for name, parameter in network.named_parameters():
+        layer = next((its for start, its in layers.items() if name.startswith(start)), 3)
+        group = groups[id(parameter)]
+        assert group["lr"] == pytest.approx(0.8 * decay ** (3 - layer)), name
+        assert group["weight_decay"] == (0.05 if parameter.ndim > 1 else 0)
+    assert len(optimiser.param_groups) == (3 if decay == 1 else 9)
+    assert sum(len(group["params"]) for group in optimiser.param_groups) == len(list(network.parameters())) + 1
+
+
 def test_fixed_weighting_leaves_sigma_out():
     scale = load_scale("ci")
     network = Network(Spec(model=scale.model, size=32, classes={"a": ("x", "y")}))

@@ -1,11 +1,11 @@
-# From what the publishers ship to the tables of the paper.
+# The replication of the paper: from the publishers' files to its tables and figures.
 #     snakemake --cores all results/table1.csv
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from multitrain.planning import copied, overwrite
+from multitrain.planning import copied_runs, overwrite
 
-min_version("9.17")  # the first in which a job's priority can be a function
+min_version("9.17")  # the first version in which a job's priority can be a function
 
 
 report: "workflow/report/workflow.rst"
@@ -21,13 +21,13 @@ include: "workflow/rules/sweep.smk"
 
 
 onstart:
-    # Before Snakemake deletes what it is about to make.
+    # Runs before Snakemake deletes the outputs of the jobs that it will start.
     made = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
-    if said := overwrite.refusal(made, SCALE, RESULTS):
-        raise WorkflowError(said)
-    there = {str(file) for job in workflow.dag.jobs for file in job.output} - made
-    if said := copied.refusal(PLAN, there):
-        raise WorkflowError(said)
+    if message := overwrite.conflict(made, SCALE, RESULTS):
+        raise WorkflowError(message)
+    kept = {str(file) for job in workflow.dag.jobs for file in job.output} - made
+    if message := copied_runs.conflict(PLAN, kept):
+        raise WorkflowError(message)
     if any(job.rule.name == "sweep_point" for job in workflow.dag.needrun_jobs()):
         from multitrain.analysis.cost import sweep_cost
         from multitrain.common.terminal_columns import plain

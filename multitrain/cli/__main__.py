@@ -1,4 +1,4 @@
-"""`python -m multitrain.cli`, as the workflow starts every command."""
+"""Entry point of `python -m multitrain.cli`, which the workflow uses for every command."""
 
 from multitrain.cli import run
 

@@ -1,4 +1,4 @@
-"""What several commands load: a scale to compute at, the job of a run, a device, a model that answers."""
+"""Loading that several commands share: a scale with its CPU kernels, the job of a run, a recogniser."""
 
 import sys
 from collections.abc import Iterator
@@ -20,22 +20,22 @@ __all__ = ["computing_scale", "exit_when_preempted", "load_job", "load_recognise
 
 
 def computing_scale(scale: str, config: Path) -> Scale:
-    """The scale of a command that computes, with the kernels that it asks for: before torch and numpy are loaded."""
+    """Load a scale and select the CPU kernels that it names. Must be called before torch and numpy are imported."""
     loaded = load_scale(scale, config)
     kernels.select_kernels(loaded.machine, lambda line: typer.echo(line, err=True))
     return loaded
 
 
-def load_job(run: str, scale: str, config: Path, seed: int, data: Path, results: Path, **how: Any) -> "Job":
-    """The job of a run, an unknown one refused before anything is read."""
+def load_job(run: str, scale: str, config: Path, seed: int, data: Path, results: Path, **options: Any) -> "Job":
+    """The job of a run. An unknown run is an error before any data is read."""
     loaded = computing_scale(scale, config)
     from multitrain.engine.setup import make_job
 
-    return make_job(loaded, load_experiments(config, loaded), run, seed, data, results, **how)
+    return make_job(loaded, load_experiments(config, loaded), run, seed, data, results, **options)
 
 
 def load_recogniser(model: str, device: str, threads: int, batch: int = 16) -> "Recogniser":
-    """The recogniser of a model's name; prints what had to be assumed to standard error."""
+    """Load a model as a recogniser. Assumptions about its clips are printed on standard error."""
     from multitrain.engine.processes.device import select_device
 
     chosen = select_device(device, threads)
@@ -54,11 +54,11 @@ def load_recogniser(model: str, device: str, threads: int, batch: int = 16) -> "
 
 @contextmanager
 def exit_when_preempted() -> Iterator[None]:
-    """Make of a training that was asked to stop a line on standard error and the exit status that says so."""
+    """Turn `Preempted` into one line on standard error and its exit status."""
     from multitrain.engine.processes.preemption import Preempted
 
     try:
         yield
-    except Preempted as stopped:
-        typer.echo(str(stopped), err=True)
-        raise typer.Exit(stopped.status) from None
+    except Preempted as preempted:
+        typer.echo(str(preempted), err=True)
+        raise typer.Exit(preempted.status) from None

@@ -9,6 +9,7 @@ import typer
 from multitrain.config.base import seeds
 
 __all__ = [
+    "AsJson",
     "ConfigFolder",
     "DataFolder",
     "DatasetName",
@@ -32,23 +33,23 @@ __all__ = [
 
 
 class Split(StrEnum):
-    """How a clip is used; tables score `test`, choices are made on `val`."""
+    """Split of a dataset. Tables score `test`; choices are made on `val`."""
 
     train = "train"
     val = "val"
     test = "test"
 
 
-def _parsed(text: str | int) -> int:
-    """One seed; the rule for seeds is that of the configuration. The default comes as a number."""
+def _parse_seed(text: str | int) -> int:
+    """One seed, validated as in the configuration. Typer passes the default as a number."""
     try:
         return seeds([text])[0]
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
 
-def _different(values: list[int] | None) -> list[int] | None:
-    """The seeds that were given, each once."""
+def _check_seeds(values: list[int] | None) -> list[int] | None:
+    """The given seeds; a repeated one is an error."""
     try:
         return list(seeds(values)) if values else values
     except ValueError as error:
@@ -63,7 +64,7 @@ ConfigFolder = Annotated[Path, typer.Option("--config-dir", help="Folder with ex
 DataFolder = Annotated[Path, typer.Option("--data", help="Folder of raw files and prepared clips.")]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Folder of runs and tables.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes side by side; changes nothing but speed.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="SEED", parser=_parsed, help="Seed of the run.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="SEED", parser=_parse_seed, help="Seed of the run.")]
 WorldNumber = Annotated[
     int, typer.Option("--world", metavar="WORLD", min=0, help="Of several worlds in a scale: seeds of runs share one.")
 ]
@@ -75,10 +76,15 @@ Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that d
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: an accelerator where there is one.")]
 PublishedFolder = Annotated[Path, typer.Option("--published", help="Folder of the paper's tables.")]
 MeasuredFolder = Annotated[Path, typer.Option("--measured", help="Folder of plateaus and spreads measured before.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait while another process works in the folder.")]
 Seeds = Annotated[
     list[int] | None,
     typer.Option(
-        "--seed", metavar="SEED", parser=_parsed, callback=_different, help="Seed to show; may be given several times."
+        "--seed",
+        metavar="SEED",
+        parser=_parse_seed,
+        callback=_check_seeds,
+        help="Seed to show; may be given several times.",
     ),
 ]

@@ -17,7 +17,7 @@ from multitrain.config.experiments import Experiments
 from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Scale
 
-__all__ = ["load_claims", "load_experiments", "load_scale", "parse", "read_yaml", "scale_path"]
+__all__ = ["load_claims", "load_experiments", "load_scale", "load_settings", "parse", "read_yaml", "scale_path"]
 
 S = TypeVar("S", bound=Settings)
 
@@ -192,3 +192,9 @@ def _require(name: str, known: Collection[str], place: str, what: str) -> None:
     """Raise a UserError for a name that is not among those known."""
     if name not in known:
         raise UserError(f"{place}: no {what} {name!r}: {did_you_mean(name, known)}")
+
+
+def load_settings(scale: str, folder: Path | str = "config") -> tuple[Scale, Experiments]:
+    """A scale and its experiments."""
+    loaded = load_scale(scale, folder)
+    return loaded, load_experiments(folder, loaded)

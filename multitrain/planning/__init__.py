@@ -1,1 +1,1 @@
-"""What the workflow plans: its rules, the files of its jobs, and what each of them depends on."""
+"""Planning of the workflow: the outputs, the files of each job, and the settings and code that a job depends on."""

@@ -1,6 +1,6 @@
-"""What each rule depends on beside its files: a table of rules and fields of the settings.
+"""The settings that each rule of the workflow depends on, as a table of rules and fields.
 
-A rule's `params` hold the values of its fields as text. When the text changes, Snakemake runs its jobs again.
+A rule's `params` hold the values of its fields as text. When the text changes, Snakemake runs the rule's jobs again.
 """
 
 import json
@@ -19,7 +19,7 @@ def _each(part: str, fields: str) -> tuple[str, ...]:
     return tuple(f"{part}.{field}" for field in fields.split())
 
 
-ANALYSIS = (  # of what is made from several runs, and of any rule that DEPENDS lacks
+ANALYSIS = (  # for rules that read several runs, and for any rule that DEPENDS lacks
     *_each("scale", "name smoke_test"),
     *_each("scale.datasets.*", "title paper_letter"),
     *_each("experiments.tables.*", "datasets rows"),
@@ -30,13 +30,13 @@ SURVEY = ("scale.model.frames", *_each("scale.datasets.{dataset}", "title sampli
 OVERVIEW = tuple(path.replace("{dataset}", "*") for path in SURVEY)
 SCORES = _each("scale.datasets.{dataset}", "sampling views")
 
-# A path leads from the plan, or from one of VALUES; `*` is every key, and a word in braces the names it has in NAMES.
+# A path starts at the plan, or at an entry of VALUES. `*` is every key. A word in braces stands for its names in NAMES.
 DEPENDS: dict[str, tuple[str, ...]] = {
     "synth": ("world", "scale.world.videos.{dataset}", "scale.datasets.{dataset}.reader"),
     "prepare": _each(
         "scale.datasets.{dataset}", "reader raw fraction holdout clip_seconds transcode classes_file prepared"
     ),
-    "train": (  # another title or other test views change no training; nor does another run
+    "train": (  # titles, test views and other runs do not change a training
         "experiments.runs.{run}",
         "excluded",
         "pretrained",
@@ -63,9 +63,9 @@ DEPENDS: dict[str, tuple[str, ...]] = {
     "table4": (*ANALYSIS, "experiments.projections"),
     "evidence": (*ANALYSIS, *_each("claims", "evidence_claims paper")),
     "claims": (*ANALYSIS, "claims"),
-    "study_records": (*ANALYSIS, *_each("scale", "fingerprint recipes")),  # every setting that decides numbers
+    "study_records": (*ANALYSIS, *_each("scale", "fingerprint recipes")),  # every setting that changes numbers
     "index": (*ANALYSIS, "experiments.tables.*.title", "experiments.projections.title"),
-    "study": ("scale", "experiments", "claims", "project.seeds"),  # all of them: their files are packed
+    "study": ("scale", "experiments", "claims", "project.seeds"),  # all settings: their files are packed
     "accounting": (
         *_each("scale.datasets.*", "title reader raw fraction"),
         *_each("experiments.runs.*", "datasets init"),
@@ -75,7 +75,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
     "overview": OVERVIEW,
     "card": (*ANALYSIS, *OVERVIEW, "world", "scale.world.videos"),
 }
-VALUES: dict[str, Callable[[Plan, Job], object]] = {  # what no field holds as it is
+VALUES: dict[str, Callable[[Plan, Job], object]] = {  # values that are computed from fields
     "world": lambda plan, job: _world(plan, plan.world(job)),
     "excluded": lambda plan, job: plan.excluded(job["run"], plan.world(job)),
     "pretrained": lambda plan, job: plan.pretrained(job["run"]),
@@ -101,28 +101,28 @@ def _world(plan: Plan, number: int) -> dict | None:
 
 
 def settings(plan: Plan, rule: str, job: Job) -> str:
-    """The values of all fields that a job of the rule depends on, as text."""
-    found: dict[str, object] = {}
+    """The values of all fields that a job of the rule depends on, as JSON."""
+    values: dict[str, object] = {}
     for path in DEPENDS.get(rule, ANALYSIS):
         start, *rest = path.split(".")
         value = VALUES[start](plan, job) if start in VALUES else getattr(plan, start)
-        found.update(_values(value, rest, start, lambda word: NAMES[word](plan, job)))
-    return json.dumps(to_jsonable_python(found), sort_keys=True)
+        values.update(_values(value, rest, start, lambda word: NAMES[word](plan, job)))
+    return json.dumps(to_jsonable_python(values), sort_keys=True)
 
 
 def _values(
     value: object, rest: list[str], path: str, names: Callable[[str], Iterable[str]]
 ) -> Iterator[tuple[str, object]]:
-    """(path, value) of each field that the rest of a path leads to."""
+    """(path, value) of each field that `rest` selects below `value`."""
     if not rest:
         yield path, value
         return
     step, *after = rest
     if step == "*":
         assert isinstance(value, Mapping), path
-        names_here: Iterable[str] = value
+        keys: Iterable[str] = value
     else:
-        names_here = names(step[1:-1]) if step.startswith("{") else (step,)
-    for name in names_here:
+        keys = names(step[1:-1]) if step.startswith("{") else (step,)
+    for name in keys:
         inner = value[name] if isinstance(value, Mapping) else getattr(value, name)
         yield from _values(inner, after, f"{path}.{name}", names)

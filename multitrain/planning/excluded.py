@@ -1,7 +1,7 @@
-"""Training clips that a run leaves out, as far as the manifests that are there tell, for the plan of the workflow.
+"""A summary of the training clips that a run leaves out, for the plan of the workflow.
 
-A training depends on which clips it leaves out, not on the names of the datasets these were found in: another run in
-the experiments makes more test sets to compare with, and most of them share no video.
+A training depends on the clips that it leaves out, not on the datasets whose test videos exclude them. Another run in
+the experiments adds datasets to compare with, and most of these share no video.
 """
 
 import hashlib
@@ -19,18 +19,18 @@ __all__ = ["excluded"]
 
 
 def excluded(scale: Scale, dataset: str, tested: tuple[str, ...], data: Path, world: int = 0) -> str:
-    """`3 clips, 4c9f...`: the training clips of `dataset` whose videos the datasets `tested` test; "" for none.
+    """`3 clips, 4c9f...`: number and hash of the training clips of `dataset` in the test videos of `tested`, or "".
 
-    `data` has a folder a scale. A manifest that is not there yet, or cannot be read, counts as without such videos:
-    the training waits for it, and Snakemake asks again when it has been made.
+    `data` contains a folder for each scale. A manifest that is missing or unreadable counts as one without shared
+    videos: the training waits for it, and Snakemake calls this function again when it has been written.
     """
     folders = (scale.clips_folder(name, data, world) for name in (dataset, *tested))
     clips, *others = (_read(folder / "manifest.parquet") for folder in folders)
-    found = {name: manifest for name, manifest in zip(tested, others, strict=True) if manifest}
-    if clips is None or not found:
+    compared = {name: manifest for name, manifest in zip(tested, others, strict=True) if manifest}
+    if clips is None or not compared:
         return ""
     train = clips.split("train")
-    kept = without_leaks(scale, dataset, train, found)
+    kept = without_leaks(scale, dataset, train, compared)
     if kept is train:
         return ""
     left_out = pc.invert(pc.is_in(train.table["clip_id"], value_set=kept.table["clip_id"]))
@@ -41,13 +41,13 @@ def excluded(scale: Scale, dataset: str, tested: tuple[str, ...], data: Path, wo
 
 def _read(path: Path) -> Manifest | None:
     try:
-        state = path.stat()
-        return _manifest(path, state.st_mtime_ns, state.st_size)
+        status = path.stat()
+        return _manifest(path, status.st_mtime_ns, status.st_size)
     except (OSError, UserError):
         return None
 
 
 @lru_cache
 def _manifest(path: Path, changed: int, size: int) -> Manifest:
-    """Read once for all runs; a manifest that was made anew has another time or size."""
+    """Cached for all runs; a manifest that was written again has another time or size."""
     return read_manifest(path, ["clip_id", "video_id"])

@@ -1,7 +1,7 @@
-"""How long one clip and one video take on this machine, measured on a few of them for the estimate.
+"""Benchmark of this machine for the time estimate: seconds per training clip, test view and prepared video.
 
-Measured is the product's own code on a dataset of the scale: videos are rendered and prepared, then training steps and
-evaluation batches of the scale's model are made of their clips, in as many processes side by side as there are cores.
+It runs the product's own code on a dataset of the scale. Each process renders and prepares videos, then makes training
+steps and evaluation batches of the scale's model. As many processes run side by side as there are cores.
 """
 
 import multiprocessing
@@ -21,83 +21,82 @@ from multitrain.config import kernels
 from multitrain.config.experiments import Experiments, Run
 from multitrain.config.scale import Published, Scale
 
-if TYPE_CHECKING:  # torch: not before the processes have their kernels
+if TYPE_CHECKING:  # imports torch, which must not load before the processes have their kernels
     from multitrain.engine.setup import Job
 
 __all__ = ["Pace", "measure", "measure_step"]
 RUN = "measured"
-STEPS, UNTIMED = 8, 2  # timed, and before them: the first ones decode
-VIEWS = 64  # clips of the evaluation that is timed
+STEPS, UNTIMED = 8, 2  # timed steps, and warm-up steps before them
+VIEWS = 64  # views a batch of the timed evaluation
 IMPORTS = "import multitrain.engine.train, multitrain.engine.evaluate"
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of one process, of which there are as many as cores."""
+    """Seconds per unit of work of one process, while one process runs on each core."""
 
     cores: int
-    train: dict[str, float]  # of a training clip, by the model's size
-    test: dict[str, float]  # of a view of a tested clip, decoded
-    video: float  # rendered, published and prepared
-    start: float  # of a process, before it computes
-    measuring: float  # what the measuring itself took, by the clock
+    train: dict[str, float]  # per training clip, by the model's size
+    test: dict[str, float]  # per view of a test clip, decoding included
+    video: float  # per video: rendered, published and prepared
+    start: float  # start of a process with its imports
+    measuring: float  # wall time of the benchmark itself
 
 
 def measure(scale: Scale, run: Run) -> Pace:
-    """The pace of a synthetic scale's processes here; `run` says by whose recipe is trained."""
+    """Measure the pace of a synthetic scale on this machine, with the recipe of `run`."""
     began = time.perf_counter()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ.update(kernels.wanted(scale.machine))  # of the processes, which load their libraries anew
+    os.environ.update(kernels.wanted(scale.machine))  # for the processes, which load their libraries after this
     with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
-        found = list(pool.map(_measured, [scale] * cores, [run] * cores, range(cores)))
+        measured = list(pool.map(_measure_process, [scale] * cores, [run] * cores, range(cores)))
     start = _seconds(lambda: subprocess.run([sys.executable, "-c", IMPORTS], check=True))
-    trained, tested, videos = zip(*found, strict=True)
+    trained, tested, videos = zip(*measured, strict=True)
     train, test = _means(trained), _means(tested)
     return Pace(cores, train, test, statistics.fmean(videos), start, time.perf_counter() - began)
 
 
 def measure_step(scale: Scale, run: Run) -> tuple[float, int]:
-    """Seconds of a training step of the base size in this process, on one thread, and how many clips it has."""
+    """Seconds of a training step of the base size in this process, on one thread, and its number of clips."""
     import torch
 
     from multitrain.engine.setup import Job
 
     torch.set_num_threads(1)
     name = next(name for name in scale.datasets if scale.synthetic(name))
-    small, experiments = _small(scale, name, run)
-    with tempfile.TemporaryDirectory(prefix="multitrain-") as place:
-        data = Path(place)
-        _video(small, name, data)
-        of = experiments.model_copy(update={"runs": {RUN: experiments.runs[RUN].model_copy(update={"size": "base"})}})
-        job = Job(small, of, RUN, 0, data, data)
+    small, experiments = _reduced(scale, name, run)
+    with tempfile.TemporaryDirectory(prefix="multitrain-") as folder:
+        data = Path(folder)
+        _video_seconds(small, name, data)
+        runs = {RUN: experiments.runs[RUN].model_copy(update={"size": "base"})}
+        job = Job(small, experiments.model_copy(update={"runs": runs}), RUN, 0, data, data)
         clips = job.recipe.batch * job.recipe.repeats
-        return _clip(job) * clips, clips
+        return _clip_seconds(job) * clips, clips
 
 
-def _measured(scale: Scale, run: Run, seed: int) -> tuple[dict[str, float], dict[str, float], float]:
-    """Of one process: seconds of a training clip and of a view, by size, and of a video."""
+def _measure_process(scale: Scale, run: Run, seed: int) -> tuple[dict[str, float], dict[str, float], float]:
+    """One process: seconds per training clip and per view, by the model's size, and per video."""
     import torch
 
     from multitrain.engine.setup import Job
 
     torch.set_num_threads(1)
     name = next(name for name in scale.datasets if scale.synthetic(name))
-    small, experiments = _small(scale, name, run)
-    with tempfile.TemporaryDirectory(prefix="multitrain-") as place:
-        data = Path(place)
-        video = _video(small, name, data)
+    small, experiments = _reduced(scale, name, run)
+    with tempfile.TemporaryDirectory(prefix="multitrain-") as folder:
+        data = Path(folder)
+        video = _video_seconds(small, name, data)
         train: dict[str, float] = {}
         test: dict[str, float] = {}
         for size in scale.sizes:
-            sized = {RUN: experiments.runs[RUN].model_copy(update={"size": size})}
-            of = experiments.model_copy(update={"runs": sized})
-            job = Job(small, of, RUN, seed, data, data)
-            train[size], test[size] = _clip(job), _view(job, name)
+            runs = {RUN: experiments.runs[RUN].model_copy(update={"size": size})}
+            job = Job(small, experiments.model_copy(update={"runs": runs}), RUN, seed, data, data)
+            train[size], test[size] = _clip_seconds(job), _view_seconds(job, name)
     return train, test, video
 
 
-def _small(scale: Scale, name: str, run: Run) -> tuple[Scale, Experiments]:
-    """The scale with a few videos of one dataset, and a run on it."""
+def _reduced(scale: Scale, name: str, run: Run) -> tuple[Scale, Experiments]:
+    """The scale with a few videos of one dataset, and experiments with one run on it."""
     from multitrain.synth.world import spec
 
     world = scale.made_world
@@ -108,12 +107,12 @@ def _small(scale: Scale, name: str, run: Run) -> tuple[Scale, Experiments]:
     dataset = scale.datasets[name].model_copy(update={"holdout": 0.0, "fraction": 1.0})
     own = run.model_copy(update={"datasets": (name,), "projection": "none", "init": None, "steps_of": None})
     update = {"world": world, "datasets": {**scale.datasets, name: dataset}}
-    runs = Experiments.model_construct(runs={RUN: own}, tables={})  # type: ignore[call-arg]  # nothing is shown of them
+    runs = Experiments.model_construct(runs={RUN: own}, tables={})  # type: ignore[call-arg]  # no projections are shown
     return scale.model_copy(update=update), runs
 
 
-def _video(scale: Scale, name: str, data: Path) -> float:
-    """Render, publish and prepare the dataset; seconds of a video."""
+def _video_seconds(scale: Scale, name: str, data: Path) -> float:
+    """Render, publish and prepare the dataset; the seconds per video."""
     from multitrain.datasets.prepare import prepare
     from multitrain.synth.publishing.publish import publish
 
@@ -127,8 +126,8 @@ def _video(scale: Scale, name: str, data: Path) -> float:
     return _seconds(make) / (counts.train + counts.validation)
 
 
-def _clip(job: "Job") -> float:
-    """Seconds of one clip in a training step, augmentation and optimiser included."""
+def _clip_seconds(job: "Job") -> float:
+    """Seconds per clip of a training step, augmentation and optimiser included."""
     import torch
 
     from multitrain.data.loader import train_batches
@@ -143,8 +142,8 @@ def _clip(job: "Job") -> float:
     return statistics.median(times[UNTIMED:]) / (recipe.batch * recipe.repeats)
 
 
-def _view(job: "Job", name: str) -> float:
-    """Seconds of one view of a tested clip: decoded, and through the network."""
+def _view_seconds(job: "Job", name: str) -> float:
+    """Seconds per view of a test clip: decoding and forward pass."""
     import torch
 
     from multitrain.data.clips import ViewClips
@@ -174,7 +173,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _means(found: Iterable[dict[str, float]]) -> dict[str, float]:
-    """The mean over processes, by size."""
-    each = list(found)
-    return {size: statistics.fmean(its[size] for its in each) for size in each[0]}
+def _means(measured: Iterable[dict[str, float]]) -> dict[str, float]:
+    """The mean over processes, by the model's size."""
+    processes = list(measured)
+    return {size: statistics.fmean(process[size] for process in processes) for size in processes[0]}

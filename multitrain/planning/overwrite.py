@@ -1,4 +1,4 @@
-"""Whether tables of one scale would be written over those of another."""
+"""Check that the tables of one scale do not overwrite those of another."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,17 +6,17 @@ from pathlib import Path
 from multitrain.common.errors import UserError
 from multitrain.common.files.csv_files import read_csv
 
-__all__ = ["refusal", "require_own"]
+__all__ = ["conflict", "require_same_scale"]
 
 
-def require_own(files: Iterable[Path], scale: str, results: Path) -> None:
-    """Raise a UserError where one of the files has another scale's rows."""
-    if message := refusal(map(str, files), scale, str(results)):
+def require_same_scale(files: Iterable[Path], scale: str, results: Path) -> None:
+    """Raise a UserError if one of the files has rows of another scale."""
+    if message := conflict(map(str, files), scale, str(results)):
         raise UserError(message.replace(f"--config scale={scale} results=", "--results "))
 
 
-def refusal(files: Iterable[str], scale: str, results: str) -> str:
-    """The error message about files that have another scale's rows; "" where there are none."""
+def conflict(files: Iterable[str], scale: str, results: str) -> str:
+    """The error message about files that have rows of another scale, or ""."""
     others = {path: of for path in sorted(map(Path, files)) if (of := scale_of(path)) not in ("", scale)}
     if not others:
         return ""
@@ -32,7 +32,7 @@ def refusal(files: Iterable[str], scale: str, results: str) -> str:
 
 
 def scale_of(path: Path) -> str:
-    """The scale that a table says its rows of ours are of; "" for a file that does not say it or is not there."""
+    """The scale in a table's column `scale`; "" for a missing file or one without that column."""
     try:
         if path.suffix == ".csv":
             return next((row["scale"] for _, row in read_csv(path, ("scale",), "") if row["scale"]), "")

@@ -1,7 +1,7 @@
-"""What the workflow's rules ask of the settings: which files, which parameters, which job first.
+"""The settings of one workflow, and the files, options and priorities of jobs that follow from them.
 
-Plain functions of the settings, kept out of the Snakefile because they can be tested here, and because a name in a
-Snakefile replaces the one Snakemake itself uses.
+These are plain functions and not parts of the Snakefile: they can be tested, and a name defined in a Snakefile replaces
+one that Snakemake itself uses.
 """
 
 import shlex
@@ -22,14 +22,14 @@ from multitrain.planning.sweep_points import Points, load_points
 
 __all__ = ["Checkpoint", "Plan"]
 
-TURN = 1000  # of a seed before the next: more than the most urgent of its jobs
+SEED_STEP = 1000  # priority of a seed over the next one: more than any other part of a job's priority
 
 
 class Checkpoint(Protocol):
-    """A rule after which Snakemake decides again what to run."""
+    """A Snakemake checkpoint: a rule after which Snakemake plans again."""
 
     def get(self, **wildcards: str | int) -> object:
-        """Its job; an exception that Snakemake catches while that has not run."""
+        """The job of these wildcards; before it has run, an exception that Snakemake catches."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +44,30 @@ class Plan:
 
     @classmethod
     def load(cls, values: dict, folder: str = "config") -> "Plan":
-        """The plan for the content of config.yaml as the command line changed it, or a UserError."""
+        """The plan for `values`, the content of config.yaml with the changes of the command line.
+
+        Raises:
+            UserError: a mistake in the configuration.
+        """
         project = parse(Project, values, f"{folder}/config.yaml or --config")
         for name in ("data", "results"):
             if (path := Path(getattr(project, name))).exists() and not path.is_dir():
                 raise UserError(f"{folder}/config.yaml or --config: {name}: {str(path)!r} is no folder: name another")
         scale = load_scale(project.scale, folder)
         experiments = load_experiments(folder, scale)
-        started = {run.init for run in experiments.runs.values()}
+        initial_runs = {run.init for run in experiments.runs.values()}
         for name in project.pretrained:
-            if name not in started:
+            if name not in initial_runs:
                 raise UserError(
                     f"{folder}/config.yaml or --config: pretrained.{name}: no run starts from {name!r}; "
-                    f"runs start from {', '.join(sorted(filter(None, started)))}"
+                    f"runs start from {', '.join(sorted(filter(None, initial_runs)))}"
                 )
         return cls(folder, project, scale, experiments, load_claims(folder, experiments))
 
     def options(self, *folders: str, world: int | Iterable[int] = ()) -> str:
-        """What every command is told: the scale, where its settings are, and the folders it needs (data, results).
+        """Options that commands share: the scale, the configuration, and the `folders` among data and results.
 
-        Of a scale with several worlds, those that are about clips are told which.
+        For a scale with several worlds, `world` adds --world for commands that read clips.
         """
         words = ["--scale", self.scale.name, "--config-dir", self.folder]
         for number in (world,) if isinstance(world, int) else world:
@@ -78,77 +82,78 @@ class Plan:
         return self.scale.worlds(self.project.seeds)
 
     def pretrained(self, name: str) -> str | None:
-        """The file whose backbone a run starts from in place of its `init` run's."""
+        """The file whose backbone replaces that of the run's `init` run."""
         return self.project.pretrained.get(self.experiments.runs[name].init or "")
 
     def pretrained_option(self, name: str) -> str:
-        """What `multitrain train` is told of that file."""
+        """The option --pretrained of `multitrain train`, or ""."""
         file = self.pretrained(name)
         return "" if file is None else shlex.join(["--pretrained", f"{self.experiments.runs[name].init}={file}"])
 
     def train_datasets(self, name: str) -> list[str]:
-        """Datasets whose clips a training counts: its own, and those of its `steps_of` run."""
-        return list(dict.fromkeys(dataset for _, dataset in self._read_by(name)))
+        """Datasets whose manifests a training reads: its own, and those of its `steps_of` run."""
+        return list(dict.fromkeys(dataset for _, dataset in self._clips_read(name)))
 
     def compared_datasets(self, name: str) -> list[str]:
-        """Datasets whose test videos a training, or one that its weights come from, leaves out.
+        """Datasets whose test videos are left out of a training, or of one on its chain of initial weights.
 
-        They are prepared before it, and are no inputs: what is left out is in its settings (`planning.depends`).
+        They are prepared before the training and are not its inputs: its settings contain the clips that are left out
+        (`planning.depends`).
         """
         chain = dict.fromkeys(run for run, _ in trained_on(self.experiments, name))
-        others = [other for run in chain for reader in self._read_by(run) for other in self._tested_by(*reader)]
+        others = [other for run in chain for clips in self._clips_read(run) for other in self._tested_by(*clips)]
         return list(dict.fromkeys(others))
 
     def wait_for_compared(self, name: str, seed: int | str, prepare: Checkpoint) -> list[str]:
-        """No files, once the manifests are there that tell which clips the run leaves out.
+        """Wait for the manifests that decide which clips the run leaves out; returns no files.
 
-        Snakemake makes the jobs that ask for them anew when a manifest has come, and decides again which have to run.
-        That has to be so for all costly jobs of a run: where the training alone asks, the jobs after it run without it.
+        After each of these manifests Snakemake evaluates the waiting jobs again and decides which have to run. All
+        costly jobs of a run must wait: if only the training did, the jobs after it would run without it.
         """
         for dataset in self.compared_datasets(name):
             prepare.get(dataset=dataset, world=self.scale.world_of(int(seed)))
         return []
 
-    def _read_by(self, name: str) -> list[tuple[str, str]]:
-        """(run, dataset) of the clips that a training counts."""
+    def _clips_read(self, name: str) -> list[tuple[str, str]]:
+        """(run, dataset) of the training clips that a training needs: its own, and those of its `steps_of` run."""
         paced = self.experiments.runs[name].steps_of
         return [
             (run, dataset) for run in filter(None, (name, paced)) for dataset in self.experiments.runs[run].datasets
         ]
 
     def excluded(self, name: str, world: int) -> dict[str, str]:
-        """What is left out of the clips of each run and dataset, where anything is."""
+        """Summary of the training clips that are left out, for each run and dataset that has any."""
         data = Path(self.project.data)
-        found = {
+        summaries = {
             f"{run} {dataset}": excluded(self.scale, dataset, tested, data, world)
-            for run, dataset in self._read_by(name)
+            for run, dataset in self._clips_read(name)
             if (tested := self._tested_by(run, dataset))
         }
-        return {key: text for key, text in found.items() if text}
+        return {key: summary for key, summary in summaries.items() if summary}
 
     def _tested_by(self, run: str, dataset: str) -> tuple[str, ...]:
-        """The datasets whose tested videos are left out of a run's training clips of `dataset`."""
+        """The datasets whose test videos are left out of a run's training clips of `dataset`."""
         return datasets_tested_by(self.scale, self.experiments, run, dataset) if self.project.exclude_leaks else ()
 
     def published_files(self) -> list[str]:
-        """Files of resources/published that claims are held against."""
+        """Files of resources/published that claims are compared with."""
         return [*(table.published for table in self.experiments.tables.values()), STATED]
 
     def measured_files(self) -> list[str]:
-        """Files of what was measured of the scale before, where there are any."""
+        """Files with earlier measurements at this scale."""
         folder = Path("resources/measured") / self.scale.name
         return sorted(map(str, folder.glob("*.csv")))
 
     def points(self) -> Points:
-        """The points of the sweep round this scale; none where the scale has no synthetic world to vary."""
+        """The points of the sweep around this scale; no points for a scale without a synthetic world."""
         if self.scale.world is None:
             return Points(None, {}, {})
         return load_points(self.scale, self.experiments, self.folder)
 
-    # What tables and analyses are made of.
+    # Inputs of tables and analyses.
 
     def cells(self, runs: Iterable[str]) -> list[dict]:
-        """Run, dataset and seed of everything that these runs are tested on."""
+        """Run, dataset and seed of every evaluation of these runs."""
         return [
             {"run": run, "dataset": dataset, "seed": seed}
             for run in runs
@@ -157,7 +162,7 @@ class Plan:
         ]
 
     def table_cells(self, *tables: str) -> list[dict]:
-        """Run, dataset and seed of every number of ours in some tables; without a name, in any."""
+        """Run, dataset and seed of our numbers in these tables, or in all tables."""
         return [
             cell
             for table in tables or self.experiments.tables
@@ -166,67 +171,67 @@ class Plan:
         ]
 
     def card_cells(self) -> list[dict]:
-        """Of the card of the first world: every dataset's baseline."""
-        return self._first(self.cells(dict.fromkeys(map(self.experiments.baseline, self.scale.datasets))))
+        """Cells of the world card: every dataset's baseline in the first world."""
+        return self._first_world(self.cells(dict.fromkeys(map(self.experiments.baseline, self.scale.datasets))))
 
     def related_cells(self) -> list[dict]:
-        """Of the world's card: the model of each dataset from random weights, which answers on all the others."""
+        """Cells of the world card for related classes: every dataset's model from scratch, scored on all others."""
         runs = dict.fromkeys(self.experiments.baseline(name, scratch=True) for name in self.scale.datasets)
-        return self._first(self.cells(runs))
+        return self._first_world(self.cells(runs))
 
-    def _first(self, cells: list[dict]) -> list[dict]:
-        """Those of the first world."""
+    def _first_world(self, cells: list[dict]) -> list[dict]:
         return [cell for cell in cells if cell["seed"] in self.scale.first_world(self.project.seeds)]
 
     def other_clips(self, dataset: str) -> str:
-        """What `multitrain temporal` is told of the datasets beside one."""
+        """The options --clips of `multitrain temporal` for all datasets but one."""
         return shlex.join(word for other in self.scale.datasets if other != dataset for word in ("--clips", other))
 
     @staticmethod
     def files(pattern: str, cells: list[dict]) -> list[str]:
-        """The files of some cells, each once; `pattern` has wildcards that a cell has values for."""
+        """The files of a pattern for these cells, each once."""
         return list(dict.fromkeys(str(pattern).format(**cell) for cell in cells))
 
-    # Which job first: on two cores the longest chain of trainings decides when the tables are there.
+    # Priorities: on two cores the longest chain of trainings decides when the tables are complete.
 
-    def urgency(self, *runs: str) -> int:
-        """Priority of what these runs wait for, 0 to 100."""
-        longest = max(map(self._chain, self.experiments.runs))
-        return round(100 * max(map(self._chain, runs), default=0) / longest)
+    def run_priority(self, *runs: str) -> int:
+        """Priority of jobs that these runs wait for, 0 to 100: the longest remaining chain of trainings."""
+        longest = max(map(self._chain_work, self.experiments.runs))
+        return round(100 * max(map(self._chain_work, runs), default=0) / longest)
 
     def data_threads(self, dataset: str) -> int:
-        """Several for the data that everything waits for; the rest is made beside the first training."""
+        """Threads of a dataset's preparation: several for the dataset that all runs wait for."""
         if not self.scale.synthetic(dataset):
             return 16
-        return 4 if self._urgency_of_data(dataset) == 100 else 1
+        return 4 if self._dataset_priority(dataset) == 100 else 1
 
-    def turn(self, seed: int | str) -> int:
-        """Priority of a seed's jobs over those of later ones: a study that is stopped has whole seeds."""
+    def seed_priority(self, seed: int | str) -> int:
+        """Priority of a seed's jobs over those of later seeds: an interrupted study then has complete seeds."""
         seeds = self.project.seeds
-        return TURN * (len(seeds) - 1 - seeds.index(int(seed))) if int(seed) in seeds else 0
+        return SEED_STEP * (len(seeds) - 1 - seeds.index(int(seed))) if int(seed) in seeds else 0
 
     def world(self, wildcards: Mapping[str, str]) -> int:
-        """The world of a job's clips: one wildcard of files of data, and told by a run's seed."""
+        """The world of a job's clips: that of the wildcard `seed` for runs, the wildcard `world` for data."""
         seed = wildcards.get("seed")
         return int(wildcards.get("world", 0)) if seed is None else self.scale.world_of(int(seed))
 
     def data_priority(self, dataset: str, world: int = 0) -> int:
-        """As urgent as the most urgent run that reads it, of the first seed in that world.
+        """Priority of a dataset's preparation: the highest among the runs that read it, of the world's first seed.
 
-        The scheduler adds up priorities: a job on several cores has to outweigh what else these could run.
+        Snakemake adds up the priorities of the jobs that it selects. A job on several cores must therefore outweigh the
+        jobs that these cores could run instead.
         """
         first = next((seed for seed in self.project.seeds if self.scale.world_of(seed) == world), None)
-        turn = 0 if first is None else self.turn(first)
-        return (self._urgency_of_data(dataset) + turn) * self.data_threads(dataset)
+        seed_priority = 0 if first is None else self.seed_priority(first)
+        return (self._dataset_priority(dataset) + seed_priority) * self.data_threads(dataset)
 
-    def _urgency_of_data(self, dataset: str) -> int:
-        return self.urgency(*(name for name, run in self.experiments.runs.items() if dataset in run.datasets))
+    def _dataset_priority(self, dataset: str) -> int:
+        return self.run_priority(*(name for name, run in self.experiments.runs.items() if dataset in run.datasets))
 
-    def _chain(self, name: str) -> float:
-        """Work of the longest chain of trainings that starts with this run and goes on from its weights."""
+    def _chain_work(self, name: str) -> float:
+        """Work of the longest chain of trainings from this run on, where each starts from the weights of the last."""
         run = self.experiments.runs[name]
         paced = self.experiments.runs[run.steps_of] if run.steps_of else run
         epochs = paced.effective_recipe(self.scale.recipes).epochs
         work = epochs * len(paced.datasets) * self.scale.sizes[run.size] ** 2
-        following = [other for other, its in self.experiments.runs.items() if its.init == name]
-        return work + max(map(self._chain, following), default=0)
+        following = [other for other, settings in self.experiments.runs.items() if settings.init == name]
+        return work + max(map(self._chain_work, following), default=0)

@@ -1,7 +1,8 @@
-"""When does joint training help: one factor at a time round a scale's setting (config/sweep.yaml).
+"""The points of the sweep "when does joint training help": one factor at a time varies around a scale's setting.
 
-A point of the sweep is the scale with other values, a derived scale with a name and, where the world differs, data of
-its own. Points with the same world share its clips; a value that the scale has anyway is the base point.
+config/sweep.yaml lists the factors and their values. A point is a derived scale with its own name. A point whose world
+differs has its own data; points with the same world share the clips. A value that the scale already has is the base
+point.
 """
 
 import json
@@ -22,21 +23,21 @@ from multitrain.config.scale import Scale, World
 __all__ = ["BASE", "FACTORS", "JOINT", "Point", "Points", "Sweep", "load_points"]
 
 BASE = "base"
-USUAL = 4  # datasets of a point's joint runs
-SEGMENTS = 1.5  # clips of an untrimmed video, in the mean
+JOINT_DATASETS = 4  # datasets of a joint run, if the factor is not their number
+CLIPS_PER_VIDEO = 1.5  # mean number of clips of an untrimmed video
 JOINT = {"Vanilla": "vanilla", "MultiTrain": "multitrain", "w/o Projection Loss": "wo_projection"}
 BASELINE = "Baseline, steps of MultiTrain"
 
 
-def _whole(value: float, least: int) -> bool:
+def _is_whole(value: float, least: int) -> bool:
     return value >= least and value == int(value)
 
 
-FACTORS: dict[str, tuple[str, str, Callable[[float], bool]]] = {  # title, what a value can be, whether one is that
-    "clips": ("Training clips a class", "a whole number from 1 on", lambda value: _whole(value, 1)),
+FACTORS: dict[str, tuple[str, str, Callable[[float], bool]]] = {  # title, description of its values, check of a value
+    "clips": ("Training clips a class", "a whole number from 1 on", lambda value: _is_whole(value, 1)),
     "related": ("Related classes, share of the possible", "0 to 1", lambda value: 0 <= value <= 1),
     "projection": ("Initial projections, std", "0 or more", lambda value: value >= 0),
-    "datasets": ("Datasets", "a whole number from 2 on", lambda value: _whole(value, 2)),
+    "datasets": ("Datasets", "a whole number from 2 on", lambda value: _is_whole(value, 2)),
     "appearance": ("Appearance", "0 to 1", lambda value: 0 <= value <= 1),
     "noise": ("Label noise", "0 or more and below 1", lambda value: 0 <= value < 1),
 }
@@ -77,16 +78,16 @@ class Point:
     """One setting of the sweep, at which all methods are trained."""
 
     name: str
-    scale: Scale  # its name is that of the world, in whose folder the clips are
+    scale: Scale  # named after the world, whose folder contains the clips
     experiments: Experiments
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Those of its joint runs."""
+        """Datasets of the joint runs."""
         return self.experiments.runs["multitrain"].datasets
 
     def settings(self) -> str:
-        """All that its trainings depend on, as text."""
+        """All settings that the point's trainings depend on, as JSON."""
         return json.dumps(
             [self.scale.model_dump(mode="json"), self.experiments.model_dump(mode="json")], sort_keys=True
         )
@@ -94,20 +95,20 @@ class Point:
 
 @dataclass(frozen=True)
 class Points:
-    """The points of a sweep: several values may have one, which is trained once."""
+    """The points of a sweep. Several values may share a point, which is trained once."""
 
-    sweep: Sweep | None  # of a scale that has none to vary
+    sweep: Sweep | None  # None for a scale without a synthetic world
     by_name: dict[str, Point]
-    of: dict[tuple[str, float], str]  # (factor, value): name of its point
+    names: dict[tuple[str, float], str]  # (factor, value): name of its point
 
     def point(self, name: str) -> Point:
-        """The point of that name, or a UserError."""
+        """The point with this name; a UserError if there is none."""
         if name not in self.by_name:
             raise UserError(f"no point {name!r} in the sweep: {did_you_mean(name, self.by_name)}")
         return self.by_name[name]
 
     def data_settings(self, name: str, dataset: str) -> str:
-        """All that a dataset of a point's world depends on, as text."""
+        """All settings that a dataset of a point's world depends on, as JSON."""
         scale = self.point(name).scale
         world = scale.made_world.model_dump(mode="json", exclude={"videos"})
         part = scale.datasets[dataset].model_dump(mode="json", include={"reader", "clip_seconds", "transcode"})
@@ -115,10 +116,10 @@ class Points:
 
 
 def load_points(scale: Scale, experiments: Experiments, config: Path | str = "config") -> Points:
-    """The sweep of config/sweep.yaml round a scale.
+    """Read config/sweep.yaml and derive the sweep's points from a scale.
 
     Raises:
-        UserError: a mistake in that file, or a scale that it does not fit: without a synthetic world, or a dataset.
+        UserError: a mistake in that file, or a scale that lacks a synthetic world or one of the datasets.
     """
     path = Path(config) / "sweep.yaml"
     sweep = parse(Sweep, read_yaml(path), path)
@@ -127,33 +128,33 @@ def load_points(scale: Scale, experiments: Experiments, config: Path | str = "co
     if lacking := [name for name in sweep.datasets if not (name in scale.datasets and scale.synthetic(name))]:
         raise UserError(f"{path}: datasets: scale {scale.name} has no synthetic {lacking[0]!r}: take it out")
     points: dict[str, Point] = {}
-    names: dict[str, str] = {}  # by settings
-    worlds: dict[str, str] = {}  # by content
-    of: dict[tuple[str, float], str] = {}
+    by_settings: dict[str, str] = {}  # name of the first point with these settings
+    worlds: dict[str, str] = {}  # name of the scale by the world's content
+    names: dict[tuple[str, float], str] = {}
     wanted = [(BASE, 0.0), *((factor, value) for factor, values in sweep.factors.items() for value in values)]
     for factor, value in wanted:
         name = BASE if factor == BASE else f"{factor}_{value:g}".replace(".", "p").replace("-", "m")
         try:
             derived, runs = derive(scale, experiments, sweep, factor, value)
         except (UserError, ValidationError) as error:
-            said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise UserError(f"{path}: factors.{factor}: {value:g}: {said.removeprefix('Value error, ')}") from None
+            message = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise UserError(f"{path}: factors.{factor}: {value:g}: {message.removeprefix('Value error, ')}") from None
         world = derived.made_world.model_dump_json() + str({k: v.model_dump() for k, v in derived.datasets.items()})
         named = derived.model_copy(update={"name": worlds.setdefault(world, f"{scale.name}_sweep_{name}")})
         point = Point(name, named, runs)
-        of[factor, value] = names.setdefault(point.settings(), name)
-        points.setdefault(of[factor, value], point)
-    return Points(sweep, points, {key: name for key, name in of.items() if key[0] != BASE})
+        names[factor, value] = by_settings.setdefault(point.settings(), name)
+        points.setdefault(names[factor, value], point)
+    return Points(sweep, points, {key: name for key, name in names.items() if key[0] != BASE})
 
 
 def derive(
     scale: Scale, experiments: Experiments, sweep: Sweep, factor: str, value: float
 ) -> tuple[Scale, Experiments]:
-    """The scale and the runs of one value of a factor, or of the base; the scale's name is still the old one."""
-    count = int(value) if factor == "datasets" else min(USUAL, len(sweep.datasets))
+    """The derived scale, under the old name, and the runs for one value of a factor or for the base."""
+    count = int(value) if factor == "datasets" else min(JOINT_DATASETS, len(sweep.datasets))
     chosen = sweep.datasets[:count]
-    usual = {name: _clips(scale, name) for name in sweep.datasets}
-    clips = usual
+    base_clips = {name: _clips(scale, name) for name in sweep.datasets}
+    clips = base_clips
     if factor == "clips":
         clips = {name: int(value) * KINDS[name].classes for name in sweep.datasets}
     world = _world(scale, sweep, clips, factor, value)
@@ -161,9 +162,9 @@ def derive(
     recipes = {}
     for name, run in runs.items():
         recipe = _run(experiments, name, run).effective_recipe(scale.recipes)
-        own, here = (sum(its[each] for each in run.datasets) for its in (usual, clips))
-        more = sweep.epochs_factor * own / here
-        change = {"epochs": recipe.epochs * more, "warmup_epochs": recipe.warmup_epochs * more}
+        base_sum, own_sum = (sum(counts[each] for each in run.datasets) for counts in (base_clips, clips))
+        longer = sweep.epochs_factor * base_sum / own_sum  # the same number of steps
+        change = {"epochs": recipe.epochs * longer, "warmup_epochs": recipe.warmup_epochs * longer}
         change |= {"projection_std": value} if factor == "projection" and run.projection != "none" else {}
         recipes[name] = recipe.model_copy(update=change)
     datasets = {name: scale.datasets[name].model_copy(update={"holdout": 0.0}) for name in sweep.datasets}
@@ -175,35 +176,39 @@ def derive(
 
 
 def _clips(scale: Scale, name: str) -> int:
-    """Training clips of a dataset of the scale, about."""
-    each = SEGMENTS if scale.datasets[name].reader == "activitynet" else 1
-    return round(scale.made_world.videos[name].train * (1 - scale.datasets[name].holdout) * each)
+    """Approximate number of training clips of a dataset at the scale."""
+    train = scale.made_world.videos[name].train * (1 - scale.datasets[name].holdout)
+    return round(train * _clips_per_video(scale, name))
+
+
+def _clips_per_video(scale: Scale, name: str) -> float:
+    return CLIPS_PER_VIDEO if scale.datasets[name].reader == "activitynet" else 1
 
 
 def _world(scale: Scale, sweep: Sweep, clips: dict[str, int], factor: str, value: float) -> World:
-    """No clip is held out, so that as few are rendered as are trained on."""
+    """The world of a point. It holds out no clips, so every rendered training video is trained on."""
     videos = {}
     for name, count in clips.items():
-        each = SEGMENTS if scale.datasets[name].reader == "activitynet" else 1
         test = min(sweep.test_videos, scale.made_world.videos[name].validation)
-        videos[name] = {"train": max(round(count / each), KINDS[name].classes), "validation": test}
+        train = max(round(count / _clips_per_video(scale, name)), KINDS[name].classes)
+        videos[name] = {"train": train, "validation": test}
     bias = {name: dict(scale.made_world.bias.get(name, {})) for name in sweep.datasets}
     if factor in ("appearance", "noise"):
-        bias = {name: its | {factor: value} for name, its in bias.items()}
+        bias = {name: settings | {factor: value} for name, settings in bias.items()}
     seed = scale.made_world.seed + sweep.world_seed_offset
     content = scale.made_world.model_dump(exclude={"run_seeds"}) | {"seed": seed, "videos": videos, "bias": bias}
     if factor != "related":
         return World.model_validate(content)
     for name in ("mit", "ssv2", "actnet"):
-        bias[name]["relatives"] = 0  # the others' count does not change what one can have
+        bias[name]["relatives"] = 0  # the largest possible count does not depend on the other datasets
     for name in ("mit", "ssv2", "actnet"):
-        bias[name]["relatives"] = 2 * round(value * _most(content, name) / 2)
+        bias[name]["relatives"] = 2 * round(value * _max_relatives(content, name) / 2)
     return World.model_validate(content)
 
 
-def _most(content: dict, name: str) -> int:
-    """The largest even number of relatives that a dataset can have in a world."""
-    from multitrain.synth.world import specs  # numpy: not before the command line knows the scale's kernels
+def _max_relatives(content: dict, name: str) -> int:
+    """The largest even number of related classes that a dataset can have in a world."""
+    from multitrain.synth.world import specs  # imports numpy, which must not load before the kernels are chosen
 
     for count in range(KINDS[name].classes // 2 * 2, 0, -2):
         bias = content["bias"] | {name: content["bias"][name] | {"relatives": count}}
@@ -216,7 +221,7 @@ def _most(content: dict, name: str) -> int:
 
 
 def _runs(experiments: Experiments, datasets: tuple[str, ...]) -> dict[str, Run]:
-    """The run that all start from, each dataset's baseline of as many steps as MultiTrain, and the joint runs."""
+    """The run with the initial weights, each dataset's baseline with the steps of MultiTrain, and the joint runs."""
     first = experiments.baseline(datasets[0], scratch=True)
     runs = {first: experiments.runs[first]}
     for name in datasets:
@@ -228,5 +233,5 @@ def _runs(experiments: Experiments, datasets: tuple[str, ...]) -> dict[str, Run]
 
 
 def _run(experiments: Experiments, name: str, run: Run) -> Run:
-    """The scale's own run of that name, if it has one, whose recipe is taken."""
+    """The study's run of that name, or else the run itself; it gives the recipe."""
     return experiments.runs.get(name, run)

@@ -71,7 +71,7 @@ CASES = [
     ),
     (
         ["sweep", "run", "base", "--config-dir", str(ROOT / "config")],
-        "multitrain.planning.sweep_point.write_point",
+        "multitrain.planning.sweep_training.run_point",
         {"--workers 2": {"workers": (2, 0)}, "--seed 3": {"seed": (3, 0)}},
     ),
 ]

@@ -1,4 +1,4 @@
-"""Which files a command consists of: on a small package that has each way to import, once."""
+"""Import closure of modules and notebooks, on a small package that has each kind of import once."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def package(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.setattr(closure, "PACKAGE", tmp_path / "multitrain")
     closure._closure.cache_clear()
     yield tmp_path / "multitrain"
-    closure._closure.cache_clear()  # what the other tests ask for lies elsewhere
+    closure._closure.cache_clear()  # the other tests read the real package
 
 
 def names(files: list[str]) -> set[str]:
@@ -48,7 +48,7 @@ def names(files: list[str]) -> set[str]:
     return {name.removeprefix("multitrain/") for name in files}
 
 
-PACKAGES = {"__init__.py", "work/__init__.py", "work/shared.py"}  # a package's own imports, but not its functions'
+PACKAGES = {"__init__.py", "work/__init__.py", "work/shared.py"}  # packages with their imports at module level
 
 
 @pytest.mark.parametrize(
@@ -59,44 +59,44 @@ PACKAGES = {"__init__.py", "work/__init__.py", "work/shared.py"}  # a package's 
             "work.one",
             {"work/one.py", "work/deep/__init__.py", "work/deep/inner.py", "errors.py", "work/templates/page.j2"},
         ),
-        ("work.two", {"work/two.py", "heavy.py"}),  # it imports what a package's functions may need
+        ("work.two", {"work/two.py", "heavy.py"}),  # it imports a package by name: its functions count
         ("work.other", {"work/other.py", "work/two.py", "heavy.py", "errors.py"}),
     ],
 )
-def test_a_module_is_what_it_imports_anywhere(package: Path, module: str, expected: set[str]):
-    assert names(closure.code(f"multitrain.{module}")) == PACKAGES | expected
+def test_imports_at_module_level_and_in_functions_count(package: Path, module: str, expected: set[str]):
+    assert names(closure.code_files(f"multitrain.{module}")) == PACKAGES | expected
 
 
-def test_of_a_command_only_what_it_imports_first_counts(package: Path):
-    alone = names(closure.code("multitrain.work.shared"))
-    both = names(closure.code("multitrain.work.shared", command="multitrain.command"))
+def test_of_a_command_only_imports_at_module_level_count(package: Path):
+    alone = names(closure.code_files("multitrain.work.shared"))
+    both = names(closure.code_files("multitrain.work.shared", command="multitrain.command"))
     assert both - alone == {"command.py", "options.py", "errors.py"}
 
 
-def test_a_folder_that_a_module_names_counts_whole_where_it_is_named_whole(package: Path):
+def test_all_files_of_a_named_data_folder_count(package: Path):
     (package / "work/shared.py").write_text("A = 'templates'\nB = 'folder'\n")
-    assert "work/templates/folder/a.css" in names(closure.code("multitrain.work.shared"))
-    assert "work/templates/other.j2" not in names(closure.code("multitrain.work.shared"))
+    assert "work/templates/folder/a.css" in names(closure.code_files("multitrain.work.shared"))
+    assert "work/templates/other.j2" not in names(closure.code_files("multitrain.work.shared"))
 
 
-def test_of_a_registry_all_modules_of_its_package_count(package: Path):
+def test_all_modules_of_a_registered_package_count(package: Path):
     (package / "work/shared.py").write_text("MODULES = 'multitrain.work.*'\n")
-    found = names(closure.code("multitrain.work.shared"))
+    found = names(closure.code_files("multitrain.work.shared"))
     assert {"work/one.py", "work/other.py", "work/two.py", "work/unused.py"} <= found
     assert "command.py" not in found
 
 
-def test_a_notebook_is_what_its_code_imports_and_the_figures_it_draws(package: Path, tmp_path: Path):
+def test_a_notebooks_imports_and_figures_count(package: Path, tmp_path: Path):
     cells = [
         {"cell_type": "markdown", "source": ["from multitrain import heavy"]},
         {"cell_type": "code", "source": ["from multitrain.work import shared\n", "shared.draw('accuracy')"]},
     ]
     (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
-    found = names(closure.notebook_code(tmp_path / "a.ipynb", "multitrain.errors"))
+    found = names(closure.notebook_code_files(tmp_path / "a.ipynb", "multitrain.errors"))
     drawn = {"analysis/__init__.py", "analysis/figures/__init__.py", "analysis/figures/accuracy.py"}
     assert found == PACKAGES | drawn | {"errors.py"}
 
 
-def test_a_module_that_is_not_there_is_an_error(package: Path):
+def test_a_missing_module_is_an_error(package: Path):
     with pytest.raises(ValueError, match=r"^multitrain.wrk: no such module$"):
-        closure.code("multitrain.wrk")
+        closure.code_files("multitrain.wrk")

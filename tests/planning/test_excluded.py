@@ -1,4 +1,4 @@
-"""Another run in the experiments, at a scale of real videos: Snakemake itself decides what is trained again."""
+"""Snakemake trains again after a new run in the experiments only if other clips are left out (scale paper)."""
 
 from pathlib import Path
 
@@ -38,11 +38,11 @@ DONE = [f"{command} {name}" for command in ("evaluate", "train") for name in BOT
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The project with commands that only say what they do, after two trainings; one leaves out a clip of ActNet's."""
+    """A project whose commands only log themselves, after two trainings; one leaves out a clip of ActivityNet."""
     folder = copy_of_project(tmp_path)
     (folder / "multitrain/cli/__main__.py").write_text(COMMAND)
-    (folder / "multitrain/planning/copied.py").write_text(
-        "def refusal(plan, there):\n    return ''\n"
+    (folder / "multitrain/planning/copied_runs.py").write_text(
+        "def conflict(plan, files):\n    return ''\n"
     )  # records are empty here
     scale = folder / "config/scales/paper.yaml"
     scale.write_text(yaml.safe_dump({**yaml.safe_load(scale.read_text()), "machine": {}}))
@@ -57,7 +57,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> list[str]:
-    """The trainings and evaluations that the two runs and these start now."""
+    """Run Snakemake for the two runs and `arguments`; the trainings and evaluations that it starts."""
     (folder / "done.txt").write_text("")
     scores = [f"results/runs/paper/{name}/seed0/predictions/{name.split('_')[0]}.parquet" for name in BOTH]
     models = [f"results/runs/paper/{name}/seed0/model.pt" for name in arguments]
@@ -80,7 +80,8 @@ def test_another_run_trains_again_only_where_other_clips_are_left_out(project: P
     path = project / "config/experiments.yaml"
     path.write_text(path.read_text().replace("  vanilla: {", f"  {TUNED}\n  vanilla: {{", 1))
     if prepared:
-        said = snakemake(project, "-n", "results/runs/paper/actnet_baseline/seed0/model.pt", "--config", "scale=paper")
-        assert ("Nothing to be done" in said.stdout + said.stderr) == (not again)
+        model = "results/runs/paper/actnet_baseline/seed0/model.pt"
+        ended = snakemake(project, "-n", model, "--config", "scale=paper")
+        assert ("Nothing to be done" in ended.stdout + ended.stderr) == (not again)
     assert sorted(run(project, "tuned")) == sorted([*again, "train tuned"])
     assert run(project, "tuned") == []

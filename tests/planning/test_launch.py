@@ -1,4 +1,4 @@
-"""How a training is started: the command of every kind of machine, what it asks for, and how signals reach it."""
+"""Start of a training: its command on every kind of machine, its resources, and the signals that reach it."""
 
 import os
 import shlex
@@ -16,7 +16,7 @@ from multitrain.planning import launch
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "workflow/scripts/train.sh"
-SECONDS = 600  # after which a process that hangs is ended
+SECONDS = 600  # time limit of a process that hangs
 
 LAPTOP = Machine()
 GPU = Machine(gpus=1, workers=2)
@@ -30,7 +30,7 @@ def test_one_process_is_started_by_python_alone(machine: Machine):
     assert launch.command(machine) == "python -m multitrain.cli train"
 
 
-def test_the_processes_of_one_node_are_torchruns():
+def test_torchrun_starts_the_processes_of_one_node():
     words = shlex.split(launch.command(NODE))
     assert words == [
         *("python", "-m", "multitrain.engine.processes.torchrun", "--nproc-per-node=8", "--standalone"),
@@ -39,7 +39,7 @@ def test_the_processes_of_one_node_are_torchruns():
 
 
 @pytest.mark.parametrize("machine", [CLUSTER, PROCESSORS])
-def test_every_node_gets_one_torchrun_and_all_meet_at_the_first(machine: Machine):
+def test_srun_starts_one_torchrun_a_node_and_all_meet_at_the_first(machine: Machine):
     line = launch.command(machine)
     echoed = subprocess.run(["bash", "-uc", f"printf '%s\\n' {line}"], env={**os.environ, "SLURM_JOB_ID": "12345"},
                             capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
@@ -50,25 +50,26 @@ def test_every_node_gets_one_torchrun_and_all_meet_at_the_first(machine: Machine
 
 
 @pytest.mark.parametrize("machine", [LAPTOP, GPU, NODE, CLUSTER, PROCESSORS])
-def test_the_request_fits_the_processes(machine: Machine):
-    asked = launch.training(machine)
-    assert asked["nodes"] * launch.cores(machine) == machine.processes * (1 + machine.workers)
-    accelerators = asked["nodes"] * int(str(asked.get("gres", "gpu:0"))[4:]) + asked.get("gpu", 0)
+def test_the_resources_fit_the_processes(machine: Machine):
+    resources = launch.training_resources(machine)
+    assert resources["nodes"] * launch.cores(machine) == machine.processes * (1 + machine.workers)
+    accelerators = resources["nodes"] * int(str(resources.get("gres", "gpu:0"))[4:]) + resources.get("gpu", 0)
     assert accelerators == machine.nodes * machine.gpus
-    assert asked["mem_mb"] >= machine.node_processes * (launch.MEGABYTES + machine.workers * launch.MEGABYTES_WORKER)
-    # several tasks are an MPI job to the executor, which then leaves the start of all but the first to srun
-    assert ("mpi" in asked) == (machine.nodes > 1) == (asked.get("tasks", 1) > 1)
+    process = launch.MEGABYTES + machine.workers * launch.MEGABYTES_WORKER
+    assert resources["mem_mb"] >= machine.node_processes * process
+    # for several tasks the executor makes an MPI job, in which srun starts all but the first
+    assert ("mpi" in resources) == (machine.nodes > 1) == (resources.get("tasks", 1) > 1)
 
 
-def test_an_evaluation_asks_for_one_accelerator_and_no_second_process():
-    asked = launch.testing(CLUSTER)
-    assert asked["gpu"] == 1 and "nodes" not in asked
-    assert asked["mem_mb"] * 8 == launch.training(CLUSTER)["mem_mb"]
-    assert launch.testing(LAPTOP)["gpu"] == 0
+def test_an_evaluation_requests_one_accelerator_and_no_second_process():
+    resources = launch.evaluation_resources(CLUSTER)
+    assert resources["gpu"] == 1 and "nodes" not in resources
+    assert resources["mem_mb"] * 8 == launch.training_resources(CLUSTER)["mem_mb"]
+    assert launch.evaluation_resources(LAPTOP)["gpu"] == 0
 
 
 def test_a_training_is_warned_before_its_time_limit():
-    assert launch.training(NODE)["slurm_extra"] == "--signal=USR1@300"
+    assert launch.training_resources(NODE)["slurm_extra"] == "--signal=USR1@300"
     assert launch.WARNING_SECONDS < 60 * launch.MINUTES
 
 
@@ -91,7 +92,7 @@ sys.exit(75)
 
 
 class Shell:
-    """A training's very shell line, as Snakemake starts it, in a process group of its own."""
+    """The shell line of a training as Snakemake starts it, in its own process group."""
 
     def __init__(self, folder: Path, program: str, **environment: str):
         self.log = folder / "train.log"
@@ -109,7 +110,7 @@ class Shell:
         )
 
     def signal(self, number: signal.Signals) -> str:
-        """Signal every process once the training has started; what the shell still says, after its end."""
+        """Signal every process once the training has started; the output of the shell from then to its end."""
         assert self.process.stdout.readline() == "started\n"
         os.killpg(self.process.pid, number)
         return self.process.communicate(timeout=SECONDS)[0]
@@ -125,31 +126,31 @@ def test_a_signal_to_the_whole_job_lets_the_training_save(tmp_path: Path, name: 
 
 
 def scontrol(folder: Path, status: int) -> str:
-    """A PATH whose scontrol writes down its arguments."""
+    """A PATH with a scontrol that logs its arguments."""
     (folder / "bin").mkdir()
-    for name, body in (("scontrol", f'echo "$@" >> {folder}/asked; exit {status}'), ("sleep", "exit 0")):
+    for name, body in (("scontrol", f'echo "$@" >> {folder}/calls; exit {status}'), ("sleep", "exit 0")):
         (folder / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
         (folder / "bin" / name).chmod(0o755)
     return f"{folder}/bin:{os.environ['PATH']}"
 
 
 @pytest.mark.parametrize(
-    ("name", "asked", "status"), [("SIGUSR1", True, 0), ("SIGUSR1", True, 1), ("SIGTERM", False, 0)]
+    ("name", "requeued", "status"), [("SIGUSR1", True, 0), ("SIGUSR1", True, 1), ("SIGTERM", False, 0)]
 )
-def test_a_job_requeues_itself_before_its_limit_but_not_when_cancelled(tmp_path, name: str, asked: bool, status: int):
+def test_a_job_requeues_itself_before_its_limit_but_not_when_cancelled(tmp_path, name: str, requeued: bool, status):
     shell = Shell(tmp_path, SAVES, SLURM_JOB_ID="17", PATH=scontrol(tmp_path, status))
     shell.signal(signal.Signals[name])
     assert shell.process.returncode == 75
-    assert (tmp_path / "asked").exists() == asked
-    if asked:
-        assert (tmp_path / "asked").read_text() == "requeue 17\n"
+    assert (tmp_path / "calls").exists() == requeued
+    if requeued:
+        assert (tmp_path / "calls").read_text() == "requeue 17\n"
 
 
 def test_a_failure_keeps_its_status_and_requeues_nothing(tmp_path: Path):
     shell = Shell(tmp_path, "import sys; sys.exit('error: no data')", SLURM_JOB_ID="17", PATH=scontrol(tmp_path, 0))
     assert shell.process.communicate(timeout=SECONDS)[0] == "error: no data\n"
     assert shell.process.returncode == 1
-    assert not (tmp_path / "asked").exists()
+    assert not (tmp_path / "calls").exists()
 
 
 def test_several_nodes_without_slurm_are_one_message(tmp_path: Path):

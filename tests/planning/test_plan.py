@@ -1,4 +1,4 @@
-"""What each job depends on, and which job is urgent."""
+"""The settings that each job depends on, and the priorities of jobs."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,7 @@ from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.experiments import Run
 from multitrain.data.manifest import write_manifest
 from multitrain.engine.setup import Job
-from multitrain.planning import copied
+from multitrain.planning import copied_runs
 from multitrain.planning.depends import DEPENDS, settings
 from multitrain.planning.outputs import OUTPUTS
 from multitrain.planning.plan import Plan
@@ -39,14 +39,14 @@ def trained(plan: Plan, run: str, seed: int = 0) -> str:
 
 def jobs(plan: Plan) -> dict[tuple[str, str], str]:
     """The settings of every job of the plan."""
-    found = {("table", name): settings(plan, "table", {"table": name}) for name in plan.experiments.tables}
-    found |= {("train", name): trained(plan, name) for name in plan.experiments.runs}
+    by_job = {("table", name): settings(plan, "table", {"table": name}) for name in plan.experiments.tables}
+    by_job |= {("train", name): trained(plan, name) for name in plan.experiments.runs}
     for rule in ("synth", "prepare", "evaluate"):
-        found |= {(rule, name): settings(plan, rule, {"dataset": name}) for name in plan.scale.datasets}
-    return found | {("flops", ""): settings(plan, "flops", {})}
+        by_job |= {(rule, name): settings(plan, rule, {"dataset": name}) for name in plan.scale.datasets}
+    return by_job | {("flops", ""): settings(plan, "flops", {})}
 
 
-TABLES = {("table", f"table{n}") for n in (1, 2, 3)}  # which name the settings of their scale
+TABLES = {("table", f"table{n}") for n in (1, 2, 3)}  # their remarks contain the scale's settings
 
 
 def differing(one: Plan, other: Plan) -> set[tuple[str, str]]:
@@ -105,17 +105,17 @@ def test_the_model_changes_every_run_and_the_costs(plan: Plan):
     assert differing(plan, changed(plan, model=model)) == runs | {("flops", ""), *TABLES}
 
 
-def test_the_longest_chain_of_trainings_is_the_most_urgent(plan: Plan):
-    order = sorted(plan.experiments.runs, key=plan.urgency, reverse=True)
+def test_the_longest_chain_of_trainings_has_the_highest_priority(plan: Plan):
+    order = sorted(plan.experiments.runs, key=plan.run_priority, reverse=True)
     assert order[:2] == ["k400_baseline", "vanilla_long"]
-    assert plan.urgency("k400_baseline") == 100
-    assert plan.urgency("multitrain_large") > plan.urgency("multitrain")
-    assert plan.urgency("multitrain") > plan.urgency("mit_baseline")
+    assert plan.run_priority("k400_baseline") == 100
+    assert plan.run_priority("multitrain_large") > plan.run_priority("multitrain")
+    assert plan.run_priority("multitrain") > plan.run_priority("mit_baseline")
 
 
-def test_data_is_as_urgent_as_what_reads_it(plan: Plan):
-    assert plan.data_priority("mit") == plan.urgency("vanilla_long")
-    assert plan.data_priority("k700") == plan.urgency("k700_baseline")
+def test_data_has_the_priority_of_the_runs_that_read_it(plan: Plan):
+    assert plan.data_priority("mit") == plan.run_priority("vanilla_long")
+    assert plan.data_priority("k700") == plan.run_priority("k700_baseline")
 
 
 def test_the_data_of_the_longest_chain_outweighs_all_else_on_its_cores(plan: Plan):
@@ -131,9 +131,9 @@ def test_a_table_shows_each_run_once_and_only_its_datasets(plan: Plan):
 
 
 SEVERAL = {"class_means", "projections", "recovery", "classes", "spectrum", "training", "table4", "evidence", "claims"}
-SEVERAL |= {"study_records", "index", "card"}  # made from several runs
-SCALE = {"table", "study_records", "study"}  # which name all settings of the scale that decide numbers
-RULES = {*DEPENDS, *(name for name, each in OUTPUTS.items() if "config" in each.told)}
+SEVERAL |= {"study_records", "index", "card"}  # rules that read several runs
+SCALE = {"table", "study_records", "study"}  # rules that depend on all settings of the scale that change numbers
+RULES = {*DEPENDS, *(name for name, each in OUTPUTS.items() if "config" in each.options)}
 JOB = {"dataset": "mit", "run": "mit_longer", "seed": "0", "table": "table1"}
 
 
@@ -157,7 +157,7 @@ JOB = {"dataset": "mit", "run": "mit_longer", "seed": "0", "table": "table1"}
         ("scale.datasets.mit.holdout", 0.1, SCALE | {"prepare"}),
         ("scale.world.videos.mit.train", 7, SCALE | {"synth", "card"}),
         ("scale.world.seed", 7, SCALE | {"synth", "card"}),
-        ("scale.recipes.joint.epochs", 1, SCALE | {"train"}),  # whose steps mit_longer takes
+        ("scale.recipes.joint.epochs", 1, SCALE | {"train"}),  # mit_longer takes its number of steps
         ("scale.recipes.joint.lr", 1, SCALE),
         ("scale.recipes.baseline.lr", 1, SCALE | {"train"}),
         (
@@ -207,7 +207,7 @@ def test_options_are_quoted_for_the_shell():
     assert plan.options("data", "results").endswith("--data 'my data' --results results")
 
 
-def test_a_training_waits_for_the_test_sets_that_its_videos_may_be_in():
+def test_a_training_waits_for_the_manifests_of_test_sets_that_may_share_its_videos():
     plan = Plan.load({"scale": "paper"}, str(CONFIG))
     assert plan.train_datasets("k400_baseline") == ["k400"]
     assert set(plan.compared_datasets("k400_baseline")) == {"mit", "actnet"}  # tested by what starts from it
@@ -219,7 +219,7 @@ def test_a_training_waits_for_the_test_sets_that_its_videos_may_be_in():
 
 
 def manifest(data: Path, dataset: str, clips: dict[str, str]) -> None:
-    """A manifest of a clip a video: {video: split}."""
+    """Write a manifest with one clip for each video: {video: split}."""
     rows = [
         {"clip_id": f"{dataset}{i}", "video_id": video, "path": f"{i}.mp4", "label": 0, "split": split}
         | {"publisher_split": "train", "frames": 9, "fps": 12.0, "width": 8, "height": 8}
@@ -233,7 +233,7 @@ A, B, C = "AAAAAAAAAAA", "BBBBBBBBBBB", "CCCCCCCCCCC"
 
 @pytest.fixture
 def training(tmp_path: Path):
-    """training(extra): each run's settings at scale paper, where `extra` adds runs to the experiments."""
+    """A function that gives each run's settings at scale paper; its keywords add runs to the experiments."""
     manifest(tmp_path, "k400", {A: "train", B: "train", C: "train"})
     manifest(tmp_path, "actnet", {A: "test", "a": "train"})
 
@@ -264,7 +264,7 @@ def changes(one: dict[str, str], other: dict[str, str]) -> set[str]:
         ({B: "val"}, {"k400_baseline"}),
     ],
 )
-def test_another_run_trains_again_only_what_then_leaves_out_other_clips(training, tmp_path, videos, changed):
+def test_a_new_run_changes_only_trainings_that_then_leave_out_other_clips(training, tmp_path, videos, changed):
     alone = training()
     if videos:
         manifest(tmp_path, "k700", videos)
@@ -272,7 +272,7 @@ def test_another_run_trains_again_only_what_then_leaves_out_other_clips(training
     assert changes(alone, training(tuned=TUNED)) == changed
 
 
-def test_a_manifest_that_was_made_again_counts_as_it_is_now(training, tmp_path: Path):
+def test_a_manifest_that_was_written_again_is_read_again(training, tmp_path: Path):
     before = training()
     manifest(tmp_path, "actnet", {A: "test", "a": "train", "b": "test"})
     assert training() == before
@@ -281,9 +281,9 @@ def test_a_manifest_that_was_made_again_counts_as_it_is_now(training, tmp_path: 
     assert "k400_baseline" in users and users <= K400 | {"mit_longer", "ssv2_longer", "actnet_longer"}
 
 
-def test_what_the_plan_says_is_left_out_is_what_a_training_leaves_out(training, tmp_path: Path):
-    said = json.loads(training()["k400_baseline"])["excluded"]
-    assert said["k400_baseline k400"].startswith("1 clips, ")
+def test_the_plan_and_the_training_leave_out_the_same_clips(training, tmp_path: Path):
+    excluded = json.loads(training()["k400_baseline"])["excluded"]
+    assert excluded["k400_baseline k400"].startswith("1 clips, ")
     scale = load_scale("paper", CONFIG)
     job = Job(scale, load_experiments(CONFIG, scale), "k400_baseline", 0, tmp_path, tmp_path)
     manifest(tmp_path, "mit", {"yt-x": "test"})
@@ -295,8 +295,8 @@ def test_a_damaged_manifest_does_not_stop_the_plan(training, tmp_path: Path):
     assert json.loads(training()["k400_baseline"])["excluded"] == {}
 
 
-def test_worlds_are_told_to_what_makes_clips_and_to_nothing_else():
-    """A scale with one world is told what it always was: its jobs do not run again."""
+def test_only_jobs_that_make_clips_get_the_world():
+    """The options of a scale with one world have no --world: its earlier jobs do not run again."""
     desk, mini = (Plan.load({"scale": name, "seeds": [0, 5]}, str(CONFIG)) for name in ("desk", "mini"))
     assert (desk.worlds, mini.worlds) == ((0, 1), (0,))
     first, second = (json.loads(settings(desk, "synth", {"dataset": "mit", "world": world})) for world in ("0", "1"))
@@ -308,7 +308,7 @@ def test_worlds_are_told_to_what_makes_clips_and_to_nothing_else():
     assert {cell["seed"] for cell in desk.card_cells()} == {0}
 
 
-def test_a_copied_run_of_other_settings_is_refused_by_its_key_unless_it_is_trained_anew(tmp_path: Path):
+def test_a_copied_run_with_other_settings_is_an_error_with_the_key_unless_it_is_trained_again(tmp_path: Path):
     plan = Plan.load({"scale": "desk", "seeds": [0, 3], "results": str(tmp_path)}, str(CONFIG))
     run = plan.experiments.runs["vanilla"]
     record = {"run": "vanilla", "scale": "desk", "seed": 3, "synthetic": True, "settings": run.model_dump(mode="json")}
@@ -316,26 +316,29 @@ def test_a_copied_run_of_other_settings_is_refused_by_its_key_unless_it_is_train
     path = tmp_path / "runs/desk/vanilla/seed3/run.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(record))
-    there = (str(path),)
-    assert copied.refusal(plan, there) == ""
-    record["recipe"]["rate"] = record["recipe"].pop("lr")  # as an earlier version called it
+    kept = (str(path),)
+    assert copied_runs.conflict(plan, kept) == ""
+    record["recipe"]["rate"] = record["recipe"].pop("lr")  # the key of an earlier version
     path.write_text(json.dumps(record))
-    assert copied.refusal(plan, there) == ""
+    assert copied_runs.conflict(plan, kept) == ""
     record["recipe"]["epochs"] = 7
     path.write_text(json.dumps(record))
-    now = json.dumps(plan.scale.recipes[run.recipe].epochs)
-    assert copied.refusal(plan, there) == f"{path}: recipe.epochs is 7, and {now} in the settings: {copied.CURE}"
-    assert copied.refusal(plan, ()) == ""
+    epochs = plan.scale.recipes[run.recipe].epochs
+    message = f"{path}: recipe.epochs is 7, and {json.dumps(epochs)} in the settings: {copied_runs.CURE}"
+    assert copied_runs.conflict(plan, kept) == message
+    assert copied_runs.conflict(plan, ()) == ""
     path.write_text("[")
-    assert copied.refusal(plan, there) == f"{path}: no record of a run: {copied.CURE}"
+    assert copied_runs.conflict(plan, kept) == f"{path}: no record of a run: {copied_runs.CURE}"
 
 
 def test_a_seed_comes_before_the_next_and_its_worlds_clips_before_other_seeds_trainings():
     plan = Plan.load({"scale": "desk", "seeds": [0, 1, 5]}, str(CONFIG))
-    assert plan.turn(0) > plan.turn(1) + 100 > plan.turn(5) + 200 and plan.turn("5") == plan.turn(7) == 0
-    training = max(map(plan.urgency, plan.experiments.runs))
+    first, second, last = (plan.seed_priority(seed) for seed in (0, 1, 5))
+    assert first > second + 100 > last + 200 and plan.seed_priority("5") == plan.seed_priority(7) == 0
+    training = max(map(plan.run_priority, plan.experiments.runs))
     for dataset in plan.scale.datasets:
-        first, second = (plan.data_priority(dataset, world) for world in (0, 1))
-        assert first > training + plan.turn(1) > second + plan.turn(5)
+        here, there = (plan.data_priority(dataset, world) for world in (0, 1))
+        assert here > training + second > there + last
     one = Plan.load({"scale": "desk", "seeds": [3]}, str(CONFIG))
-    assert one.turn(3) == 0 and one.data_priority("mit") == one.urgency("vanilla_long") * one.data_threads("mit")
+    assert one.seed_priority(3) == 0
+    assert one.data_priority("mit") == one.run_priority("vanilla_long") * one.data_threads("mit")

@@ -1,4 +1,4 @@
-"""The sweep's points: one thing differs from the base, what is the same is shared, and mistakes are one line."""
+"""The sweep's points: one factor differs from the base, equal points and worlds are shared, errors are one line."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 
 @pytest.fixture
 def load(tmp_path):
-    """Load the points round a scale, with some keys of the shipped sweep.yaml replaced."""
+    """A function that loads the points of a scale, with some keys of the shipped sweep.yaml replaced."""
 
     def make(scale: str = "ci", **changed: object) -> Points:
         content = yaml.safe_load((CONFIG / "sweep.yaml").read_text()) | changed
@@ -30,7 +30,7 @@ def load(tmp_path):
 
 
 def changed(one: object, other: object) -> dict[str, tuple]:
-    """Values that differ between two settings, by their path."""
+    """The values that differ between two settings, by path."""
     if isinstance(one, dict) and isinstance(other, dict):
         return {
             ".".join([key, *filter(None, [path])]): values
@@ -52,7 +52,7 @@ def changed(one: object, other: object) -> dict[str, tuple]:
 )
 def test_a_point_differs_from_the_base_in_its_factor_alone(load, factor, value, paths):
     points = load("desk", factors={factor: [value]})
-    base, other = points.point(BASE), points.point(points.of[factor, value])
+    base, other = points.point(BASE), points.point(points.names[factor, value])
     found = changed(*(each.scale.model_dump(mode="json") for each in (base, other)))
     found.pop("name", None)
     gone = {"recipes.actnet_longer", "recipes.actnet_longer.epochs"} if factor == "datasets" else set()
@@ -60,7 +60,7 @@ def test_a_point_differs_from_the_base_in_its_factor_alone(load, factor, value, 
     assert len(other.datasets) == (3 if factor == "datasets" else 4)
 
 
-def test_fewer_clips_are_seen_as_many_steps(load):
+def test_fewer_clips_are_trained_for_as_many_steps(load):
     points = load("desk", factors={"clips": [8, 32]})
     for value in (8, 32):
         scale = points.point(f"clips_{value}").scale
@@ -78,7 +78,7 @@ def test_fewer_clips_are_seen_as_many_steps(load):
 def test_points_of_one_world_share_its_clips_and_equal_points_are_one(load):
     usual = load_scale("desk", CONFIG).recipes["joint"].projection_std
     points = load("desk", factors={"projection": [0.14, usual], "datasets": [2, 4], "noise": [0.2]})
-    assert points.of["projection", usual] == points.of["datasets", 4] == BASE
+    assert points.names["projection", usual] == points.names["datasets", 4] == BASE
     shared = {points.point(name).scale.name for name in (BASE, "projection_0p14", "datasets_2")}
     assert shared == {"desk_sweep_base"}
     assert points.point("noise_0p2").scale.name == "desk_sweep_noise_0p2"
@@ -86,11 +86,11 @@ def test_points_of_one_world_share_its_clips_and_equal_points_are_one(load):
     assert points.data_settings(BASE, "mit") != points.data_settings("noise_0p2", "mit")
 
 
-def test_the_share_of_related_classes_is_of_those_that_can_be(load):
+def test_the_share_of_related_classes_is_relative_to_the_possible_ones(load):
     points = load("desk", factors={"related": [0, 0.5, 1]})
 
     def related(value: float) -> dict[str, int]:
-        world = points.point(points.of["related", value]).scale.world
+        world = points.point(points.names["related", value]).scale.world
         pairs = {(each.target_dataset, each.target_class) for each in relations(world) if each.source_dataset == "k400"}
         return {name: sum(of == name for of, _ in pairs) for name in ("mit", "ssv2", "actnet")}
 
@@ -100,7 +100,7 @@ def test_the_share_of_related_classes_is_of_those_that_can_be(load):
     assert (every["ssv2"], every["actnet"]) == (6, 10)  # two of each of K400's three motions of things; of 11, the even
 
 
-def test_the_sweeps_world_is_not_the_studys(load):
+def test_the_sweep_has_another_world_than_the_study(load):
     scale, base = load_scale("desk", CONFIG), load("desk").point(BASE).scale
     assert base.world.seed == scale.world.seed + 1000 and base.world.run_seeds is None
     assert base.name not in ("desk", "mini") and not any(each.holdout for each in base.datasets.values())
@@ -117,7 +117,7 @@ def test_every_method_starts_from_the_same_run_and_takes_as_many_steps(load):
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "message"),
     [
         ({"factors": {"noize": [0.1]}}, "factors: no factor 'noize'.*noise"),
         ({"factors": {"noise": [1]}}, "factors.noise: 1 is out of range: give 0 or more and below 1"),
@@ -130,8 +130,8 @@ def test_every_method_starts_from_the_same_run_and_takes_as_many_steps(load):
         ({"test_videos": 0}, "test_videos"),
     ],
 )
-def test_a_mistake_is_one_line_with_its_key(load, keys, said):
-    with pytest.raises(UserError, match=rf"sweep\.yaml: {said}") as error:
+def test_a_mistake_is_one_line_with_its_key(load, keys, message):
+    with pytest.raises(UserError, match=rf"sweep\.yaml: {message}") as error:
         load(**keys)
     assert "\n" not in str(error.value)
 

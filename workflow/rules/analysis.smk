@@ -1,5 +1,5 @@
-# Runs -> tables, claims, figures, notebooks and the page that links everything: a rule for each entry of the table in
-# multitrain/analysis/outputs. Code that runs in seconds is an input; training is not repeated for it.
+# Runs -> tables, claims, figures, notebooks and the index: a rule for each entry of the table in
+# multitrain/planning/outputs. The code of these rules is an input, because they run in seconds.
 
 
 rule flops:

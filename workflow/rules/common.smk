@@ -1,4 +1,4 @@
-# What every rule shares: the settings, checked before anything starts, and where things lie.
+# Shared by all rules: the settings, which are checked before any job starts, folders, and wildcard constraints.
 import shlex
 import signal
 import sys
@@ -13,10 +13,10 @@ from multitrain.planning.plan import Plan
 from multitrain.planning.jobs import LOGS as LOG_OF
 from multitrain.planning.jobs import PUBLISHED, Jobs
 
-try:  # Snakemake itself takes the last of two equal keys, and names no line
+try:  # Snakemake itself takes the last of two equal keys without a message
     read_yaml(Path("config/config.yaml"))
 except UserError as error:
-    sys.exit(str(error))  # the message alone; Snakemake's own errors add a traceback
+    sys.exit(str(error))  # one line; Snakemake's own errors add a traceback
 
 
 configfile: "config/config.yaml"
@@ -33,14 +33,14 @@ RESULTS = PLAN.project.results
 LOGS = f"{RESULTS}/logs/{SCALE}"
 BENCHMARKS = f"{RESULTS}/benchmarks/{SCALE}"
 MACHINE = PLAN.scale.machine
-world = PLAN.world  # of a job's clips, by its wildcards
+world = PLAN.world  # the world of a job's clips from its wildcards
 config["captions"] = {name: each.description for name, each in JOBS.outputs().items()}
 
-# A scheduler that warns of the end of a job warns all its processes, and Snakemake, which
-# runs inside it, would end at once; a training answers by itself (workflow/scripts/train.sh).
+# A scheduler sends its warning before the time limit to all processes of a job. Snakemake, which runs inside
+# the job, ignores it; the training saves and ends by itself (workflow/scripts/train.sh).
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
-# Jobs use the Python that runs Snakemake, activated or not, and write their lines as they come.
+# Jobs use the Python that runs Snakemake, activated or not, and do not buffer their output.
 here = shlex.quote(str(Path(sys.executable).parent))
 for line in kernel_choice.changed(MACHINE):
     print(line, file=sys.stderr)

@@ -1,8 +1,8 @@
-# Raw files of the publishers -> clips and their manifest.
+# The publishers' raw files -> clips and a manifest.
 
 
 rule synth:
-    """Publish a synthetic dataset as its publisher would; its last files are declared."""
+    """Write the raw files of a synthetic dataset in its publisher's format. The declared outputs are written last."""
     output:
         **JOBS.clips("published", "relations"),
     log:
@@ -22,13 +22,13 @@ rule synth:
 
 
 checkpoint prepare:
-    """Cut and transcode; a killed preparation goes on where it stopped.
+    """Cut and transcode clips, and write the manifest. An interrupted preparation resumes.
 
-    A checkpoint, because which clips a training leaves out is known when all manifests are there.
+    It is a checkpoint, because only the manifests of all datasets decide which clips a training leaves out.
 
-    For that the clips are not declared. Nor are real raw files, hundreds of thousands
-    of them and some missing for everybody: the command says what it did not find, and
-    every scale can be planned on a machine without data.
+    The clips are not declared as outputs, because Snakemake deletes the outputs of a failed job. Real raw
+    files are no inputs: there are hundreds of thousands, and some are missing for everybody. The command
+    reports missing files, and every scale can be planned on a machine without data.
     """
     input:
         lambda wildcards: expand(

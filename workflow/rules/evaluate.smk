@@ -1,20 +1,20 @@
-# Models -> a prediction for each test clip.
+# Models -> predictions and features of every test clip.
 
 
 rule evaluate:
-    """Score the test clips of one dataset by views."""
+    """Score the test clips of one dataset, averaged over views."""
     input:
-        **JOBS.scored(checkpoints.prepare),
+        **JOBS.scoring_inputs(checkpoints.prepare),
     output:
         **JOBS.runs("predictions", "statistics"),
     log:
         f"{LOGS}/evaluate/{{run}}.seed{{seed}}.{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/evaluate/{{run}}.seed{{seed}}.{{dataset}}.tsv"
-    priority: lambda wildcards: PLAN.turn(wildcards.seed)
+    priority: lambda wildcards: PLAN.seed_priority(wildcards.seed)
     threads: 1 + MACHINE.workers
     resources:
-        **launch.testing(MACHINE),
+        **launch.evaluation_resources(MACHINE),
         workers=MACHINE.workers,
     params:
         options=PLAN.options("data", "results"),
@@ -31,17 +31,17 @@ rule evaluate:
 rule features:
     """The features z of the test clips of one dataset."""
     input:
-        **JOBS.scored(checkpoints.prepare),
+        **JOBS.scoring_inputs(checkpoints.prepare),
     output:
         **JOBS.runs("features"),
     log:
         f"{LOGS}/features/{{run}}.seed{{seed}}.{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/features/{{run}}.seed{{seed}}.{{dataset}}.tsv"
-    priority: lambda wildcards: PLAN.turn(wildcards.seed)
+    priority: lambda wildcards: PLAN.seed_priority(wildcards.seed)
     threads: 1 + MACHINE.workers
     resources:
-        **launch.testing(MACHINE),
+        **launch.evaluation_resources(MACHINE),
     message:
         "Features of {wildcards.run}, seed {wildcards.seed}, on {wildcards.dataset}"
     shell:

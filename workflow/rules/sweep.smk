@@ -1,6 +1,6 @@
-# When does joint training help: the points of config/sweep.yaml round this scale. Not a part of `all`.
+# The sweep "when does joint training help": the points of config/sweep.yaml around this scale. Not a part of `all`.
 
-from multitrain.planning.closure import code
+from multitrain.planning.closure import code_files
 
 POINTS = PLAN.points()
 SWEPT = {point.scale.name: name for name, point in reversed(POINTS.by_name.items())}
@@ -8,7 +8,7 @@ SWEEP = f"{RESULTS}/sweep"
 
 
 rule sweep_data:
-    """Publish and prepare a dataset of a world of the sweep, which several points may share."""
+    """Publish and prepare a dataset of one world of the sweep; several points may share the world."""
     output:
         manifest=f"{PLAN.project.data}/{{swept}}/{{dataset}}/manifest.parquet",
     log:
@@ -31,7 +31,7 @@ rule sweep_data:
 
 
 rule sweep_point:
-    """Train and score all runs of a point with one seed; a killed one goes on where it was."""
+    """Train and evaluate all runs of a point with one seed. After an interruption it resumes."""
     input:
         manifests=lambda wildcards: expand(
             rules.sweep_data.output.manifest,
@@ -48,7 +48,7 @@ rule sweep_point:
         point="|".join(POINTS.by_name) or "none",
     threads: launch.cores(MACHINE)
     resources:
-        **launch.testing(MACHINE),
+        **launch.evaluation_resources(MACHINE),
         workers=MACHINE.workers,
     params:
         options=PLAN.options("data", "results"),
@@ -61,14 +61,14 @@ rule sweep_point:
 
 
 rule when_it_helps:
-    """Gains over the baseline at equal steps, factor by factor; exploratory."""
+    """Table and figure of the gains over the baseline at equal steps, by factor. Exploratory."""
     input:
         answers=expand(
             rules.sweep_point.output,
             point=POINTS.by_name,
             seed=POINTS.sweep.seeds if POINTS.sweep else [],
         ),
-        code=code(
+        code=code_files(
             "multitrain.analysis.study.sweep_gains",
             "multitrain.analysis.figures.when_it_helps",
             command="multitrain.cli.commands.sweep_commands",
@@ -88,7 +88,7 @@ rule when_it_helps:
         f"{BENCHMARKS}/when_it_helps.tsv"
     params:
         options=PLAN.options("results"),
-        settings=str([[*key, name] for key, name in POINTS.of.items()]),
+        settings=str([[*key, name] for key, name in POINTS.names.items()]),
     message:
         "Writing {output.csv}"
     shell:

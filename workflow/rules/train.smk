@@ -1,15 +1,15 @@
-# Manifests -> one model a run and seed.
+# Manifests -> one model for each run and seed.
 
 
 rule train:
-    """Train a run; a killed training goes on from its folder resume/, not declared."""
+    """Train a run. An interrupted training resumes from its folder resume/, which is not a declared output."""
     input:
         manifests=lambda wildcards: expand(
             rules.prepare.output.manifest,
             dataset=PLAN.train_datasets(wildcards.run),
             world=world(wildcards),
         ),
-        compared=JOBS.compared(checkpoints.prepare),
+        compared=JOBS.wait_for_compared(checkpoints.prepare),
         init=lambda wildcards: PLAN.pretrained(wildcards.run)
         or expand(
             rules.train.output.model,
@@ -22,10 +22,10 @@ rule train:
         f"{LOGS}/train/{{run}}.seed{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/train/{{run}}.seed{{seed}}.tsv"
-    priority: lambda wildcards: PLAN.urgency(wildcards.run) + PLAN.turn(wildcards.seed)
+    priority: lambda wildcards: PLAN.run_priority(wildcards.run) + PLAN.seed_priority(wildcards.seed)
     threads: launch.cores(MACHINE)
     resources:
-        **launch.training(MACHINE),
+        **launch.training_resources(MACHINE),
         starter=launch.command(MACHINE),
         workers=MACHINE.workers,
         threads_each=lambda wildcards, threads: max(threads // launch.cores(MACHINE), 1),
@@ -36,7 +36,7 @@ rule train:
         settings=JOBS.settings("train"),
     message:
         "Training {wildcards.run}, seed {wildcards.seed}"
-    # What the machine decides is a resource, no parameter: on another one nothing is trained again.
+    # Values of the machine are resources and not params: on another machine no run is trained again.
     shell:
         "exec bash workflow/scripts/train.sh {log:q} {resources.starter}"
         " {wildcards.run} {params.options} {params.leaks} {params.pretrained}"

@@ -1,10 +1,10 @@
-# What a synthetic world is, and what its clips teach a model of one dataset: the world's card.
+# Inputs of the world card: accuracy of single-dataset models on perturbed clips and on other datasets.
 
 
 rule temporal:
-    """Score a dataset's val clips whole, static, shuffled and reversed."""
+    """Score a dataset's val clips as they are, as one still frame, shuffled and reversed."""
     input:
-        **JOBS.scored(checkpoints.prepare),
+        **JOBS.scoring_inputs(checkpoints.prepare),
     output:
         **JOBS.runs("temporal"),
     log:
@@ -13,7 +13,7 @@ rule temporal:
         f"{BENCHMARKS}/temporal/{{run}}.seed{{seed}}.{{dataset}}.tsv"
     threads: 1 + MACHINE.workers
     resources:
-        **launch.testing(MACHINE),
+        **launch.evaluation_resources(MACHINE),
         workers=MACHINE.workers,
     params:
         options=PLAN.options("data", "results"),
@@ -28,7 +28,7 @@ rule temporal:
 
 
 rule related:
-    """Score the val clips of every other dataset by the model of one."""
+    """Score the val clips of all other datasets with the model of one dataset."""
     input:
         model=rules.train.output.model,
         manifests=lambda wildcards: expand(
@@ -41,7 +41,7 @@ rule related:
             dataset=PLAN.scale.datasets,
             world=world(wildcards),
         ),
-        compared=JOBS.compared(checkpoints.prepare),
+        compared=JOBS.wait_for_compared(checkpoints.prepare),
     output:
         directory(JOBS.runs("related")["related"]),
     log:
@@ -50,7 +50,7 @@ rule related:
         f"{BENCHMARKS}/related/{{run}}.seed{{seed}}.{{dataset}}.tsv"
     threads: 1 + MACHINE.workers
     resources:
-        **launch.testing(MACHINE),
+        **launch.evaluation_resources(MACHINE),
         workers=MACHINE.workers,
     params:
         options=PLAN.options("data", "results"),

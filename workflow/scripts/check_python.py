@@ -1,4 +1,4 @@
-"""Say in one line what keeps this Python from making the environment: its version, or no venv. For Python 3.6 on."""
+"""Check that this Python can make the environment: its version and the module venv. Runs on Python 3.6 and later."""
 
 import importlib.util
 import re
@@ -12,7 +12,7 @@ def numbers(version):
 
 
 def complaint(version, find=importlib.util.find_spec):
-    """One line with the cure, or None."""
+    """One line with the problem and its cure, or None."""
     text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text()
     least, below = re.search(r'^requires-python = ">=([\d.]+),<([\d.]+)"$', text, re.MULTILINE).groups()
     if not numbers(least) <= numbers(version) < numbers(below):

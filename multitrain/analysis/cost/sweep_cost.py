@@ -55,7 +55,7 @@ def cost_table(points: Points, found: Iterable[Cost]) -> Table:
     """A line a point."""
     rows = []
     for cost in found:
-        values = ", ".join(f"{factor} {value:g}" for (factor, value), name in points.of.items() if name == cost.point)
+        values = ", ".join(f"{factor} {value:g}" for (factor, value), at in points.names.items() if at == cost.point)
         hours = cost.rendering + cost.training
         rows.append((cost.point, values or "(the others are round it)", str(cost.trainings), f"{hours:.2f}"))
     return columns(("point", "values", "trainings", "core-hours"), rows, left=2)

@@ -38,7 +38,7 @@ def rows(scale: Scale, points: Points, home: Path) -> Rows:
     answers = {name: _read(home, point, seeds) for name, point in points.by_name.items()}
     found = []
     for factor, values in points.sweep.factors.items():
-        named = {BASE: BASE} | {f"{value:g}": points.of[factor, value] for value in values}
+        named = {BASE: BASE} | {f"{value:g}": points.names[factor, value] for value in values}
         names = [points.by_name[name].datasets for name in named.values()]
         shared = [name for name in names[0] if all(name in its for its in names)]
         for value, name in named.items():

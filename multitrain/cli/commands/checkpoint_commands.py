@@ -24,9 +24,9 @@ def _writing(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def _other(out: Path, read: Path) -> None:
-    """Raises a UserError where what is written would replace what is read."""
-    if out.exists() and read.exists() and out.samefile(read):
+def _require_other_file(out: Path, source: Path) -> None:
+    """Raise a UserError if the output would replace the input."""
+    if out.exists() and source.exists() and out.samefile(source):
         raise UserError(f"{out}: is the file that is read: choose another name")
 
 
@@ -49,7 +49,7 @@ def import_checkpoint(
 
     if out.suffix != ".pt":
         raise UserError(f"{out}: a model file ends in .pt: choose such a name")
-    _other(out, file)
+    _require_other_file(out, file)
     network = import_release(file)
     for value in classes or ():
         head, names = _class_names(value, network.spec.classes)
@@ -96,10 +96,10 @@ def export_checkpoint(
 
     if out.suffix != ".pyth":
         raise UserError(f"{out}: a checkpoint of the release ends in .pyth: choose such a name")
-    _other(out, Path(model))
+    _require_other_file(out, Path(model))
     network = load(model)
     with _writing(out):
-        beyond = export_release(network, out)
+        unsupported = export_release(network, out)
     typer.echo(f"{out}: {describe(network)}")
-    for what in beyond:
-        typer.echo(f"note: the release's own code cannot build {what}; `checkpoint import` can")
+    for feature in unsupported:
+        typer.echo(f"note: the release's own code cannot build {feature}; `checkpoint import` can")

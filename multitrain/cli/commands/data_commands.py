@@ -1,4 +1,4 @@
-"""Raw files and prepared clips: how far, how many, whether they decode."""
+"""Raw files and prepared clips: progress, counts, and a check that they decode."""
 
 from itertools import product
 from pathlib import Path
@@ -21,8 +21,8 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.csv_files import write_csv
 from multitrain.common.progress import progress
 from multitrain.common.terminal_columns import columns, show
-from multitrain.config.config_files import load_experiments, load_scale
-from multitrain.planning.overwrite import require_own
+from multitrain.config.config_files import load_scale, load_settings
+from multitrain.planning.overwrite import require_same_scale
 
 __all__ = ["app"]
 
@@ -33,25 +33,25 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 @app.command()
 def status(scale: ScaleName = "mini", config: ConfigFolder = Path("config"), data: DataFolder = Path("data")) -> None:
-    """Show how far each dataset is: raw files, prepared clips of those annotated, what is missing and why, disk."""
-    from multitrain.datasets.preparation_status import status as of_dataset
+    """Show the progress of each dataset: raw files, prepared and annotated clips, missing ones with reasons, disk."""
+    from multitrain.datasets.preparation_status import status as dataset_status
 
     loaded = load_scale(scale, config)
     head = ["dataset", "raw files", "state", "prepared", "annotated", "missing", "raw disk", "clips on disk"]
     rows = []
     worlds = loaded.worlds_on_disk(data)
     for world, (name, settings) in product(worlds, loaded.datasets.items()):
-        found = of_dataset(settings, loaded.raw_folder(name, data, world), loaded.clips_folder(name, data, world))
-        missing = ", ".join(f"{count} {reason}" for reason, count in found.missing.items())
-        annotated = "?" if found.annotated is None else str(found.annotated)
-        sizes = [_size(found.raw_bytes), _size(found.prepared_bytes)]
+        state = dataset_status(settings, loaded.raw_folder(name, data, world), loaded.clips_folder(name, data, world))
+        missing = ", ".join(f"{count} {reason}" for reason, count in state.missing.items())
+        annotated = "?" if state.annotated is None else str(state.annotated)
+        sizes = [_size(state.raw_bytes), _size(state.prepared_bytes)]
         name = loaded.in_world(name, world)
-        rows.append([name, found.raw, found.state, str(found.prepared), annotated, missing or "-", *sizes])
+        rows.append([name, state.raw, state.state, str(state.prepared), annotated, missing or "-", *sizes])
     show(columns(head, rows, left=len(head)))
 
 
 def _size(count: float) -> str:
-    """Bytes for people."""
+    """A number of bytes with its unit, as `1.5 MB`."""
     for unit in UNITS:
         if count < 1000 or unit == UNITS[-1]:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -72,8 +72,8 @@ def check(
     jobs: Jobs = 1,
     out: Annotated[Path | None, typer.Option(help="CSV to write: a line a clip that is wrong.")] = None,
 ) -> None:
-    """Decode prepared clips and compare them with the manifest; exit status 1 if one is not as it should be."""
-    from multitrain.datasets.integrity import check as of_clips
+    """Decode prepared clips and compare them with the manifest; exit status 1 if one differs."""
+    from multitrain.datasets.integrity import check as check_clips
     from multitrain.datasets.integrity import sampled_rows
 
     loaded = load_scale(scale, config)
@@ -84,13 +84,13 @@ def check(
     rows = sampled_rows(manifest, None if every else sample, seed)
     wrong = []
     with progress(f"check {dataset}", "clip", len(rows)) as bar:
-        for found in of_clips(manifest, rows, jobs, settings.limits):
-            if found.problem:
-                wrong.append(found)
-                typer.echo(f"{found.clip_id}: {found.path}: {found.problem}")
+        for clip in check_clips(manifest, rows, jobs, settings.limits):
+            if clip.problem:
+                wrong.append(clip)
+                typer.echo(f"{clip.clip_id}: {clip.path}: {clip.problem}")
             bar.update()
     if out is not None:
-        write_csv(out, ("clip_id", "path", "trouble"), ((each.clip_id, each.path, each.problem) for each in wrong))
+        write_csv(out, ("clip_id", "path", "trouble"), ((clip.clip_id, clip.path, clip.problem) for clip in wrong))
     typer.echo(f"{dataset}: {len(rows)} of {len(manifest)} clips decoded, {len(wrong)} wrong")
     if wrong:
         raise UserError(f"{len(wrong)} clips of {dataset} are not as the manifest says: delete them and prepare again")
@@ -108,6 +108,6 @@ def account(
     """Account for every clip: datasets.csv, datasets.md, and leakage.csv of videos both trained on and tested on."""
     from multitrain.analysis.datasets.accounting import write_accounting
 
-    loaded = load_scale(scale, config)
-    require_own([results / "datasets.csv"], loaded.name, results)
-    write_accounting(loaded, load_experiments(config, loaded), data, results, published, tuple(world or (0,)))
+    loaded, experiments = load_settings(scale, config)
+    require_same_scale([results / "datasets.csv"], loaded.name, results)
+    write_accounting(loaded, experiments, data, results, published, tuple(world or (0,)))

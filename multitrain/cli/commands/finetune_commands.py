@@ -1,4 +1,4 @@
-"""`multitrain finetune`: a trained model on one's own videos."""
+"""The command `multitrain finetune`: adapt a trained model to a folder of videos."""
 
 import sys
 from pathlib import Path
@@ -25,14 +25,14 @@ def finetune(
     model: Model,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Videos as FOLDER/class/video.mp4.")],
     out: Annotated[Path, typer.Option("--out", metavar="OUT", help="New folder to write to.")],
-    freeze: Annotated[bool, typer.Option("--freeze", help="Train the new head alone; others stay as good.")] = False,
-    keep: Annotated[bool, typer.Option("--keep-heads", help="Leave the other heads in; they get worse.")] = False,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Train the new head alone; others do not change.")] = False,
+    keep: Annotated[bool, typer.Option("--keep-heads", help="Keep the other heads; they get worse.")] = False,
     name: Annotated[str, typer.Option("--name", help="Name of the new head: small letters, digits, _.")] = "own",
     like: Annotated[str | None, typer.Option("--like", metavar="DATASET", help="Sample frames as this head.")] = None,
     no_flip: Annotated[bool, typer.Option("--no-flip", help="Left and right are different actions.")] = False,
     epochs: Annotated[float | None, typer.Option(help="Passes over the videos. \\[default: by number]")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate. \\[default: by width]")] = None,
-    joined: Annotated[bool, typer.Option("--join", help="Write a joint training that has the folder too.")] = False,
+    joined: Annotated[bool, typer.Option("--join", help="Write a joint training that includes the folder.")] = False,
     others: Annotated[
         str | None, typer.Option("--with", metavar="A,B", help="With --join: datasets. \\[default: the model's]")
     ] = None,
@@ -45,10 +45,10 @@ def finetune(
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
-    """Give a model a head for the classes of a folder of videos; started again, it goes on where it was.
+    """Fine-tune a model on the classes of a folder of videos. After an interruption it resumes.
 
-    With --join nothing is trained yet: the folder is prepared as one more dataset of a scale, and the settings of a
-    joint training with projections into and from it are written, with the commands that train and score it.
+    With --join nothing is trained yet: the folder is prepared as one more dataset of a scale. The command writes the
+    settings of a joint training with projections to and from it, and prints the commands that train and score it.
     """
     _check_options(freeze, keep, epochs, lr, joined, others)
     from multitrain.engine.processes.preemption import InterruptibleWork
@@ -62,8 +62,8 @@ def finetune(
         chosen = select_device(device, threads)
         network = load(model)
         if network.card is None:
-            told = "does not say how its clips were sampled: 30 frames a second are assumed"
-            sys.stderr.write(f"note: {model} {told}\n")
+            note = "does not say how its clips were sampled: 30 frames a second are assumed"
+            sys.stderr.write(f"note: {model} {note}\n")
         options = FinetuneOptions(name, like, freeze, keep, not no_flip, epochs, lr, seed)
         if joined:
             names = None if others is None else [each.strip() for each in others.split(",") if each.strip()]
@@ -76,7 +76,7 @@ def finetune(
 def _check_options(
     freeze: bool, keep: bool, epochs: float | None, lr: float | None, joined: bool, others: str | None
 ) -> None:
-    """Refuse options that do not go together, before anything is loaded."""
+    """Raise a UserError for options that contradict each other, before the model is loaded."""
     for option, value in (("--epochs", epochs), ("--lr", lr)):
         if freeze and value is not None:
             raise UserError(f"{option}: a head alone is fitted until it gets no better: leave it out with --freeze")

@@ -1,4 +1,4 @@
-"""Commands that use a trained model: on videos, in a browser, as a table of features, for other programs."""
+"""Commands that use a trained model: predict, demo, features, export."""
 
 import re
 import signal
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-MOST_VIEWS = 100  # along time; each is a clip in memory
+MOST_VIEWS = 100  # clips along time, all of which are in memory
 
 
 app = typer.Typer()
@@ -38,11 +38,11 @@ def predict(
     model: Model,
     video: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders of them, http(s) addresses.")],
     top: Annotated[int, typer.Option("--top", min=1, help="Classes shown of each dataset.")] = 5,
-    datasets: Annotated[str | None, typer.Option(metavar="A,B", help=r"Heads to ask. \[default: all]")] = None,
+    datasets: Annotated[str | None, typer.Option(metavar="A,B", help=r"Heads to use. \[default: all]")] = None,
     views: Annotated[
         str | None, typer.Option(metavar="TxS", help=r"Clips along time x crops (1 or 3). \[default: as in testing]")
     ] = None,
-    related: Annotated[bool, typer.Option("--related", help="Add what other datasets' classes are related.")] = False,
+    related: Annotated[bool, typer.Option("--related", help="Add related classes of other datasets.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a video and line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="One line of CSV a class.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write instead of the screen.")] = None,
@@ -58,10 +58,10 @@ def predict(
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
-    """Recognise videos: the likeliest classes of every dataset that a model was trained on."""
+    """Recognise videos: the most probable classes of every dataset that a model was trained on."""
     if as_json and as_csv:
         raise UserError("--json and --csv: choose one of them")
-    wanted = parse_views(views)
+    chosen_views = parse_views(views)
     if timeline is not None:
         given = {"--views": views, "--related": related, "--json": as_json, "--csv": as_csv, "--out": out}
         given["--jobs"] = jobs > 1
@@ -77,7 +77,7 @@ def predict(
         raise UserError(f"{items[0].path}: {items[0].reason}")
     recogniser = load_recogniser(model, device, threads, batch)
     names = None if datasets is None else [name.strip() for name in datasets.split(",") if name.strip()]
-    plan = _plan(recogniser, names, wanted)
+    plan = _plan(recogniser, names, chosen_views)
     if timeline is not None:
         _write_timeline(recogniser, video[0], timeline, names, hop, top, embed)
         return
@@ -87,7 +87,7 @@ def predict(
 
 
 def _plan(recogniser: "Recogniser", names: list[str] | None, views: Views | None) -> "Plan":
-    """Which heads answer, and on which views."""
+    """The plan of a prediction: heads and views."""
     try:
         return recogniser.plan(names, views)
     except UserError as error:
@@ -119,7 +119,7 @@ def _write_answers(
     form: "Form",
     detail: "Detail",
 ) -> None:
-    """Write each answer, or why there is none, as soon as it is there."""
+    """Write each answer or failure as soon as it is computed."""
     from multitrain.inference.answers import Failure
     from multitrain.inference.prediction_report import open_report
     from multitrain.inference.video_inputs import is_address
@@ -142,7 +142,7 @@ def _write_answers(
 
 
 def _check_timeline(videos: list[str], hop: float | None, others: list[str]) -> None:
-    """Refuse what a timeline does not go with, before anything is loaded."""
+    """Raise a UserError for arguments that --timeline does not allow, before the model is loaded."""
     if others:
         raise UserError(f"{others[0]}: does not go with --timeline, which writes files of its own: leave it out")
     if len(videos) > 1 or Path(videos[0]).is_dir():
@@ -160,7 +160,7 @@ def demo(
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
-    """Open a page on this machine: drop a video, see the heads' answers and the timeline. Ctrl-C ends it."""
+    """Serve a web page on this machine that shows the heads' answers and the timeline of a dropped video."""
     if not host.strip():
         raise UserError("--host: is empty: give an address of this machine")
     from multitrain.inference.demo.server import serving
@@ -192,15 +192,15 @@ def export(
     ] = None,
     threads: Threads = 1,
 ) -> None:
-    """Write a model for other runtimes, for any batch; the file is run and compared with the model before it stays."""
-    wanted = [(out, suffix) for out, suffix in ((onnx, ".onnx"), (program, ".pt2")) if out]
-    if not wanted and folder is None:
+    """Write a model for other runtimes, for any batch size. Each file is run and compared with the model first."""
+    exports = [(out, suffix) for out, suffix in ((onnx, ".onnx"), (program, ".pt2")) if out]
+    if not exports and folder is None:
         raise UserError("export: nothing to write: give --onnx OUT.onnx, --program OUT.pt2 or --folder OUT, or several")
-    if clips and not wanted:
+    if clips and not exports:
         raise UserError("--clips: checks --onnx and --program: leave it out with --folder alone")
-    if clips and not clips.exists():  # before a folder is made for what is written
+    if clips and not clips.exists():  # before the folder of an output is made
         raise UserError(f"--clips {clips}: no such folder: name one of videos, or of a prepared dataset")
-    for out, suffix in wanted:
+    for out, suffix in exports:
         if out.suffix != suffix:
             raise UserError(f"{out}: choose a name that ends in {suffix}")
         require_writable(out)
@@ -218,7 +218,7 @@ def export(
     if folder is not None:
         save_folder(folder, network)
         typer.echo(f"{folder}: model.safetensors, config.json and README.md, for `multitrain.load` or the hub")
-    for out, suffix in wanted:
+    for out, suffix in exports:
         difference = (export_onnx if suffix == ".onnx" else export_program)(network, out, real)
         typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB; largest difference from the model {difference:.1e}")
 
@@ -236,7 +236,7 @@ def features(
     threads: Threads = 1,
     jobs: Jobs = 1,
 ) -> None:
-    """Write the features z of every clip of a folder, a row a clip: the mean over its test views."""
+    """Write a table of the features z of every clip in a folder, averaged over test views."""
     if out.suffix != ".parquet":
         raise UserError(f"{out}: choose a name that ends in .parquet")
     require_writable(out)
@@ -265,10 +265,10 @@ def features(
 
 
 def parse_views(text: str | None) -> Views | None:
-    """TxS as views.
+    """Views from the text TxS, e.g. 5x1.
 
     Raises:
-        UserError: it is of another form, or of numbers that no view has.
+        UserError: another form, or numbers out of range.
     """
     if text is None:
         return None

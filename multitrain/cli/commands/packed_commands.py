@@ -1,4 +1,4 @@
-"""What the runs of a study answered, as one file that travels."""
+"""A study's predictions and records packed into one file, and rendered from it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,13 +15,13 @@ from multitrain.cli.options import (
     Seeds,
 )
 from multitrain.common.errors import UserError
-from multitrain.config.config_files import load_experiments, load_scale, scale_path
-from multitrain.planning.overwrite import require_own
+from multitrain.config.config_files import load_settings, scale_path
+from multitrain.planning.overwrite import require_same_scale
 
 __all__ = ["app"]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
-Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of half a study, to be joined later.")]
+Partial = Annotated[bool, typer.Option("--partial", help="Pack an incomplete study, to be joined later.")]
 
 
 @app.command()
@@ -38,14 +38,13 @@ def pack(
     data: DataFolder = Path("data"),
     results: ResultsFolder = Path("results"),
 ) -> None:
-    """Write what the runs of the tables answered and recorded into one file; of all seeds where none is named."""
+    """Pack the predictions and records of the tables' runs into one file; all seeds without --seed."""
     from multitrain.analysis.packed import packed_checks
     from multitrain.analysis.packed.collect import collect
     from multitrain.analysis.packed.packed_study import read_study, write_study
     from multitrain.analysis.study.run_names import ranges
 
-    loaded = load_scale(scale, config)
-    experiments = load_experiments(config, loaded)
+    loaded, experiments = load_settings(scale, config)
     if out.suffix != ".parquet":
         raise UserError(f"{out}: a packed study is a Parquet file: name it OUT.parquet")
     seeds = tuple(seed) if seed else None
@@ -86,7 +85,7 @@ def render(
     published: PublishedFolder = Path("resources/published"),
     measured: MeasuredFolder = Path("resources/measured"),
 ) -> None:
-    """Make tables, claims, figures and the report of a packed study, as the workflow does of run folders."""
+    """Write tables, claims, figures and the report of a packed study, as the workflow does from run folders."""
     from multitrain.analysis.packed import packed_checks
     from multitrain.analysis.packed.packed_study import read_study
     from multitrain.analysis.packed.render_study import render_study
@@ -97,15 +96,12 @@ def render(
     study = read_study(file)
     scale, experiments = packed_checks.settings(study)
     if config is not None:
-        scale = load_scale(study.scale, config)
-        experiments = load_experiments(config, scale)
+        scale, experiments = load_settings(study.scale, config)
         packed_checks.require_same_settings(study, scale, experiments, config)
     packed_checks.require_whole(study, experiments, "pack it with what is missing (--with)")
-    require_own((path for path in out.glob("*") if path.suffix in (".csv", ".parquet")), study.scale, out)
+    require_same_scale((path for path in out.glob("*") if path.suffix in (".csv", ".parquet")), study.scale, out)
     unpack(study, out, scale)
-    own = Arguments(
-        *(scale, experiments, study.seeds(), config or out / "config", out / "data", out, published, measured)
-    )
-    render_study(own, notebooks)
+    folders = (config or out / "config", out / "data", out, published, measured)
+    render_study(Arguments(scale, experiments, study.seeds(), *folders), notebooks)
     for name in experiments.tables:
-        show(name, study.scale, own.config, out)
+        show(name, study.scale, folders[0], out)

@@ -1,4 +1,4 @@
-"""Commands that make data, train on it and score the result, one a stage of the workflow."""
+"""Commands of the workflow's stages: synth, prepare, train, evaluate, temporal."""
 
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +41,7 @@ def synth(
     jobs: Jobs = 1,
     wait: Wait = False,
 ) -> None:
-    """Publish a synthetic dataset in its publisher's own format: archives, annotations, list of related classes."""
+    """Write a synthetic dataset in its publisher's format: archives, annotations, list of related classes."""
     loaded = computing_scale(scale, config)
     from multitrain.synth.publishing.publish import publish
 
@@ -62,7 +62,7 @@ def prepare(
     jobs: Jobs = 1,
     wait: Wait = False,
 ) -> None:
-    """Turn a publisher's files into clips laid out for decoding, manifest.parquet and missing.csv."""
+    """Cut and transcode a publisher's videos into clips; write manifest.parquet and missing.csv."""
     loaded = computing_scale(scale, config)
     from multitrain.datasets.prepare import prepare as run_prepare
     from multitrain.datasets.required_splits import require_prepared
@@ -97,7 +97,7 @@ def train(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard.")] = False,
     wait: Wait = False,
 ) -> None:
-    """Train a run to its end; started again after a kill, it continues to the very same weights."""
+    """Train a run. After an interruption it resumes, with the same final weights."""
     files = pretrained_files(pretrained or [])
     job = load_job(run, scale, config, seed, data, results, exclude_leaks=not keep_leaks, pretrained=files)
     from multitrain.engine.processes.device import select_device
@@ -122,7 +122,7 @@ def evaluate(
     workers: Workers = 0,
     device: Device = "auto",
 ) -> None:
-    """Score every clip of a split with a trained run and keep the scores: predictions/DATASET.parquet."""
+    """Score every clip of a split with a trained run: predictions/DATASET.parquet."""
     job = load_job(run, scale, config, seed, data, results)
     from multitrain.engine.evaluate import evaluate as run_evaluate
     from multitrain.engine.processes.device import select_device
@@ -150,9 +150,9 @@ def temporal(
     workers: Workers = 0,
     device: Device = "auto",
 ) -> None:
-    """Score clips whole, static (one frame), shuffled and reversed, and print top-1 of each beside a guess.
+    """Score clips whole, static (one frame), shuffled and reversed, and print their top-1 beside chance.
 
-    The scores are kept in the run's folder: temporal_SPLIT/DATASET.parquet, or DATASET_on/OTHER.parquet.
+    The scores are written to the run's folder: temporal_SPLIT/DATASET.parquet, or DATASET_on/OTHER.parquet.
     """
     job = load_job(run, scale, config, seed, data, results)
     from multitrain.analysis.accuracy.temporal_accuracy import summary
@@ -171,19 +171,19 @@ def temporal(
 
 
 def pretrained_files(values: list[str]) -> dict[str, Path]:
-    """RUN=FILE of the command line as {run: file}.
+    """{run: file} from values RUN=FILE of the command line.
 
     Raises:
         UserError: another form, a run named twice, or no such file.
     """
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for value in values:
         run, _, file = value.partition("=")
         if not run or not file:
             raise UserError(f"--pretrained {value}: give RUN=FILE, e.g. k400_baseline=k400.pyth")
-        if run in found:
-            raise UserError(f"--pretrained {value}: {run} has {found[run]} already: give one file a run")
-        found[run] = Path(file)
-        if not regular(found[run]).is_file():
+        if run in files:
+            raise UserError(f"--pretrained {value}: {run} has {files[run]} already: give one file a run")
+        files[run] = Path(file)
+        if not regular(files[run]).is_file():
             raise UserError(f"--pretrained {value}: no such file")
-    return found
+    return files

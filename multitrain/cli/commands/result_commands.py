@@ -1,4 +1,4 @@
-"""Commands that turn what runs left behind into tables, figures and pages."""
+"""Commands that write tables, figures and pages from the files of runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +18,8 @@ from multitrain.cli.options import (
     WorldNumber,
 )
 from multitrain.common.errors import UserError
-from multitrain.config.config_files import load_experiments, load_scale
-from multitrain.planning.overwrite import require_own
+from multitrain.config.config_files import load_scale, load_settings
+from multitrain.planning.overwrite import require_same_scale
 
 __all__ = ["analyse", "app", "figure", "notebook", "show", "table"]
 
@@ -45,9 +45,9 @@ def table(
     from multitrain.analysis.tables.paper_tables import write_table
     from multitrain.analysis.tables.table4 import write_table4
 
-    loaded = load_scale(scale, config)
-    require_own([results / f"{name}.csv"], loaded.name, results)
-    experiments, seeds = load_experiments(config, loaded), tuple(seed or (0,))
+    loaded, experiments = load_settings(scale, config)
+    require_same_scale([results / f"{name}.csv"], loaded.name, results)
+    seeds = tuple(seed or (0,))
     if name == "table4":
         write_table4(loaded, experiments, seeds, results, published)
     else:
@@ -62,13 +62,13 @@ def show(
     config: ConfigFolder = Path("config"),
     results: ResultsFolder = Path("results"),
 ) -> None:
-    """Print the top-1 of a table that was written."""
+    """Print the top-1 of an existing table."""
     from multitrain.analysis.render.columns import TABLE
     from multitrain.analysis.render.table_files import read_rows
     from multitrain.analysis.tables import terminal_table
 
-    loaded = load_scale(scale, config)
-    table = load_experiments(config, loaded).table(name)
+    loaded, experiments = load_settings(scale, config)
+    table = experiments.table(name)
     rows = read_rows(results / f"{name}.csv", TABLE)
     typer.echo(terminal_table.render(results / name, table, loaded, rows))
 
@@ -84,15 +84,14 @@ def analyse(
     published: PublishedFolder = PUBLISHED,
     measured: MeasuredFolder = MEASURED,
 ) -> None:
-    """Compute one of the files under the figures: weights, recovered relations, claims, classes, spectrum, training."""
+    """Compute an analysis of several runs: projections, recovery, claims, classes, spectrum, training and others."""
     from multitrain.planning.outputs import ANALYSES
     from multitrain.planning.outputs.arguments import Arguments
 
     if name not in ANALYSES:
         raise UserError(f"no analysis {name!r}; there are {', '.join(ANALYSES)}")
-    loaded = load_scale(scale, config)
-    require_own([results / ANALYSES[name].files[0]], loaded.name, results)
-    experiments = load_experiments(config, loaded)
+    loaded, experiments = load_settings(scale, config)
+    require_same_scale([results / ANALYSES[name].files[0]], loaded.name, results)
     ANALYSES[name].write(
         Arguments(loaded, experiments, tuple(seed or (0,)), config, data, results, published, measured)
     )
@@ -107,7 +106,7 @@ def survey(
     data: DataFolder = Path("data"),
     results: ResultsFolder = Path("results"),
 ) -> None:
-    """Look at a prepared dataset: clips a class, durations, what is missing, and frames of a clip of each class."""
+    """Survey a prepared dataset: clips per class, durations, missing clips, and frames of a clip of each class."""
     from multitrain.analysis.datasets.survey import write_survey
 
     write_survey(dataset, load_scale(scale, config), data, results, world)
@@ -167,15 +166,15 @@ def index(
     """Write index.html, which links every table, figure, notebook and run record."""
     from multitrain.analysis.render.index_page import write_index
 
-    loaded = load_scale(scale, config)
-    write_index(loaded, load_experiments(config, loaded), tuple(seed or (0,)), results)
+    loaded, experiments = load_settings(scale, config)
+    write_index(loaded, experiments, tuple(seed or (0,)), results)
 
 
 @app.command()
 def card(
     scale: ScaleName = "mini",
     seed: Seeds = None,
-    split: Annotated[Split, typer.Option(help="Whose clips are shown and scored; as in `temporal`.")] = Split.val,
+    split: Annotated[Split, typer.Option(help="Split of the clips; the one given to `temporal`.")] = Split.val,
     config: ConfigFolder = Path("config"),
     data: DataFolder = Path("data"),
     results: ResultsFolder = Path("results"),
@@ -183,6 +182,6 @@ def card(
     """Write the card of a scale's synthetic world: world_card.html, a page with pictures, and world_card.csv."""
     from multitrain.analysis.render.world_card import write_card
 
-    loaded = load_scale(scale, config)
-    require_own([results / "world_card.csv"], loaded.name, results)
-    write_card(loaded, load_experiments(config, loaded), tuple(seed or (0,)), data, results, split.value)
+    loaded, experiments = load_settings(scale, config)
+    require_same_scale([results / "world_card.csv"], loaded.name, results)
+    write_card(loaded, experiments, tuple(seed or (0,)), data, results, split.value)

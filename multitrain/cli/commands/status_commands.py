@@ -1,4 +1,4 @@
-"""How far the runs of a scale are, what they will take before any is started, and what its models cost."""
+"""Progress of a scale's runs, an estimate of their time and memory, and the cost of the models."""
 
 import json
 import sys
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from multitrain.cli.options import ConfigFolder, DataFolder, PublishedFolder, ResultsFolder, ScaleName, Seeds
+from multitrain.cli.options import AsJson, ConfigFolder, DataFolder, PublishedFolder, ResultsFolder, ScaleName, Seeds
 from multitrain.common.errors import UserError
 from multitrain.common.terminal_columns import columns, show
-from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.config.config_files import load_scale, load_settings
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
@@ -38,12 +38,11 @@ def status(
     seed: Seeds = None,
     config: ConfigFolder = Path("config"),
     results: ResultsFolder = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    watch: Annotated[float | None, typer.Option(min=1, metavar="SECONDS", help="Print it anew so often.")] = None,
+    as_json: AsJson = False,
+    watch: Annotated[float | None, typer.Option(min=1, metavar="SECONDS", help="Print it again every SECONDS.")] = None,
 ) -> None:
-    """Show how far every run is: waiting, running, stopped, preempted, failed or finished."""
-    loaded = load_scale(scale, config)
-    experiments = load_experiments(config, loaded)
+    """Show the progress of every run: waiting, running, stopped, preempted, failed or finished."""
+    loaded, experiments = load_settings(scale, config)
     if not results.is_dir():
         typer.echo(f"note: {results}: no such folder: every run is shown as waiting", err=True)
     try:
@@ -52,27 +51,27 @@ def status(
             if watch is None:
                 return
             time.sleep(watch)
-    except KeyboardInterrupt:  # how a watch ends
+    except KeyboardInterrupt:  # Ctrl-C ends --watch
         return
 
 
 def _show_status(
     scale: Scale, experiments: Experiments, seed: list[int] | None, results: Path, as_json: bool, clear: bool
 ) -> None:
-    """Without a seed, those that any run has a folder for."""
+    """Print the status once. Without a seed, it shows the seeds that any run has a folder for."""
     from rich.console import Console
 
     from multitrain.analysis.study.run_progress import run_statuses, seeds_on_disk
     from multitrain.analysis.study.run_progress_table import plain, render
 
-    found = run_statuses(scale, experiments, seed or seeds_on_disk(scale, results) or (0,), results)
+    statuses = run_statuses(scale, experiments, seed or seeds_on_disk(scale, results) or (0,), results)
     if as_json:
-        typer.echo(json.dumps(plain(found), indent=2))
+        typer.echo(json.dumps(plain(statuses), indent=2))
         return
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())  # a file has one line a run
     if clear and console.is_terminal:
         console.clear()
-    render(found, scale, console)
+    render(statuses, scale, console)
 
 
 @app.command()
@@ -90,43 +89,42 @@ def estimate(
         float | None, typer.Option(help="Clips of 32 frames of 320 pixels that a core decodes in a second.")
     ] = None,
     measured: Measured = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Print what each run will take: operations, hours, memory, disk, and cores that decode.
+    """Estimate the cost of each run: operations, hours, memory, disk, and decoding cores.
 
-    docs/reference/estimate.md has the formulas. Where it is measured, also the time of one seed and of all on this
-    machine.
+    docs/reference/estimate.md has the formulas. With measured steps it also prints the time of one seed and of
+    all seeds on this machine.
     """
-    loaded = load_scale(scale, config)
-    experiments = load_experiments(config, loaded)
+    loaded, experiments = load_settings(scale, config)
     for name in run or ():
         experiments.run(name)
     given = _speeds(tflops=tflops, clips_per_core=clips_per_core)
     from multitrain.analysis.cost import estimate_page as page
     from multitrain.analysis.cost.estimate import counts, default_speed, machine_time
-    from multitrain.analysis.cost.estimate import estimate as of_runs
+    from multitrain.analysis.cost.estimate import estimate as estimate_runs
 
-    measured = _measures(measured, loaded, bool(given))
+    measured = _is_measured(measured, loaded, bool(given))
     speed = replace(default_speed(loaded), **given)
     videos = counts(loaded, data, published)
-    found = [each for each in of_runs(loaded, experiments, videos, speed) if not run or each.run in run]
+    estimates = [each for each in estimate_runs(loaded, experiments, videos, speed) if not run or each.run in run]
     pace = _pace(loaded, experiments) if measured else None
-    clock = machine_time(loaded, experiments, found, videos, pace) if pace else None
+    clock = machine_time(loaded, experiments, estimates, videos, pace) if pace else None
     if as_json:
-        content = page.content(loaded, found, videos, speed, seeds)
+        content = page.content(loaded, estimates, videos, speed, seeds)
         if pace is not None and clock is not None:
             content |= {"measured": asdict(pace), "seconds_of_a_seed": asdict(clock)}
         typer.echo(json.dumps(content, indent=2))
         return
     typer.echo(page.before(loaded, videos, speed))
-    show(page.table(found))
-    typer.echo(page.after(loaded, found, seeds))
+    show(page.table(estimates))
+    typer.echo(page.after(loaded, estimates, seeds))
     if pace is not None and clock is not None:
         typer.echo(page.by_the_clock(loaded, pace, clock, seeds))
 
 
 def _speeds(**values: float | None) -> dict[str, float]:
-    """The speeds that were given."""
+    """The given speeds; a UserError for one that is not positive and finite."""
     given = {name: value for name, value in values.items() if value is not None}
     for name, value in given.items():
         if not 0 < value < float("inf"):
@@ -134,8 +132,8 @@ def _speeds(**values: float | None) -> dict[str, float]:
     return given
 
 
-def _measures(wanted: bool | None, scale: Scale, speeds_given: bool) -> bool:
-    """Whether to time steps here: as wanted, or on a synthetic scale without accelerators where no speed is given."""
+def _is_measured(wanted: bool | None, scale: Scale, speeds_given: bool) -> bool:
+    """Whether steps are timed: as `wanted`, or by default on a synthetic CPU scale without given speeds."""
     possible = scale.world is not None and not scale.machine.gpus
     if wanted and not possible:
         raise UserError(f"--measure: scale {scale.name} has accelerators or real videos: give --tflops, or --assume")
@@ -143,7 +141,7 @@ def _measures(wanted: bool | None, scale: Scale, speeds_given: bool) -> bool:
 
 
 def _pace(scale: Scale, experiments: Experiments) -> "Pace":
-    """The pace of this machine, measured on the run of the most datasets."""
+    """The pace of this machine, measured on the run with the most datasets."""
     from multitrain.planning.measure import measure
 
     return measure(scale, max(experiments.runs.values(), key=lambda each: len(each.datasets)))
@@ -153,25 +151,25 @@ def _pace(scale: Scale, experiments: Experiments) -> "Pace":
 def flops(
     scale: ScaleName = "mini",
     config: ConfigFolder = Path("config"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the cost (in the paper's convention) and the parameters of each model of a scale."""
     loaded = load_scale(scale, config)
     from multitrain.analysis.cost.flops import costs
 
-    found = costs(loaded)
+    models = costs(loaded)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(models, indent=2))
         return
     head = ("size", "pixels", "frames", "GFLOPs", "backbone parameters")
     rows = [
         (
-            each["size"],
-            str(each["pixels"]),
-            str(each["frames"]),
-            f"{each['gflops']:.4g}",
-            f"{each['backbone_parameters']:,}",
+            model["size"],
+            str(model["pixels"]),
+            str(model["frames"]),
+            f"{model['gflops']:.4g}",
+            f"{model['backbone_parameters']:,}",
         )
-        for each in found
+        for model in models
     ]
     show(columns(head, rows))

@@ -1,4 +1,4 @@
-"""When does joint training help? Exploratory: config/sweep.yaml names factors and values."""
+"""The sweep: when does joint training help? Exploratory; factors and values are in config/sweep.yaml."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,13 +22,18 @@ from multitrain.cli.options import (
 from multitrain.common import terminal_columns
 from multitrain.common.progress import progress_callback
 from multitrain.config.config_files import load_experiments, load_scale
-from multitrain.planning.overwrite import require_own
-from multitrain.planning.sweep_points import BASE, load_points
+from multitrain.config.scale import Scale
+from multitrain.planning.overwrite import require_same_scale
+from multitrain.planning.sweep_points import BASE, Points, load_points
 
 __all__ = ["app"]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 PointName = Annotated[str, typer.Argument(metavar="POINT", help="A point, as `sweep cost` lists them, e.g. clips_8.")]
+
+
+def _points(scale: Scale, config: Path) -> Points:
+    return load_points(scale, load_experiments(config, scale), config)
 
 
 @app.command()
@@ -37,19 +42,19 @@ def cost(
     config: ConfigFolder = Path("config"),
     data: DataFolder = Path("data"),
     published: PublishedFolder = Path("resources/published"),
-    measured: Annotated[bool, typer.Option("--measure", help="By steps measured here, a minute.")] = False,
+    measured: Annotated[bool, typer.Option("--measure", help="Measure steps on this machine: a minute.")] = False,
 ) -> None:
-    """Print every point with its trainings and core-hours, before anything is started."""
+    """Print every point with its trainings and estimated core-hours."""
     from multitrain.analysis.cost.sweep_cost import cost_sum, cost_table, costs
     from multitrain.planning.measure import measure
 
     loaded = load_scale(scale, config)
-    points = load_points(loaded, load_experiments(config, loaded), config)
+    points = _points(loaded, config)
     base = points.point(BASE)
     pace = measure(base.scale, base.experiments.run("multitrain")) if measured else None
-    found = costs(points, data, published, loaded, pace)
-    terminal_columns.show(cost_table(points, found))
-    typer.echo(cost_sum(found))
+    estimates = costs(points, data, published, loaded, pace)
+    terminal_columns.show(cost_table(points, estimates))
+    typer.echo(cost_sum(estimates))
 
 
 @app.command()
@@ -63,7 +68,7 @@ def data(
 ) -> None:
     """Publish and prepare a dataset of a point's world."""
     loaded = computing_scale(scale, config)
-    point = load_points(loaded, load_experiments(config, loaded), config).point(name)
+    point = _points(loaded, config).point(name)
     from multitrain.datasets.prepare import prepare
     from multitrain.synth.publishing.publish import publish
 
@@ -85,27 +90,26 @@ def run(
     workers: Workers = 0,
     device: Device = "auto",
 ) -> None:
-    """Train and score all runs of a point with one seed: sweep/POINT/seedSEED.parquet; goes on where it was stopped."""
+    """Train and evaluate all runs of a point with one seed: sweep/POINT/seedSEED.parquet. Resumes if interrupted."""
     loaded = computing_scale(scale, config)
-    point = load_points(loaded, load_experiments(config, loaded), config).point(name)
+    point = _points(loaded, config).point(name)
     from multitrain.engine.processes.device import select_device
-    from multitrain.planning.sweep_point import write_point
+    from multitrain.planning.sweep_training import run_point
 
     chosen = select_device(device, threads, portable=loaded.machine.portable)
     with exit_when_preempted():
-        write_point(point, seed, data, results / "sweep", chosen, workers)
+        run_point(point, seed, data, results / "sweep", chosen, workers)
 
 
 @app.command()
 def show(
     scale: ScaleName = "desk", config: ConfigFolder = Path("config"), results: ResultsFolder = Path("results")
 ) -> None:
-    """Write when_it_helps.csv, .md and .png: gains over the baseline at equal steps, by factor."""
+    """Write when_it_helps.csv, .md and .png: gains over the baseline at equal steps for each factor."""
     from multitrain.analysis.figures import save_figure, when_it_helps
     from multitrain.analysis.study.sweep_gains import write_sweep
 
     loaded = load_scale(scale, config)
-    points = load_points(loaded, load_experiments(config, loaded), config)
-    require_own([results / "when_it_helps.csv"], loaded.name, results)
-    write_sweep(loaded, points, results)
+    require_same_scale([results / "when_it_helps.csv"], loaded.name, results)
+    write_sweep(loaded, _points(loaded, config), results)
     save_figure(when_it_helps.draw(results), results / "when_it_helps.png", loaded.smoke_test)

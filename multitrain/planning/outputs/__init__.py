@@ -1,7 +1,7 @@
-"""The table of workflow outputs: what each consists of, what it is made from, and what writes it.
+"""The table of workflow outputs: the files of each output, its inputs, and the function that writes it.
 
-Rules, commands, the index, notebooks and the closure of the code read it. A new table or figure is one entry in
-`computed` or `drawn` and one function. Nothing heavy is imported, because planning and the command line read it first.
+Rules, commands, the index, notebooks and the import closure read this table. A new table or figure is one entry in
+`computed` or `drawn` and one function. The modules import nothing slow, because planning and every command load them.
 """
 
 from multitrain.planning.outputs.computed import ANALYSES

@@ -1,4 +1,4 @@
-"""The arguments of the functions that write outputs."""
+"""Arguments of the functions that write outputs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ __all__ = ["Arguments"]
 
 @dataclass(frozen=True)
 class Arguments:
-    """Each attribute is a parameter of that name."""
+    """Values for the parameters of an output's function: each attribute is passed to the parameter of its name."""
 
     scale: Scale
     experiments: Experiments
@@ -29,7 +29,7 @@ class Arguments:
         return load_claims(self.config, self.experiments)
 
     def relations(self, seed: int) -> tuple[Path, ...]:
-        """The files of related classes in the world of a seed."""
+        """The files with the related classes of a seed's world."""
         world = self.scale.world_of(seed)
         folders = (self.scale.raw_folder(name, self.data, world) for name in self.scale.related_datasets())
         return tuple(folder / "relations.csv" for folder in folders)

@@ -1,4 +1,4 @@
-"""Outputs that are numbers: what is computed from several runs, and the tables of the paper."""
+"""Outputs that are numbers: analyses of several runs, and the tables of the paper."""
 
 from dataclasses import replace
 
@@ -6,11 +6,11 @@ from multitrain.planning.outputs.output import CSV, FLOPS, Output
 
 __all__ = ["ANALYSES", "TABLES"]
 
-ANALYSES: dict[str, Output] = {  # `multitrain analyse NAME`, each after those whose files it reads
+ANALYSES: dict[str, Output] = {  # `multitrain analyse NAME`; each comes after the ones whose files it reads
     "projections": Output(
         "analysis.projections.projection_weights:write_projections",
         ("projections.parquet",),
-        told=("scale", "config", "data", "results", "seeds"),
+        options=("scale", "config", "data", "results", "seeds"),
         cells={"statistics": "projecting", "record": "projecting"},
         clips=("relations",),
         runs="projecting_runs",

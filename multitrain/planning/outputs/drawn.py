@@ -1,4 +1,4 @@
-"""Outputs that are figures, <results>/figures/NAME.png."""
+"""Outputs that are figures: <results>/figures/NAME.png."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ def _figure(function: str, inputs: tuple[str, ...], caption: str, details: str =
     return Output(
         f"analysis.figures.{function}",
         (),
-        told=("results", "smoke_test"),
+        options=("results", "smoke_test"),
         inputs=inputs,
         code=("multitrain.analysis.figures",),
         category="Figures",
@@ -20,7 +20,7 @@ def _figure(function: str, inputs: tuple[str, ...], caption: str, details: str =
     )
 
 
-CLASSES = "per_class.csv"  # has the titles of the datasets
+CLASSES = "per_class.csv"  # the file with the datasets' titles
 FEW = "Few clips a class make wide intervals."
 FIGURES: dict[str, Output] = {  # in the index's order
     "forest": _figure(

@@ -1,4 +1,4 @@
-"""The type of an entry of the table of workflow outputs."""
+"""The type of an entry in the table of workflow outputs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,38 +8,38 @@ from typing import Protocol
 
 __all__ = ["CSV", "FLOPS", "SURVEY", "Output"]
 
-TOLD = ("scale", "config", "results", "seeds")
+OPTIONS = ("scale", "config", "results", "seeds")
 
 
 @dataclass(frozen=True)
 class Output:
-    """Files of the results folder that one command writes, what they are made from, and how they are shown.
+    """Files of the results folder that one command writes, with their inputs and captions.
 
-    In names of files {scale} is the scale, and another word in braces a wildcard of the rule; of inputs and clips one
-    that the rule's own files lack stands for all datasets, or all tables.
+    In file names {scale} is the scale, and any other word in braces is a wildcard of the rule. A wildcard of inputs or
+    clips that the output's own files lack stands for all datasets, all tables or all notebooks.
     """
 
     function: str  # "module:function" within multitrain
-    files: tuple[str, ...]  # the first one is packed into the report, where there is a category
-    command: str = ""  # of `multitrain`
-    told: tuple[str, ...] = TOLD  # options of the command, as `planning.jobs` names them
+    files: tuple[str, ...]  # the report contains the first one, if `category` is given
+    command: str = ""  # arguments of `multitrain`
+    options: tuple[str, ...] = OPTIONS  # options of the command, keys in `planning.jobs`
     inputs: tuple[str, ...] = ()  # other files of the results folder
-    cells: Mapping[str, str] = field(default_factory=dict)  # file of a run: of which runs, as `planning.jobs` names it
+    cells: Mapping[str, str] = field(default_factory=dict)  # file of a run: selection of runs, both of `planning.jobs`
     clips: tuple[str, ...] = ()  # files of prepared or synthetic datasets, keys of `planning.jobs.CLIPS`
-    first_world: bool = False  # the clips of the first seed's world alone
-    published: tuple[str, ...] = ()  # files of resources/published, as `planning.jobs` names them
-    measured: bool = False  # resources/measured too
-    synthetic: bool = False  # only where all datasets are of a synthetic world
-    code: tuple[str, ...] = ()  # modules that it depends on beside the function's
-    cheap: bool = True  # its code is an input: it runs again when that changes
-    cli: str = "result_commands"  # module of multitrain.cli with the command
-    runs: str = ""  # the function's argument of that name: a method of Experiments
-    arguments: Mapping[str, object] = field(default_factory=dict)  # those that the function does not get by name
+    first_world: bool = False  # reads the clips of the first seed's world alone
+    published: tuple[str, ...] = ()  # files of resources/published, keys in `planning.jobs`
+    measured: bool = False  # reads resources/measured too
+    synthetic: bool = False  # exists only where all datasets are of a synthetic world
+    code: tuple[str, ...] = ()  # further modules that the output depends on
+    cheap: bool = True  # the code is an input: the job runs again when it changes
+    cli: str = "result_commands"  # module of multitrain.cli.commands that has the command
+    runs: str = ""  # the method of Experiments that gives the function's argument `runs`
+    arguments: Mapping[str, object] = field(default_factory=dict)  # fixed arguments of the function
     category: str = ""  # in Snakemake's report, which shows the files of a category
     labels: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
-    caption: str = ""  # one or two sentences, which are the text for those who do not see a picture too
-    details: str = ""  # what the report adds
+    caption: str = ""  # one or two sentences, which are also a picture's alternative text
+    details: str = ""  # further sentences for the report
 
     @property
     def module(self) -> str:
@@ -47,24 +47,23 @@ class Output:
 
     @property
     def description(self) -> str:
-        """Of the report."""
+        """The caption in Snakemake's report."""
         return f"{self.caption} {self.details}".strip()
 
     def load(self) -> Callable:
-        """The function."""
+        """Import the function."""
         return getattr(import_module(self.module), self.function.partition(":")[2])
 
-    def write(self, given: "Given") -> None:
-        """Call the function: a parameter that `arguments` lack is the attribute of that name of `given`."""
+    def write(self, context: "Context") -> None:
+        """Call the function; a parameter without a fixed argument gets the attribute of its name in `context`."""
         function, arguments = self.load(), dict(self.arguments)
         for name in signature(function).parameters.keys() - arguments.keys():
-            found = getattr(given.experiments, self.runs) if name == "runs" else getattr(given, name)
-            arguments[name] = found() if name == "runs" else found
+            arguments[name] = getattr(context.experiments, self.runs)() if name == "runs" else getattr(context, name)
         function(**arguments)
 
 
-class Given(Protocol):
-    """What functions get by their parameters' names; `experiments` has the runs that `Output.runs` names."""
+class Context(Protocol):
+    """Attributes that an output's function takes as parameters; `experiments` has the method `Output.runs`."""
 
     @property
     def experiments(self) -> object: ...

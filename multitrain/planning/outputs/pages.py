@@ -1,4 +1,4 @@
-"""Outputs that are read as pages: notebooks, the report, what is known of datasets, and the index of it all."""
+"""Outputs that are pages: notebooks, the report, surveys of the datasets, and the index."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ def _notebook(title: str, *inputs: str, name: str = "{notebook}", page: str = "n
         "analysis.render.notebook_pages:run_notebook",
         (page, f"notebooks/{name}.ipynb"),
         f"notebook notebooks/{name}.ipynb",
-        told=("scale", "results", "smoke_test"),
+        options=("scale", "results", "smoke_test"),
         inputs=inputs,
         category="Notebooks",
         labels={"notebook": name},
@@ -25,7 +25,7 @@ def _notebook(title: str, *inputs: str, name: str = "{notebook}", page: str = "n
     )
 
 
-REPORT = "report"  # the notebook that is a page of its own, <results>/report.html
+REPORT = "report"  # the notebook whose page is <results>/report.html
 NOTEBOOKS: dict[str, Output] = {  # in the index's order
     "table1": _notebook(
         "Table 1: accuracy, claims, classes and cost", "table1.csv", "table2.csv", "table3.csv", "claims.csv", CLASSES
@@ -51,7 +51,7 @@ PAGES: dict[str, Output] = {
         "analysis.datasets.survey:write_survey",
         SURVEY,
         "survey {dataset}",
-        told=CLIPS,
+        options=CLIPS,
         clips=("manifest", "missing"),
         first_world=True,
         category="Datasets",
@@ -62,7 +62,7 @@ PAGES: dict[str, Output] = {
         "analysis.datasets.contact_sheet:write_overview",
         ("datasets/{scale}/overview.jpg",),
         "overview",
-        told=CLIPS,
+        options=CLIPS,
         clips=("manifest",),
         first_world=True,
         category="Datasets",
@@ -73,7 +73,7 @@ PAGES: dict[str, Output] = {
         "analysis.datasets.accounting:write_accounting",
         ("datasets.csv", "datasets.md", "leakage.csv"),
         "data account",
-        told=("scale", "config", "worlds", "data", "results"),
+        options=("scale", "config", "worlds", "data", "results"),
         clips=("manifest", "missing", "annotated"),
         published=("datasets",),
         cli="data_commands",
@@ -86,7 +86,7 @@ PAGES: dict[str, Output] = {
         "analysis.render.world_card:write_card",
         ("world_card.html", "world_card.csv"),
         "card",
-        told=("scale", "config", "data", "results", "seeds"),
+        options=("scale", "config", "data", "results", "seeds"),
         cells={"temporal": "card", "related": "related"},
         clips=("manifest", "published", "relations"),
         first_world=True,
@@ -129,7 +129,7 @@ OUTPUTS["study"] = Output(
     "analysis.packed.collect:collect",
     ("study.parquet",),
     "results pack {results}/study.parquet",
-    told=("scale", "config", "data", "results", "seeds"),
+    options=("scale", "config", "data", "results", "seeds"),
     inputs=(FLOPS, *SURVEY, *PAGES["accounting"].files),
     cells={"predictions": "shown", "statistics": "joint", "history": "shown", "record": "shown", "features": "mapped"},
     clips=("relations",),
@@ -139,5 +139,5 @@ OUTPUTS["study"] = Output(
 
 
 def notebook_page(name: str) -> str:
-    """Where a notebook's page lies in the results folder."""
+    """Path of a notebook's page in the results folder."""
     return PAGES["report_page"].files[0] if name == REPORT else PAGES["notebook"].files[0].format(notebook=name)

@@ -32,7 +32,7 @@ from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.engine.setup import schedule
 from multitrain.model.network import Network, Spec
-from multitrain.planning.measure import Pace, _measured
+from multitrain.planning.measure import Pace, _measure_process
 
 ROOT = Path(__file__).parents[3]
 CONFIG, PUBLISHED = ROOT / "config", ROOT / "resources" / "published"
@@ -271,7 +271,7 @@ def test_where_it_is_measured_the_time_of_a_seed_and_of_all_is_told(tmp_path, mo
 @pytest.mark.slow
 def test_a_machine_is_measured_with_the_products_own_steps():
     scale = load_scale("ci", CONFIG)
-    train, test, video = _measured(scale, load_experiments(CONFIG, scale).runs["multitrain"], 0)
+    train, test, video = _measure_process(scale, load_experiments(CONFIG, scale).runs["multitrain"], 0)
     assert set(train) == set(test) == {"base", "large"}
     assert min(*train.values(), *test.values(), video) > 0 and min(train.values()) > min(test.values())
 

@@ -1,4 +1,4 @@
-"""One point of the sweep with one seed: all its trainings, one after the other, and what they answer on test."""
+"""Training and evaluation of one point of the sweep with one seed."""
 
 from pathlib import Path
 
@@ -14,23 +14,23 @@ from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.planning.sweep_points import Point
 
-__all__ = ["write_point"]
+__all__ = ["run_point"]
 
 COLUMNS = ("run", "dataset", "clip_id", "video_id", "right")
 
 
-def write_point(point: Point, seed: int, data: Path, home: Path, device: torch.device, workers: int = 0) -> None:
-    """Train and score every run of a point, and write <home>/<point>/seed<seed>.parquet: a row a clip and run, by Y_k.
+def run_point(point: Point, seed: int, data: Path, home: Path, device: torch.device, workers: int = 0) -> None:
+    """Train and evaluate every run of a point, and write <home>/<point>/seed<seed>.parquet.
 
-    The runs' own files are in <home>/<point>/runs. Started again after a kill, it goes on where it was: what is
-    finished is taken.
+    The table has a row for each test clip and run: whether Y_k is right. The runs' own files are in
+    <home>/<point>/runs. After an interruption it resumes: finished runs are kept.
     """
     folder, parts = home / point.name, []
     for name, run in point.experiments.runs.items():
         job = Job(point.scale, point.experiments, name, seed, data, folder)
         train(job, device, workers)
         if run.steps_of is None and len(run.datasets) == 1:
-            continue  # the run that the others start from
+            continue  # initial weights of the others
         for dataset in run.datasets:
             out = job.folder / "predictions" / f"{dataset}.parquet"
             evaluate(job, dataset, "test", out, device, workers)

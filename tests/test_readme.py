@@ -4,6 +4,7 @@ import csv
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -34,8 +35,34 @@ def test_the_table_is_that_of_the_example():
         expected.append(line(method, its, ""))
         if its[0]["top1_projected"]:
             expected.append(line(f"{method}, Y'_k", its, "_projected"))
-    shown = TEXT[TEXT.index("| ours, synthetic world") : TEXT.index("In this world and with this seed")]
+    shown = TEXT[TEXT.index("| ours, synthetic world `mini`, seed 0 |") : TEXT.index("In this world and with this seed")]
     assert shown.split("| --- | --- | --- | --- | --- | --- | ")[1].strip() == " ".join(expected)
+
+
+def ten_seeds() -> list[dict[str, str]]:
+    with (ROOT / "resources/measured/mini/table1.csv").open(newline="", encoding="utf-8") as stream:
+        return [row for row in csv.DictReader(stream) if row["source"] == "ours"]
+
+
+def test_the_table_of_ten_seeds_is_the_measured_one():
+    by_cell = {(row["method"], row["dataset"]): row for row in ten_seeds()}
+    assert len(by_cell) == 12
+    for method in dict.fromkeys(method for method, _ in by_cell):
+        cells = [by_cell[method, dataset] for dataset in DATASETS]
+        numbers = [[float(row[f"top1{end}"]) for end in ("", "_low", "_high", "_std")] for row in cells]
+        shown = " | ".join(f"{top1:.1f} [{low:.1f}, {high:.1f}] ± {std:.1f}" for top1, low, high, std in numbers)
+        assert f"| {method} | {shown} |" in TEXT
+
+
+def test_the_measured_table_is_of_the_packed_answers():
+    answers = pd.read_parquet(ROOT / "docs/notes/mini-table1.parquet", filters=[("kind", "==", "answer")])
+    right = (answers["rank"] == 0).groupby([answers["run"], answers["seed"], answers["dataset"]]).mean() * 100
+    runs = {"MultiTrain": "multitrain", "MultiTrain (large)": "multitrain_large"}
+    for row in ten_seeds():
+        of_seeds = right[runs.get(row["method"], f"{row['dataset']}_baseline"), :, row["dataset"]]
+        assert len(of_seeds) == 10
+        assert float(row["top1"]) == pytest.approx(of_seeds.mean(), abs=0.00501)  # two digits, rounded
+        assert float(row["top1_std"]) == pytest.approx(of_seeds.std(), abs=0.00501)
 
 
 def test_the_precision_of_the_projections_is_that_of_the_example():

@@ -20,7 +20,7 @@ LAYERS = {  # what a package may import beside itself: the packages below it, or
     "datasets": GROUND | {"data.manifest", "data.damage"},
     "engine": GROUND | {"data", "losses", "model"},
     "inference": GROUND | {"data", "datasets", "engine", "losses", "model"},
-    "planning": GROUND | {"data", "datasets", "engine", "model.network", "synth"},
+    "planning": GROUND | {"data", "datasets", "engine", "model.backbones.declarations", "model.network", "synth"},
     "analysis": GROUND | {"data", "losses", "model", "planning.outputs", "planning.sweep_points"},
     "cli": GROUND | {"analysis", "data.manifest", "datasets", "engine", "inference", "model", "planning", "synth"},
     "use": {"inference"},

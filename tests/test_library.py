@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 import multitrain
 from multitrain import cli
+from multitrain.config.model_settings import Model
 from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpointing.checkpoint import save_network
+from multitrain.model.backbones.build import build_backbone, check_backbone
 from multitrain.model.files.metadata import make_card
 from multitrain.model.network import Network, Spec
 
@@ -77,3 +79,14 @@ def test_the_other_backbone_is_trained_by_every_part_of_the_method():
         line for line in source.splitlines() if line.strip() and not line.startswith(("import", "from", "classes"))
     ]
     assert len(lines) <= 15
+
+
+def test_the_backbone_of_its_page_is_built_and_checked(tmp_path, monkeypatch):
+    (source,) = blocks("your-backbone.md")
+    (tmp_path / "two_layers.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model = Model(backbone="two_layers:two_layers", backbone_options={"width": 8}, frames=4)
+    module = build_backbone(model, 32)
+    check_backbone(module, model, 32)
+    assert module.width == 8

@@ -35,7 +35,9 @@ def test_the_table_is_that_of_the_example():
         expected.append(line(method, its, ""))
         if its[0]["top1_projected"]:
             expected.append(line(f"{method}, Y'_k", its, "_projected"))
-    shown = TEXT[TEXT.index("| ours, synthetic world `mini`, seed 0 |") : TEXT.index("In this world and with this seed")]
+    shown = TEXT[
+        TEXT.index("| ours, synthetic world `mini`, seed 0 |") : TEXT.index("In this world and with this seed")
+    ]
     assert shown.split("| --- | --- | --- | --- | --- | --- | ")[1].strip() == " ".join(expected)
 
 

@@ -15,7 +15,7 @@ import torch
 from dev.bench.plain_mvit import PlainMViT
 from multitrain.config.scale import Model
 from multitrain.engine.processes.heap import keep_freed_memory
-from multitrain.model.mvit import MViT
+from multitrain.model.backbones.mvit import MViT
 
 VARIANTS = ("ours", "ours, checkpointing", "plain")
 STATUS = Path("/proc/self/status")

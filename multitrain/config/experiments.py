@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from multitrain.common.errors import UserError, did_you_mean
 from multitrain.config.base import Growing, Name, Settings
+from multitrain.config.model_settings import backbone_name
 from multitrain.config.recipes import Recipe
 
 __all__ = ["Experiments", "ProjectionTable", "Row", "Run", "Table", "changes", "with_later_keys"]
@@ -19,11 +20,15 @@ SWITCHES = ("informative", "projection", "weighting")  # keys of a run that `set
 class Run(Growing):
     """One training run; the loss switches default to Vanilla."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"set"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"backbone", "set"})
 
     datasets: tuple[Name, ...] = Field(min_length=1, description="one, or several that are trained on jointly")
     recipe: Name = Field(description="of the scale's recipes")
     size: Literal["base", "large"] = Field("base", description="of the scale's sizes")
+    backbone: Annotated[str, AfterValidator(backbone_name)] | None = Field(
+        None,
+        description="one of the scale's `backbones`, or any that model.backbone can name, in place of the model's",
+    )
     informative: bool = Field(False, description="variance and covariance terms, Eq. 2 and 3")
     projection: Literal["add", "separate", "none"] = Field("none", description="add: Eq. 4; separate: own branches")
     weighting: Literal["uncertainty", "fixed"] = Field("fixed", description="uncertainty: Eq. 6")

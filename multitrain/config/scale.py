@@ -15,10 +15,12 @@ from pydantic import Field, model_validator
 from multitrain.common.errors import UserError
 from multitrain.config.base import Count, Folder, Fraction, Name, Positive, Seeds, Settings
 from multitrain.config.bias import KINDS
+from multitrain.config.model_settings import Backbone, Model
 from multitrain.config.recipes import Machine, Recipe
 from multitrain.config.world_settings import Published, World
 
 __all__ = [
+    "Backbone",
     "Dataset",
     "Download",
     "Limits",
@@ -131,24 +133,6 @@ class Dataset(Settings):
         return self
 
 
-class Model(Settings):
-    """MViTv2 with absolute separable positions, and the heads on it (paper, Section 3.1)."""
-
-    frames: Count = Field(32, description="of a clip")
-    channels: Count = Field(96, description="width of stage 1; doubles at each stage")
-    depths: tuple[Count, ...] = Field((2, 3, 16, 3), description="blocks a stage")
-    heads: Count = Field(1, description="attention heads of stage 1; doubles at each stage")
-    patch_kernel: tuple[Count, Count, Count] = Field((3, 7, 7), description="first convolution: time, height, width")
-    patch_stride: tuple[Count, Count, Count] = Field((2, 4, 4), description="its stride: time, height, width")
-    kv_stride: Count = Field(8, description="spatial stride of pooled keys and values in stage 1; halves a stage")
-    mlp_ratio: Count = Field(4, description="hidden width of a block's MLP, over its width")
-    head_hidden: int = Field(2048, ge=0, description="hidden width of a dataset's MLP head; 0 for a linear head")
-    head_dropout: Fraction = Field(0.5, description="dropout after both layers of an MLP head, before a linear one")
-    normalisation: Literal["constant", "clip"] = Field(
-        "constant", description="constant: mean 0.45, std 0.225; clip: each clip to mean 0, std 1"
-    )
-
-
 class Scale(Settings):
     """One file of config/scales."""
 
@@ -156,6 +140,9 @@ class Scale(Settings):
     world: World | None = Field(None, description="synthetic publishers; null: real files in each dataset's raw folder")
     datasets: dict[Name, Dataset] = Field(description="by the name that runs have for it")
     model: Model = Model()
+    backbones: dict[Name, Backbone] = Field(
+        {}, exclude_if=lambda others: not others, description="other backbones for runs, by the name they have for them"
+    )
     sizes: dict[Literal["base", "large"], Count] = Field(description="pixels of a clip's side: base and large")
     recipes: dict[Name, Recipe] = Field(description="by name; one with a run's name is that run's alone")
     machine: Machine = Machine()
@@ -168,6 +155,11 @@ class Scale(Settings):
             raise ValueError(f"sizes needs both base and large, and has {', '.join(self.sizes) or 'none'}")
         for name, recipe in self.recipes.items():
             self.machine.check_batch(recipe, f"recipes.{name}: ")
+        for name, other in self.backbones.items():
+            try:
+                self.model.with_backbone(other)
+            except ValueError as error:
+                raise ValueError(f"backbones.{name}: {error}") from None
         if self.world:
             self._check_videos(self.world.videos)
         return self
@@ -220,9 +212,15 @@ class Scale(Settings):
             raise UserError(f"scale {self.name}: no dataset {name!r}; there are {', '.join(self.datasets)}")
         return self.datasets[name]
 
-    def model_of(self, recipe: Recipe) -> Model:
-        """The model as runs of a recipe have it: their heads may be linear where the scale's are not."""
-        return self.model.model_copy(update={"head_hidden": 0}) if recipe.head == "linear" else self.model
+    def backbone_of(self, name: str | None) -> Backbone:
+        """What a run's `backbone` names: one of `backbones`, any other by itself; None is the model's."""
+        return self.model if name is None else self.backbones.get(name) or Backbone(backbone=name)
+
+    def model_of(self, recipe: Recipe, backbone: str | None = None) -> Model:
+        """The model of a run: its heads may be linear, its backbone another; without the file of initial weights."""
+        model = self.model if backbone is None else self.model.with_backbone(self.backbone_of(backbone))
+        changed = {"backbone_weights": None} | ({"head_hidden": 0} if recipe.head == "linear" else {})
+        return model.model_copy(update=changed)
 
     def synthetic(self, name: str) -> bool:
         """Whether the raw files of a dataset are made here rather than brought by the user."""

@@ -8,9 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from multitrain.common.codehash import code_hash
 from multitrain.common.errors import UserError
 from multitrain.common.seeding import derive
 from multitrain.config.experiments import Experiments, Run
+from multitrain.config.model_settings import MVIT, Model
 from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Scale
 from multitrain.data.clips import COLUMNS, Source
@@ -18,12 +20,18 @@ from multitrain.data.leakage import datasets_tested_by, without_leaks
 from multitrain.data.manifest import Manifest, read_manifest
 from multitrain.engine.checkpointing.checkpoint import read_weights
 from multitrain.losses.objective import Objective
+from multitrain.model.backbones.build import check_backbone
+from multitrain.model.backbones.contract import set_drop_path
+from multitrain.model.backbones.declarations import source_of
+from multitrain.model.backbones.initial import read_state_dict
 from multitrain.model.files.release import import_release
 from multitrain.model.network import Network, Spec
 
 __all__ = ["Job", "build_network", "build_objective", "init_record", "make_job", "schedule"]
 
-SAME_FUNCTION = ("patch_stride", "kv_stride", "normalisation")  # settings that shapes of weights do not show
+# settings that shapes of weights do not show
+SAME_BACKBONE = ("backbone", "backbone_options", "normalisation")
+SAME_FUNCTION = ("patch_stride", "kv_stride", "normalisation")
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,23 @@ class Job:
         """The file with the backbone's initial weights."""
         name = self.run.init
         return self.pretrained.get(name, self.folder_of(name) / "model.pt") if name else None
+
+    @property
+    def model(self) -> Model:
+        """The model of this run."""
+        return self.scale.model_of(self.recipe, self.run.backbone)
+
+    @property
+    def backbone_weights(self) -> Path | None:
+        """The file of the backbone's initial weights; that of `init` goes before."""
+        file = self.scale.backbone_of(self.run.backbone).backbone_weights
+        return Path(file) if file and not self.run.init else None
+
+    @property
+    def code(self) -> str:
+        """Hash of the numerical code; with that of the file of a backbone of the user's own."""
+        file = source_of(self.model.backbone)
+        return code_hash() if file is None else f"{code_hash()}-{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
 
     @property
     def divergence_advice(self) -> str:
@@ -146,7 +171,7 @@ def build_network(job: Job, classes: dict[str, tuple[str, ...]]) -> Network:
     """The run's network with its initial weights: random from the seed, the backbone from `init` where one is named."""
     recipe = job.recipe
     spec = Spec(
-        model=job.scale.model_of(recipe),
+        model=job.model,
         size=job.size,
         classes=classes,
         projections=job.run.projection != "none",
@@ -154,9 +179,13 @@ def build_network(job: Job, classes: dict[str, tuple[str, ...]]) -> Network:
     )
     torch.manual_seed(derive(job.seed, "weights", job.name))
     network = Network(spec, recipe.projection_std)
-    network.backbone.set_drop_path(recipe.drop_path)
+    if ":" in spec.model.backbone:
+        check_backbone(network.backbone, spec.model, spec.size)
+    set_drop_path(network.backbone, spec.model.backbone, recipe.drop_path)
     if job.init is not None:
         load_initial(network, job.init)
+    elif job.backbone_weights is not None:
+        network.load_backbone(read_state_dict(job.backbone_weights, network.backbone), str(job.backbone_weights))
     return network
 
 
@@ -167,7 +196,7 @@ def load_initial(network: Network, path: Path) -> None:
         UserError: the file is missing, damaged, or of a model that computes something else.
     """
     spec, weights = read_weights(path) if path.suffix != ".pyth" else _released(path)
-    for key in SAME_FUNCTION:
+    for key in SAME_FUNCTION if network.spec.model.backbone == MVIT == spec.model.backbone else SAME_BACKBONE:
         theirs, ours = getattr(spec.model, key), getattr(network.spec.model, key)
         if theirs != ours:
             raise UserError(f"{path}: made with {key} {theirs}, and this model has {ours}: choose another checkpoint")
@@ -183,13 +212,14 @@ def _released(path: Path) -> tuple[Spec, dict[str, Tensor]]:
 
 def init_record(job: Job) -> str | dict[str, str] | None:
     """The source of the initial weights, for run.json: a run, or the file given in its place."""
-    name = job.run.init
-    if name is None or name not in job.pretrained:
+    name, path = job.run.init, job.backbone_weights
+    if name is not None:
+        path = job.pretrained.get(name)
+    if path is None:
         return name
-    path = job.pretrained[name]
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"run": name, "file": str(path), "sha256": digest}
+    return ({"run": name} if name else {}) | {"file": str(path), "sha256": digest}
 
 
 def build_objective(job: Job) -> Objective:

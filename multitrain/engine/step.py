@@ -18,8 +18,10 @@ from torch.nn.parallel import DistributedDataParallel
 from multitrain.config.recipes import Recipe
 from multitrain.data.clips import Batch
 from multitrain.data.mixing import Mix, mix_videos
+from multitrain.engine.buffers import StepBuffers
 from multitrain.engine.processes.distributed import SINGLE_PROCESS, ProcessGroup
 from multitrain.losses.objective import Objective, Terms, partner_of
+from multitrain.model.backbones.build import kept_buffers
 from multitrain.model.dropout import clips_of_batch
 from multitrain.model.network import Network, normalise
 
@@ -50,7 +52,7 @@ class Chunk(nn.Module):
         """Z' (b, d) and L (K,) of b of the step's clips, in float32; L_k divided by b."""
         network, device = self.network, batch.video.device
         video = normalise(batch.video, network.spec.model.normalisation)
-        video = video.to(network.backbone.position_space.dtype)
+        video = video.to(next(network.parameters()).dtype)
         partner = None
         if randomness.mix is not None:
             video = mix_videos(video, randomness.mix)
@@ -64,6 +66,11 @@ class Chunk(nn.Module):
             logits, network.projections.weights(), batch.label, batch.dataset, partner
         )
         return _whole(output.embedding), losses
+
+
+def _parallel(chunk: Chunk) -> DistributedDataParallel:
+    # buffers are averaged by StepBuffers; by default those of the first process would be copied to the others
+    return DistributedDataParallel(chunk, gradient_as_bucket_view=True, broadcast_buffers=False)
 
 
 def _whole(values: Tensor) -> Tensor:
@@ -98,27 +105,30 @@ class Backward:
         # a depthwise kernel's gradient may have another stride along its axis of length one, which costs nothing
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         several = process_group.count > 1
-        self.parallel = DistributedDataParallel(self.chunk, gradient_as_bucket_view=True) if several else None
+        self.buffers = StepBuffers(network, process_group)
+        self.parallel = _parallel(self.chunk) if several else None
 
     def __call__(self, batches: Sequence[Batch], randomness: StepRandomness) -> Terms:
         """The terms of the step's whole batch, the same in all processes; no parameter is changed."""
         groups = [batches] if self.together else [[batch] for batch in batches]
+        self.buffers.begin(len(batches))
         results = []
         for number, group in enumerate(groups, start=1):
             results.append(self._group(group, randomness, len(batches), len(groups), number == len(groups)))
+        self.buffers.end()
         *losses, variance, covariance = self.process_group.mean(torch.stack(results).mean(0))
         with torch.no_grad():
             return self.objective.combine(torch.stack(losses), variance, covariance)
 
     def embeddings(self, batches: Sequence[Batch], randomness: StepRandomness) -> list[Tensor]:
         """Z' (b, d) of each part, without activations for a backward pass."""
-        with torch.no_grad():
+        with torch.no_grad(), kept_buffers(self.chunk.network):
             return [self.chunk(batch, randomness)[0] for batch in batches]
 
     def non_finite_clips(self, batches: Sequence[Batch], randomness: StepRandomness) -> list[str]:
         """Ids of this process's clips whose embedding is not finite; else those of parts whose loss is not."""
         ids: list[str] = []
-        with torch.no_grad():
+        with torch.no_grad(), kept_buffers(self.chunk.network):
             for batch in batches:
                 embedding, losses = self.chunk(batch, randomness)
                 finite = embedding.isfinite().all(1)
@@ -134,7 +144,8 @@ class Backward:
         embeddings, losses = [], []
         for index, batch in enumerate(group):
             exchanging = last and index == len(group) - 1
-            with nullcontext() if exchanging or self.parallel is None else self.parallel.no_sync():
+            alone = nullcontext() if exchanging or self.parallel is None else self.parallel.no_sync()
+            with alone, self.buffers.part():
                 embedding, loss = (self.parallel or self.chunk)(batch, randomness)
                 embeddings.append(embedding.detach())
                 losses.append(loss.detach())

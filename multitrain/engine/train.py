@@ -12,7 +12,6 @@ from typing import NoReturn
 
 import torch
 
-from multitrain.common.codehash import code_hash
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic, remove_temporary_files
 from multitrain.common.files.locks import FolderLock, locked_folder
@@ -130,7 +129,7 @@ def _locked_run(job: Job, group: ProcessGroup, wait: bool) -> Iterator[FolderLoc
 def _already_finished(training: Training) -> bool:
     """Whether the same work was finished before; if so, its files are linked into the run's folder again."""
     folder = training.job.folder
-    if not is_finished(folder, training.fingerprint, code_hash(), _warn):
+    if not is_finished(folder, training.fingerprint, training.job.code, _warn):
         return False
     link_finished(folder)
     again = f"to train it anew, remove {folder / FOLDER} first"

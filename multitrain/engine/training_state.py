@@ -7,7 +7,6 @@ from typing import cast
 
 import torch
 
-from multitrain.common.codehash import code_hash
 from multitrain.common.errors import UserError
 from multitrain.common.records.history import Step
 from multitrain.common.seeding import derive
@@ -20,6 +19,7 @@ from multitrain.engine.processes.distributed import SINGLE_PROCESS, ProcessGroup
 from multitrain.engine.setup import Job, build_network, build_objective, init_record, schedule
 from multitrain.engine.step import Backward, StepRandomness
 from multitrain.losses.objective import Terms
+from multitrain.model.backbones.contract import compile_backbone, set_checkpointing
 
 __all__ = ["Training"]
 
@@ -37,9 +37,10 @@ class Training:
         classes = {name: source.classes for name, source in zip(job.run.datasets, sources, strict=True)}
         self.network = build_network(job, classes).to(device).train()
         self.init = init_record(job)  # now: the file may be removed during the training
-        self.network.backbone.checkpointing = job.run.size in machine.checkpointing
+        if job.run.size in machine.checkpointing:
+            set_checkpointing(self.network.backbone, self.network.spec.model.backbone)
         if machine.compile:
-            self.network.backbone.compile_blocks()
+            compile_backbone(self.network.backbone)
         self.objective = build_objective(job).to(device)
         self.optimiser = make_optimiser(recipe, self.network, self.objective)
         self.scaler = torch.amp.GradScaler(device.type, enabled=machine.precision == "float16")
@@ -50,7 +51,7 @@ class Training:
         self.done = 0
         self.skipped = 0  # steps without an update, since a gradient in half precision was too large
         self.seconds = 0.0  # spent in steps, over all restarts
-        self.codes = [code_hash()]  # of all restarts: one, unless the code was changed in between
+        self.codes = [job.code]  # of all restarts: one, unless the code was changed in between
 
     def step(self, batches: Sequence[Batch]) -> Step:
         """One step on this process's micro-batches; returns its line of the history.

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from multitrain.model.attention import Mlp
+from multitrain.model.backbones.mvit import init_linear
 from multitrain.model.dropout import Dropout
-from multitrain.model.mvit import init_linear
 
 __all__ = ["Projections", "add_projected", "make_head"]
 

@@ -6,11 +6,12 @@ from torch import Tensor, nn
 
 from multitrain.common.errors import UserError
 from multitrain.config.base import Count, Name, Settings
-from multitrain.config.scale import Model
+from multitrain.config.model_settings import MVIT, Model
 from multitrain.model.attention import Mlp
+from multitrain.model.backbones.build import build_backbone
+from multitrain.model.backbones.mvit import init_linear
 from multitrain.model.files.metadata import Card
 from multitrain.model.heads import Projections, add_projected, make_head
-from multitrain.model.mvit import MViT, init_linear, resize_positions
 
 __all__ = ["Network", "Output", "Spec", "normalise"]
 
@@ -41,7 +42,7 @@ class Network(nn.Module):
         super().__init__()
         self.spec = spec
         self.card: Card | None = None  # provenance of the weights; set by loading
-        self.backbone = MViT(spec.model, spec.size)
+        self.backbone = build_backbone(spec.model, spec.size)
         width = self.backbone.width
         self.heads = nn.ModuleDict(
             {
@@ -58,7 +59,7 @@ class Network(nn.Module):
         return Output(z, self.expander(z), {name: head(z) for name, head in self.heads.items()})
 
     def features(self, clips: Tensor) -> Tensor:
-        """z (B, D): the mean over the tokens of the last LayerNorm."""
+        """z (B, D); of mvit the mean over the tokens of the last LayerNorm."""
         return self.backbone(clips)
 
     def logits(self, clips: Tensor) -> dict[str, Tensor]:
@@ -74,22 +75,25 @@ class Network(nn.Module):
         return add_projected(logits, self.projections(logits))
 
     def load_backbone(self, weights: dict[str, Tensor], where: str) -> None:
-        """Load the backbone's weights from another network; spatial positions of another grid are resized.
+        """Load the backbone's weights from another network; spatial positions of another grid of mvit are resized.
 
         Raises:
-            UserError: a weight is missing, unknown or of another shape.
+            UserError: a weight is missing, unknown, or of another shape or kind of number.
         """
-        own, weights = self.backbone.state_dict(), dict(weights)
-        if "position_space" in weights and weights["position_space"].shape[1:] == own["position_space"].shape[1:]:
-            weights["position_space"] = resize_positions(weights["position_space"], self.backbone.grid[1])
+        own = self.backbone.state_dict()
+        if hasattr(self.backbone, "adapt_weights"):
+            weights = self.backbone.adapt_weights(weights)
         for name in sorted(own.keys() | weights.keys()):
             theirs, ours = weights.get(name), own.get(name)
             if theirs is None or ours is None or theirs.shape != ours.shape:
                 shapes = [tuple(value.shape) if value is not None else "absent" for value in (theirs, ours)]
+                same = "channels, depths and frames" if self.spec.model.backbone == MVIT else "options, frames and size"
                 raise UserError(
                     f"{where}: its backbone does not fit this model: {name} is {shapes[0]} there and {shapes[1]} here; "
-                    "choose a checkpoint of the same channels, depths and frames"
+                    f"choose a checkpoint of the same {same}"
                 )
+            if theirs.is_floating_point() != ours.is_floating_point():
+                raise UserError(f"{where}: {name} is {theirs.dtype} there and {ours.dtype} here: choose another file")
         self.backbone.load_state_dict(weights)
 
 

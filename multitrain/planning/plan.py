@@ -12,11 +12,12 @@ from typing import Protocol
 
 from multitrain.common.errors import UserError
 from multitrain.config.claims import Claims
-from multitrain.config.config_files import load_claims, load_experiments, load_scale, parse
+from multitrain.config.config_files import load_claims, load_experiments, load_scale, parse, scale_path
 from multitrain.config.evidence_claims import STATED
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Project, Scale
 from multitrain.data.leakage import datasets_tested_by, trained_on
+from multitrain.model.backbones.declarations import require_declared
 from multitrain.planning.excluded import excluded
 from multitrain.planning.sweep_points import Points, load_points
 
@@ -55,6 +56,7 @@ class Plan:
                 raise UserError(f"{folder}/config.yaml or --config: {name}: {str(path)!r} is no folder: name another")
         scale = load_scale(project.scale, folder)
         experiments = load_experiments(folder, scale)
+        _require_backbones(scale, experiments, folder)
         initial_runs = {run.init for run in experiments.runs.values()}
         for name in project.pretrained:
             if name not in initial_runs:
@@ -235,3 +237,27 @@ class Plan:
         work = epochs * len(paced.datasets) * self.scale.sizes[run.size] ** 2
         following = [other for other, settings in self.experiments.runs.items() if settings.init == name]
         return work + max(map(self._chain_work, following), default=0)
+
+
+def _require_backbones(scale: Scale, experiments: Experiments, folder: str) -> None:
+    """Check the backbones of the scale and of the runs before anything is rendered; none is imported.
+
+    Raises:
+        UserError: one does not exist, or a run starts from the weights of a run with another one.
+    """
+    place = scale_path(scale.name, folder)
+    require_declared(scale.model.backbone, f"{place}: model.backbone")
+    for name, other in scale.backbones.items():
+        require_declared(other.backbone, f"{place}: backbones.{name}.backbone")
+    for name, run in experiments.runs.items():
+        key = f"{folder}/experiments.yaml: runs.{name}"
+        if run.backbone is not None and run.backbone not in scale.backbones:
+            require_declared(run.backbone, f"{key}.backbone")
+        if run.init is None:
+            continue
+        theirs, ours = (scale.backbone_of(each.backbone) for each in (experiments.runs[run.init], run))
+        if (theirs.backbone, theirs.backbone_options) != (ours.backbone, ours.backbone_options):
+            raise UserError(
+                f"{key}.init: {run.init} has backbone {theirs.backbone} and {name} has {ours.backbone}, or their "
+                "options differ: name a run of the same backbone"
+            )

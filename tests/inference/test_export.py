@@ -213,3 +213,14 @@ def test_without_the_packages_the_error_says_what_to_install(monkeypatch, tmp_pa
     with pytest.raises(UserError, match=r"`pip install onnx onnxruntime`") as caught:
         export_onnx(network(), tmp_path / "m.onnx")
     assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("backbone", ["torchvision:r3d_18", "cnn3d"])
+def test_other_backbones_are_exported(backbone: str, tmp_path: Path):
+    """Both writers check the file's outputs against the network's, for batches of 1 to 3."""
+    torch.manual_seed(0)
+    model = Model(backbone=backbone, frames=4, head_hidden=0)
+    made = Network(Spec(model=model, size=32, classes=CLASSES)).eval()
+    assert export_program(made, tmp_path / "net.pt2") <= export.TOLERANCE
+    if all(importlib.util.find_spec(name) for name in export.ONNX_PACKAGES):
+        assert export_onnx(made, tmp_path / "net.onnx") <= export.TOLERANCE

@@ -13,10 +13,10 @@ from multitrain.config.config_files import load_scale
 from multitrain.config.scale import Model
 from multitrain.engine.checkpointing.checkpoint import load_network, save_network
 from multitrain.model.attention import Block, drop_path
+from multitrain.model.backbones.mvit import MViT, resize_positions
 from multitrain.model.depthwise import depthwise
 from multitrain.model.dropout import kept_clips
 from multitrain.model.heads import make_head
-from multitrain.model.mvit import MViT, resize_positions
 from multitrain.model.network import Network, Spec, normalise
 
 TINY = Model(frames=4, channels=8, depths=(1, 2), patch_kernel=(3, 7, 7), kv_stride=2, head_hidden=16, head_dropout=0.0)

@@ -90,7 +90,7 @@ def job(rule: str, output: Path) -> str:
 
 def test_changed_numerical_code_or_environment_runs_nothing_again(project: Path, edit):
     edit("multitrain/engine/train.py", "\n", "\n# a remark\n")
-    edit("multitrain/model/mvit.py", "\n", "\n# a remark\n")
+    edit("multitrain/model/backbones/mvit.py", "\n", "\n# a remark\n")
     edit("environment.yml", "- pip\n", "- pip>=23\n")
     assert to_run_again(project) == set()
 

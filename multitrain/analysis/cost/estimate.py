@@ -218,12 +218,13 @@ def decoded_pixels(scale: Scale, datasets: tuple[str, ...], weights: dict[str, i
 
 def estimate(scale: Scale, experiments: Experiments, videos: dict[str, Counts], speed: Speed) -> list[Estimate]:
     """Every run of the experiments, one seed each."""
-    costs = {size: cost(scale, size) for size in scale.sizes}
-    kept = {size: saved(scale.model, pixels, scale.machine.precision) for size, pixels in scale.sizes.items()}
-    return [
-        _estimate(scale, experiments, name, videos, speed, costs[run.size].gflops, kept[run.size])
-        for name, run in experiments.runs.items()
-    ]
+    found = []
+    for name, run in experiments.runs.items():
+        model = scale.model if run.backbone is None else scale.model.with_backbone(scale.backbone_of(run.backbone))
+        kept = saved(model, scale.sizes[run.size], scale.machine.precision)
+        gflops = cost(scale, run.size, run.backbone).gflops
+        found.append(_estimate(scale, experiments, name, videos, speed, gflops, kept))
+    return found
 
 
 def _estimate(

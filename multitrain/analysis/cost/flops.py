@@ -3,7 +3,7 @@
 Multiply-accumulates of convolutions, linear layers and both attention products, plus 5 per element of each LayerNorm.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Literal
 
@@ -11,8 +11,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from multitrain.config.scale import Model, Scale
-from multitrain.model.mvit import MViT
+from multitrain.config.experiments import Experiments
+from multitrain.config.model_settings import Model
+from multitrain.config.scale import Scale
+from multitrain.model.backbones.build import build_backbone, without_memory
 
 __all__ = ["cost", "costs", "model_cost"]
 
@@ -32,9 +34,10 @@ class Cost:
     attention: float
     layer_norm: float
     backbone_parameters: int
+    backbone: str | None = None  # of the runs that name one; None: the scale's model
 
 
-def _count(backbone: MViT, clip: torch.Tensor) -> dict[str, float]:
+def _count(backbone: nn.Module, clip: torch.Tensor) -> dict[str, float]:
     """Operations by kind, in G."""
     elements = 0
 
@@ -55,26 +58,42 @@ def _count(backbone: MViT, clip: torch.Tensor) -> dict[str, float]:
     return kinds
 
 
-def cost(scale: Scale, size: Literal["base", "large"]) -> Cost:
-    """The cost of one clip of that size; no memory is used, whatever the model's."""
-    return model_cost(scale.model, scale.sizes[size], size)
+def cost(scale: Scale, size: Literal["base", "large"], backbone: str | None = None) -> Cost:
+    """The cost of one clip of that size, with the backbone that runs name so."""
+    model = scale.model if backbone is None else scale.model.with_backbone(scale.backbone_of(backbone))
+    return replace(model_cost(model, scale.sizes[size], size), backbone=backbone)
 
 
 def model_cost(model: Model, pixels: int, size: str = "") -> Cost:
-    """The cost of one clip of so many pixels a side; `size` is what the scale calls it."""
-    kinds, parameters = _counted(model, pixels)
-    return Cost(size, pixels, model.frames, sum(kinds.values()), **kinds, backbone_parameters=parameters)
+    """The cost of one clip of so many pixels a side; `size` is what the scale calls it. Memory is used by few."""
+    kinds, parameters = _counted(model.model_copy(update={"backbone_weights": None}), pixels)
+    return Cost(
+        size=size,
+        pixels=pixels,
+        frames=model.frames,
+        gflops=sum(kinds.values()),
+        convolution=kinds["convolution"],
+        linear=kinds["linear"],
+        attention=kinds["attention"],
+        layer_norm=kinds["layer_norm"],
+        backbone_parameters=parameters,
+    )
 
 
 @cache
 def _counted(model: Model, pixels: int) -> tuple[dict[str, float], int]:
     """Operations by kind, in G, and the number of weights of the backbone."""
-    with torch.device("meta"):
-        backbone = MViT(model, pixels).eval()
-        kinds = _count(backbone, torch.empty(1, 3, model.frames, pixels, pixels))
+
+    def count() -> tuple[nn.Module, dict[str, float]]:
+        backbone = build_backbone(model, pixels).eval()
+        return backbone, _count(backbone, torch.empty(1, 3, model.frames, pixels, pixels))
+
+    backbone, kinds = without_memory(model, count)
     return kinds, sum(parameter.numel() for parameter in backbone.parameters())
 
 
-def costs(scale: Scale) -> list[dict]:
-    """Every size of a scale, as plain values."""
-    return [asdict(cost(scale, size)) for size in scale.sizes]
+def costs(scale: Scale, experiments: Experiments) -> list[dict]:
+    """Every size of a scale's model, and every backbone that runs or the scale name beside, as plain values."""
+    others = dict.fromkeys([*scale.backbones, *filter(None, (run.backbone for run in experiments.runs.values()))])
+    found = [asdict(cost(scale, size, name)) for name in (None, *others) for size in scale.sizes]
+    return [{key: value for key, value in each.items() if key != "backbone" or value} for each in found]

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from multitrain.config.experiments import Run
+from multitrain.config.model_settings import MVIT, Model
 from multitrain.config.recipes import Recipe
-from multitrain.config.scale import Model, Scale
+from multitrain.config.scale import Scale
 from multitrain.model.attention import Block
-from multitrain.model.mvit import MViT
+from multitrain.model.backbones.build import build_backbone, without_memory
+from multitrain.model.backbones.mvit import MViT
 from multitrain.model.network import Network, Spec
 
 __all__ = ["WEIGHT", "Saved", "parameters", "peak", "saved", "state_bytes"]
@@ -40,7 +42,7 @@ class Saved:
 
     def of_clip(self, checkpointing: bool) -> int:
         """Bytes of one clip at the peak."""
-        if not checkpointing:
+        if not checkpointing or not self.blocks:
             return sum(self.blocks) + self.rest
         return sum(self.inputs) + max(map(sum, zip(self.blocks, self.gradients, strict=True))) + self.rest
 
@@ -48,8 +50,7 @@ class Saved:
 @cache
 def saved(model: Model, pixels: int, precision: str) -> Saved:
     """What the forward pass of one clip saves; below float32 as accelerators cast, LayerNorms in float32."""
-    with torch.device("meta"):
-        backbone = MViT(model, pixels).train()
+    backbone = without_memory(model, lambda: build_backbone(model, pixels).train())
     with FakeTensorMode(allow_non_fake_inputs=True):
         backbone = backbone.to_empty(device="cpu")
         tally = _Tally(backbone)
@@ -63,16 +64,17 @@ def saved(model: Model, pixels: int, precision: str) -> Saved:
             backbone(clip)
             for hook in hooks:
                 hook.remove()
-    blocks = tuple(tally.bytes[index] for index in range(len(backbone.blocks)))
+    blocks = tuple(tally.bytes[index] for index in range(len(tally.blocks)))
     return Saved(blocks, tuple(tally.inputs), tuple(tally.gradients), tally.bytes[None])
 
 
 class _Tally:
     """Counts each storage once, for the block that is being computed; weights are not counted."""
 
-    def __init__(self, backbone: MViT):
+    def __init__(self, backbone: nn.Module):
         self.backbone = backbone
-        self.bytes: dict[int | None, int] = dict.fromkeys([None, *range(len(backbone.blocks))], 0)
+        self.blocks = list(backbone.blocks) if isinstance(backbone, MViT) else []  # of others all is of the rest
+        self.bytes: dict[int | None, int] = dict.fromkeys([None, *range(len(self.blocks))], 0)
         self.inputs: list[int] = []
         self.gradients: list[int] = []
         self._block: int | None = None
@@ -99,7 +101,7 @@ class _Tally:
             self.gradients.append(output.nbytes * (1 + block.mlp.fc1.out_features // block.mlp.fc1.in_features))
 
         found = []
-        for index, block in enumerate(self.backbone.blocks):
+        for index, block in enumerate(self.blocks):
             found.append(block.register_forward_pre_hook(lambda _, inputs, index=index: enter(index, inputs)))
             found.append(block.register_forward_hook(lambda block, _, output: leave(block, output)))
         norms = [module for module in self.backbone.modules() if isinstance(module, nn.LayerNorm) and low]
@@ -113,8 +115,8 @@ def parameters(scale: Scale, run: Run, recipe: Recipe, classes: dict[str, int]) 
 
     These depend on the width alone, so they are built on one block a stage: the whole is slow to build 19 times.
     """
-    pixels, model = scale.sizes[run.size], scale.model_of(recipe)
-    shallow = model.model_copy(update={"depths": (1,) * len(model.depths)})
+    pixels, model = scale.sizes[run.size], scale.model_of(recipe, run.backbone)
+    shallow = model.model_copy(update={"depths": (1,) * len(model.depths)}) if model.backbone == MVIT else model
     spec = Spec(
         model=shallow,
         size=pixels,
@@ -122,15 +124,13 @@ def parameters(scale: Scale, run: Run, recipe: Recipe, classes: dict[str, int]) 
         projections=run.projection != "none",
         expander=(recipe.expander_hidden, recipe.embedding) if run.informative else None,
     )
-    with torch.device("meta"):
-        total = sum(weight.numel() for weight in Network(spec).parameters())
+    total = without_memory(model, lambda: sum(weight.numel() for weight in Network(spec).parameters()))
     return total - _backbone(shallow, pixels) + _backbone(model, pixels)
 
 
 @cache
 def _backbone(model: Model, pixels: int) -> int:
-    with torch.device("meta"):
-        return sum(weight.numel() for weight in MViT(model, pixels).parameters())
+    return without_memory(model, lambda: sum(weight.numel() for weight in build_backbone(model, pixels).parameters()))
 
 
 def state_bytes(weights: int, recipe: Recipe) -> int:

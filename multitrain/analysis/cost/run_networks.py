@@ -23,7 +23,8 @@ from multitrain.config.experiments import Experiments, Run
 from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Scale
 from multitrain.losses.objective import Objective
-from multitrain.model.network import Network, Spec
+from multitrain.model.backbones.build import without_memory
+from multitrain.model.network import Network, Output, Spec
 
 __all__ = ["write_networks"]
 
@@ -44,7 +45,7 @@ class Recorded:
     def spec(self, scale: Scale) -> Spec:
         """The network's; classes are counted, not named."""
         return Spec(
-            model=scale.model_of(self.recipe),
+            model=scale.model_of(self.recipe, self.settings.backbone),
             size=self.pixels,
             classes={name: tuple(map(str, range(count))) for name, count in self.classes},
             projections=self.settings.projection != "none",
@@ -68,11 +69,14 @@ class Cost:
 def network_cost(spec_json: str) -> Cost:
     """Of a network, from the JSON of its `Spec`; nothing is computed, whatever the model's size."""
     spec = Spec.model_validate_json(spec_json)
-    with torch.device("meta"):
+
+    def count() -> tuple[Network, FlopCounterMode, Output]:
         network = Network(spec).eval()
         clip = torch.empty(1, 3, spec.model.frames, spec.size, spec.size)
-    with FlopCounterMode(display=False) as counter:
-        output = network(clip)
+        with FlopCounterMode(display=False) as counter:
+            return network, counter, network(clip)
+
+    network, counter, output = without_memory(spec.model, count)
     counts = {
         name: sum(its.values()) for name, its in counter.get_flop_counts().items()
     }  # whole numbers, two a product
@@ -127,7 +131,7 @@ def step_operations(scale: Scale, recorded: Recorded) -> float:
 def _top(scale: Scale, recorded: Recorded) -> Network:
     """A network with the heads, projections and expander of the run's on a backbone of one block a stage."""
     spec = recorded.spec(scale)
-    shallow = spec.model.model_copy(update={"depths": (1,) * len(spec.model.depths)})
+    shallow = spec.model.model_copy(update={"depths": (1,) * len(spec.model.depths)})  # of mvit; others are whole
     with torch.random.fork_rng(devices=[]):
         return Network(spec.model_copy(update={"model": shallow})).train()
 

@@ -132,11 +132,16 @@ def links(html: str) -> list[str]:
     return list(dict.fromkeys(parser.found))
 
 
+def _with(cost: dict) -> str:
+    return f" with {cost['backbone']}" if "backbone" in cost else ""
+
+
 def _costs(path: Path) -> list[str]:
     """A line a size of the model."""
     try:
         return [
-            f"{each['size']}: {each['pixels']} pixels, {each['frames']} frames, {each['gflops']:.3g} gFLOPs"
+            f"{each['size']}{_with(each)}: {each['pixels']} pixels, {each['frames']} frames, "
+            f"{each['gflops']:.3g} gFLOPs"
             for each in read_json(path, "`multitrain flops --json`")
         ]
     except (KeyError, TypeError, ValueError) as error:

@@ -61,7 +61,8 @@ def published_rows(path: Path) -> Rows:
 def our_rows(table: Table, scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> Rows:
     """One row for each method and each dataset that the method was trained on."""
     folder = results / "runs" / scale.name
-    costs = {cost["size"]: cost["gflops"] for cost in read_json(folder / "flops.json", "`multitrain flops --json`")}
+    counted = read_json(folder / "flops.json", "`multitrain flops --json`")
+    costs = {(cost.get("backbone"), cost["size"]): cost["gflops"] for cost in counted}
     rows = []
     for row in table.rows:
         for dataset in table.datasets:
@@ -74,7 +75,7 @@ def our_rows(table: Table, scale: Scale, experiments: Experiments, seeds: tuple[
                     "source": "ours",
                     "method": row.method,
                     "training_data": training_data(row, run, scale, experiments),
-                    "gflops": costs[run.size],
+                    "gflops": costs[run.backbone, run.size],
                     "dataset": dataset,
                     "scale": scale.name,
                     "seeds": its,

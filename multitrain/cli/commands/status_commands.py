@@ -157,14 +157,14 @@ def flops(
     loaded = load_scale(scale, config)
     from multitrain.analysis.cost.flops import costs
 
-    models = costs(loaded)
+    models = costs(loaded, load_experiments(config, loaded))
     if as_json:
         typer.echo(json.dumps(models, indent=2))
         return
     head = ("size", "pixels", "frames", "GFLOPs", "backbone parameters")
     rows = [
         (
-            model["size"],
+            f"{model['size']} {model.get('backbone', '')}".strip(),
             str(model["pixels"]),
             str(model["frames"]),
             f"{model['gflops']:.4g}",

@@ -14,7 +14,7 @@ from torch import Tensor
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import remove_temporary_files
 from multitrain.model.files.metadata import Card, checked_card
-from multitrain.model.files.storage import checksum, read_plain, require_numbers, write_plain
+from multitrain.model.files.storage import checksum, read_plain, require_numbers, require_same_kinds, write_plain
 from multitrain.model.network import Network, Spec
 
 __all__ = ["CHECKSUM", "ResumePoint", "load_network", "read_state", "read_weights", "save_network"]
@@ -74,6 +74,7 @@ def load_network(path: Path | str) -> Network:
     spec, card, weights = _read_model(path)
     network = Network(spec)
     network.card = card
+    require_same_kinds(path, weights, network.state_dict(), AGAIN)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

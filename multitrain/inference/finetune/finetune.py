@@ -11,8 +11,9 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.filenames import shown
 from multitrain.common.records.run_record import read_record
 from multitrain.config.experiments import Experiments, Run
+from multitrain.config.model_settings import MVIT, Model
 from multitrain.config.recipes import Recipe
-from multitrain.config.scale import Dataset, Model, Scale, Transcode
+from multitrain.config.scale import Dataset, Scale, Transcode
 from multitrain.data.manifest import Manifest
 from multitrain.datasets.formats import class_folders as sorted_folder
 from multitrain.datasets.prepare import prepare
@@ -43,6 +44,7 @@ CLIPS_SEEN = 4800  # clips of a fine-tuning, counted over its epochs
 EPOCHS = (6, 60)
 BATCH = 16
 SMALL_CLIP = 16 * 112 * 112  # pixels of a clip; larger ones are trained in micro-batches
+STAGES = 8  # width of an MViT's features over its channels, with four stages
 LR = 0.024  # divided by the backbone's channels: 1e-3 for 24 channels, 2.5e-4 for 96
 
 
@@ -131,10 +133,11 @@ def own_dataset(videos: Path, card: Card, options: FinetuneOptions, size: int) -
     )
 
 
-def make_recipe(clips: int, model: Model, size: int, options: FinetuneOptions) -> Recipe:
+def make_recipe(clips: int, model: Model, size: int, options: FinetuneOptions, width: int = 0) -> Recipe:
     """The recipe for `clips` training clips of `size` pixels a side.
 
-    The learning rate falls with the width; docs/guides/finetune.md has its effect. Epochs are chosen such that
+    The learning rate falls with the width; docs/guides/finetune.md has its effect. Another backbone of `width` features
+    takes that of an MViT of as many, of four stages. Epochs are chosen such that
     `CLIPS_SEEN` clips are seen, within `EPOCHS`. The crop takes half of the frame or more, where training from scratch
     takes less: a folder has few clips, and each has to show its action.
 
@@ -149,7 +152,7 @@ def make_recipe(clips: int, model: Model, size: int, options: FinetuneOptions) -
         warmup_epochs=epochs / 10,
         batch=batch,
         micro_batch=2 if model.frames * size * size > SMALL_CLIP and batch % 4 == 0 else None,
-        lr=options.lr or LR / model.channels,
+        lr=options.lr or LR / (model.channels if model.backbone == MVIT else width / STAGES),
         label_smoothing=0.1,
         crop_area=(0.5, 1.0),
     )
@@ -166,7 +169,7 @@ def make_job(
         datasets={options.name: dataset},
         model=model,
         sizes={"base": size, "large": size},
-        recipes={NAME: make_recipe(clips, model, size, options)},
+        recipes={NAME: make_recipe(clips, model, size, options, network.backbone.width)},
     )
     runs = {name: Run(datasets=(options.name,), recipe=NAME) for name in (START, NAME)}
     runs[NAME] = runs[NAME].model_copy(update={"init": START})

@@ -14,6 +14,7 @@ from multitrain.common.files.json_files import write_json
 from multitrain.config.base import Settings
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.experiments import Experiments, ProjectionTable, Run
+from multitrain.config.model_settings import Model
 from multitrain.config.scale import Dataset, Scale
 from multitrain.data.manifest import read_manifest
 from multitrain.datasets.formats import class_folders as sorted_folder
@@ -34,7 +35,7 @@ __all__ = ["Base", "join"]
 
 RUN = "joined"
 RECORD = "finetune.json"  # beside the prepared clips, as in OUT
-OTHER_HEADS = {"head_hidden", "head_dropout"}  # settings that the backbone does not depend on
+OTHER_SETTINGS = {"head_hidden", "head_dropout", "backbone_weights"}  # settings that the backbone does not depend on
 
 
 @dataclass(frozen=True)
@@ -134,11 +135,12 @@ def _template(experiments: Experiments, config: Path) -> Run:
 
 def _others(scale: Scale, network: Network, base: Base, world: int) -> tuple[str, ...]:
     """The datasets to train with, all of them prepared."""
-    ours, theirs = scale.model.model_dump(exclude=OTHER_HEADS), network.spec.model.model_dump(exclude=OTHER_HEADS)
-    if differing := [key for key, value in ours.items() if theirs[key] != value]:
+    ours, theirs = scale.model, network.spec.model
+    keys = [key for key in Model.model_fields if key not in OTHER_SETTINGS]
+    if differing := [key for key in keys if getattr(ours, key) != getattr(theirs, key)]:
         key = differing[0]
         raise UserError(
-            f"--scale {scale.name}: its model has {key} {ours[key]}, the checkpoint's {theirs[key]}: "
+            f"--scale {scale.name}: its model has {key} {getattr(ours, key)}, the checkpoint's {getattr(theirs, key)}: "
             "choose the scale that the checkpoint was trained at"
         )
     names = base.datasets if base.datasets is not None else [n for n in network.spec.classes if n in scale.datasets]

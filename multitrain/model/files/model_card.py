@@ -1,6 +1,7 @@
 """The model card that lies beside a network's weights, in the form of the Hugging Face hub."""
 
 from multitrain.common.markup import Marked, line, markdown
+from multitrain.config.model_settings import MVIT
 from multitrain.model.files.metadata import Card, Frames, assumed_card
 from multitrain.model.network import Network
 
@@ -15,13 +16,15 @@ def readme(network: Network) -> str:
     rendered = [name for name, head in card.datasets.items() if head.synthetic]
     synthetic = len(rendered) == len(card.datasets)
     total = sum(map(len, spec.classes.values()))
+    paper = spec.model.backbone == MVIT
+    kind, made = ("video transformer", "MViTv2") if paper else ("network", f"network on {spec.model.backbone}")
     heads = f"{len(spec.classes)} datasets" if len(spec.classes) != 1 else "one dataset"
     jointly = "trained jointly" if len(spec.classes) > 1 else "trained"
     lines = [
         *("---", "library_name: multitrain", "pipeline_tag: video-classification", "tags:"),
         *("- video-classification", "- action-recognition", *(["- synthetic"] if rendered else []), "---", ""),
-        *(f"# {'Synthetic: a' if synthetic else 'A'} video transformer with heads of {heads}", ""),
-        f"One MViTv2 that answers with {total} classes of {heads}, {jointly} as in "
+        *(f"# {'Synthetic: a' if synthetic else 'A'} {kind} with heads of {heads}", ""),
+        f"One {made} that answers with {total} classes of {heads}, {jointly} as in "
         '"Multi-dataset Training of Transformers for Robust Action Recognition" (NeurIPS 2022).',
         "",
     ]
@@ -90,16 +93,21 @@ def _input(network: Network) -> list[str]:
     ]
 
 
+def _backbone(network: Network) -> list[str]:
+    model = network.spec.model
+    if model.backbone != MVIT:
+        return [f"backbone {model.backbone} of {network.backbone.width} features"]
+    return [f"{model.channels} channels", f"{'+'.join(map(str, model.depths))} blocks"]
+
+
 def describe(network: Network) -> str:
     """One line about a network: frames, size, blocks, weights, heads."""
     spec = network.spec
     heads = ", ".join(f"{name} ({len(classes)} classes)" for name, classes in spec.classes.items()) or "none"
-    blocks = "+".join(map(str, spec.model.depths))
     weights = sum(value.numel() for value in network.parameters())
     parts = [
         f"{spec.model.frames} frames of {spec.size} pixels",
-        f"{spec.model.channels} channels",
-        f"{blocks} blocks",
+        *_backbone(network),
         f"{weights:,} weights",
         f"{'MLP' if spec.model.head_hidden else 'linear'} heads: {heads}",
     ]

@@ -17,9 +17,10 @@ from torch import Tensor
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic, regular
 from multitrain.config.base import Settings
+from multitrain.config.model_settings import MVIT
 from multitrain.model.files.metadata import Card, checked_card
 from multitrain.model.files.model_card import readme
-from multitrain.model.files.storage import require_numbers
+from multitrain.model.files.storage import require_numbers, require_same_kinds
 from multitrain.model.network import Network, Spec
 
 __all__ = ["CONFIG", "README", "WEIGHTS", "load_folder", "refuse_others", "save_folder", "write_folder"]
@@ -102,6 +103,7 @@ def load_folder(folder: Path | str, kind: type[Network] = Network, cure: str = C
         raise UserError(f"{path}: damaged, or no safetensors file ({_line(error)}): {cure}") from None
     require_numbers(path, state, cure)
     network = kind(spec)
+    require_same_kinds(path, state, network.state_dict(), cure)
     network.load_state_dict(state)
     network.card = card
     return network.eval()
@@ -143,10 +145,12 @@ def _read_config(path: Path, cure: str) -> tuple[Spec, Card | None]:
 
 def _compare(path: Path, cure: str, spec: Spec, shapes: dict[str, tuple[int, ...]]) -> None:
     """Raise a UserError if names or shapes of weights are not those of a network of this specification."""
-    if sum(spec.model.depths) > len(shapes):  # before a network of as many blocks is made
+    blocks = sum(spec.model.depths) if spec.model.backbone == MVIT else 0
+    if blocks > len(shapes):  # before a network of as many blocks is made
         raise UserError(f"{path}: fewer weights than {CONFIG} has blocks: the files are of two networks")
+    own_code = ":" in spec.model.backbone  # it may not work without data
     try:
-        with torch.device("meta"):
+        with torch.device("cpu" if own_code else "meta"):
             wanted: dict[str, Tensor] = Network(spec).state_dict()
     except (RuntimeError, ValueError, ArithmeticError) as error:
         raise UserError(f"{path.with_name(CONFIG)}: no network can be made of it ({_line(error)}): {cure}") from None

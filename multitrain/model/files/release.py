@@ -13,7 +13,7 @@ from torch import Tensor
 
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import parse
-from multitrain.config.scale import Model
+from multitrain.config.model_settings import MVIT, Model
 from multitrain.model.files.metadata import Card, checked_card
 from multitrain.model.files.storage import read_plain, require_numbers, write_plain
 from multitrain.model.network import Network, Spec
@@ -185,6 +185,10 @@ def export_release(network: Network, path: Path | str) -> list[str]:
         UserError: two projections have one name there.
     """
     path, spec = Path(path), network.spec
+    if spec.model.backbone != MVIT:
+        raise UserError(
+            f"{path}: the release's code has no backbone {spec.model.backbone}: save the network as a folder"
+        )
     names = _names(network, len(spec.classes) == 1)
     if len(set(names.values())) < len(names):
         raise UserError(f"{path}: dataset names of {', '.join(spec.classes)} give two projections the same name there")

@@ -12,9 +12,10 @@ from torch import Tensor
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic, regular
 
-__all__ = ["checksum", "finite", "read_plain", "require_numbers", "write_plain"]
+__all__ = ["checksum", "finite", "read_plain", "require_numbers", "require_same_kinds", "write_plain"]
 
 KINDS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # data types of stored weights
+WHOLE = (torch.int64, torch.int32, torch.uint8, torch.bool)  # of buffers: BatchNorm's counters, tables of indices
 LARGEST = torch.finfo(torch.float32).max
 
 
@@ -39,16 +40,29 @@ def read_plain(path: Path, cure: str, unusable: str | None = None) -> dict:
 
 
 def require_numbers(path: Path, weights: Mapping[str, Tensor], cure: str) -> None:
-    """Raise a UserError if a weight of a file is not floating point, or not finite in float32.
+    """Raise a UserError if a weight of a file is no number, or not finite in float32.
+
+    Whole numbers are of buffers: `require_same_kinds` tells whether a network has one of that name.
 
     `torch.aminmax` tells it in one pass: 40 ms for 60 million weights.
     """
     for name, value in weights.items():
+        if value.dtype in WHOLE:
+            continue
         if value.dtype not in KINDS:
             kind = str(value.dtype).removeprefix("torch.")
             raise UserError(f"{path}: {name} is of {kind}, where weights are floating-point numbers: {cure}")
         if not finite(value):
             raise UserError(f"{path}: {name} holds numbers that are not finite: {cure}")
+
+
+def require_same_kinds(path: Path, weights: Mapping[str, Tensor], network: Mapping[str, Tensor], cure: str) -> None:
+    """Raise a UserError if a file has whole numbers where the network's state has others, or the reverse."""
+    for name, value in weights.items():
+        ours = network.get(name)
+        if ours is not None and ours.is_floating_point() != value.is_floating_point():
+            kinds = [str(each.dtype).removeprefix("torch.") for each in (value, ours)]
+            raise UserError(f"{path}: {name} is of {kinds[0]}, where the network has {kinds[1]}: {cure}")
 
 
 def finite(value: Tensor) -> bool:

@@ -17,9 +17,9 @@ from multitrain.common.errors import UserError
 from multitrain.config.recipes import Machine, Mixing, RandAugment
 from multitrain.data.clips import TrainClips
 from multitrain.data.loader import Share, train_batches
+from multitrain.engine import setup as job_module
 from multitrain.engine import step as step_module
 from multitrain.engine import train as train_module
-from multitrain.engine import training_state as training_module
 from multitrain.engine.checkpointing.checkpoint import ResumePoint, read_state
 from multitrain.engine.processes.distributed import ProcessGroup
 from multitrain.engine.processes.preemption import (
@@ -74,7 +74,7 @@ def run_until(job: Job, moment: int, number: int) -> None:
 
     torch.set_num_threads(1)
     sys.addaudithook(watch)
-    training_module.code_hash = lambda: "the same"  # a file saved in an editor meanwhile is no part of this
+    job_module.code_hash = lambda: "the same"  # a file saved in an editor meanwhile is no part of this
     log_module.WRITE_SECONDS = math.inf
     ResumePoint.due = lambda self: True
     TrainClips.__getitem__ = ticking(TrainClips.__getitem__)

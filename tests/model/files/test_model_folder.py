@@ -287,7 +287,7 @@ def spoil(weights: dict, how: str) -> None:
 
 @pytest.mark.parametrize(
     ("how", "why"),
-    [("integers", "is of int32, where weights are floating-point"), ("nan", "not finite"), ("-inf", "not finite")],
+    [("integers", "is of int32, where the network has float32"), ("nan", "not finite"), ("-inf", "not finite")],
 )
 def test_weights_that_are_no_finite_numbers_are_named(folder, tmp_path, how, why):
     path = folder / "model.safetensors"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from multitrain.common.errors import UserError
-from multitrain.config.scale import Model
+from multitrain.config.model_settings import Model
 from multitrain.model.attention import Block
+from multitrain.model.backbones.contract import backbone
 
 __all__ = ["MViT", "init_linear", "resize_positions"]
 
@@ -81,6 +82,13 @@ class MViT(nn.Module):
         for block in self.blocks:
             block.compile(backend=backend, dynamic=False)
 
+    def adapt_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of another grid of positions, with the spatial ones resized."""
+        table, own = weights.get("position_space"), self.position_space
+        if table is None or table.shape[1:] != own.shape[1:]:
+            return weights
+        return {**weights, "position_space": resize_positions(table, self.grid[1])}
+
     def forward(self, clips: Tensor) -> Tensor:
         x = rearrange(self.patch(clips), "b c t h w -> b t h w c")
         space = rearrange(self.position_space, "(h w) c -> h w c", h=self.grid[1])
@@ -93,6 +101,12 @@ class MViT(nn.Module):
             else:
                 x = block(x, kept)
         return self.norm(x).mean(dim=(1, 2, 3))  # z (B, width)
+
+
+@backbone("mvit")
+def mvit(frames: int, size: int, **layout: Any) -> MViT:
+    """The paper's backbone; the layout is the keys of `Model`, channels to mlp_ratio."""
+    return MViT(Model(frames=frames, **layout), size)
 
 
 def init_linear(module: nn.Module) -> None:

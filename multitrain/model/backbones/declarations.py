@@ -1,0 +1,89 @@
+"""Which backbones there are, read from source: nothing is imported, so that planning and foreign model files are safe.
+
+A function or class is a backbone if its source has the decorator `@backbone(...)` of `contract` above it.
+"""
+
+import ast
+import sys
+from functools import lru_cache
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from multitrain.common.errors import UserError, did_you_mean
+
+__all__ = ["PATTERN", "TORCHVISION", "built_in", "require_declared", "source_of"]
+
+PATTERN = "multitrain.model.backbones.*"  # imported by `contract`; multitrain.planning.closure counts them as imports
+TORCHVISION = "torchvision"
+
+
+def built_in() -> dict[str, str]:
+    """Name of each backbone of this package, and the module that has it."""
+    return {
+        name or function: PATTERN.replace("*", path.stem)
+        for path in sorted(Path(__file__).parent.glob("[!_]*.py"))
+        for function, name in _declared(path).items()
+    }
+
+
+def require_declared(name: str, where: str) -> None:
+    """Check the name of a backbone; of torchvision's, `contract` knows more.
+
+    Raises:
+        UserError: no such built-in one, no such module, or no such function in it that has the decorator.
+    """
+    kind, _, function = name.partition(":")
+    if not function:
+        if name not in (known := [each for each in built_in() if ":" not in each]):
+            own = "torchvision:NAME or module:function"
+            raise UserError(f"{where}: no backbone {name!r}: {did_you_mean(name, known)}, or write {own}")
+    elif kind != TORCHVISION:
+        path = source_of(name)
+        if path is None:
+            raise UserError(
+                f"{where}: {name!r}: no module {kind!r} in {Path.cwd()} or on PYTHONPATH: "
+                "start in the folder of its file, or add that to PYTHONPATH"
+            )
+        try:
+            declared = _declared(path)
+        except (SyntaxError, ValueError) as error:
+            raise UserError(f"{where}: {name!r}: {path} is no valid Python ({error}): mend it") from None
+        if function not in declared:
+            raise UserError(
+                f"{where}: {name!r}: {path} declares no backbone {function!r} ({did_you_mean(function, declared)}): "
+                "write @backbone() of multitrain.model.backbones.contract above the function"
+            )
+
+
+def source_of(name: str) -> Path | None:
+    """The file of the module in `module:function`; None if there is none, or if the backbone is none of the user's."""
+    module, colon, _ = name.partition(":")
+    if not colon or module == TORCHVISION:
+        return None
+    places: list[str] | None = [*sys.path, str(Path.cwd())]
+    spec = None
+    for end in range(1, module.count(".") + 2):  # without importing a package
+        if places is None:
+            return None
+        spec = PathFinder.find_spec(".".join(module.split(".")[:end]), places)
+        if spec is None:
+            return None
+        places = None if spec.submodule_search_locations is None else list(spec.submodule_search_locations)
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+def _declared(path: Path) -> dict[str, str]:
+    """Functions and classes of a file that have the decorator, and the name that it gives each ("": none)."""
+    return dict(_read(path, path.stat().st_mtime_ns))
+
+
+@lru_cache
+def _read(path: Path, _changed: int) -> tuple[tuple[str, str], ...]:
+    found = []
+    for node in ast.parse(path.read_bytes(), str(path)).body:
+        for call in getattr(node, "decorator_list", ()):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] == "backbone":
+                first = call.args[0] if call.args else None
+                assert isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+                found.append((node.name, str(first.value) if isinstance(first, ast.Constant) else ""))
+    return tuple(found)

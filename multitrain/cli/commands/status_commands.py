@@ -12,7 +12,7 @@ import typer
 from multitrain.cli.options import AsJson, ConfigFolder, DataFolder, PublishedFolder, ResultsFolder, ScaleName, Seeds
 from multitrain.common.errors import UserError
 from multitrain.common.terminal_columns import columns, show
-from multitrain.config.config_files import load_scale, load_settings
+from multitrain.config.config_files import load_settings
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
@@ -154,10 +154,10 @@ def flops(
     as_json: AsJson = False,
 ) -> None:
     """Print the cost (in the paper's convention) and the parameters of each model of a scale."""
-    loaded = load_scale(scale, config)
+    loaded, experiments = load_settings(scale, config)
     from multitrain.analysis.cost.flops import costs
 
-    models = costs(loaded, load_experiments(config, loaded))
+    models = costs(loaded, experiments)
     if as_json:
         typer.echo(json.dumps(models, indent=2))
         return

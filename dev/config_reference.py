@@ -17,6 +17,7 @@ from multitrain.config.bias import Bias  # noqa: E402
 from multitrain.config.claims import Claims  # noqa: E402
 from multitrain.config.experiments import Experiments  # noqa: E402
 from multitrain.config.scale import Project, Scale  # noqa: E402
+from multitrain.config.study_file import StudyFile  # noqa: E402
 from multitrain.planning.sweep_points import Sweep  # noqa: E402
 
 OUT = ROOT / "config" / "README.md"
@@ -26,6 +27,7 @@ FILES: dict[str, tuple[type[Settings], ...]] = {  # and what their classes name 
     "experiments.yaml": (Experiments,),
     "claims.yaml": (Claims,),
     "sweep.yaml": (Sweep,),
+    "a study in one file": (StudyFile,),
 }
 HEAD = """# Configuration
 

@@ -26,7 +26,7 @@ MODULES = {  # modules of `commands`, with their commands in the order of `multi
     "result_commands": ("table", "show", "analyse", "survey", "overview", "card", "figure", "notebook", "index"),
     "model_commands": ("predict", "demo", "features", "export"),
     "interpret_commands": ("inspect",),
-    "finetune_commands": ("finetune",),
+    "finetune_commands": ("finetune", "new"),
     "checkpoint_commands": ("checkpoint",),
     "data_commands": ("data",),
     "packed_commands": ("results",),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from multitrain.config.base import seeds
+from multitrain.config.study_file import is_study, read_study
 
 __all__ = [
     "AsJson",
@@ -56,13 +57,52 @@ def _check_seeds(values: list[int] | None) -> list[int] | None:
         raise typer.BadParameter(str(error)) from None
 
 
+def _study(context: typer.Context) -> Path | None:
+    """The study among the options that were read already, as --config or as --scale; None where there is none."""
+    found = (context.params.get(name) for name in ("config", "scale"))
+    return next((Path(each) for each in found if each is not None and is_study(each)), None)
+
+
+def _given(context: typer.Context, param: typer.CallbackParam) -> bool:
+    """Whether an option is on the command line. Such options are read before those that are not."""
+    source = context.get_parameter_source(param.name or "")
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _scale(context: typer.Context, param: typer.CallbackParam, value: str) -> str:
+    """The scale; of a study its own."""
+    study = _study(context)
+    return study.stem if study and not _given(context, param) else value
+
+
+def _config(context: typer.Context, param: typer.CallbackParam, value: Path) -> Path:
+    """The folder of the configuration, or a study, which --scale may name as well."""
+    study = _study(context)
+    if study and _given(context, param):
+        raise typer.BadParameter(f"{study} is a study and --scale: give one of the two")
+    return study or value
+
+
+def _folder(context: typer.Context, param: typer.CallbackParam, value: Path) -> Path:
+    """The folder of data or results; where none is given, the study's."""
+    study = _study(context)
+    if study is None or _given(context, param):
+        return value
+    return Path(read_study(study).project.get(param.name, value))
+
+
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset of the scale, e.g. k400.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="model.pt, a saved folder, .pyth, owner/name on the hub.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run of config/experiments.yaml, e.g. multitrain.")]
-ScaleName = Annotated[str, typer.Option("--scale", help="A file of config/scales, or the path of one.")]
-ConfigFolder = Annotated[Path, typer.Option("--config-dir", help="Folder with experiments.yaml and scales/.")]
-DataFolder = Annotated[Path, typer.Option("--data", help="Folder of raw files and prepared clips.")]
-ResultsFolder = Annotated[Path, typer.Option("--results", help="Folder of runs and tables.")]
+ScaleName = Annotated[
+    str, typer.Option("--scale", callback=_scale, help="A file of config/scales, or the path of one or of a study.")
+]
+ConfigFolder = Annotated[
+    Path,
+    typer.Option("--config", "--config-dir", callback=_config, help="A study's file; or the folder of all settings."),
+]
+DataFolder = Annotated[Path, typer.Option("--data", callback=_folder, help="Folder of raw files and prepared clips.")]
+ResultsFolder = Annotated[Path, typer.Option("--results", callback=_folder, help="Folder of runs and tables.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes side by side; changes nothing but speed.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="SEED", parser=_parse_seed, help="Seed of the run.")]
 WorldNumber = Annotated[

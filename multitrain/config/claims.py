@@ -85,7 +85,7 @@ class Claim(Settings):
     With `reference_datasets` it states that left - right is larger on `datasets` than on these.
     """
 
-    section: str = Field(description="of the paper, with the paragraph or table")
+    section: str = Field("", description="of the paper, with the paragraph or table; of a claim of ours, empty")
     quote: str = Field("", description="the sentence, word for word; ... where words are left out")
     stated_by: Literal["paper", "us"] = Field("paper", description="us: the paper has no such sentence")
     text: str = Field(description="the claim in one sentence")
@@ -168,9 +168,9 @@ class Untested(Settings):
 class Claims(Settings):
     """config/claims.yaml."""
 
-    paper: dict[Name, dict[str, PaperRow]] = Field(description="by table and our method: the paper's row")
+    paper: dict[Name, dict[str, PaperRow]] = Field({}, description="by table and our method: the paper's row")
     margin: Positive = Field(2.0, description="points: methods that are closer are equivalent")
-    claims: dict[Name, Claim] = Field(min_length=1, description="by name: those that differences of accuracies decide")
+    claims: dict[Name, Claim] = Field({}, description="by name: those that differences of accuracies decide")
     evidence_claims: dict[Name, EvidenceClaim] = Field(
         {}, description="by name: those that other records than accuracies decide"
     )

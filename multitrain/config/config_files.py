@@ -4,11 +4,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from multitrain.common.errors import UserError, did_you_mean
-from multitrain.common.files.atomic import read_bytes
+from multitrain.common.files.yaml_files import read_yaml
 from multitrain.config.base import Settings
 from multitrain.config.claims import Claim, Claims
 from multitrain.config.config_messages import explain
@@ -16,8 +15,19 @@ from multitrain.config.evidence_claims import EvidenceClaim
 from multitrain.config.experiments import Experiments
 from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Scale
+from multitrain.config.study_file import Study, is_study, read_study
 
-__all__ = ["load_claims", "load_experiments", "load_scale", "load_settings", "parse", "read_yaml", "scale_path"]
+__all__ = [
+    "load_claims",
+    "load_experiments",
+    "load_scale",
+    "load_settings",
+    "parse",
+    "read_yaml",
+    "scale_path",
+    "shown_datasets",
+    "study_of",
+]
 
 S = TypeVar("S", bound=Settings)
 
@@ -30,45 +40,6 @@ def parse(kind: type[S], values: object, where: Path | str) -> S:
         raise explain(error, kind, where) from None
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key that comes twice is an error; by itself the last one counts, without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                problem = f"the key {key.value} comes twice: leave one"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> object:
-    """The content of a YAML file, or a UserError."""
-    if not path.exists():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise UserError(f"{path}: no such file; in that folder there are: {known}")
-    try:
-        content = yaml.load(read_bytes(path).decode("utf-8"), _Loader)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}: change its permissions") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not
-        raise UserError(f"{path}: not valid YAML: {_trouble(error)}") from None
-    if content is None:
-        raise UserError(f"{path}: is empty: restore the committed file")
-    return content
-
-
-def _trouble(error: Exception) -> str:
-    """What YAML did not understand, where, and for a tab what to do."""
-    text = " ".join(str(getattr(error, "problem", None) or error).split())
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{place}{text}" + (": indent with spaces" if "'\\t'" in text else "")
-
-
 def scale_path(name_or_path: str, config: Path | str = "config") -> Path:
     """The YAML file of a scale."""
     path = Path(name_or_path)
@@ -76,7 +47,14 @@ def scale_path(name_or_path: str, config: Path | str = "config") -> Path:
 
 
 def load_scale(name_or_path: str, config: Path | str = "config") -> Scale:
-    """A scale by its name (a file of `config`/scales) or by the path of its YAML file."""
+    """A scale by its name (a file of `config`/scales) or by the path of its YAML file; of a study, its scale.
+
+    A study is a file (`multitrain.config.study_file`) in the place of either argument.
+    """
+    if study := study_of(config, name_or_path):
+        if name_or_path not in (study.name, str(study.path)):
+            raise UserError(f"{study.path}: scale {name_or_path!r}: a study has its base as `extends`: set it there")
+        return parse(Scale, study.scale, study.path)
     path = scale_path(name_or_path, config)
     scale = parse(Scale, read_yaml(path), path)
     if scale.name != path.stem:  # the name is that of folders of clips and runs
@@ -84,35 +62,76 @@ def load_scale(name_or_path: str, config: Path | str = "config") -> Scale:
     return scale
 
 
-def load_experiments(config: Path | str = "config", scale: Scale | None = None) -> Experiments:
-    """The experiments; with a scale, also checked against its datasets and recipes.
+def study_of(config: Path | str, scale: str = "") -> Study | None:
+    """The study that is given in the place of a configuration folder or of a scale; None where neither is one."""
+    if is_study(config):
+        return read_study(config)
+    return read_study(scale, config) if is_study(scale) else None
 
-    A recipe of the scale that has a run's name is that run's, whatever recipe the experiments name.
+
+def shown_datasets(scale: Scale, experiments: Experiments) -> Scale:
+    """The scale with the datasets that runs of the tables use, to show them."""
+    used = experiments.used_datasets()
+    return scale.model_copy(update={"datasets": {name: its for name, its in scale.datasets.items() if name in used}})
+
+
+def load_experiments(config: Path | str = "config", scale: Scale | None = None) -> Experiments:
+    """The experiments; with a scale, those of its datasets, also checked against its recipes.
+
+    Runs whose datasets the scale lacks, and tables that show them, are left out; who asks for one gets the reason. A
+    recipe of the scale that has a run's name is that run's, whatever recipe the experiments name.
     """
-    path = Path(config) / "experiments.yaml"
-    experiments = parse(Experiments, read_yaml(path), path)
+    study = study_of(config)
+    path = study.path if study else Path(config) / "experiments.yaml"
+    experiments = parse(Experiments, study.experiments if study else read_yaml(path), path)
     if scale:
-        _check_names(experiments, scale, path)
-        own = {
-            name: run.model_copy(update={"recipe": name} if name in scale.recipes else {})
-            for name, run in experiments.runs.items()
-        }
-        experiments = experiments.model_copy(update={"runs": own})
+        _check_recipes(experiments, scale, path)
+        if study is None:
+            own = {
+                name: run.model_copy(update={"recipe": name} if name in scale.recipes else {})
+                for name, run in experiments.runs.items()
+            }
+            experiments = experiments.model_copy(update={"runs": own})
         _check_set(experiments, scale, path)
-        _check_sizes(experiments, scale, scale_path(scale.name, config))
+        experiments = experiments.without(_left_out(experiments, scale))
+        for name in (study.file.tables or ()) if study else ():
+            experiments.table(name, f"{path}: ")
+        _check_sizes(experiments, scale, study.path if study else scale_path(scale.name, config))
     return experiments
 
 
-def _check_names(experiments: Experiments, scale: Scale, path: Path) -> None:
-    """Raise a UserError for a dataset or recipe that the scale does not have."""
-    recipes = {f"runs.{name}.recipe": (run.recipe,) for name, run in experiments.runs.items()}
-    datasets = {f"runs.{name}.datasets": run.datasets for name, run in experiments.runs.items()}
-    datasets |= {f"tables.{name}.datasets": table.datasets for name, table in experiments.tables.items()}
-    for kind, uses, known in (("dataset", datasets, scale.datasets), ("recipe", recipes, scale.recipes)):
-        for place, names in uses.items():
-            if unknown := [name for name in names if name not in known]:
-                suggestion = did_you_mean(unknown[0], known)
-                raise UserError(f"{path}: {place}: no {kind} {unknown[0]!r} at scale {scale.name}: {suggestion}")
+def _left_out(experiments: Experiments, scale: Scale) -> dict[str, str]:
+    """Why runs, tables and projections cannot be at a scale: it lacks a dataset of theirs, or of a run they need."""
+    gone: dict[str, str] = {}
+
+    def lacking(names: Collection[str]) -> list[str]:
+        unknown = [name for name in names if name not in scale.datasets]
+        known = scale.datasets
+        return [f"no dataset {name!r} at scale {scale.name}: {did_you_mean(name, known)}" for name in unknown]
+
+    def of(names: Collection[str | None]) -> list[str]:
+        return [f"run {name}: {gone[f'runs.{name}']}" for name in names if f"runs.{name}" in gone]
+
+    for name, run in experiments.runs.items():
+        gone |= {f"runs.{name}": why for why in lacking(run.datasets)[:1]}
+    for _ in experiments.runs:  # as long as a chain of runs can be
+        for name, run in experiments.runs.items():
+            if f"runs.{name}" not in gone:
+                gone |= {f"runs.{name}": why for why in of((run.init, run.steps_of))[:1]}
+    for name, table in experiments.tables.items():
+        shown = [each for row in table.rows for each in row.runs]
+        gone |= {f"tables.{name}": why for why in (lacking(table.datasets) + of(shown))[:1]}
+    if experiments.projections and (why := of(experiments.projections.runs)):
+        gone["projections"] = why[0]
+    return gone
+
+
+def _check_recipes(experiments: Experiments, scale: Scale, path: Path) -> None:
+    """Raise a UserError for a recipe that the scale does not have."""
+    for name, run in experiments.runs.items():
+        if run.recipe not in scale.recipes:
+            suggestion = did_you_mean(run.recipe, scale.recipes)
+            raise UserError(f"{path}: runs.{name}.recipe: no recipe {run.recipe!r} at scale {scale.name}: {suggestion}")
 
 
 def _check_set(experiments: Experiments, scale: Scale, path: Path) -> None:
@@ -144,8 +163,9 @@ def _check_sizes(experiments: Experiments, scale: Scale, path: Path) -> None:
 
 def load_claims(config: Path | str, experiments: Experiments) -> Claims:
     """The claims, checked against the tables and runs of the experiments."""
-    path = Path(config) / "claims.yaml"
-    claims = parse(Claims, read_yaml(path), path)
+    study = study_of(config)
+    path = study.path if study else Path(config) / "claims.yaml"
+    claims = _of_tables(parse(Claims, study.claims if study else read_yaml(path), path), experiments)
     for table, methods in claims.paper.items():
         _require(table, experiments.tables, f"{path}: paper", "table")
         for method, row in methods.items():
@@ -157,6 +177,23 @@ def load_claims(config: Path | str, experiments: Experiments) -> Claims:
     for name, evidence_claim in claims.evidence_claims.items():
         _check_evidence_claim(evidence_claim, experiments, f"{path}: evidence_claims.{name}")
     return claims
+
+
+def _of_tables(claims: Claims, experiments: Experiments) -> Claims:
+    """The claims without those of tables that the scale's datasets leave out."""
+    gone = experiments.left_out
+    kept = {name: its for name, its in claims.claims.items() if f"tables.{its.table}" not in gone}
+    kept = {
+        name: its if its.same_fact_as in (None, *kept) else its.model_copy(update={"same_fact_as": None})
+        for name, its in kept.items()
+    }
+    return claims.model_copy(
+        update={
+            "paper": {name: its for name, its in claims.paper.items() if f"tables.{name}" not in gone},
+            "claims": kept,
+            "evidence_claims": {n: its for n, its in claims.evidence_claims.items() if f"tables.{its.table}" not in gone},
+        }
+    )
 
 
 def _check_claim(claim: Claim, claims: Claims, experiments: Experiments, place: str) -> None:

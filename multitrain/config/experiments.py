@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 
 from multitrain.common.errors import UserError, did_you_mean
 from multitrain.config.base import Growing, Name, Settings
 from multitrain.config.model_settings import backbone_name
 from multitrain.config.recipes import Recipe
 
-__all__ = ["Experiments", "ProjectionTable", "Row", "Run", "Table", "changes", "with_later_keys"]
+__all__ = ["Compared", "Experiments", "ProjectionTable", "Row", "Run", "Table", "changes", "with_later_keys"]
 
 
 SWITCHES = ("informative", "projection", "weighting")  # keys of a run that `set` may have too
@@ -100,10 +100,10 @@ class Row(Settings):
 
 
 class Table(Settings):
-    """A table of the paper: published rows as they stand, then ours."""
+    """A table: published rows as they stand, where there are any, then ours."""
 
     title: str = Field(description="above the table")
-    published: str = Field(description="file in resources/published")
+    published: str | None = Field(None, description="file in resources/published; null: rows of ours alone")
     datasets: tuple[Name, ...] = Field(description="its columns")
     rows: tuple[Row, ...] = Field(description="below the published ones, in this order")
     remark: str = Field("", description="what a reader of it has to know beside the numbers")
@@ -112,9 +112,17 @@ class Table(Settings):
 class ProjectionTable(Settings):
     """Table 4: the class pairs of the largest projection weights."""
 
-    title: str = Field(description="above the table")
-    published: str = Field(description="file in resources/published")
+    title: str = Field("Class pairs of the largest projection weights", description="above the table")
+    published: str | None = Field(None, description="file in resources/published; null: pairs of ours alone")
     runs: tuple[Name, ...] = Field(min_length=1, description="runs with projections, one after the other")
+
+
+class Compared(NamedTuple):
+    """Two rows of a table whose gain is told by class; `method` is "" where only one row is there."""
+
+    table: str
+    baseline: str
+    method: str
 
 
 class Experiments(Settings):
@@ -122,7 +130,8 @@ class Experiments(Settings):
 
     runs: dict[Name, Run] = Field(description="by name")
     tables: dict[Name, Table] = Field(description="by name: table1, table2, table3")
-    projections: ProjectionTable
+    projections: ProjectionTable | None = Field(None, description="table4; null: there is none")
+    _left_out: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _references(self) -> Self:
@@ -132,7 +141,7 @@ class Experiments(Settings):
             for place, row in enumerate(table.rows):
                 for shown in row.runs:
                     self._require(shown, f"tables.{name}.rows.{place}.runs")
-        for name in self.projections.runs:
+        for name in self.projections.runs if self.projections else ():
             self._require(name, "projections.runs")
             if self.runs[name].projection == "none":
                 raise ValueError(f"projections.runs: {name!r} has no projections: take it out")
@@ -165,16 +174,37 @@ class Experiments(Settings):
         if name not in self.runs:
             raise ValueError(f"{place}: no run {name!r}: {did_you_mean(name, self.runs)}")
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Why runs, tables and projections are not there at a scale: by `runs.NAME`, `tables.NAME`, `projections`."""
+        return self._left_out
+
+    def without(self, gone: dict[str, str]) -> "Experiments":
+        """The experiments without these runs, tables and projections, whose keys are those of `left_out`."""
+        found = self.model_copy(
+            update={
+                "runs": {name: its for name, its in self.runs.items() if f"runs.{name}" not in gone},
+                "tables": {name: its for name, its in self.tables.items() if f"tables.{name}" not in gone},
+                "projections": None if "projections" in gone else self.projections,
+            }
+        )
+        found._left_out = gone
+        return found
+
     def run(self, name: str) -> Run:
-        """The run of that name, or an error that lists those there are."""
+        """The run of that name, or an error that says why it is not there, or lists those there are."""
+        if why := self._left_out.get(f"runs.{name}"):
+            raise UserError(f"runs.{name}: {why}")
         if name not in self.runs:
             raise UserError(f"no run {name!r} in the experiments; there are {', '.join(self.runs)}")
         return self.runs[name]
 
-    def table(self, name: str) -> Table:
-        """The table of that name, or an error that lists those there are."""
+    def table(self, name: str, where: str = "") -> Table:
+        """The table of that name, or an error that says why it is not there, or lists those there are."""
+        if why := self._left_out.get(f"tables.{name}"):
+            raise UserError(f"{where}tables.{name}: {why}")
         if name not in self.tables:
-            there = ", ".join(self.tables)
+            there = ", ".join(self.tables) or "none"
             raise UserError(f"no table {name!r} in the experiments; there are {there}, and table4 of the projections")
         return self.tables[name]
 
@@ -182,6 +212,13 @@ class Experiments(Settings):
         """The runs that some tables show, each once, in their order; without a name, that any table does."""
         rows = [row for name in tables or self.tables for row in self.tables[name].rows]
         return tuple(dict.fromkeys(name for row in rows for name in row.runs))
+
+    def asked_runs(self) -> tuple[str, ...]:
+        """The runs that tables and projections show and those that these start from; all where nothing is shown."""
+        asked = [*self.shown_runs(), *(self.projections.runs if self.projections else ())] or list(self.runs)
+        for name in asked:  # grows
+            asked += [other for other in (self.runs[name].init, self.runs[name].steps_of) if other in self.runs]
+        return tuple(dict.fromkeys(name for name in asked if name is not None))
 
     def baseline(self, dataset: str, scratch: bool = False) -> str:
         """The first run of the tables on that dataset alone; with `scratch` the first of random initial weights.
@@ -203,6 +240,39 @@ class Experiments(Settings):
     def projecting_runs(self) -> tuple[str, ...]:
         """The runs of the tables that have projections."""
         return tuple(name for name in self.shown_runs() if self.runs[name].projection != "none")
+
+    def used_datasets(self) -> tuple[str, ...]:
+        """The datasets of the runs that are shown, in their order."""
+        return tuple(dict.fromkeys(name for run in self.asked_runs() for name in self.runs[run].datasets))
+
+    def compared(self) -> tuple[Compared, ...]:
+        """The baseline and the method of each table; none of a table whose runs are those of one before.
+
+        They are the rows `Baseline` and `MultiTrain`; where there is no such row, the first one, and the first
+        that is one run on several datasets.
+        """
+        found: dict[tuple, Compared] = {}
+        for name, table in self.tables.items():
+            rows = {row.method: row.runs for row in table.rows}
+            baseline = "Baseline" if "Baseline" in rows else next(iter(rows))
+            joint = [row for row, runs in rows.items() if len(runs) == 1 and len(self.runs[runs[0]].datasets) > 1]
+            others = [row for row in joint if row != baseline]
+            method = "MultiTrain" if "MultiTrain" in others else next(iter(others), "")
+            pairs = [
+                (its, *(self.run_of(table, row, its) if row else None for row in (baseline, method)))
+                for its in table.datasets
+            ]
+            if all(key in found for key in pairs):
+                continue
+            found |= dict.fromkeys(pairs, Compared(name, baseline, method))
+        return tuple(dict.fromkeys(found.values()))
+
+    def mapped_run(self) -> str | None:
+        """The run whose classes are shown in one space: the first table's joint one."""
+        for table, _, method in self.compared()[:1]:
+            runs = [row.runs for row in self.tables[table].rows if row.method == method]
+            return runs[0][0] if runs else None
+        return None
 
     def run_of(self, table: Table, method: str, dataset: str) -> str | None:
         """The run that a table's row of that method shows for a dataset; None leaves the cell empty, as the paper does.

@@ -97,7 +97,7 @@ class Dataset(Settings):
     """One dataset of a scale: where it comes from, how it is prepared, sampled and tested."""
 
     title: str = Field(description="name in tables")
-    paper_letter: str = Field(description="the paper's letter in the column of training data")
+    paper_letter: str = Field("", description="the paper's letter for it as training data; empty: its title stands")
     reader: Literal["kinetics", "activitynet", "ssv2", "mit", "list", "folder"] = Field(
         description="publisher's format; list: `path label` a line; folder: a folder of videos a class"
     )

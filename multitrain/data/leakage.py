@@ -94,14 +94,14 @@ def trained_on(experiments: Experiments, run: str) -> tuple[tuple[str, str], ...
 def datasets_tested_by(scale: Scale, experiments: Experiments, run: str, dataset: str) -> tuple[str, ...]:
     """The datasets whose tested videos must not be among a run's training clips of `dataset`.
 
-    The run, or a run that starts from its weights, is tested on them. Only datasets with comparable keys count, in the
-    scale's order. Synthetic datasets share no videos, and so do not depend on each other.
+    The run, or a run that starts from its weights and that a table asks for, is tested on them. Only datasets with
+    comparable keys count, in the scale's order. Synthetic datasets share no videos, and so do not depend on each other.
     """
     tested = {
         name
-        for other, settings in experiments.runs.items()
+        for other in dict.fromkeys((run, *experiments.asked_runs()))
         if any(trainer == run for trainer, _ in trained_on(experiments, other))
-        for name in settings.datasets
+        for name in experiments.run(other).datasets
     }
     synthetic = scale.synthetic(dataset)
     others = (name for name in scale.datasets if not (synthetic and scale.synthetic(name)))

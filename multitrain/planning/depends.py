@@ -65,7 +65,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
     "evidence": (*ANALYSIS, *_each("claims", "evidence_claims paper")),
     "claims": (*ANALYSIS, "claims"),
     "study_records": (*ANALYSIS, *_each("scale", "fingerprint recipes")),  # every setting that changes numbers
-    "index": (*ANALYSIS, "experiments.tables.*.title", "experiments.projections.title"),
+    "index": (*ANALYSIS, "experiments.tables.*.title", "experiments.projections.title", "left_out"),
     "study": ("scale", "experiments", "claims", "project.seeds"),  # all settings: their files are packed
     "accounting": (
         *_each("scale.datasets.*", "title reader raw fraction"),
@@ -119,6 +119,9 @@ def _values(
     """(path, value) of each field that `rest` selects below `value`."""
     if not rest:
         yield path, value
+        return
+    if value is None:  # a part that a study does not have
+        yield path, None
         return
     step, *after = rest
     if step == "*":

@@ -14,6 +14,8 @@ from pathlib import Path
 from multitrain.planning.closure import code_files, notebook_code_files
 from multitrain.planning.depends import Job, settings
 from multitrain.planning.outputs import FIGURES, NOTEBOOKS, OUTPUTS, Output
+from multitrain.planning.outputs.left_out import there
+from multitrain.planning.outputs.output import PAPER_TABLES
 from multitrain.planning.plan import Checkpoint, Plan
 
 __all__ = ["LOGS", "PUBLISHED", "Jobs"]
@@ -87,9 +89,25 @@ class Jobs:
     # Rules of the table of outputs.
 
     def outputs(self) -> dict[str, Output]:
-        """The outputs of this scale, by their rules' names."""
-        related = self.plan.scale.related_datasets()
-        return {name: each for name, each in OUTPUTS.items() if related or not each.synthetic}
+        """The outputs of this study, by their rules' names."""
+        return {name: each for name, each in OUTPUTS.items() if name not in self.plan.left_out}
+
+    def refused(self, targets: Iterable[object]) -> str:
+        """`FILE: reason`, for the first file asked for that the study cannot have; "" where there is none."""
+        reasons = {file: reason for name, reason in self.plan.left_out.items() for file in self._files_of(name)}
+        for file in map(str, targets):
+            if file in reasons:
+                return f"{file}: left out: {reasons[file]}"
+            tables = self.plan.experiments.tables
+            if Path(file).name in PAPER_TABLES and Path(file).stem not in tables:
+                return f"{file}: the study has no such table; its tables are {', '.join(tables)}"
+        return ""
+
+    def _files_of(self, name: str) -> list[str]:
+        """The files of an entry of `Plan.left_out`."""
+        kind, _, value = name.partition(" ")
+        patterns = OUTPUTS[kind].files if kind in OUTPUTS else ()
+        return [self._result(file.replace(f"{{{kind}}}", value)) for file in patterns]
 
     def files(self, rule: str) -> list[str]:
         """Patterns of the files that a rule writes."""
@@ -121,6 +139,8 @@ class Jobs:
             "results": ["--results", project.results],
             "seeds": [*chain(*(["--seed", str(seed)] for seed in project.seeds))],
             "smoke_test": ["--smoke-test"] if scale.smoke_test else [],
+            "study": ["--study", self.plan.folder] if self.plan.is_study else [],
+            "tables": [*chain(*(["--table", name] for name in self.plan.own_tables))],
         }
         return [word for name in names for word in words[name]]
 
@@ -131,9 +151,12 @@ class Jobs:
         """Other outputs that the job reads, and the source of a notebook."""
         notebook = self._notebook(output, job)
         inputs = NOTEBOOKS.get(notebook, output).inputs
+        if output.any_tables and self.plan.own_tables:
+            inputs = (*(f"{name}.csv" for name in self.plan.own_tables), *(set(inputs) - set(PAPER_TABLES)))
         absent = {file for each in OUTPUTS.values() for file in each.files} - {
             file for each in self.outputs().values() for file in each.files
         }
+        absent |= set(PAPER_TABLES) - {f"{name}.csv" for name in self.plan.experiments.tables}
         files = [path for file in inputs if file not in absent for path in self._expand(self._result(file), job)]
         return [*files, *([f"notebooks/{notebook}.ipynb"] if notebook else [])]
 
@@ -146,7 +169,7 @@ class Jobs:
         worlds = self.plan.worlds[:1] if output.first_world else self.plan.worlds
         for kind, pattern in self.clips(*output.clips).items():
             related = kind in ("relations", "published")
-            datasets = self.plan.scale.related_datasets() if related else [job.get("dataset", "{dataset}")]
+            datasets = self.plan.related_datasets if related else [job.get("dataset", "{dataset}")]
             for dataset, world in product(datasets, worlds):
                 files += self._expand(pattern.replace("{dataset}", dataset).replace("{world}", str(world)), job)
         files += [f"{PUBLISHED}/{name}" for kind in output.published for name in self._published(kind, job)]
@@ -169,9 +192,9 @@ class Jobs:
     def _expand(self, pattern: str, job: Job) -> list[str]:
         """The files of a pattern: a wildcard takes the job's value, or else each possible value."""
         every: dict[str, Iterable[str]] = {
-            "dataset": self.plan.scale.datasets,
+            "dataset": self.plan.datasets,
             "table": self.plan.experiments.tables,
-            "notebook": NOTEBOOKS,
+            "notebook": there(NOTEBOOKS, "notebook ", self.plan.left_out),
         }
         words = dict.fromkeys(WILDCARD.findall(pattern))
         names: list[Iterable[str]] = [[job[word]] if job.get(word) else every[word] for word in words]
@@ -186,7 +209,10 @@ class Jobs:
             case "table":
                 return plan.table_cells(job["table"])
             case "mapped":  # Table 1's joint run of the first seed
-                return [cell for cell in plan.cells(["multitrain"]) if cell["seed"] == plan.project.seeds[0]]
+                mapped = filter(None, [plan.experiments.mapped_run()])
+                return [cell for cell in plan.cells(mapped) if cell["seed"] == plan.project.seeds[0]]
+            case "compared":
+                return plan.table_cells(*(each.table for each in plan.experiments.compared()))
             case "card":
                 return plan.card_cells()
             case "related":
@@ -198,9 +224,11 @@ class Jobs:
     def _published(self, kind: str, job: Job) -> list[str]:
         """Names of the files in resources/published that a value of `Output.published` selects."""
         experiments = self.plan.experiments
-        return {
-            "claims": lambda: self.plan.published_files(),
+        shown = experiments.projections
+        files: dict[str, Callable[[], list[str | None]]] = {
+            "claims": lambda: [*self.plan.published_files()],
             "table": lambda: [experiments.tables[job["table"]].published],
-            "projections": lambda: [experiments.projections.published],
+            "projections": lambda: [shown.published if shown else None],
             "datasets": lambda: ["datasets.csv"],
-        }[kind]()
+        }
+        return [name for name in files[kind]() if name]

@@ -107,7 +107,7 @@ def _reduced(scale: Scale, name: str, run: Run) -> tuple[Scale, Experiments]:
     dataset = scale.datasets[name].model_copy(update={"holdout": 0.0, "fraction": 1.0})
     own = run.model_copy(update={"datasets": (name,), "projection": "none", "init": None, "steps_of": None})
     update = {"world": world, "datasets": {**scale.datasets, name: dataset}}
-    runs = Experiments.model_construct(runs={RUN: own}, tables={})  # type: ignore[call-arg]  # no projections are shown
+    runs = Experiments.model_construct(runs={RUN: own}, tables={})  # no projections are shown
     return scale.model_copy(update=update), runs
 
 

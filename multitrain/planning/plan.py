@@ -5,24 +5,29 @@ one that Snakemake itself uses.
 """
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from multitrain.common.errors import UserError
 from multitrain.config.claims import Claims
-from multitrain.config.config_files import load_claims, load_experiments, load_scale, parse, scale_path
+from multitrain.config.config_files import load_claims, load_experiments, load_scale, parse, scale_path, study_of
 from multitrain.config.evidence_claims import STATED
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Project, Scale
+from multitrain.config.study_file import Study, StudyFile
 from multitrain.data.leakage import datasets_tested_by, trained_on
 from multitrain.model.backbones.declarations import require_declared
 from multitrain.planning.excluded import excluded
+from multitrain.planning.outputs import OUTPUTS
+from multitrain.planning.outputs.left_out import left_out, own_tables
 from multitrain.planning.sweep_points import Points, load_points
 
 __all__ = ["Checkpoint", "Plan"]
 
+RESERVED = {Path(file).stem for each in OUTPUTS.values() for file in each.files if "/" not in file}  # in results
 SEED_STEP = 1000  # priority of a seed over the next one: more than any other part of a job's priority
 
 
@@ -31,6 +36,23 @@ class Checkpoint(Protocol):
 
     def get(self, **wildcards: str | int) -> object:
         """The job of these wildcards; before it has run, an exception that Snakemake catches."""
+
+
+def _of_study(values: dict, study: Study, given: Collection[str]) -> dict:
+    """The keys of config.yaml as a study's file and the command line have them.
+
+    Raises:
+        UserError: the command line changes what only the file can say, as commands read the file itself.
+    """
+    if "scale" in given:
+        raise UserError(f"--config scale: {study.path} is a study, which names its base as `extends`: set it there")
+    said = study.file.model_dump(exclude_unset=True)
+    own = StudyFile.model_fields.keys() - Project.model_fields.keys()
+    for key in own & set(given):
+        if key not in said or values[key] != said[key]:
+            raise UserError(f"--config {key}: set it in {study.path}, which every command reads")
+    of_file = {key: value for key, value in study.project.items() if key not in given}
+    return {key: value for key, value in values.items() if key not in own} | of_file | {"scale": study.name}
 
 
 @dataclass(frozen=True)
@@ -44,24 +66,35 @@ class Plan:
     claims: Claims
 
     @classmethod
-    def load(cls, values: dict, folder: str = "config") -> "Plan":
+    def load(cls, values: dict, folder: str = "config", given: Collection[str] = ()) -> "Plan":
         """The plan for `values`, the content of config.yaml with the changes of the command line.
+
+        `folder` may be a study's file; `given` are the keys of `values` that the command line has.
 
         Raises:
             UserError: a mistake in the configuration.
         """
-        project = parse(Project, values, f"{folder}/config.yaml or --config")
+        where = f"{folder}/config.yaml or --config"
+        if study := study_of(folder):
+            where = f"{study.path} or --config"
+            values = _of_study(values, study, given)
+        project = parse(Project, values, where)
         for name in ("data", "results"):
             if (path := Path(getattr(project, name))).exists() and not path.is_dir():
-                raise UserError(f"{folder}/config.yaml or --config: {name}: {str(path)!r} is no folder: name another")
+                raise UserError(f"{where}: {name}: {str(path)!r} is no folder: name another")
         scale = load_scale(project.scale, folder)
         experiments = load_experiments(folder, scale)
         _require_backbones(scale, experiments, folder)
+        for name in experiments.tables:
+            if name in RESERVED:
+                raise UserError(
+                    f"{where}: tables.{name}: the results have a file {name} of their own: rename the table"
+                )
         initial_runs = {run.init for run in experiments.runs.values()}
         for name in project.pretrained:
             if name not in initial_runs:
                 raise UserError(
-                    f"{folder}/config.yaml or --config: pretrained.{name}: no run starts from {name!r}; "
+                    f"{where}: pretrained.{name}: no run starts from {name!r}; "
                     f"runs start from {', '.join(sorted(filter(None, initial_runs)))}"
                 )
         return cls(folder, project, scale, experiments, load_claims(folder, experiments))
@@ -77,6 +110,32 @@ class Plan:
         for name in folders:
             words += [f"--{name}", getattr(self.project, name)]
         return shlex.join(words)
+
+    @cached_property
+    def left_out(self) -> dict[str, str]:
+        """Why outputs are not made; see `planning.outputs.left_out`."""
+        return left_out(self.scale, self.experiments, self.claims)
+
+    @property
+    def is_study(self) -> bool:
+        """Whether the settings are one file of a study."""
+        return Path(self.folder).is_file()
+
+    @property
+    def own_tables(self) -> list[str]:
+        """The tables of a study that does not have all of the paper's; else none."""
+        return own_tables(self.experiments)
+
+    @property
+    def datasets(self) -> list[str]:
+        """Those that the runs of the tables use, in the scale's order."""
+        used = self.experiments.used_datasets()
+        return [name for name in self.scale.datasets if name in used]
+
+    @property
+    def related_datasets(self) -> list[str]:
+        """Those of them whose related classes the synthetic world lists."""
+        return [name for name in self.datasets if name in self.scale.related_datasets()]
 
     @property
     def worlds(self) -> tuple[int, ...]:
@@ -139,7 +198,7 @@ class Plan:
 
     def published_files(self) -> list[str]:
         """Files of resources/published that claims are compared with."""
-        return [*(table.published for table in self.experiments.tables.values()), STATED]
+        return [*(table.published for table in self.experiments.tables.values() if table.published), STATED]
 
     def measured_files(self) -> list[str]:
         """Files with earlier measurements at this scale."""
@@ -147,8 +206,8 @@ class Plan:
         return sorted(map(str, folder.glob("*.csv")))
 
     def points(self) -> Points:
-        """The points of the sweep around this scale; no points for a scale without a synthetic world."""
-        if self.scale.world is None:
+        """The points of the sweep around this scale; no points for a study or a scale without a synthetic world."""
+        if self.scale.world is None or self.is_study:
             return Points(None, {}, {})
         return load_points(self.scale, self.experiments, self.folder)
 
@@ -174,11 +233,11 @@ class Plan:
 
     def card_cells(self) -> list[dict]:
         """Cells of the world card: every dataset's baseline in the first world."""
-        return self._first_world(self.cells(dict.fromkeys(map(self.experiments.baseline, self.scale.datasets))))
+        return self._first_world(self.cells(dict.fromkeys(map(self.experiments.baseline, self.datasets))))
 
     def related_cells(self) -> list[dict]:
         """Cells of the world card for related classes: every dataset's model from scratch, scored on all others."""
-        runs = dict.fromkeys(self.experiments.baseline(name, scratch=True) for name in self.scale.datasets)
+        runs = dict.fromkeys(self.experiments.baseline(name, scratch=True) for name in self.datasets)
         return self._first_world(self.cells(runs))
 
     def _first_world(self, cells: list[dict]) -> list[dict]:
@@ -186,7 +245,7 @@ class Plan:
 
     def other_clips(self, dataset: str) -> str:
         """The options --clips of `multitrain temporal` for all datasets but one."""
-        return shlex.join(word for other in self.scale.datasets if other != dataset for word in ("--clips", other))
+        return shlex.join(word for other in self.datasets if other != dataset for word in ("--clips", other))
 
     @staticmethod
     def files(pattern: str, cells: list[dict]) -> list[str]:

@@ -171,7 +171,7 @@ def derive(
     derived = scale.model_copy(update={"world": world, "recipes": recipes, "datasets": datasets})
     derived = Scale.model_validate(derived.model_dump())
     runs = {name: run.model_copy(update={"recipe": name, "set": {}}) for name, run in runs.items()}
-    shown = experiments.projections.model_copy(update={"runs": ("multitrain",)})
+    shown = experiments.projections and experiments.projections.model_copy(update={"runs": ("multitrain",)})
     return derived, Experiments(runs=runs, tables={}, projections=shown)
 
 

@@ -231,25 +231,26 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("datasets", ["k40"], r"runs.vanilla.datasets: no dataset 'k40' at scale mini: did you mean 'k400'\?"),
-        ("recipe", "joined", r"runs.vanilla.recipe: no recipe 'joined' at scale mini: did you mean 'joint'\?"),
-    ],
-)
-def test_runs_are_checked_against_the_scale(folder: Path, experiments: dict, key: str, value: object, message: str):
-    experiments["runs"]["vanilla"][key] = value
+def test_recipes_are_checked_against_the_scale(folder: Path, experiments: dict):
+    experiments["runs"]["vanilla"]["recipe"] = "joined"
     (folder / "experiments.yaml").write_text(yaml.safe_dump(experiments))
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=r"runs.vanilla.recipe: no recipe 'joined' at scale mini: did you mean 'joint'"):
         Plan.load({}, str(folder))
 
 
-def test_tables_are_checked_against_the_scale(folder: Path, experiments: dict):
-    experiments["tables"]["table1"]["datasets"] = ["k400", "mitt"]
+def test_a_run_whose_datasets_the_scale_lacks_is_an_error_when_it_is_asked_for(folder: Path, experiments: dict):
+    experiments["runs"]["vanilla"]["datasets"] = ["k40"]
+    experiments["tables"]["table2"]["datasets"] = ["k700", "mitt"]
     (folder / "experiments.yaml").write_text(yaml.safe_dump(experiments))
-    with pytest.raises(UserError, match=r"experiments.yaml: tables.table1.datasets: no dataset 'mitt' at scale mini"):
-        Plan.load({}, str(folder))
+    plan = Plan.load({}, str(folder))
+    assert list(plan.experiments.tables) == ["table1"]  # table3 shows vanilla
+    why = "no dataset 'k40' at scale mini: did you mean 'k400'?"
+    assert plan.left_out["table table3"] == f"run vanilla: {why}"
+    with pytest.raises(UserError, match=rf"runs.vanilla: {re.escape(why)}"):
+        plan.experiments.run("vanilla")
+    with pytest.raises(UserError, match=r"tables.table2: no dataset 'mitt' at scale mini: did you mean 'mit'\?"):
+        plan.experiments.table("table2")
+    assert not [its for its in plan.claims.claims.values() if its.table != "table1"]
 
 
 def test_an_unknown_scale_lists_those_there_are():

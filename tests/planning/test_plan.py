@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from multitrain.config.config_files import load_experiments, load_scale
-from multitrain.config.experiments import Run
+from multitrain.config.experiments import Row, Run, Table
 from multitrain.data.manifest import write_manifest
 from multitrain.engine.setup import Job
 from multitrain.planning import copied_runs
@@ -181,7 +181,7 @@ JOB = {"dataset": "mit", "run": "mit_longer", "seed": "0", "table": "table1"}
         ("experiments.runs.mit_longer.informative", True, SEVERAL | {"train", "study"}),
         ("experiments.runs.mit_longer.init", None, SEVERAL | {"train", "study", "accounting"}),
         ("experiments.runs.mit_baseline.size", "large", SEVERAL | {"table", "study"}),
-        ("claims.claims", {}, {"claims", "study"}),
+        ("claims.claims", {}, {"claims", "study", "index"}),  # what has no claims is left out
         ("claims.paper", {}, {"claims", "evidence", "study"}),
         ("claims.evidence_claims", {}, {"claims", "evidence", "study"}),
     ],
@@ -240,7 +240,10 @@ def training(tmp_path: Path):
     def make(**extra) -> dict[str, str]:
         plan = Plan.load({"scale": "paper", "data": str(tmp_path)}, str(CONFIG))
         runs = {**plan.experiments.runs, **{name: Run.model_validate(run) for name, run in extra.items()}}
-        plan = replace(plan, experiments=plan.experiments.model_copy(update={"runs": runs}))
+        rows = tuple(Row(method=name, runs=(name,)) for name in extra)
+        shown = {"shown": Table(title="", datasets=(), rows=rows)} if rows else {}
+        tables = {**plan.experiments.tables, **shown}
+        plan = replace(plan, experiments=plan.experiments.model_copy(update={"runs": runs, "tables": tables}))
         return {name: trained(plan, name, 0) for name in runs}
 
     return make

@@ -8,10 +8,14 @@ from multitrain.config import kernels as kernel_choice
 from multitrain.planning import launch
 from multitrain.planning.outputs import NOTEBOOKS
 from multitrain.config.config_files import read_yaml
+from multitrain.config.study_file import is_study
 from multitrain.common.errors import UserError
 from multitrain.planning.plan import Plan
 from multitrain.planning.jobs import LOGS as LOG_OF
 from multitrain.planning.jobs import PUBLISHED, Jobs
+
+GIVEN = set(config)  # by --configfile and --config
+STUDIES = [str(file) for file in workflow.overwrite_configfiles if is_study(file)]
 
 try:  # Snakemake itself takes the last of two equal keys without a message
     read_yaml(Path("config/config.yaml"))
@@ -23,11 +27,19 @@ configfile: "config/config.yaml"
 
 
 try:
-    PLAN = Plan.load(config)
+    if len(STUDIES) > 1:
+        raise UserError(
+            f"--configfile {' '.join(STUDIES)}: two studies: run one after the other"
+        )
+    PLAN = Plan.load(config, *STUDIES, given=GIVEN)
 except UserError as error:
     sys.exit(str(error))
 
 JOBS = Jobs(PLAN)
+if refused := JOBS.refused(sys.argv[1:]):
+    sys.exit(refused)
+for name, why in PLAN.left_out.items() if PLAN.is_study else ():
+    print(f"left out: {name.replace('figure_', 'figure ')}: {why}", file=sys.stderr)
 SCALE = PLAN.scale.name
 RESULTS = PLAN.project.results
 LOGS = f"{RESULTS}/logs/{SCALE}"

@@ -19,34 +19,24 @@ from multitrain.config.scale import Scale
 __all__ = ["write_classes"]
 
 
-def write_classes(
-    scale: Scale,
-    experiments: Experiments,
-    seeds: tuple[int, ...],
-    results: Path,
-    tables: tuple[str, ...],
-    baseline: str,
-    method: str,
-) -> None:
+def write_classes(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
     """Write <results>/per_class.csv: one row a table, dataset and class, by the classes' labels.
 
-    `baseline` and `method` are rows of each of the `tables`, of the seeds that both have; of several worlds, whose
-    classes are others, of the first. A gain's interval is that of
-    the paired contrast on the class's clips. A class without a test clip has no numbers; the gain of Y'_k is over the
-    same baseline and empty where the method has no projections.
+    The rows are those that `experiments.compared` names, of the seeds that both have; of several worlds, whose classes
+    are others, of the first. A gain's interval is that of the paired contrast on the class's clips. A class without a
+    test clip has no numbers, and one of a dataset that only one of the two was trained on has no gain; the gain of Y'_k
+    is over the same baseline and empty where the method has no projections.
     """
     rows = []
-    for name in tables:
+    for name, baseline, method in experiments.compared():
         table = experiments.table(name)
         for dataset in table.datasets:
-            runs = []
-            for row in (baseline, method):
-                if (run := experiments.run_of(table, row, dataset)) is None:
-                    raise UserError(f"{table.title}: {row} was not trained on {dataset}")
-                runs.append(run)
+            found = [experiments.run_of(table, row, dataset) if row else None for row in (baseline, method)]
+            if not (runs := [run for run in found if run is not None]):
+                continue
             home = results / "runs" / scale.name
             trained = [seeds_of(home, run, seeds) for run in runs]
-            both = scale.first_world([seed for seed in trained[0] if seed in trained[1]] or trained[0])
+            both = scale.first_world([seed for seed in trained[0] if seed in trained[-1]] or trained[0])
             folders = [[home / run / f"seed{seed}" for seed in both] for run in runs]
             records = [read_record(folder) for each in folders for folder in each]
             about = {
@@ -55,7 +45,12 @@ def write_classes(
                 "seeds": both,
                 "synthetic": yes_no(any(each["synthetic"] for each in records)),
             }
-            rows += [{**about, **numbers} for numbers in _dataset_rows(folders[0], folders[1], dataset)]
+            numbers = _dataset_rows(folders[0], folders[-1], dataset)
+            if len(runs) < 2:
+                numbers = [
+                    {key: its[key] for key in ("class", "clips", "top1_baseline") if key in its} for its in numbers
+                ]
+            rows += [{**about, **its} for its in numbers]
     write_rows(results / "per_class.csv", rows, PER_CLASS)
 
 

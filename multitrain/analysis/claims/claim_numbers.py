@@ -132,7 +132,9 @@ class Numbers:
         row = self.claims.paper.get(table, {}).get(method)
         if row is None:
             return None
-        path = self.published / self.experiments.tables[row.table or table].published
+        if (file := self.experiments.tables[row.table or table].published) is None:
+            return None
+        path = self.published / file
         if path not in self._rows:
             self._rows[path] = [each for each in published_rows(path) if each["source"] == "published"]
         rows = [each for each in self._rows[path] if each["method"] == row.method]

@@ -24,6 +24,7 @@ from multitrain.analysis.render.cells import chance, is_there, p_value, signed
 
 __all__ = ["capitalised", "counts", "evidence", "html_list", "low_power", "verdicts"]
 
+CLAIMS = "claims.csv"
 VERDICT_TEXTS = {
     HOLDS: "Holds here",
     FAILS: "Does not hold here",
@@ -41,31 +42,38 @@ def html_list(items: list[str]) -> str:
 
 
 def counts(root: Path) -> str:
-    """Counts of the verdicts on the paper's claims; claims of the same fact count once."""
+    """Counts of the verdicts on the paper's claims, or on ours if none is the paper's; one per fact."""
+    if not (root / CLAIMS).is_file():
+        return "<p>The study makes no claims.</p>"
     claims = _claims(root)
-    facts = claims[(claims["stated_by"] == "paper") & (claims["same_fact_as"] == "")]
+    paper = claims["stated_by"] == "paper"
+    facts = claims[(paper | (not paper.any())) & (claims["same_fact_as"] == "")]
     counts = Counter(facts["claim_verdict"])
     text = ", ".join(f"{verdict}: <b>{counts[verdict]}</b>" for verdict in VERDICT_TEXTS if counts[verdict])
-    return f"<p>Of {len(facts)} claims of the paper that are differences of accuracies: {text}.</p>"
+    kind = "claims of the paper" if paper.any() else "claims"
+    return f"<p>Of {len(facts)} {kind} that are differences of accuracies: {text}.</p>"
 
 
 def verdicts(root: Path, primary: bool) -> str:
     """A list of the primary claims, or of the others: verdict, difference, interval and power of each."""
+    if not (root / CLAIMS).is_file():
+        return ""
     claims = _claims(root)
+    of_paper = bool((claims["stated_by"] == "paper").any())
     is_primary = claims.set_index("claim")["primary"] == "yes"
     return html_list(
         [
-            sentence(row)
+            sentence(row, of_paper)
             for _, row in claims.iterrows()
             if is_primary.get(row["same_fact_as"] or row["claim"], False) == primary
         ]
     )
 
 
-def sentence(row: pd.Series) -> str:
-    """One claim's verdict by Y_k as an HTML sentence."""
+def sentence(row: pd.Series, of_paper: bool = True) -> str:
+    """One claim's verdict by Y_k as an HTML sentence; `of_paper`: the study decides claims of the paper."""
     verdict = row["claim_verdict"]
-    source = "" if row["stated_by"] == "paper" else " (ours, not in the paper)"
+    source = "" if row["stated_by"] == "paper" or not of_paper else " (ours, not in the paper)"
     text = f"<b>{escape(VERDICT_TEXTS.get(verdict, verdict))}</b>: {escape(row['text'].rstrip('.'))}{source}"
     if not is_there(row["difference"]):
         return f"{text}: {escape(row['missing'])}."
@@ -76,7 +84,8 @@ def sentence(row: pd.Series) -> str:
         test = "of videos alone"
     worlds = ", ".join(map(signed, row.get("by_world", ())))
     by_world = f"; by world {worlds}" * bool(worlds)
-    return f"{text}: our difference is {signed(row['difference'])} points ({interval}; {test}{by_world}){_power(row)}."
+    power = _power(row) * of_paper
+    return f"{text}: our difference is {signed(row['difference'])} points ({interval}; {test}{by_world}){power}."
 
 
 def _power(row: pd.Series) -> str:
@@ -95,6 +104,8 @@ def _power(row: pd.Series) -> str:
 
 def evidence(root: Path) -> str:
     """A list of the claims that other records decide: verdict and numbers of each."""
+    if not (root / "evidence.csv").is_file():
+        return "<p>None.</p>"
     table = page_tables.read(root / "evidence.csv", ["claim", "text", "part", "ours", "claim_verdict"])
     sentences = []
     for _, rows in table.groupby("claim", sort=False):
@@ -106,7 +117,9 @@ def evidence(root: Path) -> str:
 
 def low_power(root: Path) -> list[str]:
     """A note on the primary claims whose power is below the design's aim; empty where there are none."""
-    claims = page_tables.read(root / "claims.csv", ["claim", "scope", "primary", "text", "holds_if_aimed"])
+    if not (root / CLAIMS).is_file():
+        return []
+    claims = page_tables.read(root / CLAIMS, ["claim", "scope", "primary", "text", "holds_if_aimed"])
     weak = claims[(claims["scope"] == "claim") & (claims["primary"] == "yes") & (claims["holds_if_aimed"] < POWER)]
     aim = f"in a primary contrast {AIM:g} points are to be found with probability {POWER:.0%}, and would be with"
     parts = [f"{chance(row['holds_if_aimed'])} ({escape(row['text'].rstrip('.'))})" for _, row in weak.iterrows()]
@@ -116,7 +129,7 @@ def low_power(root: Path) -> list[str]:
 def _claims(root: Path) -> pd.DataFrame:
     """The rows of claims.csv on whole claims, not on single datasets."""
     needs = ["claim", "scope", "primary", "same_fact_as", "text", "low", "missing"]
-    table = page_tables.read(root / "claims.csv", needs)
+    table = page_tables.read(root / CLAIMS, needs)
     return table[table["scope"] == "claim"]
 
 

@@ -36,20 +36,22 @@ def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evide
     grouped = [[row for row in rows if row["claim"] == name] for name in claims.claims]
     ordered = [each for claim in grouped if not claim[0]["same_fact_as"] for each in _with_same(claim, grouped)]
     of_paper = [claim for claim in grouped if claim[0]["stated_by"] == "paper"]
+    ours = "Not in the paper" if of_paper else "Claims"
     sections = {
         "Primary claims": [claim for claim in ordered if _section(claim, ordered) == ("paper", "yes")],
         "Other claims of the paper": [claim for claim in ordered if _section(claim, ordered) == ("paper", "no")],
-        "Not in the paper": [claim for claim in ordered if claim[0]["stated_by"] == "us"],
+        ours: [claim for claim in ordered if claim[0]["stated_by"] == "us"],
     }
-    counted = [*_counts(of_paper), *(f"{text}." for text in _missing(rows))]
-    blocks: list[Block] = ["# The paper's claims, decided by our runs", _world(scale, seeds, rows), bullets(counted)]
+    counted = [*_counts(of_paper or grouped), *(f"{text}." for text in _missing(rows))]
+    title = "The paper's claims, decided by our runs" if of_paper else "The claims, decided by the runs"
+    blocks: list[Block] = [f"# {title}", _world(scale, seeds, rows), bullets(counted)]
     numbers = {row["claim"]: n for n, row in enumerate((rows[0] for rows in ordered if rows[0]["quote"]), start=1)}
-    for title, chosen in sections.items():
+    for heading, chosen in sections.items():
         if chosen:
             lines = [line for claim in chosen for line in _lines(claim, numbers.get(claim[0]["claim"]))]
             quoted = [claim[0] for claim in chosen if claim[0]["quote"]]
             quotes = (f"{numbers[row['claim']]}. {row['section']}: “{row['quote']}”" for row in quoted)
-            blocks += [f"## {title}", Grid(HEAD, lines), "\n".join(quotes)]
+            blocks += [f"## {heading}", Grid(HEAD, lines), "\n".join(quotes)]
     blocks += ["## What the numbers mean", bullets(_notes(claims, scale, seeds, rows)), *section(evidence)]
     if claims.not_tested:
         untested = (f"{each.section}: “{each.quote}” {each.text} {each.reason}" for each in claims.not_tested)
@@ -72,7 +74,7 @@ def _section(claim: Rows, ordered: list[Rows]) -> tuple[str, str]:
 def _world(scale: Scale, seeds: Sequence[int], rows: Rows) -> str:
     synthetic = any(row.get("synthetic") == "yes" for row in rows)
     ours = f"Ours: {setting(scale, synthetic, seeds)}."
-    if synthetic:
+    if synthetic and any(row["stated_by"] == "paper" for row in rows):
         return (
             f"{ours} The paper's figures are of the real datasets: what can be"
             " compared is whether a difference has the same sign, not its size."

@@ -45,11 +45,11 @@ def write_accounting(
     if not table["not_in_fraction"].any():
         table = table.drop(columns="not_in_fraction")
     pairs = pa.concat_tables(found)
-    of_runs = leaks_of_runs(experiments, pairs)
+    shown_datasets = leaks_of_runs(experiments, pairs)
     write_frame(results / "datasets.csv", table.astype({"published": "Int64"}))
-    write_frame(results / "leakage.csv", of_runs.to_pandas())
+    write_frame(results / "leakage.csv", shown_datasets.to_pandas())
     with atomic(results / "datasets.md") as temporary:
-        temporary.write_text(page(scale, table, pairs, of_runs), encoding="utf-8")
+        temporary.write_text(page(scale, table, pairs, shown_datasets), encoding="utf-8")
 
 
 def role(word: str) -> str:

@@ -21,9 +21,10 @@ class Drawing:
 
     output: outputs.Output
 
-    def draw(self, results: Path) -> Figure:
-        """Draw it from the files `output.inputs` of the results folder."""
-        return self.output.load()(results)
+    def draw(self, results: Path, tables: Sequence[str] = ()) -> Figure:
+        """Draw it from the files `output.inputs` of the results folder; where it takes any tables, from these."""
+        function = self.output.load()
+        return function(results, tables) if tables and self.output.any_tables else function(results)
 
     def parts(self, results: Path) -> Sequence[Figure]:
         """The same as figures that each fit on a page: several where its module has `parts`."""
@@ -34,14 +35,19 @@ class Drawing:
 FIGURES: dict[str, Drawing] = {name: Drawing(output) for name, output in outputs.FIGURES.items()}
 
 
-def write_figure(name: str, results: Path, smoke_test: bool = False) -> None:
+def write_figure(name: str, results: Path, smoke_test: bool = False, tables: Sequence[str] = ()) -> None:
     """Draw <results>/figures/<name>.png; the same inputs give the same bytes.
 
-    `smoke_test`: a line above the figure says that no number of it means anything.
+    `tables`: those that a figure of any tables is drawn from. `smoke_test`: a line above the figure says that no number
+    of it means anything.
     """
     if name not in FIGURES:
         raise UserError(f"no figure {name!r}; there are {', '.join(FIGURES)}")
-    save_figure(FIGURES[name].draw(Path(results)), Path(results) / "figures" / f"{name}.png", smoke_test)
+    save_figure(
+        FIGURES[name].draw(Path(results), [f"{each}.csv" for each in tables]),
+        Path(results) / "figures" / f"{name}.png",
+        smoke_test,
+    )
 
 
 def save_figure(figure: Figure, path: Path, smoke_test: bool) -> None:

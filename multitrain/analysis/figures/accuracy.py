@@ -1,5 +1,6 @@
 """Top-1 of every method with its interval, a panel a dataset."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from multitrain.analysis.study.checked_tables import clips, only, read, titles, 
 
 __all__ = ["draw", "draw_k700"]
 
-LARGE = "MultiTrain (large)"
+PAPER = ("table3.csv", "table1.csv")  # of the first set of datasets: all ablations, then the larger model
 NUMBERS = tuple(f"top1{kind}{end}" for kind in ("", "_projected") for end in ("", "_low", "_high"))
 OWN: dict[str, Any] = {"marker": "o", "color": figure_style.BLUE, "markersize": 5}
 PROJECTED: dict[str, Any] = {
@@ -26,11 +27,14 @@ TEXT = ("source", "method", "dataset", "clips", "scale", "synthetic", "seeds")
 
 
 @figure_style.styled
-def draw(results: Path) -> Figure:
-    """Table 3's methods, and the larger model of Table 1."""
-    large = _ours(results, "table1.csv")
-    rows = pd.concat([_ours(results, "table3.csv"), large[large["method"] == LARGE]], ignore_index=True)
-    return _figure(rows, titles(results), "Top-1 of every method on K400, MiT, SSv2 and ActNet")
+def draw(results: Path, tables: Sequence[str] = PAPER) -> Figure:
+    """The methods of the tables on the datasets of the first one, each once: Table 3's, and what Table 1 has more."""
+    every = [_ours(results, name) for name in tables]
+    rows = pd.concat([its for its in every if set(its["dataset"]) == set(every[0]["dataset"])], ignore_index=True)
+    rows = rows.drop_duplicates(["method", "dataset"])
+    names = titles(results)
+    *others, last = [names.get(name, name) for name in dict.fromkeys(rows["dataset"])]
+    return _figure(rows, names, f"Top-1 of every method on {', '.join(others)}{' and ' * bool(others)}{last}")
 
 
 @figure_style.styled

@@ -1,5 +1,6 @@
 """Top-1 against the cost of a clip: the paper's published methods in grey, ours in colour and apart."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +23,20 @@ LINE = 0.12  # inches, for a name beside a panel
 
 
 @figure_style.styled
-def draw(results: Path) -> Figure:
+def draw(results: Path, files: Sequence[str] = TABLES) -> Figure:
     """A column a table, a row a dataset; synthetic results have axes of their own beside the published ones."""
     names = titles(results)
-    tables = [read(results, name, (*TEXT, *NUMBERS)) for name in TABLES]
+    tables = [read(results, name, (*TEXT, *NUMBERS)) for name in files]
     ours = [
         only(table, results / name, "rows of ours", table["source"] == "ours")
-        for name, table in zip(TABLES, tables, strict=True)
+        for name, table in zip(files, tables, strict=True)
     ]
+    beside = any((table["source"] != "ours").any() for table in tables)
     every = pd.concat(ours)
     methods = list(dict.fromkeys(every["method"]))
     datasets = [list(dict.fromkeys(its["dataset"])) for its in ours]
     synthetic = (every["synthetic"] == "yes").any()
-    lines, parts = max(map(len, datasets)), 2 if synthetic else 1
+    lines, parts = max(map(len, datasets)), 2 if synthetic and beside else 1
     named = {(i, dataset): _named(table, dataset) for i, table in enumerate(tables) for dataset in datasets[i]}
     heights = [
         max([1.3, *(LINE * len(named[i, its[line]]) for i, its in enumerate(datasets) if line < len(its))])
@@ -50,42 +52,54 @@ def draw(results: Path) -> Figure:
             mine, theirs = panels[line, parts * i], panels[line, parts * i + parts - 1]
             _scale(theirs, published["gflops"])
             _scale(mine, its["gflops"])
-            _ours(mine, its[its["dataset"] == dataset], methods, STEP / (1 if synthetic else 2.5))
+            _ours(mine, its[its["dataset"] == dataset], methods, STEP / (1 if parts == 2 else 2.5))
             _published(theirs, named[i, dataset], LINE / heights[line])
-            _title(mine, theirs, names.get(dataset, dataset), i + 1, its["scale"].iloc[0])
+            _title(mine, theirs, names.get(dataset, dataset), _number(files[i]), its["scale"].iloc[0])
             if line == len(datasets[i]) - 1:
                 mine.set_xlabel("gFLOPs (log)")
                 theirs.set_xlabel("gFLOPs (log)")
-    _explain(figure, every, names, methods, synthetic)
+    _explain(figure, every, names, methods, synthetic, beside)
     return figure
 
 
-def _explain(figure: Figure, ours: pd.DataFrame, names: dict[str, str], methods: list[str], synthetic: bool) -> None:
+def _number(file: str) -> str:
+    """`Table 1` of table1.csv."""
+    return file.removesuffix(".csv").replace("table", "Table ") if file in TABLES else file.removesuffix(".csv")
+
+
+def _explain(
+    figure: Figure, ours: pd.DataFrame, names: dict[str, str], methods: list[str], synthetic: bool, beside: bool
+) -> None:
     marks = [
         Line2D([], [], color=colour, marker=marker, linestyle="none", label=f"ours: {method}")
         for method, (colour, _, marker) in zip(methods, figure_style.SERIES, strict=False)
     ]
-    marks.append(Line2D([], [], marker="o", color="0.6", linestyle="none", label="published, real videos"))
-    figure_style.caption(
-        figure,
-        "Accuracy against cost" + (": ours (shaded) is another world than the published" if synthetic else ""),
-        f"Ours: {world(ours)}" + ("; nothing follows from a difference to a published point" if synthetic else ""),
-        f"Filled: Yₖ; hollow: Y′ₖ; lines: {figure_style.INTERVAL}; points of equal cost are set slightly apart",
-        clips(ours, names),
+    both = synthetic and beside
+    published = (
         "Published: as the paper prints them; “MultiTrain” and “Ours-baseline” there are the paper's own",
         "“MultiTrain (release)” is no row of the paper but the authors' later model",
+    )
+    if beside:
+        marks.append(Line2D([], [], marker="o", color="0.6", linestyle="none", label="published, real videos"))
+    figure_style.caption(
+        figure,
+        "Accuracy against cost" + (": ours (shaded) is another world than the published" if both else ""),
+        f"Ours: {world(ours)}" + ("; nothing follows from a difference to a published point" if both else ""),
+        f"Filled: Yₖ; hollow: Y′ₖ; lines: {figure_style.INTERVAL}; points of equal cost are set slightly apart",
+        clips(ours, names),
+        *(published if beside else ()),
         marks=marks,
     )
 
 
-def _title(mine: Axes, theirs: Axes, dataset: str, table: int, scale: str) -> None:
+def _title(mine: Axes, theirs: Axes, dataset: str, table: str, scale: str) -> None:
     """What a panel shows; where ours have one of their own, it is shaded and says that they are synthetic."""
     if mine is theirs:
-        mine.set_title(f"{dataset}, Table {table}")
+        mine.set_title(f"{dataset}, {table}")
         return
     mine.set_facecolor("0.93")
     mine.set_title(f"{dataset}: ours, synthetic\nworld {scale}", color=figure_style.VERMILION, fontsize=8)
-    theirs.set_title(f"{dataset}: published\nin Table {table}", fontsize=8)
+    theirs.set_title(f"{dataset}: published\nin {table}", fontsize=8)
 
 
 def _ours(axes: Axes, rows: pd.DataFrame, methods: list[str], beside: float) -> None:

@@ -87,13 +87,13 @@ SERIES: tuple[tuple[str, LineStyleType, str], ...] = (  # colour, line, marker: 
 INTERVAL = f"{LEVEL:.0%} intervals over videos, and over seeds where there are several"
 
 
-def styled(draw: Callable[[Path], Figure]) -> Callable[[Path], Figure]:
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Draw in this style, whatever the user's own settings; the figure keeps it when it is rendered later."""
 
     @functools.wraps(draw)
-    def inside(results: Path) -> Figure:
+    def inside(results: Path, *tables: Sequence[str]) -> Figure:
         with rc_context(RC):
-            figure = draw(Path(results))
+            figure = draw(Path(results), *tables)
             figure.draw_without_rendering()
             figure.set_layout_engine("none")  # what is laid out stays, which saves time at each rendering
         return figure

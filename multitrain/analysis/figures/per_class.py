@@ -22,8 +22,9 @@ TEXT = ("table", "dataset", "title", "class", "baseline", "method", "seeds", "sc
 
 @figure_style.styled
 def draw(results: Path) -> Figure:
-    """Table 1's datasets."""
-    return _figure(results, "table1")
+    """The datasets of the first table that compares two methods, in the paper's study Table 1."""
+    rows = read(results, FILE, ("table", "gain"))
+    return _figure(results, only(rows, results / FILE, "gains", rows["gain"].notna())["table"].iloc[0])
 
 
 @figure_style.styled

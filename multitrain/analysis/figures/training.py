@@ -1,5 +1,6 @@
 """How training went: every loss term, sigma, the gradient's norm and the rate, by step."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ from multitrain.analysis.study.checked_tables import only, read, titles, world
 __all__ = ["draw"]
 
 FILE = "training.parquet"
-METHOD = "MultiTrain"
-METHODS = (METHOD, "Vanilla", "w/o Informative Loss")
+METHODS = ("MultiTrain", "Vanilla", "w/o Informative Loss")  # the first one's sigma is shown
 SHARED = {  # column: what it is called
     "total": "total loss",
     "variance": "variance term Lᵛ",
@@ -35,8 +35,10 @@ def draw(results: Path) -> Figure:
     """Raw values light, a running mean dark; the terms that only some methods train on are shown for all."""
     names = titles(results)
     rows = read(results, FILE, ("method", "scale", "synthetic", "seed", "step", "clips", *SHARED))
-    rows = only(rows, results / FILE, f"steps of {METHOD}", rows["method"].isin(METHODS))
-    own = only(rows, results / FILE, f"steps of {METHOD}", rows["method"] == METHOD)
+    there = list(dict.fromkeys(rows["method"]))
+    methods = METHODS if METHODS[0] in there else there[: len(METHODS)]  # a study's own joint runs have other names
+    rows = only(rows, results / FILE, f"steps of {methods[0]}", rows["method"].isin(methods))
+    own = only(rows, results / FILE, f"steps of {methods[0]}", rows["method"] == methods[0])
     datasets = [
         column.removeprefix("sigma.")
         for column in own
@@ -51,16 +53,16 @@ def draw(results: Path) -> Figure:
     columns |= {name: title for name, title in SHARED.items() if name != "total"}
     for axes, (column, title) in zip(panels, columns.items(), strict=False):
         axes.set_title(title)
-        for place, method in enumerate(METHODS[:1] if column in INFORMATIVE else METHODS):
+        for place, method in enumerate(methods[:1] if column in INFORMATIVE else methods):
             colour, line, _ = figure_style.series(place)
             _line(axes, rows[rows["method"] == method], column, colour, line, raw=not place)
         if column in LOG and (rows[column] > 0).all():
             axes.set_yscale("log")
             figure_style.plain_log(axes.yaxis)
     sigma = panels[len(columns)]
-    sigma.set_title(f"σₖ of {METHOD}")
+    sigma.set_title(f"σₖ of {methods[0]}")
     for place, name in enumerate(datasets):
-        colour, line, marker = figure_style.series(len(METHODS) + place)
+        colour, line, marker = figure_style.series(len(methods) + place)
         _line(sigma, own, f"sigma.{name}", colour, line, raw=False, marker=marker, label=names.get(name, name))
     sigma.legend(ncols=2, handlelength=2.5, columnspacing=1)
     for axes in panels[count:]:
@@ -69,7 +71,7 @@ def draw(results: Path) -> Figure:
         axes.tick_params(labelbottom=place + COLUMNS >= count)
         if place + COLUMNS >= count:
             axes.set_xlabel("step")
-    _explain(figure, rows)
+    _explain(figure, rows, methods)
     return figure
 
 
@@ -96,20 +98,20 @@ def _line(
     )
 
 
-def _explain(figure: Figure, rows: pd.DataFrame) -> None:
-    there = [method for method in METHODS if (rows["method"] == method).any()]
+def _explain(figure: Figure, rows: pd.DataFrame, methods: Sequence[str]) -> None:
+    there = [method for method in methods if (rows["method"] == method).any()]
     marks = [
         Line2D([], [], color=colour, linestyle=line, linewidth=1.3 if place else 2, label=method)
-        for place, (method, (colour, line, _)) in enumerate(zip(METHODS, figure_style.SERIES, strict=False))
+        for place, (method, (colour, line, _)) in enumerate(zip(methods, figure_style.SERIES, strict=False))
         if method in there
     ]
     figure_style.caption(
         figure,
         "Training of the joint runs",
         f"Ours: {world(rows)}, {int(rows['clips'].max()):,} training clips",
-        f"Light: {METHOD} as recorded; dark: running mean over 1/{WINDOWS} of the run, of the mean over seeds",
+        f"Light: {methods[0]} as recorded; dark: running mean over 1/{WINDOWS} of the run, of the mean over seeds",
         "The total of runs with learned σₖ holds log σₖ and can fall below 0; totals of different methods are"
         " different sums",
-        f"Lᵛ and Lᶜ, unweighted, are terms of {METHOD} alone",
+        f"Lᵛ and Lᶜ, unweighted, are terms of {methods[0]} alone",
         marks=marks,
     )

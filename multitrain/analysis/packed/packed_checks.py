@@ -33,7 +33,6 @@ __all__ = [
 NAMED = 3  # missing records that a message names
 SHOWN = {"title", "paper_letter"}  # of a dataset: what tables call it
 NUMERICAL = ("precision", "portable", "compile")  # of the machine: what changes numbers
-MAPPED = "multitrain"  # the run whose classes are mapped, of the first seed
 
 
 class Cell(NamedTuple):
@@ -141,12 +140,13 @@ def missing(study: Study, experiments: Experiments) -> list[str]:
             continue
         for seed in seeds[run]:
             found += [f"run {run}, seed {seed}, {what}" for what in _lacking(study, names, run, seed, experiments)]
-    if MAPPED in seeds:
-        first = seeds[MAPPED][0]
+    mapped = experiments.mapped_run()
+    if mapped in seeds:
+        first = seeds[mapped][0]
         datasets = [
-            name for name in experiments.run(MAPPED).datasets if (MAPPED, first, name, "class_mean.z") not in names
+            name for name in experiments.run(mapped).datasets if (mapped, first, name, "class_mean.z") not in names
         ]
-        found += [f"run {MAPPED}, seed {first}, {name}: features" for name in datasets]
+        found += [f"run {mapped}, seed {first}, {name}: features" for name in datasets]
     return found
 
 

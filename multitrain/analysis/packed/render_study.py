@@ -11,6 +11,7 @@ from multitrain.analysis.tables.table4 import write_table4
 from multitrain.common.progress import progress
 from multitrain.planning.outputs import ANALYSES, FIGURES, NOTEBOOKS, REPORT, notebook_page
 from multitrain.planning.outputs.arguments import Arguments
+from multitrain.planning.outputs.left_out import left_out, own_tables, there
 
 __all__ = ["render_study"]
 
@@ -20,11 +21,15 @@ PICTURES = ("datasets",)  # notebooks that show frames of clips, which a packed 
 def render_study(own: Arguments, notebooks: bool) -> None:
     """Write all that the results folder of a study holds beside its runs; the other notebooks where asked for."""
     shared = own.scale, own.experiments, own.seeds, own.results, own.published
-    steps: list[Callable[[], None]] = [partial(each.write, own) for each in ANALYSES.values()]
+    gone = left_out(own.scale, own.experiments, own.claims)
+    names = {"study_records" if name == "study" else name: each for name, each in ANALYSES.items()}
+    steps: list[Callable[[], None]] = [partial(each.write, own) for name, each in names.items() if name not in gone]
     steps += [partial(write_table, name, *shared, own.measured) for name in own.experiments.tables]
-    steps += [partial(write_table4, *shared)]
-    steps += [partial(write_figure, name, own.results, own.scale.smoke_test) for name in FIGURES]
-    pages = [REPORT, *(name for name in NOTEBOOKS if notebooks and name not in PICTURES)]
+    steps += [partial(write_table4, *shared)] if "table4" not in gone else []
+    drawn = (own.results, own.scale.smoke_test, own_tables(own.experiments))
+    steps += [partial(write_figure, name, *drawn) for name in there(FIGURES, "figure_", gone)]
+    made = there(NOTEBOOKS, "notebook ", gone)
+    pages = [REPORT, *(name for name in made if notebooks and name not in PICTURES)]
     steps += [partial(_write_notebook, name, own) for name in pages]
     with progress("rendering", "file", len(steps)) as bar:
         for step in steps:
@@ -35,4 +40,6 @@ def render_study(own: Arguments, notebooks: bool) -> None:
 def _write_notebook(name: str, own: Arguments) -> None:
     file, executed = Path("notebooks") / f"{name}.ipynb", own.results / "notebooks" / f"{name}.ipynb"
     page = own.results / notebook_page(name)
-    run_notebook(file, own.results, own.scale.name, executed, page, own.scale.smoke_test)
+    tables = own_tables(own.experiments)
+    more: dict[str, object] = {"tables": tables} if tables and name == REPORT else {}
+    run_notebook(file, own.results, own.scale.name, executed, page, own.scale.smoke_test, more)

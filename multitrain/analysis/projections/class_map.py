@@ -49,18 +49,15 @@ SCHEMA = pa.schema(
 )
 
 
-def write_class_means(
-    scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path, table: str, method: str
-) -> None:
-    """Write <results>/class_means.parquet: a row a class of the joint run of a table's method, of the first seed.
+def write_class_means(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
+    """Write <results>/class_means.parquet: a row a class of the first table's joint run, of the first seed.
 
     Raises:
         UserError: a dataset's features are missing, damaged, or those of another dataset.
     """
-    runs = [row.runs for row in experiments.tables[table].rows if row.method == method]
-    if not runs or len(runs[0]) != 1:
-        raise UserError(f"{table} has no joint run {method!r}: see config/experiments.yaml")
-    (run,), home = runs[0], results / "runs" / scale.name
+    if (run := experiments.mapped_run()) is None:
+        raise UserError("the first table has no row of one run on several datasets, whose classes could be mapped")
+    method, home = experiments.compared()[0].method, results / "runs" / scale.name
     seed = seeds_of(home, run, seeds)[0]
     folder = home / run / f"seed{seed}"
     said = {"run": run, "method": method, "scale": scale.name, "seed": seed}

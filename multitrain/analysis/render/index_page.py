@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -14,9 +15,11 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.common.files.json_files import read_json
 from multitrain.common.records.run_record import RunRecord, read_record
+from multitrain.config.claims import Claims
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 from multitrain.planning.outputs import FIGURES, NOTEBOOKS, REPORT, notebook_page
+from multitrain.planning.outputs.left_out import left_out, there
 
 __all__ = ["write_index"]
 
@@ -45,8 +48,12 @@ class Record:
     synthetic: bool
 
 
-def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
-    """Write <results>/index.html from what is in <results>; a UserError where anything it links to is not there."""
+def write_index(scale: Scale, experiments: Experiments, claims: Claims, seeds: tuple[int, ...], results: Path) -> None:
+    """Write <results>/index.html from what is in <results>; a UserError where anything it links to is not there.
+
+    What the study cannot have is listed with the reason.
+    """
+    gone = left_out(scale, experiments, claims)
     home, methods = results / "runs" / scale.name, method_names(experiments, scale)
     records = [
         record(run, methods[run], seed, scale, results)
@@ -54,8 +61,11 @@ def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
         for seed in seeds_of(home, run, seeds)
     ]
     names = {name: settings.title for name, settings in scale.datasets.items()}
-    claims = page_tables.read(results / "claims.csv", CLAIM).drop_duplicates("claim")
-    facts = (claims["stated_by"] == "paper") & (claims["same_fact_as"] == "")  # as claims.md counts them
+    decided = pd.DataFrame(columns=list(CLAIM))
+    if "claims" not in gone:
+        decided = page_tables.read(results / "claims.csv", CLAIM).drop_duplicates("claim")
+    of_paper = decided["stated_by"] == "paper"
+    facts = (of_paper | (not of_paper.any())) & (decided["same_fact_as"] == "")  # as claims.md counts them
     tables = {name: (table.title, _accuracy(results, name, names)) for name, table in experiments.tables.items()}
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -68,17 +78,19 @@ def write_index(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
         seeds=", ".join(map(str, seeds)),
         codes=sorted({each.code for each in records}),
         commits=sorted({each.commit for each in records} - {""}),
-        claims=claims.to_dict("records"),
-        verdicts=claims["claim_verdict"][facts].value_counts().to_dict(),
+        claims=decided.to_dict("records"),
+        of_paper=bool(of_paper.any()),
+        verdicts=decided["claim_verdict"][facts].value_counts().to_dict(),
+        gone=gone,
         tables=tables,
-        table4=experiments.projections.title,
+        table4=experiments.projections.title if experiments.projections else "",
         kinds=KINDS,
         report=notebook_page(REPORT),
-        figures={name: each.caption for name, each in FIGURES.items()},
-        notebooks={name: each.title for name, each in NOTEBOOKS.items()},
-        datasets=[_dataset(name, scale, results) for name in scale.datasets],
+        figures={name: each.caption for name, each in there(FIGURES, "figure_", gone).items()},
+        notebooks={name: each.title for name, each in there(NOTEBOOKS, "notebook ", gone).items()},
+        datasets=[_dataset(name, scale, results) for name in scale.datasets if name in experiments.used_datasets()],
         records=records,
-        card=(results / "world_card.html").exists(),
+        card="card" not in gone and (results / "world_card.html").exists(),
         costs=_costs(home / "flops.json"),
     )
     for link in links(html):

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
@@ -35,14 +36,20 @@ class ThisPython(AsyncKernelManager):
 
 
 def run_notebook(
-    path: Path, results: Path, scale: str, out_ipynb: Path, out_html: Path, smoke_test: bool = False
+    path: Path,
+    results: Path,
+    scale: str,
+    out_ipynb: Path,
+    out_html: Path,
+    smoke_test: bool = False,
+    more: Mapping[str, object] | None = None,
 ) -> None:
     """Execute a notebook on `results` and write the executed copy and a page of it; neither if a cell fails.
 
     A page beside the copy leads to it and to the index; one elsewhere stands for itself, and can be sent.
-    `smoke_test`: the page begins with a line that says that no number of it means anything.
+    `smoke_test`: the page begins with a line that says that no number of it means anything. `more`: other parameters.
     """
-    notebook = execute(path, {"results": str(results), "scale": scale})
+    notebook = execute(path, {"results": str(results), "scale": scale, **(more or {})})
     beside = out_ipynb.parent == out_html.parent
     page = as_page(notebook, out_ipynb.name if beside else "", SMOKE_TEST if smoke_test else "")
     with atomic(out_ipynb) as temporary:
@@ -51,7 +58,7 @@ def run_notebook(
         temporary.write_text(page, encoding="utf-8")
 
 
-def execute(path: Path, parameters: dict[str, str]) -> nbformat.NotebookNode:
+def execute(path: Path, parameters: dict[str, object]) -> nbformat.NotebookNode:
     """The notebook with its outputs, the same for the same results; a failing cell is a UserError."""
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.ipynb"))) or "none"

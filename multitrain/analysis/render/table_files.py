@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from multitrain.analysis.render.columns import COUNT, FILES, Column, Columns
+from multitrain.analysis.render.columns import COUNT, FILES, TABLE, Column, Columns
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.common.files.csv_files import read_csv, write_csv
@@ -33,8 +33,8 @@ def write_rows(path: Path, rows: Iterable[Row], columns: Columns) -> None:
 def read_frame(path: Path, needs: Iterable[str] = (), run: str | None = None) -> pd.DataFrame:
     """A table of results: numbers as numbers, NaN where empty; lists as tuples; text as it stands, "" where empty.
 
-    Which columns are numbers or lists is said in FILES; those of a file that is not there are text. `run`: of a Parquet
-    file that run's rows alone, so that millions of rows are not read for one run.
+    Which columns are numbers or lists is said in FILES; another CSV file is a table of runs. `run`: of a Parquet file
+    that run's rows alone, so that millions of rows are not read for one run.
 
     Raises:
         UserError: the file is missing or unreadable, lacks one of the columns `needs`, or has text for a number.
@@ -45,7 +45,7 @@ def read_frame(path: Path, needs: Iterable[str] = (), run: str | None = None) ->
     else:
         rows = [row for _, row in _read_csv(path, needs, cure)]
         table = pd.DataFrame(rows, columns=None if rows else list(needs), dtype=object)
-    for name, column in FILES.get(path.name, {}).items():
+    for name, column in FILES.get(path.name, TABLE if path.suffix == ".csv" else {}).items():
         if name in table and (column.is_number or column.is_list):
             read = _numbers if column.is_number else _lists
             table[name] = read(table[name], column, f"{path}: row {{}}: {name} is {{!r}}, not a number: {cure}")
@@ -61,7 +61,7 @@ def read_rows(path: Path, needs: Iterable[str] = ()) -> Rows:
     cure = made_by(path)
     rows = _read_csv(path, needs, cure)
     try:
-        return [_typed(row, FILES[path.name]) for _, row in rows]
+        return [_typed(row, FILES.get(path.name, TABLE)) for _, row in rows]
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: not a table of this version ({error}): {cure}") from None
 

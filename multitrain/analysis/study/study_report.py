@@ -1,6 +1,7 @@
 """The texts and tables of results/report.html: a study in sentences, each number from a file of the results."""
 
 import shlex
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from multitrain.analysis.study.run_names import ranges
 __all__ = ["cost", "datasets", "deviations", "notes", "plateaus", "repeat", "runs", "show", "what_was_run"]
 
 UNITS = {"processor": "core-hours", "accelerator": "accelerator-hours"}
-TABLES = ("table1", "table2", "table3")
 
 
 def show(html: str) -> None:
@@ -50,9 +50,9 @@ def what_was_run(root: Path) -> str:
     return html_list(items)
 
 
-def datasets(root: Path) -> Styler:
+def datasets(root: Path, tables: Sequence[str]) -> Styler:
     """Classes, chance and clips of each dataset, as the runs of the tables trained on it."""
-    rows = pd.concat([page_tables.read(root / f"{name}.csv", ["source", "classes", "train_clips"]) for name in TABLES])
+    rows = pd.concat([page_tables.read(root / f"{name}.csv", ["source", "classes", "train_clips"]) for name in tables])
     videos = page_tables.read(root / "seeds.csv", ["dataset", "videos"]).groupby("dataset")["videos"].agg(_each)
     names, lines = page_tables.titles(root), []
     for name, title in names.items():
@@ -144,12 +144,13 @@ def runs(root: Path) -> Styler:
     return page_tables.frame(pd.DataFrame(lines), "runs", caption)
 
 
-def repeat(root: Path) -> str:
-    """Commands that make this study again."""
+def repeat(root: Path, study: str = "") -> str:
+    """Commands that make this study again; `study` is its file, where it has one of its own."""
     its = _runs(root)
     scale, seeds = _only(its, "scale"), unique(its["seed"], ",")
     commits = [commit.rstrip("+") for commit in dict.fromkeys(its["commit"]) if commit]
-    config = f"--config scale={scale} {shlex.quote(f'seeds=[{seeds}]')} results=results/{scale}"
+    file = f"--configfile {shlex.quote(study)} --config" if study else f"--config scale={scale}"
+    config = f"{file} {shlex.quote(f'seeds=[{seeds}]')} results=results/{scale}"
     lines = [f"git checkout {commits[-1]}"] if commits else []
     lines += [
         "make environment",

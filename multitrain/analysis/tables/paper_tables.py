@@ -39,7 +39,8 @@ def write_table(
     `measured`: the folder of what was measured of scales before, which the Markdown shows beside.
     """
     table = experiments.table(name)
-    rows = published_rows(published / table.published) + our_rows(table, scale, experiments, seeds, results)
+    paper = published_rows(published / table.published) if table.published else []
+    rows = paper + our_rows(table, scale, experiments, seeds, results)
     files = (read_spread(measured, scale, name), read_plateau(measured, scale))
     more = [*blocks(table, scale, experiments, rows, *files), "How our rows were trained, and on what:"]
     more += [training_grid(scale, rows), datasets_grid(table, scale, rows)]
@@ -107,7 +108,8 @@ def training_data(row: Method, run: Run, scale: Scale, experiments: Experiments)
 
 
 def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
-    return ",".join(sorted({f"({scale.dataset(name).paper_letter})" for name in datasets}))
+    its = [scale.dataset(name) for name in datasets]
+    return ",".join(sorted({f"({each.paper_letter})" if each.paper_letter else each.title for each in its}))
 
 
 def _result(scale: Scale, worlds: list[list[Path]], dataset: str, added: bool) -> Row:

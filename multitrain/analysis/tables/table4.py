@@ -14,6 +14,7 @@ from multitrain.analysis.render.sheet import Cell, Piece, Section, Sheet, Styled
 from multitrain.analysis.render.table_files import Rows, read_published, settled, write_rows, write_text
 from multitrain.analysis.study.run_names import method_names, ranges, yes_no
 from multitrain.analysis.tables.table_layout import setting
+from multitrain.common.errors import UserError
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
@@ -32,14 +33,15 @@ def write_table4(
     `experiments.projections` names, fewer where there are fewer class pairs. They are the first seed's: a mean of
     weights over seeds would be no run's. Of equal weights the first in the heads' order of classes is listed first.
     """
-    table = experiments.projections
+    if (table := experiments.projections) is None:
+        raise UserError("the experiments have no `projections`, whose runs table4 shows: name them")
     every = read_projections(results, scale, table.runs, seeds)
     first = {each.run: each.seed for each in reversed(every)}
     found = [each for each in every if each.seed == first[each.run]]
-    paper = published_rows(published / table.published)
+    paper = published_rows(published / table.published) if table.published else []
     ours = settled((row for each in found for row in _largest(each, scale)), TABLE4)
     names = method_names(experiments, scale)
-    sections = [Section("Published, as the paper prints them", _lines(paper, scale))]
+    sections = [Section("Published, as the paper prints them", _lines(paper, scale))] if paper else []
     for run, its in groupby(found, key=lambda each: each.run):
         rows = [row for row in ours if row["run"] == run]
         sections.append(Section(_title(scale, names.get(run, run), its), _lines(rows, scale)))

@@ -77,15 +77,13 @@ def sheet(table: Table, scale: Scale, rows: Rows) -> Sheet:
     """The published rows, ours, and the notes."""
     titles = {name: scale.dataset(name).title for name in table.datasets}
     found = {ours: [_cells(line, titles) for line in lines(rows) if (line.source == "ours") == ours] for ours in (0, 1)}
-    sections = (
-        Section(
-            "Published",
-            found[0],
-            "Top-1 / top-5 in percent, as they were printed.",
-            "Published: top-1 / top-5 in percent",
-        ),
-        Section(f"Ours: {world(scale, rows)}", found[1]),
+    published = Section(
+        "Published",
+        found[0],
+        "Top-1 / top-5 in percent, as they were printed.",
+        "Published: top-1 / top-5 in percent",
     )
+    sections = (*([published] if found[0] else []), Section(f"Ours: {world(scale, rows)}", found[1]))
     head = ["Method", "Training data", "gFLOPs", *titles.values()]
     return Sheet(table.title, head, sections, notes(table, scale, rows), f"ll{'r' * (len(head) - 2)}")
 
@@ -174,7 +172,9 @@ def _of_what(ours: Rows) -> str:
 def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     """What a reader must know, a sentence or two each."""
     ours = our_rows_of(rows)
-    letters = {scale.datasets[name].paper_letter: scale.datasets[name].title for name in table.datasets}
+    its = [scale.datasets[name] for name in table.datasets]
+    letters = {each.paper_letter: each.title for each in its if each.paper_letter}
+    by_letter = ", ".join(f"({key}) {letters[key]}" for key in sorted(letters))
     codes = sorted({code for row in ours for code in row["code"].split()})
     released = dict.fromkeys(row["method"] for row in rows if row["source"] == "release")
     said = [
@@ -182,7 +182,7 @@ def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
         " ± is the standard deviation over seeds, where there are several.",
         "A row decides by Yₖ, the dataset's own head, alone: the release's way, as the paper says only that no cost is"
         " added at test time. A row marked Y′ₖ is the same model with the other heads' projections added (Eq. 4).",
-        f"Training data: {', '.join(f'({key}) {letters[key]}' for key in sorted(letters))}; own: a model a dataset;"
+        f"Training data: {by_letter}{'; ' * bool(letters)}own: a model a dataset;"
         " from: initial weights from a run on that dataset.",
         f"gFLOPs: one clip through our model at scale {scale.name}.",
     ]

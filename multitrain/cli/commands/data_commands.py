@@ -21,7 +21,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.csv_files import write_csv
 from multitrain.common.progress import progress
 from multitrain.common.terminal_columns import columns, show
-from multitrain.config.config_files import load_scale, load_settings
+from multitrain.config.config_files import load_scale, load_settings, shown_datasets
 from multitrain.planning.overwrite import require_same_scale
 
 __all__ = ["app"]
@@ -110,4 +110,5 @@ def account(
 
     loaded, experiments = load_settings(scale, config)
     require_same_scale([results / "datasets.csv"], loaded.name, results)
+    loaded = shown_datasets(loaded, experiments)
     write_accounting(loaded, experiments, data, results, published, tuple(world or (0,)))

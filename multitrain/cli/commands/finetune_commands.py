@@ -1,4 +1,4 @@
-"""The command `multitrain finetune`: adapt a trained model to a folder of videos."""
+"""The commands `multitrain finetune` and `multitrain new`: adapt a trained model to own videos; a study of them."""
 
 import sys
 from pathlib import Path
@@ -93,3 +93,27 @@ def _join(network: "Network", folder: Path, out: Path, base: tuple, options: "Fi
     typer.echo(f"{out / 'config'}: written. To train it, to score it, and to see the scores:")
     for command in commands:
         typer.echo(command)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the study; its name is the study's.")],
+    data: Annotated[
+        list[str],
+        typer.Option("--data", metavar="NAME=PATH", help="Folder of classes or of lists, or a list; repeatable."),
+    ],
+) -> None:
+    """Look at your own videos and write a study of them into one file, which the workflow then runs."""
+    from multitrain.inference.finetune.new_study import new_study
+
+    datasets: dict[str, Path] = {}
+    for value in data:
+        name, _, path = value.partition("=")
+        if not name or not path:
+            raise UserError(f"--data {value}: give NAME=PATH, e.g. films=my-videos")
+        if name in datasets:
+            raise UserError(f"--data {value}: {name} is {datasets[name]} already: give each dataset a name of its own")
+        datasets[name] = Path(path)
+    written = new_study(folder, datasets)
+    typer.echo(written.read_text(encoding="utf-8"))
+    typer.echo(f"{written}: written; next: snakemake --cores all --configfile {written}", err=True)

@@ -18,7 +18,7 @@ from multitrain.cli.options import (
     WorldNumber,
 )
 from multitrain.common.errors import UserError
-from multitrain.config.config_files import load_scale, load_settings
+from multitrain.config.config_files import load_claims, load_settings, shown_datasets
 from multitrain.planning.overwrite import require_same_scale
 
 __all__ = ["analyse", "app", "figure", "notebook", "show", "table"]
@@ -28,6 +28,9 @@ PUBLISHED = Path("resources/published")
 MEASURED = Path("resources/measured")
 SmokeTest = Annotated[
     bool, typer.Option("--smoke-test", help="Say on it that no number means anything, as of a scale of smoke tests.")
+]
+OwnTables = Annotated[
+    list[str] | None, typer.Option("--table", metavar="TABLE", help="In place of the paper's tables; repeatable.")
 ]
 
 
@@ -124,6 +127,7 @@ def overview(
     from multitrain.analysis.datasets.contact_sheet import write_overview
 
     loaded = load_scale(scale, config)
+    loaded = shown_datasets(loaded, load_experiments(config, loaded))
     write_overview(loaded, data, results / "datasets" / loaded.name / "overview.jpg", world=world)
 
 
@@ -132,11 +136,12 @@ def figure(
     name: Annotated[str, typer.Argument(metavar="FIGURE", help="A figure, e.g. accuracy.")],
     results: ResultsFolder = Path("results"),
     smoke_test: SmokeTest = False,
+    table: OwnTables = None,
 ) -> None:
     """Draw a figure from the tables in the results folder: figures/FIGURE.png."""
     from multitrain.analysis.figures import write_figure
 
-    write_figure(name, results, smoke_test)
+    write_figure(name, results, smoke_test, table or ())
 
 
 @app.command()
@@ -145,15 +150,17 @@ def notebook(
     scale: ScaleName = "mini",
     results: ResultsFolder = Path("results"),
     smoke_test: SmokeTest = False,
+    table: OwnTables = None,
+    study: Annotated[str, typer.Option(help="The study's file, which the report names.")] = "",
 ) -> None:
     """Execute a notebook on the results folder: notebooks/NAME.ipynb and .html there; report.html beside the tables."""
     from multitrain.analysis.render.notebook_pages import run_notebook
     from multitrain.planning.outputs import notebook_page
 
     name = file.stem
-    run_notebook(
-        file, results, scale, results / "notebooks" / f"{name}.ipynb", results / notebook_page(name), smoke_test
-    )
+    executed, page = results / "notebooks" / f"{name}.ipynb", results / notebook_page(name)
+    more: dict[str, object] = {**({"tables": table} if table else {}), **({"study": study} if study else {})}
+    run_notebook(file, results, scale, executed, page, smoke_test, more)
 
 
 @app.command()
@@ -167,7 +174,7 @@ def index(
     from multitrain.analysis.render.index_page import write_index
 
     loaded, experiments = load_settings(scale, config)
-    write_index(loaded, experiments, tuple(seed or (0,)), results)
+    write_index(loaded, experiments, load_claims(config, experiments), tuple(seed or (0,)), results)
 
 
 @app.command()

@@ -173,7 +173,7 @@ def make_job(
     )
     runs = {name: Run(datasets=(options.name,), recipe=NAME) for name in (START, NAME)}
     runs[NAME] = runs[NAME].model_copy(update={"init": START})
-    experiments = Experiments.model_construct(runs=runs, tables={})  # type: ignore[call-arg]  # nothing to show of them
+    experiments = Experiments(runs=runs, tables={})  # nothing to show of them
     start = {START: out / "start.pt"}
     return FinetuneJob(scale, experiments, NAME, options.seed, out, out, exclude_leaks=False, pretrained=start)
 

@@ -31,5 +31,7 @@ class Arguments:
     def relations(self, seed: int) -> tuple[Path, ...]:
         """The files with the related classes of a seed's world."""
         world = self.scale.world_of(seed)
-        folders = (self.scale.raw_folder(name, self.data, world) for name in self.scale.related_datasets())
+        used = self.experiments.used_datasets()
+        names = (name for name in self.scale.related_datasets() if name in used)
+        folders = (self.scale.raw_folder(name, self.data, world) for name in names)
         return tuple(folder / "relations.csv" for folder in folders)

@@ -29,8 +29,7 @@ ANALYSES: dict[str, Output] = {  # `multitrain analyse NAME`; each comes after t
     "classes": Output(
         "analysis.accuracy.per_class_accuracy:write_classes",
         ("per_class.csv",),
-        cells={"predictions": "table1 table2", "record": "table1 table2"},
-        arguments={"tables": ("table1", "table2"), "baseline": "Baseline", "method": "MultiTrain"},
+        cells={"predictions": "compared", "record": "compared"},
     ),
     "spectrum": Output(
         "analysis.accuracy.embedding_spectrum:write_spectrum",
@@ -47,7 +46,6 @@ ANALYSES: dict[str, Output] = {  # `multitrain analyse NAME`; each comes after t
         "analysis.projections.class_map:write_class_means",
         ("class_means.parquet",),
         cells={"features": "mapped", "record": "mapped"},
-        arguments={"table": "table1", "method": "MultiTrain"},
     ),
     "networks": Output(
         "analysis.cost.run_networks:write_networks", ("networks.csv",), cells={"record": "tables"}, cheap=False
@@ -61,6 +59,7 @@ ANALYSES: dict[str, Output] = {  # `multitrain analyse NAME`; each comes after t
         ),
         cells={"predictions": "tables", "record": "tables"},
         published=("claims",),
+        optional=True,
     ),
     "claims": Output(
         "analysis.claims.claim_verdicts:write_claims",

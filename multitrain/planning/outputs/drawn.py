@@ -104,6 +104,10 @@ FIGURES: dict[str, Output] = {  # in the index's order
         " order among themselves means anything.",
     ),
 }
+ANY_TABLES = ("accuracy", "cost")
+FIGURES |= {
+    name: replace(FIGURES[name], any_tables=True, told=("results", "smoke_test", "tables")) for name in ANY_TABLES
+}
 FIGURES = {
     name: replace(
         each, files=(f"figures/{name}.png",), command=f"figure {name}", labels={"figure": name.replace("_", " ")}

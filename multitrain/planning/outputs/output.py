@@ -6,7 +6,7 @@ from importlib import import_module
 from inspect import signature
 from typing import Protocol
 
-__all__ = ["CSV", "FLOPS", "SURVEY", "Output"]
+__all__ = ["CSV", "FLOPS", "PAPER_TABLES", "SURVEY", "Output"]
 
 OPTIONS = ("scale", "config", "results", "seeds")
 
@@ -29,6 +29,8 @@ class Output:
     first_world: bool = False  # reads the clips of the first seed's world alone
     published: tuple[str, ...] = ()  # files of resources/published, keys in `planning.jobs`
     measured: bool = False  # reads resources/measured too
+    any_tables: bool = False  # in a study without the tables among `inputs`: reads the study's own tables
+    optional: bool = False  # is made without the inputs that a study does not have
     synthetic: bool = False  # exists only where all datasets are of a synthetic world
     code: tuple[str, ...] = ()  # further modules that the output depends on
     cheap: bool = True  # the code is an input: the job runs again when it changes
@@ -75,3 +77,4 @@ SURVEY = tuple(
     for name in ("contact_sheet.jpg", "classes.csv", "durations.csv", "missing.csv")
 )
 CSV = {"form": "CSV"}
+PAPER_TABLES = ("table1.csv", "table2.csv", "table3.csv")  # that outputs name as inputs

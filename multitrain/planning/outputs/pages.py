@@ -106,7 +106,10 @@ PAGES: dict[str, Output] = {
             name=REPORT,
             page=f"{REPORT}.html",
         ),
+        told=("scale", "results", "smoke_test", "tables", "study"),
+        any_tables=True,
         category="Report",
+        optional=True,
         caption="The study on one page: question, what was run, verdicts, differences, Table 1, training, spread,"
         " deviations, cost, and how to repeat it.",
     ),
@@ -124,6 +127,7 @@ OUTPUTS["index"] = Output(
     "index",
     inputs=(*(file for each in OUTPUTS.values() if each.category for file in each.files), FLOPS),
     cells={"record": "tables"},
+    optional=True,
 )
 OUTPUTS["study"] = Output(
     "analysis.packed.collect:collect",
@@ -134,6 +138,7 @@ OUTPUTS["study"] = Output(
     cells={"predictions": "shown", "statistics": "joint", "history": "shown", "record": "shown", "features": "mapped"},
     clips=("relations",),
     code=("multitrain.analysis.packed.packed_checks",),
+    optional=True,
     cli="packed_commands",
 )
 

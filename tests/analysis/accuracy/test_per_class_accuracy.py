@@ -41,12 +41,14 @@ def add(results, run: str, right: str, labels: str, seed: int = 0, projected: st
     pq.write_table(table, folder / "predictions" / "k400.parquet")
 
 
-def write(results, *seeds: int, tables: tuple[str, ...] = ("table1",), method: str = "MultiTrain") -> list[dict]:
+def write(results, *seeds: int, methods: tuple[str, ...] = ("Baseline", "MultiTrain")) -> list[dict]:
     table = results.experiments.tables["table1"]
-    rows = (Row(method="Baseline", runs=("k400_baseline",)), Row(method="MultiTrain", runs=("multitrain",)))
+    rows = tuple(
+        Row(method=method, runs=(run,)) for method, run in zip(methods, ("k400_baseline", "multitrain"), strict=False)
+    )
     table = table.model_copy(update={"datasets": ("k400",), "rows": rows})
     experiments = results.experiments.model_copy(update={"tables": {"table1": table}})
-    write_classes(results.scale, experiments, seeds or (0,), results.root, tables, "Baseline", method)
+    write_classes(results.scale, experiments, seeds or (0,), results.root)
     with (results.root / "per_class.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
 
@@ -123,11 +125,18 @@ def test_missing_and_wrong_names_are_said(results, classes, said: str):
         write(results)
 
 
-def test_an_unknown_table_or_row_lists_those_there_are(results):
-    with pytest.raises(UserError, match="no table 'table9' in the experiments; there are table1"):
-        write(results, tables=("table9",))
-    with pytest.raises(UserError, match="no row 'Multitrain'; its rows are Baseline, "):
-        write(results, method="Multitrain")
+def test_a_study_calls_its_methods_as_it_likes(results):
+    """The first row is the baseline, and the first joint run the method."""
+    add(results, "k400_baseline", "1000", "0000")
+    add(results, "multitrain", "1111", "0000")
+    jump = write(results, methods=("Alone", "Together"))[0]
+    assert (jump["baseline"], jump["method"], jump["gain"]) == ("Alone", "Together", "75.00")
+
+
+def test_a_table_of_a_baseline_alone_has_no_gains(results):
+    add(results, "k400_baseline", "1000", "0000")
+    jump = write(results, methods=("Alone",))[0]
+    assert (jump["title"], jump["top1_baseline"], jump["method"], jump["gain"]) == ("K400", "25.00", "", "")
 
 
 def test_the_record_must_say_whether_the_data_are_synthetic(results):

@@ -48,7 +48,7 @@ def results(tmp_path) -> Path:
         features(folder / "features" / f"{dataset}.parquet", z, labels, dataset)
     (folder / "run.json").write_text(json.dumps({"synthetic": True}))
     scale = load_scale("mini", CONFIG)
-    class_map.write_class_means(scale, load_experiments(CONFIG, scale), (0, 1), tmp_path, "table1", "MultiTrain")
+    class_map.write_class_means(scale, load_experiments(CONFIG, scale), (0, 1), tmp_path)
     return tmp_path
 
 

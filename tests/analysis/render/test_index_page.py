@@ -13,9 +13,12 @@ from multitrain.analysis.figures import FIGURES
 from multitrain.analysis.render.columns import TABLE
 from multitrain.analysis.render.index_page import KINDS, links, record, write_index
 from multitrain.common.errors import UserError
+from multitrain.config.config_files import load_claims, load_experiments
 from multitrain.planning.outputs import NOTEBOOKS
 
 NASTY = 'A <script>alert("x")</script> & co'
+CONFIG = Path(__file__).parents[3] / "config"
+CLAIMS = load_claims(CONFIG, load_experiments(CONFIG))
 VERDICTS = ("holds", "does not hold", "undetermined", "holds")
 
 
@@ -92,7 +95,7 @@ def made(scale, experiments, tmp_path) -> Path:
 
 @pytest.fixture
 def index(scale, experiments, made) -> str:
-    write_index(scale, experiments, (0, 1), made)
+    write_index(scale, experiments, CLAIMS, (0, 1), made)
     return (made / "index.html").read_text()
 
 
@@ -144,7 +147,7 @@ def test_sigma_is_shown_where_it_is_learned(scale, made):
 
 
 def test_it_is_the_same_every_time_and_for_readers_of_every_kind(index, scale, experiments, made):
-    write_index(scale, experiments, (0, 1), made)
+    write_index(scale, experiments, CLAIMS, (0, 1), made)
     assert (made / "index.html").read_text() == index
     elements = Texts(index).elements
     assert ("html", {"lang": "en"}) in elements
@@ -160,7 +163,7 @@ def test_it_is_the_same_every_time_and_for_readers_of_every_kind(index, scale, e
 def test_what_is_not_there_is_named(scale, experiments, made, name):
     (made / name).unlink()
     with pytest.raises(UserError, match=f"{re.escape(name)}: not there.*snakemake"):
-        write_index(scale, experiments, (0, 1), made)
+        write_index(scale, experiments, CLAIMS, (0, 1), made)
     assert not (made / "index.html").exists()
 
 
@@ -185,7 +188,7 @@ def test_what_is_damaged_is_named(scale, experiments, made, name, content, messa
     if content is not None:
         (made / name).write_text(content)
     with pytest.raises(UserError, match=message) as caught:
-        write_index(scale, experiments, (0, 1), made)
+        write_index(scale, experiments, CLAIMS, (0, 1), made)
     assert "\n" not in str(caught.value)
 
 
@@ -193,4 +196,4 @@ def test_a_number_that_is_none_is_named(scale, experiments, made):
     path = made / "table2.csv"
     path.write_text(path.read_text().replace("75.00", "much"))
     with pytest.raises(UserError, match=r"table2.csv: not a table of this version"):
-        write_index(scale, experiments, (0, 1), made)
+        write_index(scale, experiments, CLAIMS, (0, 1), made)

@@ -119,7 +119,9 @@ class Records:
         Raises:
             UserError: there is no such method.
         """
-        path = self.published / self.experiments.table(table).published
+        if (file := self.experiments.table(table).published) is None:
+            raise UserError(f"tables.{table} has no published rows, which a claim names: name the file as `published`")
+        path = self.published / file
         rows = {row["dataset"]: row for row in published_rows(path) if row["method"] == method}
         if not rows:
             raise UserError(f"{path}: no method {method!r}, which claims.yaml names")

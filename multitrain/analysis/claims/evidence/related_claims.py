@@ -61,8 +61,11 @@ def namesake_ranks(projection: Projection) -> list[int]:
 
 
 def _namesakes_in_paper(records: Records) -> str:
-    """The pairs of equal name in the paper's Table 4, with their ranks, as text."""
-    rows = published_rows(records.published / records.experiments.projections.published)
+    """The pairs of equal name in the paper's Table 4, with their ranks, as text; "" without such a table."""
+    projections = records.experiments.projections
+    if projections is None or projections.published is None:
+        return ""
+    rows = published_rows(records.published / projections.published)
     namesakes = [row for row in rows if plain(row["source_class"]) == plain(row["target_class"])]
     return "; ".join(
         f"{row['source_class']}: place {row['rank']} of {records.title(row['source'])} → {records.title(row['target'])}"

@@ -1,0 +1,49 @@
+"""YAML files of the user: every mistake is one line that names the file, the place and the cure."""
+
+from pathlib import Path
+
+import yaml
+
+from multitrain.common.errors import UserError
+from multitrain.common.files.atomic import read_bytes
+
+__all__ = ["read_yaml"]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that comes twice is an error; by itself the last one counts, without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                problem = f"the key {key.value} comes twice: leave one"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> object:
+    """The content of a YAML file, or a UserError."""
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise UserError(f"{path}: no such file; in that folder there are: {known}")
+    try:
+        content = yaml.load(read_bytes(path).decode("utf-8"), _Loader)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}: change its permissions") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not
+        raise UserError(f"{path}: not valid YAML: {_trouble(error)}") from None
+    if content is None:
+        raise UserError(f"{path}: is empty: restore the committed file")
+    return content
+
+
+def _trouble(error: Exception) -> str:
+    """What YAML did not understand, where, and for a tab what to do."""
+    text = " ".join(str(getattr(error, "problem", None) or error).split())
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}{text}" + (": indent with spaces" if "'\\t'" in text else "")

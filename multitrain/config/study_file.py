@@ -1,0 +1,239 @@
+"""A study in one file: datasets, recipes, runs, tables and claims; what the file leaves out comes from a base.
+
+A file with the key `extends` is a study. The base is a scale of config/scales together with config/experiments.yaml and
+config/claims.yaml, or another study. `load_scale`, `load_experiments` and `load_claims` take the file in the place of
+the folder of the configuration.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from multitrain.common.errors import UserError, did_you_mean
+from multitrain.common.files.yaml_files import read_yaml
+from multitrain.config.base import Name, Settings
+from multitrain.config.config_messages import explain
+from multitrain.config.scale import Project
+
+__all__ = ["Study", "StudyFile", "is_study", "read_study"]
+
+Entry = dict[str, Any]
+Entries = dict[Name, Entry]
+SUFFIXES = (".yaml", ".yml")
+PREPARED_LIKE = ("transcode", "sampling", "views", "clip_seconds")  # what `like` takes from another dataset
+EXPERIMENTS = ("runs", "tables", "projections")
+CLAIMS = ("paper", "margin", "claims", "evidence_claims", "not_tested")
+RESULTS = "results"  # the default folder, in which a study has one of its own
+
+
+class StudyFile(Settings):
+    """A whole study in one file; what it leaves out comes from its base.
+
+    An entry of `datasets`, `recipes`, `runs`, `tables` or `claims` may have the key `extends: NAME`: it starts from the
+    entry of that name, of this file or of the base. A dataset may have `like: NAME`: transcoding, sampling, views and
+    clip length of that dataset; by default those of the base's first.
+    """
+
+    extends: str = Field(description="the base: a scale of config/scales, or the path of a study or scale file")
+    datasets: Entries | None = Field(None, description="these and no others, if runs use them; left out: the base's")
+    model: Entry = Field({}, description="keys that differ from the base's model")
+    sizes: Entry = Field({}, description="sizes that differ from the base's")
+    recipes: Entries = Field({}, description="recipes beside the base's, or in place of those of the same name")
+    machine: Entry = Field({}, description="keys that differ from the base's machine")
+    world: Entry | None = Field(None, description="keys that differ from the base's synthetic world")
+    remark: str = Field("", description="what a reader of the tables has to know")
+    smoke_test: bool | None = Field(None, description="no number means anything, as every table says; null: the base's")
+    runs: Entries | None = Field(None, description="these and no others; left out: the base's on these datasets")
+    tables: Entries | None = Field(None, description="these and no others; left out: the base's of these runs")
+    projections: Entry | None = Field(
+        None,
+        description="table4, of the largest projection weights; left out: the base's, if its runs are there",
+    )
+    claims: Entries | None = Field(
+        None,
+        description="claims about the tables; left out: the base's, where the tables are the base's",
+    )
+    evidence_claims: Entries | None = Field(None, description="claims that other records than accuracies answer")
+    margin: float | None = Field(None, description="points: methods that are closer are equivalent; null: the base's")
+    seeds: Any = Field(None, description="as in config.yaml")
+    exclude_leaks: Any = Field(None, description="as in config.yaml")
+    pretrained: Any = Field(None, description="as in config.yaml")
+    data: Any = Field(None, description="folder of prepared clips, as in config.yaml")
+    results: Any = Field(None, description="folder of runs and tables; by default results/NAME of NAME.yaml")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The content of a study file with that of its base, as the files of a configuration folder have it."""
+
+    path: Path
+    file: StudyFile
+    scale: Entry
+    experiments: Entry
+    claims: Entry
+
+    @property
+    def name(self) -> str:
+        """The file's name: that of folders of clips and runs."""
+        return self.path.stem
+
+    @property
+    def project(self) -> Entry:
+        """The keys of config.yaml that the file has, and its folder of results."""
+        said = self.file.model_dump(include=set(Project.model_fields), exclude_none=True)
+        return {RESULTS: f"{RESULTS}/{self.name}", **said}
+
+
+def is_study(path: Path | str) -> bool:
+    """Whether a path is that of a study: a YAML file, that lies in no folder of scales or has the key `extends`."""
+    path = Path(path)
+    if path.suffix not in SUFFIXES or not path.is_file():
+        return False
+    content = read_yaml(path)
+    return isinstance(content, dict) and "extends" in content
+
+
+def read_study(path: Path | str, config: Path | str = "config") -> Study:
+    """The study of a file; `config` is the folder with the scales that a base can be.
+
+    Raises:
+        UserError: a mistake in the file that shows before its entries are read: an unknown key, base or entry.
+    """
+    return _read(Path(path), Path(config), ())
+
+
+def _read(path: Path, config: Path, seen: tuple[Path, ...]) -> Study:
+    if path.resolve() in seen:
+        raise UserError(f"{path}: extends: goes in a circle: name another base")
+    try:
+        file = StudyFile.model_validate(content := read_yaml(path))
+    except ValidationError as error:
+        raise explain(error, StudyFile, path) from None
+    assert isinstance(content, dict)  # as the class has seen to
+    base = _base(path, file.extends, config, (*seen, path.resolve()))
+    scales = {each.stem for each in (config / "scales").glob("*.yaml")}
+    if path.stem in scales:
+        raise UserError(f"{path}: a scale of {config}/scales is called {path.stem} too: rename the file")
+    experiments = _experiments(path, file, base)
+    return Study(path, file, _scale(path, file, base, experiments["runs"]), experiments, _claims(path, file, base))
+
+
+def _base(path: Path, name: str, config: Path, seen: tuple[Path, ...]) -> Study:
+    """The base; a run for which its scale has a recipe of the same name has that recipe, as `load_experiments` says."""
+    file = (path.parent / name) if Path(name).suffix in SUFFIXES else config / "scales" / f"{name}.yaml"
+    if not file.is_file():
+        there = sorted(each.stem for each in (config / "scales").glob("*.yaml"))
+        raise UserError(f"{path}: extends: no base {name!r}: {did_you_mean(name, there)}, or give the path of a file")
+    if is_study(file):
+        return _read(file, config, seen)
+    scale, folder = _mapping(file), config if file.parent == config / "scales" else file.parent.parent
+    experiments = _mapping(folder / "experiments.yaml")
+    recipes = scale.get("recipes", {})
+    runs = {key: run | ({"recipe": key} if key in recipes else {}) for key, run in experiments["runs"].items()}
+    return Study(file, StudyFile(extends=name), scale, experiments | {"runs": runs}, _mapping(folder / "claims.yaml"))
+
+
+def _mapping(path: Path) -> Entry:
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: should be keys with values (KEY: VALUE)")
+    return content
+
+
+def _scale(path: Path, file: StudyFile, base: Study, runs: Entries) -> Entry:
+    """The content of a scale's file, with the datasets that some run uses."""
+    of_base = base.scale
+    changed = {key: {**of_base.get(key, {}), **getattr(file, key)} for key in ("model", "sizes", "machine")}
+    recipes = {**of_base["recipes"], **_extended(path, "recipes", file.recipes, of_base["recipes"])}
+    scale = {**of_base, **changed, "recipes": recipes, "name": path.stem, "remark": file.remark}
+    if file.smoke_test is not None:
+        scale["smoke_test"] = file.smoke_test
+    if file.datasets is None:
+        scale["remark"] = file.remark or of_base.get("remark", "")
+    else:
+        scale["datasets"] = _datasets(path, file.datasets, of_base["datasets"])
+    used = {name for run in runs.values() for name in run.get("datasets", ())}
+    if used and used <= scale["datasets"].keys():
+        scale["datasets"] = {name: its for name, its in scale["datasets"].items() if name in used}
+    world = {**(of_base.get("world") or {}), **(file.world or {})}
+    made = [name for name, its in scale["datasets"].items() if its.get("raw") is None]
+    world["videos"] = {name: its for name, its in world.get("videos", {}).items() if name in made}
+    scale["world"] = world if world["videos"] else None
+    return scale
+
+
+def _datasets(path: Path, own: Entries, of_base: Entries) -> Entries:
+    """The datasets of the file, prepared and sampled like one of the base unless they say how."""
+    found = _extended(path, "datasets", own, of_base)
+    for name, entry in found.items():
+        like = entry.pop("like", None)
+        known = {**of_base, **{key: its for key, its in found.items() if key != name}}
+        if like is not None and like not in known:
+            raise UserError(f"{path}: datasets.{name}.like: no dataset {like!r}: {did_you_mean(like, known)}")
+        if like is None and ("extends" in own[name] or "transcode" in entry):
+            continue
+        source = known[like or next(iter(of_base))]
+        found[name] = {key: source[key] for key in PREPARED_LIKE if key in source} | {"title": name} | entry
+    return found
+
+
+def _experiments(path: Path, file: StudyFile, base: Study) -> Entry:
+    """The content of experiments.yaml; of the base only what the study's runs have."""
+    of_base = base.experiments
+    runs = of_base["runs"] if file.runs is None else _extended(path, "runs", file.runs, of_base["runs"])
+    if file.tables is None:
+        tables = {name: its for name, its in of_base["tables"].items() if _rows(its) <= runs.keys()}
+    else:
+        tables = _extended(path, "tables", file.tables, of_base["tables"])
+    found = {"runs": runs, "tables": {name: {"title": name} | its for name, its in tables.items()}}
+    shown = of_base.get("projections") if file.projections is None else file.projections
+    if file.projections is not None or (shown and set(shown["runs"]) <= runs.keys()):
+        found["projections"] = shown
+    return found
+
+
+def _rows(table: Mapping[str, Any]) -> set[str]:
+    return {run for row in table["rows"] for run in row["runs"]}
+
+
+def _claims(path: Path, file: StudyFile, base: Study) -> Entry:
+    """The content of claims.yaml: the base's where the tables are its own, else those of the file alone."""
+    of_base = base.claims
+    found = dict(of_base) if file.tables is None else {"margin": of_base.get("margin", 2.0)}
+    if file.claims is not None or file.evidence_claims is not None:
+        found = {"margin": found["margin"], "paper": found.get("paper", {})}
+        for key in ("claims", "evidence_claims"):
+            own = _extended(path, key, getattr(file, key) or {}, of_base.get(key, {}))
+            found[key] = {name: _ours(its) if key == "claims" else its for name, its in own.items()}
+    return found if file.margin is None else found | {"margin": file.margin}
+
+
+def _ours(claim: Entry) -> Entry:
+    """A claim of which no sentence is quoted is ours."""
+    return ({} if "quote" in claim else {"stated_by": "us"}) | claim
+
+
+def _extended(path: Path, section: str, own: Entries, of_base: Entries) -> Entries:
+    """The entries of a section, those with `extends` on top of the entry that it names."""
+    return {name: dict(_resolved(path, section, name, own, of_base, ())) for name in own}
+
+
+def _resolved(
+    path: Path, section: str, name: str, own: Entries, of_base: Entries, seen: tuple[str, ...]
+) -> Iterator[tuple[str, Any]]:
+    """(key, value) of an entry, those that it takes over first; `extends: X` of an entry X means the base's."""
+    parent = own[name].get("extends")
+    if parent is not None:
+        if parent in own and parent != name:
+            if parent in seen:
+                raise UserError(f"{path}: {section}.{name}.extends: goes in a circle: name another entry")
+            yield from _resolved(path, section, parent, own, of_base, (*seen, name))
+        elif parent in of_base:
+            yield from of_base[parent].items()
+        else:
+            known = {*of_base, *(set(own) - {name})}
+            raise UserError(f"{path}: {section}.{name}.extends: no entry {parent!r}: {did_you_mean(parent, known)}")
+    yield from ((key, value) for key, value in own[name].items() if key != "extends")

@@ -1,0 +1,87 @@
+"""Outputs that a study cannot have, each with the reason: it has no claims, no joint run, or not that table.
+
+A study of one's own has other tables and runs than the paper. What needs one of the paper's is left out, and so is what
+reads a file that is left out, unless it can do without (`Output.optional`).
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from multitrain.config.claims import Claims
+from multitrain.config.experiments import Experiments
+from multitrain.config.scale import Scale
+from multitrain.planning.outputs.output import PAPER_TABLES
+from multitrain.planning.outputs.pages import NOTEBOOKS, OUTPUTS
+
+__all__ = ["left_out", "own_tables", "there"]
+
+Named = TypeVar("Named")
+
+
+def left_out(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str, str]:
+    """Why an output is not made: by the name of its rule, of a notebook `notebook NAME`, of a table `table NAME`."""
+    found = {f"table {key.removeprefix('tables.')}": why for key, why in _gone(experiments, "tables.")}
+    found |= {name: why for name, why in _needs(scale, experiments, claims).items() if why}
+    absent = {file: why for rule, why in found.items() if rule in OUTPUTS for file in OUTPUTS[rule].files}
+    tables = {f"{name}.csv" for name in experiments.tables}
+    every = {**OUTPUTS, **{f"notebook {name}": each for name, each in NOTEBOOKS.items()}}
+    for name, each in every.items():  # in the table's order an output comes after those it reads
+        if name in found or each.optional:
+            continue
+        for file in () if each.any_tables else each.inputs:
+            why = absent.get(file, "")
+            if file in PAPER_TABLES and file not in tables:
+                why = found.get(f"table {file.removesuffix('.csv')}", "no such table")
+            if why:
+                found[name] = f"needs {file}: {why}" if not why.startswith("needs ") else why
+                absent |= dict.fromkeys(each.files, found[name])
+                break
+    return found
+
+
+def _gone(experiments: Experiments, kind: str) -> list[tuple[str, str]]:
+    return [(key, why) for key, why in experiments.left_out.items() if key.startswith(kind)]
+
+
+def _needs(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str, str]:
+    """What outputs need of a study itself, by rule; "" where it is there."""
+    projecting = "" if experiments.projecting_runs() else "no row of a table is a run with projections"
+    joint = "" if experiments.joint_runs() else "no row of a table is a run on several datasets"
+    gains = "" if any(its.method for its in experiments.compared()) else "no table has a baseline and a joint run"
+    shown = (
+        "" if experiments.projections else experiments.left_out.get("projections", "the study names no `projections`")
+    )
+    related = "" if scale.related_datasets() else "not all datasets are of a synthetic world"
+    return {
+        "projections": projecting,
+        "recovery": projecting,
+        "table4": projecting or ("" if experiments.projections else shown),
+        "spectrum": joint,
+        "training": joint,
+        "class_means": "" if experiments.mapped_run() else gains or "its joint run is not one run",
+        "claims": "" if claims.claims else "the study has no claims",
+        "evidence": "" if claims.claims else "the study has no claims",
+        "figure_per_class": gains,
+        "figure_per_class_k700": gains or ("" if "table2" in experiments.tables else "needs table2.csv: no such table"),
+        "figure_accuracy": "" if experiments.tables else "the study has no tables",
+        "figure_cost": "" if experiments.tables else "the study has no tables",
+        "card": related or _baselines(scale, experiments),
+    }
+
+
+def _baselines(scale: Scale, experiments: Experiments) -> str:
+    alone = {experiments.runs[name].datasets for name in experiments.shown_runs()}
+    scratch = {experiments.runs[name].datasets for name in experiments.shown_runs() if not experiments.runs[name].init}
+    lacking = [name for name in experiments.used_datasets() if (name,) not in alone & scratch]
+    return f"no row of a table is a run on {lacking[0]} alone, from random weights" if lacking else ""
+
+
+def there(names: Mapping[str, Named], kind: str, gone: Mapping[str, str]) -> dict[str, Named]:
+    """Those of FIGURES (`kind` is `figure_`) or NOTEBOOKS (`notebook `) that are made."""
+    return {name: each for name, each in names.items() if f"{kind}{name}" not in gone}
+
+
+def own_tables(experiments: Experiments) -> list[str]:
+    """The tables of a study that does not have all of the paper's; else none."""
+    names = list(experiments.tables)
+    return [] if {f"{name}.csv" for name in names} >= set(PAPER_TABLES) else names

@@ -1,0 +1,146 @@
+"""A study in one file: what it takes from its base, what it leaves out, and what is wrong in it in one line."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from multitrain.common.errors import UserError
+from multitrain.config.config_files import load_claims, load_experiments, load_scale
+from multitrain.planning.jobs import Jobs
+from multitrain.planning.plan import Plan
+
+ROOT = Path(__file__).parents[2]
+ROW = {"method": "Alone", "runs": ["pets_alone", "films_alone"]}
+STUDY = {
+    "extends": "ci",
+    "datasets": {
+        "pets": {"reader": "folder", "raw": "pets"},
+        "films": {"title": "Films", "reader": "folder", "raw": "films", "like": "ssv2"},
+        "idle": {"reader": "folder", "raw": "idle"},
+    },
+    "runs": {
+        "pets_alone": {"datasets": ["pets"], "recipe": "baseline"},
+        "films_alone": {"datasets": ["films"], "recipe": "baseline"},
+        "both": {"extends": "multitrain", "datasets": ["pets", "films"], "init": "pets_alone"},
+    },
+    "tables": {"mine": {"datasets": ["pets", "films"], "rows": [ROW, {"method": "Together", "runs": ["both"]}]}},
+    "claims": {"one": {"text": "Together is better", "table": "mine", "left": "Together", "right": "Alone"}},
+}
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch):
+    """plan(section={...}): of STUDY with these sections in the place of its own; None takes one out."""
+    monkeypatch.chdir(ROOT)
+
+    def make(given: tuple = (), values: dict | None = None, **changed: object) -> Plan:
+        content = {key: value for key, value in {**STUDY, **changed}.items() if value is not None}
+        path = tmp_path / "mine.yaml"
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        return Plan.load(values or {}, str(path), given)
+
+    return make
+
+
+def test_own_datasets_runs_tables_and_claims_are_a_study(plan):
+    its = plan()
+    assert (its.scale.name, its.scale.world, its.project.results) == ("mine", None, "results/mine")
+    assert list(its.scale.datasets) == ["pets", "films"]  # no run uses idle
+    ci = load_scale("ci", ROOT / "config")
+    assert its.scale.datasets["pets"].transcode == ci.datasets["k400"].transcode
+    assert its.scale.datasets["films"].sampling == ci.datasets["ssv2"].sampling
+    assert (its.scale.datasets["pets"].title, its.scale.datasets["pets"].holdout) == ("pets", 0)
+    assert its.experiments.runs["both"].projection == "add"
+    assert its.claims.claims["one"].stated_by == "us" and not its.claims.paper
+    assert its.compared_datasets("pets_alone") == ["films"]  # nothing of the paper's datasets
+
+
+def test_what_the_study_does_not_have_is_left_out_with_a_reason(plan):
+    gone = plan(claims={}).left_out
+    assert gone["claims"] == "the study has no claims"
+    assert gone["figure_forest"] == "needs claims.csv: the study has no claims"
+    assert gone["table4"] == "the study names no `projections`"
+    assert not {"index", "report_page", "figure_accuracy", "figure_cost", "classes"} & set(gone)
+    assert "figure_forest" not in plan().left_out
+    runs = {name: run for name, run in STUDY["runs"].items() if name != "both"}
+    alone = plan(runs=runs, tables={"mine": {"datasets": ["pets", "films"], "rows": [ROW]}}, claims={}).left_out
+    assert alone["spectrum"] == "no row of a table is a run on several datasets"
+    assert alone["figure_per_class"] == "no table has a baseline and a joint run"
+
+
+def test_the_papers_study_leaves_nothing_out(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert Plan.load({}).left_out == {}
+
+
+def test_a_file_that_is_asked_for_and_left_out_is_refused_in_one_line(plan):
+    jobs = Jobs(plan())
+    assert jobs.refused(["results/mine/table4.csv"]) == (
+        "results/mine/table4.csv: left out: the study names no `projections`"
+    )
+    assert "no such table; its tables are mine" in jobs.refused(["results/mine/table1.csv"])
+    assert jobs.refused(["results/mine/mine.csv"]) == ""
+
+
+def test_an_ablation_of_the_base_is_one_entry(plan):
+    runs = {name: {"extends": name} for name in ("k400_baseline", "multitrain")}
+    runs["plain"] = {"extends": "multitrain", "informative": False}
+    rows = [{"method": name, "runs": [name]} for name in ("multitrain", "plain")]
+    its = plan(datasets=None, runs=runs, tables={"mine": {"datasets": ["k400"], "rows": rows}}, claims=None)
+    assert its.scale.synthetic("k400") and "k700" not in its.scale.datasets
+    assert its.scale.fingerprint != load_scale("ci", ROOT / "config").fingerprint  # other datasets
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"extends": "cii"}, r"mine.yaml: extends: no base 'cii': did you mean 'ci'\?, or give the path of a file"),
+        ({"tabels": {}}, "mine.yaml: tabels: no such key"),
+        ({"claims": {"one": {**STUDY["claims"]["one"], "left": "All"}}}, "claims.one.left: no method 'All'"),
+        ({"claims": {"one": {**STUDY["claims"]["one"], "table": "main"}}}, "claims.one.table: no table 'main'"),
+        (
+            {"tables": {"mine": {"datasets": ["pets"], "rows": [{"method": "A", "runs": ["pet"]}]}}},
+            "mine.yaml: tables.mine.rows.0.runs: no run 'pet'",
+        ),
+        (
+            {"tables": {"mine": {"datasets": ["dogs"], "rows": [ROW]}}},
+            "mine.yaml: tables.mine: no dataset 'dogs' at scale mine",
+        ),
+        ({"tables": {"runs": STUDY["tables"]["mine"]}, "claims": {}}, "tables.runs: the results have a file runs"),
+        ({"datasets": {"pets": {"like": "k40", "reader": "folder"}}}, "datasets.pets.like: no dataset 'k40'"),
+        ({"runs": {"both": {"extends": "multitrian"}}}, "runs.both.extends: no entry 'multitrian': did you mean"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(plan, changed: dict, message: str):
+    with pytest.raises(UserError, match=message) as caught:
+        plan(**changed)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_command_line_changes_seeds_and_folders_alone(plan):
+    assert plan(("seeds",), {"seeds": [0, 1]}).project.seeds == (0, 1)
+    with pytest.raises(UserError, match=r"--config scale: .*mine.yaml is a study"):
+        plan(("scale",), {"scale": "ci"})
+    with pytest.raises(UserError, match=r"--config extends: set it in .*mine.yaml"):
+        plan(("extends",), {"extends": "mini"})
+
+
+def test_a_study_called_as_a_scale_and_one_that_extends_itself_are_refused(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for name, base, message in (("ci", "mini", "a scale of .*config/scales is called ci"), ("a", "a.yaml", "circle")):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({"extends": base}))
+        with pytest.raises(UserError, match=message):
+            load_scale(str(path), ROOT / "config")
+
+
+def test_a_file_with_nothing_but_its_base_is_the_base(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    path = tmp_path / "same.yaml"
+    path.write_text("extends: ci\n")
+    scale, ci = load_scale("same", path), load_scale("ci", ROOT / "config")
+    assert scale.fingerprint == ci.fingerprint
+    experiments = load_experiments(path, scale)
+    assert experiments == load_experiments(ROOT / "config", ci)
+    assert load_claims(path, experiments) == load_claims(ROOT / "config", experiments)

@@ -1,0 +1,67 @@
+"""`multitrain new`: what it writes can be read; what is wrong with the videos is named."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from multitrain.common.errors import UserError
+from multitrain.inference.finetune.new_study import new_study
+from multitrain.planning.plan import Plan
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def videos(data: Path, tmp_path: Path, monkeypatch) -> Path:
+    """Two folders of two classes with two prepared clips each."""
+    monkeypatch.chdir(ROOT)
+    for name in ("k400", "mit"):
+        clips = sorted((data / "ci" / name).rglob("*.mp4"))[:4]
+        for place, clip in enumerate(clips):
+            home = tmp_path / name / f"class{place % 2}"
+            home.mkdir(parents=True, exist_ok=True)
+            shutil.copy(clip, home / f"{place}.mp4")
+    return tmp_path
+
+
+def test_what_is_written_is_a_study_of_both_datasets(videos: Path):
+    path = new_study(videos / "My-study", {"films": videos / "k400", "verbs": videos / "mit"})
+    assert path == videos / "My-study" / "my_study.yaml"
+    plan = Plan.load({}, str(path))
+    assert list(plan.scale.datasets) == ["films", "verbs"] and list(plan.experiments.tables) == ["main", "ablations"]
+    assert "2 classes, 2 to 2 videos each; 2 to train on, 0 val, 2 to score." in path.read_text()
+    with pytest.raises(UserError, match="there is such a file"):
+        new_study(videos / "My-study", {"films": videos / "k400"})
+
+
+def test_a_list_is_divided(videos: Path):
+    lines = [f"{path.relative_to(videos)} {path.parent.name}" for path in sorted((videos / "mit").rglob("*.mp4"))]
+    (videos / "list.txt").write_text("\n".join(lines))
+    path = new_study(videos / "one", {"verbs": videos / "list.txt"})
+    home = path.parent / "lists" / "verbs"
+    assert [len((home / name).read_text().splitlines()) for name in ("train.csv", "val.csv", "classes.csv")] == [
+        2,
+        2,
+        2,
+    ]
+    assert Plan.load({}, str(path)).scale.datasets["verbs"].reader == "list"
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"a": "k400", "b": "k400"}, "4 files are the same in both"),
+        ({"a": "nowhere"}, "no such folder or list"),
+        ({"A": "k400"}, "'A': a name "),
+        ({"a": "few"}, "class 'class0' has one video"),
+        ({"a": "empty"}, "no folder of a class"),
+    ],
+)
+def test_what_is_wrong_is_named(videos: Path, named: dict, message: str):
+    shutil.copytree(videos / "k400", videos / "few")
+    next((videos / "few" / "class0").iterdir()).unlink()
+    (videos / "empty").mkdir()
+    with pytest.raises(UserError, match=message) as caught:
+        new_study(videos / "study", {name: videos / place for name, place in named.items()})
+    assert "\n" not in str(caught.value) and not (videos / "study" / "study.yaml").exists()

@@ -180,20 +180,18 @@ def load_claims(config: Path | str, experiments: Experiments) -> Claims:
 
 
 def _of_tables(claims: Claims, experiments: Experiments) -> Claims:
-    """The claims without those of tables that the scale's datasets leave out."""
-    gone = experiments.left_out
-    kept = {name: its for name, its in claims.claims.items() if f"tables.{its.table}" not in gone}
-    kept = {
-        name: its if its.same_fact_as in (None, *kept) else its.model_copy(update={"same_fact_as": None})
-        for name, its in kept.items()
-    }
-    return claims.model_copy(
-        update={
-            "paper": {name: its for name, its in claims.paper.items() if f"tables.{name}" not in gone},
-            "claims": kept,
-            "evidence_claims": {n: its for n, its in claims.evidence_claims.items() if f"tables.{its.table}" not in gone},
-        }
-    )
+    """The claims without those of tables that are left out for lack of their datasets."""
+
+    def is_shown(table: str | None) -> bool:
+        return f"tables.{table}" not in experiments.left_out
+
+    kept = {name: claim for name, claim in claims.claims.items() if is_shown(claim.table)}
+    for name, claim in kept.items():
+        if claim.same_fact_as not in (None, *kept):
+            kept[name] = claim.model_copy(update={"same_fact_as": None})
+    evidence = {name: claim for name, claim in claims.evidence_claims.items() if is_shown(claim.table)}
+    paper = {table: rows for table, rows in claims.paper.items() if is_shown(table)}
+    return claims.model_copy(update={"paper": paper, "claims": kept, "evidence_claims": evidence})
 
 
 def _check_claim(claim: Claim, claims: Claims, experiments: Experiments, place: str) -> None:

@@ -18,7 +18,7 @@ from multitrain.cli.options import (
     WorldNumber,
 )
 from multitrain.common.errors import UserError
-from multitrain.config.config_files import load_claims, load_settings, shown_datasets
+from multitrain.config.config_files import load_claims, load_scale, load_settings, shown_datasets
 from multitrain.planning.overwrite import require_same_scale
 
 __all__ = ["analyse", "app", "figure", "notebook", "show", "table"]
@@ -126,8 +126,7 @@ def overview(
     """Draw frames of some classes of every prepared dataset in one picture: datasets/SCALE/overview.jpg."""
     from multitrain.analysis.datasets.contact_sheet import write_overview
 
-    loaded = load_scale(scale, config)
-    loaded = shown_datasets(loaded, load_experiments(config, loaded))
+    loaded = shown_datasets(*load_settings(scale, config))
     write_overview(loaded, data, results / "datasets" / loaded.name / "overview.jpg", world=world)
 
 

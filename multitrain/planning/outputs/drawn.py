@@ -106,7 +106,7 @@ FIGURES: dict[str, Output] = {  # in the index's order
 }
 ANY_TABLES = ("accuracy", "cost")
 FIGURES |= {
-    name: replace(FIGURES[name], any_tables=True, told=("results", "smoke_test", "tables")) for name in ANY_TABLES
+    name: replace(FIGURES[name], any_tables=True, options=("results", "smoke_test", "tables")) for name in ANY_TABLES
 }
 FIGURES = {
     name: replace(

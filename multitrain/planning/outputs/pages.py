@@ -106,7 +106,7 @@ PAGES: dict[str, Output] = {
             name=REPORT,
             page=f"{REPORT}.html",
         ),
-        told=("scale", "results", "smoke_test", "tables", "study"),
+        options=("scale", "results", "smoke_test", "tables", "study"),
         any_tables=True,
         category="Report",
         optional=True,

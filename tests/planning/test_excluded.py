@@ -32,6 +32,7 @@ for file in files:
     file.touch()
 """
 TUNED = "tuned: { datasets: [k700], recipe: baseline, init: k400_baseline }"  # k400_baseline is then tested on K700
+SHOWN = "own: { title: Own, datasets: [k700], rows: [{ method: Tuned, runs: [tuned] }] }"
 BOTH = ("k400_baseline", "actnet_baseline")
 DONE = [f"{command} {name}" for command in ("evaluate", "train") for name in BOTH]
 
@@ -67,9 +68,12 @@ def run(folder: Path, *arguments: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("videos", "again"), [({A: "test"}, []), ({B: "test"}, DONE)])
+@pytest.mark.parametrize(
+    ("videos", "table", "again"),
+    [({A: "test"}, SHOWN, []), ({B: "test"}, SHOWN, DONE), ({B: "test"}, "", [])],  # no table: no result to guard
+)
 @pytest.mark.parametrize("prepared", [True, False])
-def test_another_run_trains_again_only_where_other_clips_are_left_out(project: Path, videos, again, prepared):
+def test_another_run_trains_again_only_where_other_clips_are_left_out(project: Path, videos, table, again, prepared):
     assert run(project) == []
     manifest(project / "given", "k700", {**videos, "k": "train"})
     if prepared:
@@ -78,7 +82,8 @@ def test_another_run_trains_again_only_where_other_clips_are_left_out(project: P
             == 0
         )
     path = project / "config/experiments.yaml"
-    path.write_text(path.read_text().replace("  vanilla: {", f"  {TUNED}\n  vanilla: {{", 1))
+    text = path.read_text().replace("  vanilla: {", f"  {TUNED}\n  vanilla: {{", 1)
+    path.write_text(text.replace("\ntables:\n", f"\ntables:\n  {table}\n", 1))
     if prepared:
         model = "results/runs/paper/actnet_baseline/seed0/model.pt"
         ended = snakemake(project, "-n", model, "--config", "scale=paper")

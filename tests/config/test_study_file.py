@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from multitrain.cli.commands.packed_commands import pack
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_claims, load_experiments, load_scale
 from multitrain.planning.jobs import Jobs
@@ -144,3 +145,11 @@ def test_a_file_with_nothing_but_its_base_is_the_base(tmp_path: Path, monkeypatc
     experiments = load_experiments(path, scale)
     assert experiments == load_experiments(ROOT / "config", ci)
     assert load_claims(path, experiments) == load_claims(ROOT / "config", experiments)
+
+
+def test_a_study_in_one_file_is_not_packed(plan):
+    config = plan().folder
+    with pytest.raises(UserError, match=r"mine\.yaml: a study in one file cannot be packed yet"):
+        pack(Path("x.parquet"), config=Path(config))
+    refused = Jobs(plan()).refused(["results/mine/study.parquet"])
+    assert refused == "results/mine/study.parquet: left out: a study in one file cannot be packed yet"

@@ -16,6 +16,7 @@ from multitrain.cli.options import (
 )
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_settings, scale_path
+from multitrain.config.study_file import is_study
 from multitrain.planning.overwrite import require_same_scale
 
 __all__ = ["app"]
@@ -44,6 +45,7 @@ def pack(
     from multitrain.analysis.packed.packed_study import read_study, write_study
     from multitrain.analysis.study.run_names import ranges
 
+    _require_folder(config)
     loaded, experiments = load_settings(scale, config)
     if out.suffix != ".parquet":
         raise UserError(f"{out}: a packed study is a Parquet file: name it OUT.parquet")
@@ -96,6 +98,7 @@ def render(
     study = read_study(file)
     scale, experiments = packed_checks.settings(study)
     if config is not None:
+        _require_folder(config)
         scale, experiments = load_settings(study.scale, config)
         packed_checks.require_same_settings(study, scale, experiments, config)
     packed_checks.require_whole(study, experiments, "pack it with what is missing (--with)")
@@ -105,3 +108,8 @@ def render(
     render_study(Arguments(scale, experiments, study.seeds(), *folders), notebooks)
     for name in experiments.tables:
         show(name, study.scale, folders[0], out)
+
+
+def _require_folder(config: Path) -> None:
+    if is_study(config):
+        raise UserError(f"{config}: a study in one file cannot be packed yet: keep the file and its folder of results")

@@ -293,6 +293,15 @@ def test_recovery_shows_both_forms_and_chance(drawn):
     assert "Related by: world" in texts(figure)
 
 
+def test_recovery_without_related_classes_says_so(tmp_path: Path):
+    results = fill(tmp_path / "results")
+    path = results / "projection_recovery.csv"
+    pd.read_csv(path).assign(average_precision=None).to_csv(path, index=False)
+    figure = FIGURES["recovery"].draw(results)
+    assert "No pair of datasets has related classes" in texts(figure)
+    assert not figure.axes
+
+
 def test_synthetic_results_have_panels_of_their_own(drawn):
     figure = drawn("cost")
     panels = shown(figure)

@@ -59,8 +59,8 @@ def _check_seeds(values: list[int] | None) -> list[int] | None:
 
 def _study(context: typer.Context) -> Path | None:
     """The study among the options that were read already, as --config or as --scale; None where there is none."""
-    found = (context.params.get(name) for name in ("config", "scale"))
-    return next((Path(each) for each in found if each is not None and is_study(each)), None)
+    paths = (context.params.get(name) for name in ("config", "scale"))
+    return next((Path(each) for each in paths if each is not None and is_study(each)), None)
 
 
 def _given(context: typer.Context, param: typer.CallbackParam) -> bool:

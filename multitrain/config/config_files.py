@@ -9,9 +9,8 @@ from pydantic import ValidationError
 from multitrain.common.errors import UserError, did_you_mean
 from multitrain.common.files.yaml_files import read_yaml
 from multitrain.config.base import Settings
-from multitrain.config.claims import Claim, Claims
+from multitrain.config.claims import Claim, Claims, EvidenceClaim
 from multitrain.config.config_messages import explain
-from multitrain.config.evidence_claims import EvidenceClaim
 from multitrain.config.experiments import Experiments
 from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Scale
@@ -72,7 +71,9 @@ def study_of(config: Path | str, scale: str = "") -> Study | None:
 def shown_datasets(scale: Scale, experiments: Experiments) -> Scale:
     """The scale with the datasets that runs of the tables use, to show them."""
     used = experiments.used_datasets()
-    return scale.model_copy(update={"datasets": {name: its for name, its in scale.datasets.items() if name in used}})
+    return scale.model_copy(
+        update={"datasets": {name: scale.datasets[name] for name in scale.datasets if name in used}}
+    )
 
 
 def load_experiments(config: Path | str = "config", scale: Scale | None = None) -> Experiments:

@@ -181,15 +181,15 @@ class Experiments(Settings):
 
     def without(self, gone: dict[str, str]) -> "Experiments":
         """The experiments without these runs, tables and projections, whose keys are those of `left_out`."""
-        found = self.model_copy(
+        kept = self.model_copy(
             update={
-                "runs": {name: its for name, its in self.runs.items() if f"runs.{name}" not in gone},
-                "tables": {name: its for name, its in self.tables.items() if f"tables.{name}" not in gone},
+                "runs": {name: run for name, run in self.runs.items() if f"runs.{name}" not in gone},
+                "tables": {name: table for name, table in self.tables.items() if f"tables.{name}" not in gone},
                 "projections": None if "projections" in gone else self.projections,
             }
         )
-        found._left_out = gone
-        return found
+        kept._left_out = gone
+        return kept
 
     def run(self, name: str) -> Run:
         """The run of that name, or an error that says why it is not there, or lists those there are."""
@@ -251,7 +251,7 @@ class Experiments(Settings):
         They are the rows `Baseline` and `MultiTrain`; where there is no such row, the first one, and the first
         that is one run on several datasets.
         """
-        found: dict[tuple, Compared] = {}
+        by_runs: dict[tuple, Compared] = {}
         for name, table in self.tables.items():
             rows = {row.method: row.runs for row in table.rows}
             baseline = "Baseline" if "Baseline" in rows else next(iter(rows))
@@ -259,13 +259,13 @@ class Experiments(Settings):
             others = [row for row in joint if row != baseline]
             method = "MultiTrain" if "MultiTrain" in others else next(iter(others), "")
             pairs = [
-                (its, *(self.run_of(table, row, its) if row else None for row in (baseline, method)))
-                for its in table.datasets
+                (dataset, *(self.run_of(table, row, dataset) if row else None for row in (baseline, method)))
+                for dataset in table.datasets
             ]
-            if all(key in found for key in pairs):
+            if all(key in by_runs for key in pairs):
                 continue
-            found |= dict.fromkeys(pairs, Compared(name, baseline, method))
-        return tuple(dict.fromkeys(found.values()))
+            by_runs |= dict.fromkeys(pairs, Compared(name, baseline, method))
+        return tuple(dict.fromkeys(by_runs.values()))
 
     def mapped_run(self) -> str | None:
         """The run whose classes are shown in one space: the first table's joint one."""

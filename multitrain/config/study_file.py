@@ -5,7 +5,7 @@ config/claims.yaml, or another study. `load_scale`, `load_experiments` and `load
 the folder of the configuration.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,24 @@ class Study:
     @property
     def project(self) -> Entry:
         """The keys of config.yaml that the file has, and its folder of results."""
-        said = self.file.model_dump(include=set(Project.model_fields), exclude_none=True)
-        return {RESULTS: f"{RESULTS}/{self.name}", **said}
+        own = self.file.model_dump(include=set(Project.model_fields), exclude_none=True)
+        return {RESULTS: f"{RESULTS}/{self.name}", **own}
+
+    def project_values(self, values: Entry, given: Collection[str]) -> Entry:
+        """`values`, the content of config.yaml, with the file's keys; `given` are keys of the command line.
+
+        Raises:
+            UserError: the command line changes a key that only the file can have, as commands read the file itself.
+        """
+        if "scale" in given:
+            raise UserError(f"--config scale: {self.path} is a study, which names its base as `extends`: set it there")
+        in_file = self.file.model_dump(exclude_unset=True)
+        only_in_file = StudyFile.model_fields.keys() - Project.model_fields.keys()
+        for key in only_in_file & set(given):
+            if key not in in_file or values[key] != in_file[key]:
+                raise UserError(f"--config {key}: set it in {self.path}, which every command reads")
+        kept = {key: value for key, value in values.items() if key not in only_in_file}
+        return kept | {key: value for key, value in self.project.items() if key not in given} | {"scale": self.name}
 
 
 def is_study(path: Path | str) -> bool:
@@ -157,27 +173,27 @@ def _scale(path: Path, file: StudyFile, base: Study, runs: Entries) -> Entry:
         scale["datasets"] = _datasets(path, file.datasets, of_base["datasets"])
     used = {name for run in runs.values() for name in run.get("datasets", ())}
     if used and used <= scale["datasets"].keys():
-        scale["datasets"] = {name: its for name, its in scale["datasets"].items() if name in used}
+        scale["datasets"] = {name: entry for name, entry in scale["datasets"].items() if name in used}
     world = {**(of_base.get("world") or {}), **(file.world or {})}
-    made = [name for name, its in scale["datasets"].items() if its.get("raw") is None]
-    world["videos"] = {name: its for name, its in world.get("videos", {}).items() if name in made}
+    made = [name for name, entry in scale["datasets"].items() if entry.get("raw") is None]
+    world["videos"] = {name: entry for name, entry in world.get("videos", {}).items() if name in made}
     scale["world"] = world if world["videos"] else None
     return scale
 
 
 def _datasets(path: Path, own: Entries, of_base: Entries) -> Entries:
     """The datasets of the file, prepared and sampled like one of the base unless they say how."""
-    found = _extended(path, "datasets", own, of_base)
-    for name, entry in found.items():
+    datasets = _extended(path, "datasets", own, of_base)
+    for name, entry in datasets.items():
         like = entry.pop("like", None)
-        known = {**of_base, **{key: its for key, its in found.items() if key != name}}
+        known = {**of_base, **{key: each for key, each in datasets.items() if key != name}}
         if like is not None and like not in known:
             raise UserError(f"{path}: datasets.{name}.like: no dataset {like!r}: {did_you_mean(like, known)}")
         if like is None and ("extends" in own[name] or "transcode" in entry):
             continue
         source = known[like or next(iter(of_base))]
-        found[name] = {key: source[key] for key in PREPARED_LIKE if key in source} | {"title": name} | entry
-    return found
+        datasets[name] = {key: source[key] for key in PREPARED_LIKE if key in source} | {"title": name} | entry
+    return datasets
 
 
 def _experiments(path: Path, file: StudyFile, base: Study) -> Entry:
@@ -185,14 +201,14 @@ def _experiments(path: Path, file: StudyFile, base: Study) -> Entry:
     of_base = base.experiments
     runs = of_base["runs"] if file.runs is None else _extended(path, "runs", file.runs, of_base["runs"])
     if file.tables is None:
-        tables = {name: its for name, its in of_base["tables"].items() if _rows(its) <= runs.keys()}
+        tables = {name: entry for name, entry in of_base["tables"].items() if _rows(entry) <= runs.keys()}
     else:
         tables = _extended(path, "tables", file.tables, of_base["tables"])
-    found = {"runs": runs, "tables": {name: {"title": name} | its for name, its in tables.items()}}
+    settings = {"runs": runs, "tables": {name: {"title": name} | entry for name, entry in tables.items()}}
     shown = of_base.get("projections") if file.projections is None else file.projections
     if file.projections is not None or (shown and set(shown["runs"]) <= runs.keys()):
-        found["projections"] = shown
-    return found
+        settings["projections"] = shown
+    return settings
 
 
 def _rows(table: Mapping[str, Any]) -> set[str]:
@@ -202,13 +218,13 @@ def _rows(table: Mapping[str, Any]) -> set[str]:
 def _claims(path: Path, file: StudyFile, base: Study) -> Entry:
     """The content of claims.yaml: the base's where the tables are its own, else those of the file alone."""
     of_base = base.claims
-    found = dict(of_base) if file.tables is None else {"margin": of_base.get("margin", 2.0)}
+    settings = dict(of_base) if file.tables is None else {"margin": of_base.get("margin", 2.0)}
     if file.claims is not None or file.evidence_claims is not None:
-        found = {"margin": found["margin"], "paper": found.get("paper", {})}
+        settings = {"margin": settings["margin"], "paper": settings.get("paper", {})}
         for key in ("claims", "evidence_claims"):
             own = _extended(path, key, getattr(file, key) or {}, of_base.get(key, {}))
-            found[key] = {name: _ours(its) if key == "claims" else its for name, its in own.items()}
-    return found if file.margin is None else found | {"margin": file.margin}
+            settings[key] = {name: _ours(entry) if key == "claims" else entry for name, entry in own.items()}
+    return settings if file.margin is None else settings | {"margin": file.margin}
 
 
 def _ours(claim: Entry) -> Entry:

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 from multitrain.common.errors import UserError
-from multitrain.config.claims import Claims
+from multitrain.config.claims import STATED, Claims
 from multitrain.config.config_files import load_claims, load_experiments, load_scale, parse, scale_path, study_of
-from multitrain.config.evidence_claims import STATED
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Project, Scale
-from multitrain.config.study_file import Study, StudyFile
 from multitrain.data.leakage import datasets_tested_by, trained_on
-from multitrain.model.backbones.declarations import require_declared
+from multitrain.model.backbones.declarations import require_backbones
 from multitrain.planning.excluded import excluded
 from multitrain.planning.outputs import OUTPUTS
 from multitrain.planning.outputs.left_out import left_out, own_tables
@@ -36,23 +34,6 @@ class Checkpoint(Protocol):
 
     def get(self, **wildcards: str | int) -> object:
         """The job of these wildcards; before it has run, an exception that Snakemake catches."""
-
-
-def _of_study(values: dict, study: Study, given: Collection[str]) -> dict:
-    """The keys of config.yaml as a study's file and the command line have them.
-
-    Raises:
-        UserError: the command line changes what only the file can say, as commands read the file itself.
-    """
-    if "scale" in given:
-        raise UserError(f"--config scale: {study.path} is a study, which names its base as `extends`: set it there")
-    said = study.file.model_dump(exclude_unset=True)
-    own = StudyFile.model_fields.keys() - Project.model_fields.keys()
-    for key in own & set(given):
-        if key not in said or values[key] != said[key]:
-            raise UserError(f"--config {key}: set it in {study.path}, which every command reads")
-    of_file = {key: value for key, value in study.project.items() if key not in given}
-    return {key: value for key, value in values.items() if key not in own} | of_file | {"scale": study.name}
 
 
 @dataclass(frozen=True)
@@ -77,14 +58,15 @@ class Plan:
         where = f"{folder}/config.yaml or --config"
         if study := study_of(folder):
             where = f"{study.path} or --config"
-            values = _of_study(values, study, given)
+            values = study.project_values(values, given)
         project = parse(Project, values, where)
         for name in ("data", "results"):
             if (path := Path(getattr(project, name))).exists() and not path.is_dir():
                 raise UserError(f"{where}: {name}: {str(path)!r} is no folder: name another")
         scale = load_scale(project.scale, folder)
         experiments = load_experiments(folder, scale)
-        _require_backbones(scale, experiments, folder)
+        places = (study.path,) * 2 if study else (scale_path(scale.name, folder), f"{folder}/experiments.yaml")
+        require_backbones(scale, experiments, *map(str, places))
         for name in experiments.tables:
             if name in RESERVED:
                 raise UserError(
@@ -297,27 +279,3 @@ class Plan:
         work = epochs * len(paced.datasets) * self.scale.sizes[run.size] ** 2
         following = [other for other, settings in self.experiments.runs.items() if settings.init == name]
         return work + max(map(self._chain_work, following), default=0)
-
-
-def _require_backbones(scale: Scale, experiments: Experiments, folder: str) -> None:
-    """Check the backbones of the scale and of the runs before anything is rendered; none is imported.
-
-    Raises:
-        UserError: one does not exist, or a run starts from the weights of a run with another one.
-    """
-    place = scale_path(scale.name, folder)
-    require_declared(scale.model.backbone, f"{place}: model.backbone")
-    for name, other in scale.backbones.items():
-        require_declared(other.backbone, f"{place}: backbones.{name}.backbone")
-    for name, run in experiments.runs.items():
-        key = f"{folder}/experiments.yaml: runs.{name}"
-        if run.backbone is not None and run.backbone not in scale.backbones:
-            require_declared(run.backbone, f"{key}.backbone")
-        if run.init is None:
-            continue
-        theirs, ours = (scale.backbone_of(each.backbone) for each in (experiments.runs[run.init], run))
-        if (theirs.backbone, theirs.backbone_options) != (ours.backbone, ours.backbone_options):
-            raise UserError(
-                f"{key}.init: {run.init} has backbone {theirs.backbone} and {name} has {ours.backbone}, or their "
-                "options differ: name a run of the same backbone"
-            )

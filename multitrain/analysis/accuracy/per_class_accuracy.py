@@ -31,8 +31,8 @@ def write_classes(scale: Scale, experiments: Experiments, seeds: tuple[int, ...]
     for name, baseline, method in experiments.compared():
         table = experiments.table(name)
         for dataset in table.datasets:
-            found = [experiments.run_of(table, row, dataset) if row else None for row in (baseline, method)]
-            if not (runs := [run for run in found if run is not None]):
+            named = [experiments.run_of(table, row, dataset) if row else None for row in (baseline, method)]
+            if not (runs := [run for run in named if run is not None]):
                 continue
             home = results / "runs" / scale.name
             trained = [seeds_of(home, run, seeds) for run in runs]
@@ -48,9 +48,9 @@ def write_classes(scale: Scale, experiments: Experiments, seeds: tuple[int, ...]
             numbers = _dataset_rows(folders[0], folders[-1], dataset)
             if len(runs) < 2:
                 numbers = [
-                    {key: its[key] for key in ("class", "clips", "top1_baseline") if key in its} for its in numbers
+                    {key: row[key] for key in ("class", "clips", "top1_baseline") if key in row} for row in numbers
                 ]
-            rows += [{**about, **its} for its in numbers]
+            rows += [{**about, **row} for row in numbers]
     write_rows(results / "per_class.csv", rows, PER_CLASS)
 
 

@@ -30,7 +30,7 @@ TEXT = ("source", "method", "dataset", "clips", "scale", "synthetic", "seeds")
 def draw(results: Path, tables: Sequence[str] = PAPER) -> Figure:
     """The methods of the tables on the datasets of the first one, each once: Table 3's, and what Table 1 has more."""
     every = [_ours(results, name) for name in tables]
-    rows = pd.concat([its for its in every if set(its["dataset"]) == set(every[0]["dataset"])], ignore_index=True)
+    rows = pd.concat([table for table in every if set(table["dataset"]) == set(every[0]["dataset"])], ignore_index=True)
     rows = rows.drop_duplicates(["method", "dataset"])
     names = titles(results)
     *others, last = [names.get(name, name) for name in dict.fromkeys(rows["dataset"])]

@@ -108,8 +108,8 @@ def training_data(row: Method, run: Run, scale: Scale, experiments: Experiments)
 
 
 def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
-    its = [scale.dataset(name) for name in datasets]
-    return ",".join(sorted({f"({each.paper_letter})" if each.paper_letter else each.title for each in its}))
+    settings = [scale.dataset(name) for name in datasets]
+    return ",".join(sorted({f"({each.paper_letter})" if each.paper_letter else each.title for each in settings}))
 
 
 def _result(scale: Scale, worlds: list[list[Path]], dataset: str, added: bool) -> Row:

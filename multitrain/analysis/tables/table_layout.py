@@ -172,8 +172,8 @@ def _of_what(ours: Rows) -> str:
 def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     """What a reader must know, a sentence or two each."""
     ours = our_rows_of(rows)
-    its = [scale.datasets[name] for name in table.datasets]
-    letters = {each.paper_letter: each.title for each in its if each.paper_letter}
+    settings = [scale.datasets[name] for name in table.datasets]
+    letters = {each.paper_letter: each.title for each in settings if each.paper_letter}
     by_letter = ", ".join(f"({key}) {letters[key]}" for key in sorted(letters))
     codes = sorted({code for row in ours for code in row["code"].split()})
     released = dict.fromkeys(row["method"] for row in rows if row["source"] == "release")

@@ -141,8 +141,8 @@ def _written(folder: Path, name: str, listed: Path) -> Path:
     home = folder / "lists" / name
     home.mkdir(parents=True, exist_ok=True)
     files = {"train.csv": [row for row in rows if row[0] not in scored], "val.csv": [r for r in rows if r[0] in scored]}
-    for file, its in files.items():
-        lines = (f"{path} {labels.index(label)}\n" for path, label in its)
+    for file, lines_of in files.items():
+        lines = (f"{path} {labels.index(label)}\n" for path, label in lines_of)
         (home / file).write_text("".join(lines), encoding="utf-8")
     (home / "classes.csv").write_text(
         "".join(f"{index},{each}\n" for index, each in enumerate(labels)), encoding="utf-8"
@@ -155,7 +155,7 @@ def _written(folder: Path, name: str, listed: Path) -> Path:
 
 def _shared(seen: list[Seen]) -> list[str]:
     """A line for each file that two datasets have; a UserError where one has half of the other's."""
-    found = []
+    shared = []
     for place, one in enumerate(seen):
         for other in seen[place + 1 :]:
             both = one.digests.keys() & other.digests.keys()
@@ -164,8 +164,8 @@ def _shared(seen: list[Seen]) -> list[str]:
                     f"{one.settings['raw']} and {other.settings['raw']}: {len(both)} files are the same in both: "
                     "datasets of other videos are needed"
                 )
-            found += [f"{one.name}: {one.digests[key]} is {other.name}: {other.digests[key]}" for key in sorted(both)]
-    return found
+            shared += [f"{one.name}: {one.digests[key]} is {other.name}: {other.digests[key]}" for key in sorted(both)]
+    return shared
 
 
 def _epochs(clips: int) -> int:

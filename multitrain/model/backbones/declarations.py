@@ -10,8 +10,10 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from multitrain.common.errors import UserError, did_you_mean
+from multitrain.config.experiments import Experiments
+from multitrain.config.scale import Scale
 
-__all__ = ["PATTERN", "TORCHVISION", "built_in", "require_declared", "source_of"]
+__all__ = ["PATTERN", "TORCHVISION", "built_in", "require_backbones", "require_declared", "source_of"]
 
 PATTERN = "multitrain.model.backbones.*"  # imported by `contract`; multitrain.planning.closure counts them as imports
 TORCHVISION = "torchvision"
@@ -87,3 +89,26 @@ def _read(path: Path, _changed: int) -> tuple[tuple[str, str], ...]:
                 assert isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
                 found.append((node.name, str(first.value) if isinstance(first, ast.Constant) else ""))
     return tuple(found)
+
+
+def require_backbones(scale: Scale, experiments: Experiments, scale_place: str, runs_place: str) -> None:
+    """Check the backbones of the scale and of the runs before anything is rendered; none is imported.
+
+    Raises:
+        UserError: one does not exist, or a run starts from the weights of a run with another one.
+    """
+    require_declared(scale.model.backbone, f"{scale_place}: model.backbone")
+    for name, other in scale.backbones.items():
+        require_declared(other.backbone, f"{scale_place}: backbones.{name}.backbone")
+    for name, run in experiments.runs.items():
+        key = f"{runs_place}: runs.{name}"
+        if run.backbone is not None and run.backbone not in scale.backbones:
+            require_declared(run.backbone, f"{key}.backbone")
+        if run.init is None:
+            continue
+        theirs, ours = (scale.backbone_of(each.backbone) for each in (experiments.runs[run.init], run))
+        if (theirs.backbone, theirs.backbone_options) != (ours.backbone, ours.backbone_options):
+            raise UserError(
+                f"{key}.init: {run.init} has backbone {theirs.backbone} and {name} has {ours.backbone}, or their "
+                "options differ: name a run of the same backbone"
+            )

@@ -20,23 +20,23 @@ Named = TypeVar("Named")
 
 def left_out(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str, str]:
     """Why an output is not made: by the name of its rule, of a notebook `notebook NAME`, of a table `table NAME`."""
-    found = {f"table {key.removeprefix('tables.')}": why for key, why in _gone(experiments, "tables.")}
-    found |= {name: why for name, why in _needs(scale, experiments, claims).items() if why}
-    absent = {file: why for rule, why in found.items() if rule in OUTPUTS for file in OUTPUTS[rule].files}
+    reasons = {f"table {key.removeprefix('tables.')}": why for key, why in _gone(experiments, "tables.")}
+    reasons |= {name: why for name, why in _needs(scale, experiments, claims).items() if why}
+    absent = {file: why for rule, why in reasons.items() if rule in OUTPUTS for file in OUTPUTS[rule].files}
     tables = {f"{name}.csv" for name in experiments.tables}
     every = {**OUTPUTS, **{f"notebook {name}": each for name, each in NOTEBOOKS.items()}}
     for name, each in every.items():  # in the table's order an output comes after those it reads
-        if name in found or each.optional:
+        if name in reasons or each.optional:
             continue
         for file in () if each.any_tables else each.inputs:
             why = absent.get(file, "")
             if file in PAPER_TABLES and file not in tables:
-                why = found.get(f"table {file.removesuffix('.csv')}", "no such table")
+                why = reasons.get(f"table {file.removesuffix('.csv')}", "no such table")
             if why:
-                found[name] = f"needs {file}: {why}" if not why.startswith("needs ") else why
-                absent |= dict.fromkeys(each.files, found[name])
+                reasons[name] = f"needs {file}: {why}" if not why.startswith("needs ") else why
+                absent |= dict.fromkeys(each.files, reasons[name])
                 break
-    return found
+    return reasons
 
 
 def _gone(experiments: Experiments, kind: str) -> list[tuple[str, str]]:
@@ -47,7 +47,7 @@ def _needs(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str, 
     """What outputs need of a study itself, by rule; "" where it is there."""
     projecting = "" if experiments.projecting_runs() else "no row of a table is a run with projections"
     joint = "" if experiments.joint_runs() else "no row of a table is a run on several datasets"
-    gains = "" if any(its.method for its in experiments.compared()) else "no table has a baseline and a joint run"
+    gains = "" if any(each.method for each in experiments.compared()) else "no table has a baseline and a joint run"
     shown = (
         "" if experiments.projections else experiments.left_out.get("projections", "the study names no `projections`")
     )

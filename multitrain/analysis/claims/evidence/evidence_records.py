@@ -12,8 +12,7 @@ from multitrain.analysis.study.checked_tables import only, read
 from multitrain.analysis.study.run_names import seeds_of
 from multitrain.analysis.tables.paper_tables import our_rows, published_rows
 from multitrain.common.errors import UserError
-from multitrain.config.claims import Claims
-from multitrain.config.evidence_claims import STATED, EvidenceClaim
+from multitrain.config.claims import STATED, Claims, EvidenceClaim
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 

@@ -15,8 +15,7 @@ from multitrain.analysis.claims.evidence.evidence_results import FILE, Answer
 from multitrain.analysis.render.columns import EVIDENCE
 from multitrain.analysis.render.table_files import Rows, write_rows
 from multitrain.analysis.study.run_names import yes_no
-from multitrain.config.claims import Claims
-from multitrain.config.evidence_claims import EvidenceClaim
+from multitrain.config.claims import Claims, EvidenceClaim
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 

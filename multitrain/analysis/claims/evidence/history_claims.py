@@ -6,7 +6,7 @@ import pandas as pd
 from multitrain.analysis.claims.evidence.evidence_records import Records
 from multitrain.analysis.claims.evidence.evidence_results import Answer, Finding, holds_if
 from multitrain.analysis.claims.verdict_rule import FAILS, HOLDS, OPEN
-from multitrain.config.evidence_claims import EvidenceClaim
+from multitrain.config.claims import EvidenceClaim
 
 __all__ = ["loss", "setback", "spread"]
 

@@ -4,7 +4,7 @@ from multitrain.analysis.claims.evidence.evidence_records import Records
 from multitrain.analysis.claims.evidence.evidence_results import NOT_COMPARABLE, Answer, Finding
 from multitrain.analysis.claims.verdict_rule import FAILS, HOLDS, OPEN
 from multitrain.common.errors import UserError
-from multitrain.config.evidence_claims import EvidenceClaim
+from multitrain.config.claims import EvidenceClaim
 
 __all__ = ["printed"]
 

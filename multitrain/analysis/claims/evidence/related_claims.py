@@ -8,7 +8,7 @@ from multitrain.analysis.claims.verdict_rule import FAILS, HOLDS, MIXED, OPEN, h
 from multitrain.analysis.projections.class_relations import WORLD, plain
 from multitrain.analysis.projections.projection_weights import Projection
 from multitrain.analysis.tables.table4 import published_rows
-from multitrain.config.evidence_claims import EvidenceClaim
+from multitrain.config.claims import EvidenceClaim
 
 __all__ = ["overlap", "recovery", "same_name"]
 

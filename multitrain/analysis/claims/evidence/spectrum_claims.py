@@ -2,7 +2,7 @@
 
 from multitrain.analysis.claims.evidence.evidence_records import Records
 from multitrain.analysis.claims.evidence.evidence_results import Answer, Finding, holds_if
-from multitrain.config.evidence_claims import EvidenceClaim
+from multitrain.config.claims import EvidenceClaim
 
 __all__ = ["collapse"]
 

@@ -14,9 +14,8 @@ from multitrain.analysis.claims.verdict_rule import FAILS, HOLDS, MIXED, OPEN
 from multitrain.analysis.render.columns import EVIDENCE
 from multitrain.analysis.render.table_files import read_rows
 from multitrain.common.errors import UserError
-from multitrain.config.claims import Claims
+from multitrain.config.claims import Claims, EvidenceClaim
 from multitrain.config.config_files import load_claims
-from multitrain.config.evidence_claims import EvidenceClaim
 from tests.analysis.claimed import PUBLISHED, ROOT
 from tests.analysis.planted import plant, relation_files
 from tests.analysis.planted import write as write_planted

@@ -31,7 +31,8 @@ def real(scale, experiments, tmp_path) -> Job:
     manifest(tmp_path / "ci", "k400", [*((f"own-video{i:02d}", "train") for i in range(19)), (SHARED, "train")])
     manifest(tmp_path / "ci", "actnet", [("another-one", "train"), (SHARED, "test")])
     changed = scale.model_copy(update={"datasets": datasets})
-    return Job(changed, experiments.model_copy(update={"runs": others}), "multitrain", 0, tmp_path, tmp_path)
+    asked = experiments.model_copy(update={"runs": others, "tables": {}, "projections": None})  # every run is asked for
+    return Job(changed, asked, "multitrain", 0, tmp_path, tmp_path)
 
 
 def test_a_training_clip_of_a_tested_video_is_left_out_and_counted(real):

@@ -6,8 +6,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from multitrain.cli import app
 from multitrain.common.errors import UserError
+from multitrain.common.records.predictions import read_predictions
 from multitrain.config.scale import Views
 from multitrain.data.clips import Source, ViewClips, view_indices
 from multitrain.data.loader import view_batches
@@ -153,3 +156,13 @@ def test_a_clip_that_cannot_be_read_is_named_and_nothing_is_written(job, trained
     with pytest.raises(UserError, match=r"damaged\.mp4"):
         evaluate(run, "k400", "test", tmp_path / "x.parquet", CPU)
     assert not (tmp_path / "x.parquet").exists()
+
+
+def test_the_command_prints_the_accuracy_of_what_it_wrote(job, trained):
+    run = job("joint", results=trained)
+    folders = ["--scale", "ci", "--data", str(run.data), "--results", str(trained)]
+    said = CliRunner().invoke(app, ["evaluate", "k400_baseline", "k400", "--split", "val", *folders])
+    assert said.exit_code == 0, said.output
+    found = read_predictions(trained / "runs/ci/k400_baseline/seed0/predictions_val/k400.parquet")
+    assert f"K400 by Y_k: top-1 {100 * (found.rank == 0).mean():.1f} [" in said.stdout
+    assert f"{len(found.labels)} clips of " in said.stdout and "Y'_k" not in said.stdout

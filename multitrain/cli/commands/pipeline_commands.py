@@ -122,14 +122,18 @@ def evaluate(
     workers: Workers = 0,
     device: Device = "auto",
 ) -> None:
-    """Score every clip of a split with a trained run: predictions/DATASET.parquet."""
+    """Score every clip of a split with a trained run, write predictions/DATASET.parquet, and print the accuracy."""
     job = load_job(run, scale, config, seed, data, results)
+    from multitrain.analysis.accuracy.run_accuracy import accuracy_lines
     from multitrain.engine.evaluate import evaluate as run_evaluate
     from multitrain.engine.processes.device import select_device
 
     chosen = select_device(device, threads, portable=job.scale.machine.portable)
     folder = job.folder / ("predictions" if split is Split.test else f"predictions_{split.value}")
-    run_evaluate(job, dataset, split.value, folder / f"{dataset}.parquet", chosen, workers)
+    out = folder / f"{dataset}.parquet"
+    run_evaluate(job, dataset, split.value, out, chosen, workers)
+    for line in accuracy_lines(out, job.scale.dataset(dataset).title):
+        typer.echo(line)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The README is short; the numbers of docs/guides/results.md are those of docs/example, which the workflow wrote."""
+"""The README is short; the numbers of docs/guides/results.md are those of docs/example and of the packed ten seeds."""
 
 import csv
 import re
@@ -7,9 +7,23 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from multitrain.analysis.claims.claim_verdicts import write_claims
+from multitrain.analysis.packed.packed_checks import settings
+from multitrain.analysis.packed.packed_study import read_study
+from multitrain.analysis.packed.unpack import unpack
+from multitrain.analysis.render.columns import EVIDENCE
+from multitrain.analysis.render.table_files import write_rows
+from multitrain.cli.commands import packed_commands
+from multitrain.config.config_files import load_claims
+
 ROOT = Path(__file__).parents[1]
 TEXT = " ".join((ROOT / "docs/guides/results.md").read_text(encoding="utf-8").split())
 DATASETS = ("k400", "mit", "ssv2", "actnet")
+CLAIMED = {
+    "joint_training": "MultiTrain above the baselines (paper: +3.2)",
+    "larger_input": "MultiTrain (large) above MultiTrain (paper: +1.0)",
+}
+VERDICTS = {"joint_training": "equivalent", "larger_input": "holds"}
 
 
 def rows(name: str) -> list[dict[str, str]]:
@@ -65,6 +79,60 @@ def test_the_measured_table_is_of_the_packed_answers():
         assert len(of_seeds) == 10
         assert float(row["top1"]) == pytest.approx(of_seeds.mean(), abs=0.00501)  # two digits, rounded
         assert float(row["top1_std"]) == pytest.approx(of_seeds.std(), abs=0.00501)
+
+
+@pytest.fixture(scope="module")
+def claims(tmp_path_factory) -> dict[tuple[str, str], dict[str, str]]:
+    """Rows of claims.csv of the packed ten seeds, by claim and label, as `multitrain results render` writes them."""
+    root = tmp_path_factory.mktemp("claims")
+    study = read_study(ROOT / "docs/notes/mini-table1.parquet")
+    study.arrays.clear()  # verdicts need answers alone
+    scale, experiments = settings(study)
+    unpack(study, root, scale)
+    write_rows(root / "evidence.csv", [], EVIDENCE)
+    its = load_claims(root / "config", experiments)
+    write_claims(scale, experiments, its, study.seeds(), root, ROOT / "resources/published")
+    with (root / "claims.csv").open(newline="", encoding="utf-8") as stream:
+        return {(row["claim"], row["label"]): row for row in csv.DictReader(stream)}
+
+
+def points(row: dict[str, str], form: str = "") -> str:
+    value, *bounds = (float(row[f"{name}{form}"]) for name in ("difference", "low", "high"))
+    return f"{value:+.1f} [{', '.join(f'{bound:+.1f}' for bound in bounds)}]"
+
+
+def test_the_verdicts_of_ten_seeds_are_those_of_the_packed_answers(claims):
+    its = {name: [claims[name, label] for label in ("mean", "K400", "MiT", "SSv2", "ActNet")] for name in CLAIMED}
+    for name, title in CLAIMED.items():
+        whole, *single = its[name]
+        assert whole["claim_verdict"] == VERDICTS[name]
+        cells = [f"{points(whole)} | {VERDICTS[name]}", *map(points, single)]
+        assert f"| {title} | {' | '.join(cells)} |" in TEXT
+    whole, *single = its["joint_training"]
+    assert f"`holds` with probability {float(whole['holds_if_paper_right']):.2f}" in TEXT
+    assert f"the first is {points(whole, '_projected')}, {whole['verdict_projected']}" in TEXT
+    assert {row["verdict"] for row in single} == {"undetermined"}
+    assert {f"{float(row['p_adjusted']):.3f}" for row in (single[0], single[1], single[3])} == {"0.065"}
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    shown = [points(its[name][0]).replace("+", "") for name in CLAIMED]
+    first, second = (f"{text.partition(' ')[0]} points {text.partition(' ')[2]}" for text in shown)
+    assert f"MultiTrain is {first} above the single-dataset baselines" in readme
+    assert f"The larger input is {second.replace(' points', '')} above MultiTrain" in readme
+    above = [row["label"] for row in single if float(row["difference"]) > 0]
+    assert above == ["K400", "ActNet"] and "above them on K400 and ActNet, below on MiT and SSv2" in readme
+    assert sum(row["claim_verdict"] != "not run" for (_, label), row in claims.items() if label == "mean") == 2
+
+
+@pytest.mark.slow
+def test_half_a_study_is_rendered(claims, tmp_path, capsys):
+    file = ROOT / "docs/notes/mini-table1.parquet"
+    packed_commands.render(file, tmp_path, published=ROOT / "resources/published", measured=ROOT / "resources/measured")
+    assert "no table2, table3; claims.md says which runs are missing" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.glob("table*")} == {"table1.csv", "table1.md", "table1.tex"}
+    with (tmp_path / "claims.csv").open(newline="", encoding="utf-8") as stream:
+        assert list(csv.DictReader(stream)) == list(claims.values())
+    assert "w/o Informative Loss: not run" in (tmp_path / "claims.md").read_text(encoding="utf-8")
+    assert (tmp_path / "report.html").is_file()
 
 
 def test_the_precision_of_the_projections_is_that_of_the_example():

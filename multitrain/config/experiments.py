@@ -176,7 +176,7 @@ class Experiments(Settings):
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Why runs, tables and projections are not there at a scale: by `runs.NAME`, `tables.NAME`, `projections`."""
+        """Why something is not there: by `runs.NAME`, `tables.NAME`, `projections`, `features` (of the mapped run)."""
         return self._left_out
 
     def without(self, gone: dict[str, str]) -> "Experiments":

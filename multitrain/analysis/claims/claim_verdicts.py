@@ -1,6 +1,6 @@
 """Verdicts on the paper's claims (claims.csv, claims.md): paired contrasts of our runs and one rule for all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def write_claims(
 
 
 def _test(name: str, claim: Claim, numbers: Numbers) -> list[TestedPart]:
-    """The parts of a claim; the first is the claim itself."""
+    """The parts of a claim; the first is the claim itself, and where that is not run none is decided."""
     titles = {key: dataset.title for key, dataset in numbers.scale.datasets.items()}
     shared: Row = {
         **{"claim": name, "section": claim.section, "stated_by": claim.stated_by, "text": claim.text},
@@ -59,7 +59,10 @@ def _test(name: str, claim: Claim, numbers: Numbers) -> list[TestedPart]:
         **{"same_fact_as": claim.same_fact_as or "", "quote": claim.quote},
     }
     parts = claim.parts(numbers.experiments.tables[claim.table].datasets, titles)
-    return [_test_part(claim, part, shared, numbers) for part in parts]
+    whole, *single = (_test_part(claim, part, shared, numbers) for part in parts)
+    if not whole.ours:  # the correction within the claim would be for fewer datasets than it has
+        single = [replace(each, row=each.row | {"verdict": NOT_RUN}, ours={}) for each in single]
+    return [whole, *single]
 
 
 def _test_part(claim: Claim, part: Part, shared: Row, numbers: Numbers) -> TestedPart:

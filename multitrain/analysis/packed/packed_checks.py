@@ -18,6 +18,7 @@ from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
 __all__ = [
+    "complete_part",
     "fewer",
     "listed",
     "merge",
@@ -124,41 +125,66 @@ def require_same_clips(study: Study) -> None:
 
 def missing(study: Study, experiments: Experiments) -> list[str]:
     """What a whole study has and this one lacks: run, seed, dataset and record; seeds of one run alone do not count."""
+    runs = (text for run in experiments.shown_runs() for text in _missing_of_run(study, run, experiments))
+    return [*_missing_of_all(study, experiments), *runs, *_missing_features(study, experiments)]
+
+
+def complete_part(study: Study, experiments: Experiments) -> Experiments:
+    """The experiments without the tables, projections and features for which a study lacks a run or record.
+
+    Raises:
+        UserError: no table is left, or a file that all of them need is missing.
+    """
+    gone = dict(experiments.left_out)
+    for name in experiments.tables:
+        lacks = [each for run in experiments.shown_runs(name) for each in _missing_of_run(study, run, experiments)]
+        gone |= {f"tables.{name}": f"the packed study is {listed(lacks)}"} if lacks else {}
+    there = experiments.without(gone).shown_runs()
+    for run in experiments.projections.runs if experiments.projections else ():
+        gone |= {} if run in there else {"projections": f"no table that is left shows run {run}"}
+    part = experiments.without(gone)
+    if lacks := (_missing_of_all(study, part) if part.tables else missing(study, experiments)):
+        raise UserError(f"{study.where}: half a study, {listed(lacks)}: pack it with what is missing (--with)")
+    if lacks := _missing_features(study, part):
+        part = part.without({**gone, "features": f"the packed study is {listed(lacks)}"})
+    return part
+
+
+def _missing_of_all(study: Study, experiments: Experiments) -> list[str]:
+    """The missing ones of the files that are of no single run."""
     scale, _ = settings(study)
+    related = [name for name in scale.related_datasets() if name in experiments.used_datasets()]
     common = [Key(name="flops.json")]
     for world in scale.worlds(study.seeds()):
-        listed = scale.in_world("relations.csv", world)
-        common += [Key(dataset=name, name=listed) for name in scale.related_datasets()]
-    found = [_name(key) for key in common if key not in study.texts]
-    seeds: dict[str, list[int]] = {}
-    for run, seed in study.records():
-        seeds.setdefault(run, []).append(seed)
-    names = {(key.run, key.seed, key.dataset, key.name) for key in study.arrays}
-    for run in experiments.shown_runs():
-        if run not in seeds:
-            found.append(f"run {run}, no seed")
-            continue
-        for seed in seeds[run]:
-            found += [f"run {run}, seed {seed}, {what}" for what in _lacking(study, names, run, seed, experiments)]
-    mapped = experiments.mapped_run()
-    if mapped in seeds:
-        first = seeds[mapped][0]
-        datasets = [
-            name for name in experiments.run(mapped).datasets if (mapped, first, name, "class_mean.z") not in names
-        ]
-        found += [f"run {mapped}, seed {first}, {name}: features" for name in datasets]
-    return found
+        common += [Key(dataset=name, name=scale.in_world("relations.csv", world)) for name in related]
+    return [_name(key) for key in common if key not in study.texts]
 
 
-def _lacking(study: Study, names: set[tuple], run: str, seed: int, experiments: Experiments) -> Iterator[str]:
+def _missing_of_run(study: Study, run: str, experiments: Experiments) -> list[str]:
+    """The missing records of a run's seeds."""
+    seeds = [seed for name, seed in study.records() if name == run]
+    lacks = [f"run {run}, seed {seed}, {what}" for seed in seeds for what in _lacking(study, run, seed, experiments)]
+    return lacks if seeds else [f"run {run}, no seed"]
+
+
+def _missing_features(study: Study, experiments: Experiments) -> list[str]:
+    """The missing class means of the run whose classes are shown in one space: of its first seed."""
+    run = experiments.mapped_run()
+    if run is None or not (seeds := [seed for name, seed in study.records() if name == run]):
+        return []
+    keys = {name: Key(run, seeds[0], name, "class_mean.z") for name in experiments.run(run).datasets}
+    return [f"run {run}, seed {seeds[0]}, {name}: features" for name, key in keys.items() if key not in study.arrays]
+
+
+def _lacking(study: Study, run: str, seed: int, experiments: Experiments) -> Iterator[str]:
     """What one run and seed lacks."""
     datasets = experiments.run(run).datasets
-    if (run, seed, "", "history.step") not in names:
+    if Key(run, seed, name="history.step") not in study.arrays:
         yield "history"
     for dataset in datasets:
         if Key(run, seed, dataset) not in study.answers:
             yield f"{dataset}: predictions"
-        if len(datasets) > 1 and (run, seed, dataset, "views") not in names:
+        if len(datasets) > 1 and Key(run, seed, dataset, "views") not in study.arrays:
             yield f"{dataset}: statistics"
 
 

@@ -1,6 +1,7 @@
 """Tables, claims, figures and notebooks of an unpacked study, made one after the other as the workflow makes them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from multitrain.analysis.render.notebook_pages import run_notebook
 from multitrain.analysis.tables.paper_tables import write_table
 from multitrain.analysis.tables.table4 import write_table4
 from multitrain.common.progress import progress
+from multitrain.config.experiments import Experiments
 from multitrain.planning.outputs import ANALYSES, FIGURES, NOTEBOOKS, REPORT, notebook_page
 from multitrain.planning.outputs.arguments import Arguments
 from multitrain.planning.outputs.left_out import left_out, own_tables, there
@@ -18,12 +20,18 @@ __all__ = ["render_study"]
 PICTURES = ("datasets",)  # notebooks that show frames of clips, which a packed study does not have
 
 
-def render_study(own: Arguments, notebooks: bool) -> None:
-    """Write all that the results folder of a study holds beside its runs; the other notebooks where asked for."""
+def render_study(own: Arguments, notebooks: bool, asked: Experiments) -> None:
+    """Write all that the results folder of a study holds beside its runs; the other notebooks where asked for.
+
+    `asked` are all experiments, of which half a study has a part, `own.experiments`: claims say which runs are missing.
+    """
     shared = own.scale, own.experiments, own.seeds, own.results, own.published
     gone = left_out(own.scale, own.experiments, own.claims)
     names = {"study_records" if name == "study" else name: each for name, each in ANALYSES.items()}
-    steps: list[Callable[[], None]] = [partial(each.write, own) for name, each in names.items() if name not in gone]
+    others = {"claims": replace(own, experiments=asked)}
+    steps: list[Callable[[], None]] = [
+        partial(each.write, others.get(name, own)) for name, each in names.items() if name not in gone
+    ]
     steps += [partial(write_table, name, *shared, own.measured) for name in own.experiments.tables]
     steps += [partial(write_table4, *shared)] if "table4" not in gone else []
     drawn = (own.results, own.scale.smoke_test, own_tables(own.experiments))

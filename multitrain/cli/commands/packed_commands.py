@@ -87,7 +87,10 @@ def render(
     published: PublishedFolder = Path("resources/published"),
     measured: MeasuredFolder = Path("resources/measured"),
 ) -> None:
-    """Write tables, claims, figures and the report of a packed study, as the workflow does from run folders."""
+    """Write tables, claims, figures and the report of a packed study, as the workflow does from run folders.
+
+    Of half a study: the tables of which every run is there, and the claims that these runs decide.
+    """
     from multitrain.analysis.packed import packed_checks
     from multitrain.analysis.packed.packed_study import read_study
     from multitrain.analysis.packed.render_study import render_study
@@ -101,13 +104,16 @@ def render(
         _require_folder(config)
         scale, experiments = load_settings(study.scale, config)
         packed_checks.require_same_settings(study, scale, experiments, config)
-    packed_checks.require_whole(study, experiments, "pack it with what is missing (--with)")
+    part = packed_checks.complete_part(study, experiments)
     require_same_scale((path for path in out.glob("*") if path.suffix in (".csv", ".parquet")), study.scale, out)
     unpack(study, out, scale)
     folders = (config or out / "config", out / "data", out, published, measured)
-    render_study(Arguments(scale, experiments, study.seeds(), *folders), notebooks)
-    for name in experiments.tables:
+    render_study(Arguments(scale, part, study.seeds(), *folders), notebooks, experiments)
+    for name in part.tables:
         show(name, study.scale, folders[0], out)
+    if gone := [name for name in experiments.tables if name not in part.tables]:
+        lacks = packed_checks.listed(packed_checks.missing(study, experiments))
+        typer.echo(f"half a study, {lacks}: no {', '.join(gone)}; claims.md says which runs are missing", err=True)
 
 
 def _require_folder(config: Path) -> None:

@@ -92,6 +92,18 @@ def test_a_claim_goes_by_its_mean_and_shows_its_datasets(results):
     assert "| ↳ MiT " in text
 
 
+def test_datasets_of_a_claim_that_is_not_run_have_no_verdict(results):
+    """On MiT alone the correction would be for one dataset, where the claim has two."""
+    add_run(results, "multitrain", {"mit": first(160), "ssv2": first(160)})
+    add_run(results, "mit_baseline", {"mit": first(120)})
+    made = {
+        name: Claim(**ON_MIT | {"stated_by": "us", "datasets": datasets})
+        for name, datasets in {"both": ("mit", "ssv2"), "one": ("mit",)}.items()
+    }
+    rows, _ = write(results, claims=Claims(paper={}, claims=made))
+    assert [(row["claim"], row["verdict"]) for row in rows] == [*[("both", "not run")] * 3, ("one", "holds")]
+
+
 def test_datasets_that_say_opposite_things_are_mixed(results):
     add_run(results, "multitrain", {"mit": first(160), "ssv2": first(160)})
     add_run(results, "mit_baseline", {"mit": first(110)})

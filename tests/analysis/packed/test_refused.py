@@ -13,6 +13,7 @@ from multitrain.analysis.packed import packed_checks
 from multitrain.analysis.packed.packed_study import Key, read_study, write_study
 from multitrain.cli.commands import packed_commands
 from multitrain.common.errors import UserError
+from multitrain.config.config_files import load_experiments
 from tests.analysis.packed.made import PUBLISHED, SMALL, make, pack, settings
 
 
@@ -73,39 +74,53 @@ def test_different_code_is_refused_unless_asked_for(folders, config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("gone", "told"),
+    ("gone", "told", "tables"),
     [
-        ("runs/ci/multitrain", "without run multitrain, no seed: "),
-        ("runs/ci/multitrain/seed1/predictions/mit.parquet", "without run multitrain, seed 1, mit: predictions: "),
-        ("runs/ci/multitrain/seed1/predictions/mit.npz", "without run multitrain, seed 1, mit: statistics: "),
-        ("runs/ci/k400_baseline/seed0/history.jsonl", "without run k400_baseline, seed 0, history: "),
-        ("runs/ci/multitrain/seed0/features/mit.parquet", "without run multitrain, seed 0, mit: features: "),
-        ("runs/ci/flops.json", "without flops.json: "),
-        ("data/ci/ssv2/raw/relations.csv", "without ssv2: relations.csv: "),
+        ("runs/ci/multitrain", "without run multitrain, no seed: ", ["table2"]),
+        ("runs/ci/multitrain/seed1/predictions/mit.parquet", "without run multitrain, seed 1, mit: pred", ["table2"]),
+        (
+            "runs/ci/multitrain/seed1/predictions/mit.npz",
+            "without run multitrain, seed 1, mit: statistics: ",
+            ["table2"],
+        ),
+        ("runs/ci/k400_baseline/seed0/history.jsonl", "without run k400_baseline, seed 0, history: ", ["table2"]),
+        ("runs/ci/mit_baseline", "without run mit_baseline, no seed: ", []),  # both tables show it
+        (
+            "runs/ci/multitrain/seed0/features/mit.parquet",
+            "without run multitrain, seed 0, mit: f",
+            ["table1", "table2"],
+        ),
+        ("runs/ci/flops.json", "without flops.json: ", []),
+        ("data/ci/mit/raw/relations.csv", "without mit: relations.csv: ", []),
     ],
 )
-def test_half_a_study_names_what_is_missing(folders, config, tmp_path, capsys, gone, told):
+def test_half_a_study_names_what_is_missing(folders, config, tmp_path, capsys, gone, told, tables):
     path = folders / gone
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(UserError, match=rf"half a study, {told}"):
         pack(folders, config, tmp_path / "out.parquet")
     half = pack(folders, config, tmp_path / "half.parquet", partial=True)
     assert f"half a study, {told.removesuffix(': ')}" in capsys.readouterr().err
+    if tables:
+        part = packed_checks.complete_part(read_study(half), SMALL)
+        assert list(part.tables) == tables
+        assert "features" in part.left_out and (part.projections is None) == ("table1" not in tables)
+        return
     with pytest.raises(UserError, match=rf"half.parquet: half a study, {told}"):
         packed_commands.render(half, tmp_path / "out", published=PUBLISHED)
     assert not (tmp_path / "out").exists()
 
 
-def test_tables_that_show_a_run_that_was_not_packed_are_refused(packed, tmp_path):
+def test_tables_that_show_a_run_that_was_not_packed_are_left_out(packed, tmp_path):
     own = settings(tmp_path / "config")
     values = yaml.safe_load((own / "experiments.yaml").read_text())
     values["runs"]["vanilla"] = {"datasets": ["k400", "mit"], "recipe": "joint", "init": "k400_baseline"}
     values["tables"]["table1"]["rows"].append({"method": "Vanilla", "runs": ["vanilla"]})
     (own / "experiments.yaml").write_text(yaml.safe_dump(values))
-    with pytest.raises(
-        UserError, match=r"study.parquet: half a study, without run vanilla, no seed: pack it with what"
-    ):
-        packed_commands.render(packed, tmp_path / "out", config=own, published=PUBLISHED)
+    part = packed_checks.complete_part(read_study(packed), load_experiments(own))
+    assert list(part.tables) == ["table2"]
+    with pytest.raises(UserError, match=r"tables.table1: the packed study is without run vanilla, no seed"):
+        part.table("table1")
 
 
 def test_seeds_missing_in_one_arm_are_said(folders, config, tmp_path, capsys):

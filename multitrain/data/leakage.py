@@ -14,7 +14,7 @@ from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 from multitrain.data.manifest import Manifest
 
-__all__ = ["datasets_tested_by", "leaks", "leaks_of_runs", "trained_on", "without_leaks"]
+__all__ = ["datasets_tested_by", "leaks", "leaks_of_runs", "trained_on", "unguarded", "without_leaks"]
 
 YOUTUBE = {  # by reader: the YouTube id within a video's id
     "kinetics": r"^(?P<id>.{11})",
@@ -97,12 +97,27 @@ def datasets_tested_by(scale: Scale, experiments: Experiments, run: str, dataset
     The run, or a run that starts from its weights and that a table asks for, is tested on them. Only datasets with
     comparable keys count, in the scale's order. Synthetic datasets share no videos, and so do not depend on each other.
     """
-    tested = {
-        name
-        for other in dict.fromkeys((run, *experiments.asked_runs()))
-        if any(trainer == run for trainer, _ in trained_on(experiments, other))
-        for name in experiments.run(other).datasets
-    }
+    others = dict.fromkeys((run, *experiments.asked_runs()))
+    successors = (other for other in others if any(trainer == run for trainer, _ in trained_on(experiments, other)))
+    return _comparable(scale, dataset, {name for other in successors for name in experiments.run(other).datasets})
+
+
+def unguarded(scale: Scale, experiments: Experiments, run: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """(trainer, dataset, datasets) of the runs that a run starts from: what it is tested on, and they did not exclude.
+
+    Empty for runs that a table asks for: those that they start from exclude their tested videos.
+    """
+    found = []
+    for trainer, dataset in trained_on(experiments, run):
+        tested = _comparable(scale, dataset, set(experiments.run(run).datasets))
+        excluded = datasets_tested_by(scale, experiments, trainer, dataset)
+        if missed := tuple(name for name in tested if name not in excluded):
+            found.append((trainer, dataset, missed))
+    return found
+
+
+def _comparable(scale: Scale, dataset: str, tested: set[str]) -> tuple[str, ...]:
+    """Those of the tested datasets that can share videos with `dataset`, in the scale's order."""
     synthetic = scale.synthetic(dataset)
     others = (name for name in scale.datasets if not (synthetic and scale.synthetic(name)))
     return tuple(name for name in others if name in tested and comparable(scale, dataset, name))

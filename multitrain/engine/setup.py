@@ -16,7 +16,7 @@ from multitrain.config.model_settings import MVIT, Model
 from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Scale
 from multitrain.data.clips import COLUMNS, Source
-from multitrain.data.leakage import datasets_tested_by, without_leaks
+from multitrain.data.leakage import datasets_tested_by, unguarded, without_leaks
 from multitrain.data.manifest import Manifest, read_manifest
 from multitrain.engine.checkpointing.checkpoint import read_weights
 from multitrain.losses.objective import Objective
@@ -119,14 +119,35 @@ class Job:
             )
         return Source(settings, chosen, len(clips) - len(chosen))
 
+    def require_clean_start(self) -> None:
+        """Check that what gave the initial weights was not trained on videos that this run is tested on.
+
+        Raises:
+            UserError: it was: no table asks for this run, so that they were not left out.
+        """
+        if not self.exclude_leaks or self.run.init in self.pretrained:
+            return
+        for trainer, dataset, tested in unguarded(self.scale, self.experiments, self.name):
+            whole = read_manifest(self._manifest(dataset), ["video_id"]).split("train")
+            clips = replace(self, name=trainer)._without_leaks(dataset, whole)
+            kept = without_leaks(self.scale, dataset, clips, self._tested(tested))
+            if len(kept) < len(clips):
+                raise UserError(
+                    f"run {self.name} starts from {trainer}, which is trained on {len(clips) - len(kept)} clips of "
+                    f"{dataset} whose videos {self.name} is tested on ({', '.join(tested)}): list {self.name} in a "
+                    f"table of the experiments and train {trainer} again, or keep them (--keep-leaks)"
+                )
+
+    def _tested(self, datasets: tuple[str, ...]) -> dict[str, Manifest]:
+        return {name: read_manifest(self._manifest(name), ["video_id"]) for name in datasets}
+
     def _manifest(self, dataset: str) -> Path:
         return self.scale.clips_folder(dataset, self.data, self.world) / "manifest.parquet"
 
     def _without_leaks(self, dataset: str, clips: Manifest) -> Manifest:
         """Training clips without leaks: videos that this run, or a run that starts from its weights, is tested on."""
         datasets = datasets_tested_by(self.scale, self.experiments, self.name, dataset)
-        tested = {name: read_manifest(self._manifest(name), ["video_id"]) for name in datasets}
-        kept = without_leaks(self.scale, dataset, clips, tested)
+        kept = without_leaks(self.scale, dataset, clips, self._tested(datasets))
         if not len(kept):
             raise UserError(
                 f"{self._manifest(dataset)}: run {self.name} is tested on every video of its training split "

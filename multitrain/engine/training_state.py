@@ -32,6 +32,7 @@ class Training:
     def __init__(self, job: Job, device: torch.device, process_group: ProcessGroup = SINGLE_PROCESS):
         self.job, self.device, self.process_group = job, device, process_group
         recipe, machine = job.recipe, job.scale.machine
+        job.require_clean_start()
         sources = [job.source(dataset, "train") for dataset in job.run.datasets]
         self.clips = TrainClips(sources, job.scale.model.frames, job.size, recipe, job.seed, machine.cache_mb)
         classes = {name: source.classes for name, source in zip(job.run.datasets, sources, strict=True)}

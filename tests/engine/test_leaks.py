@@ -5,10 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from multitrain.common.errors import UserError
+from multitrain.config.experiments import Row, Table
 from multitrain.data.manifest import write_manifest
 from multitrain.engine.setup import Job, schedule
+from multitrain.engine.train import train
+from multitrain.engine.training_state import Training
 
 SHARED = "AAAAAAAAAAA"  # an id at YouTube
 
@@ -65,15 +69,36 @@ def test_nothing_left_is_said_to_be_a_leak(real):
         real.source("k400", "train")
 
 
+@pytest.fixture
+def unshown(real) -> Job:
+    """The joint run, which no table shows: K400's baseline, from which it starts, does not know of it."""
+    tables = {"table1": Table(title="T", datasets=("k400",), rows=(Row(method="Baseline", runs=("k400_baseline",)),))}
+    return replace(real, experiments=real.experiments.model_copy(update={"tables": tables}))
+
+
+def test_a_start_from_weights_that_saw_a_tested_video_is_refused(unshown):
+    says = (
+        r"multitrain starts from k400_baseline, which is trained on 1 clips of k400.*tested on \(actnet\).*--keep-leaks"
+    )
+    with pytest.raises(UserError, match=says):
+        unshown.require_clean_start()
+    with pytest.raises(UserError, match=says):
+        Training(unshown, torch.device("cpu"))
+
+
+def test_a_start_without_such_a_video_is_clean(real, unshown):
+    real.require_clean_start()
+    replace(unshown, exclude_leaks=False).require_clean_start()
+    replace(unshown, pretrained={"k400_baseline": Path("weights.pt")}).require_clean_start()
+    manifest(unshown.data / "ci", "actnet", [("another-one", "test")])
+    unshown.require_clean_start()
+
+
 def test_synthetic_datasets_share_no_video(job):
     assert job("joint").source("k400", "train").left_out == 0
 
 
 def test_the_record_says_how_many(job, tmp_path):
-    import torch
-
-    from multitrain.engine.train import train
-
     train(job("k400_baseline"), torch.device("cpu"))
     record = json.loads((job("k400_baseline").folder / "run.json").read_text())
     assert record["datasets"]["k400"]["left_out"] == 0

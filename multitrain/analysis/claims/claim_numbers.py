@@ -88,13 +88,21 @@ class Numbers:
         for term in part.terms:
             run = self.run(table, term.method, term.dataset)
             trained = self.trained_seeds(run)
-            joint = len(self.experiments.run(run).datasets) > 1
-            name = term.method if joint else f"{term.method} on {self.scale.datasets[term.dataset].title}"
+            name = self._name(run, term.method, term.dataset)
             if not trained:
                 missing.append(f"{name}: not run")
             elif trained != self.seeds:
                 missing.append(f"{name}: seeds {ranges(trained)} of {ranges(self.seeds)}")
         return list(dict.fromkeys(missing))
+
+    def _name(self, run: str, method: str, dataset: str) -> str:
+        """`Baseline on MiT`; `MultiTrain`, or `MultiTrain with K700` where a method is another run in another table."""
+        datasets = self.experiments.run(run).datasets
+        if len(datasets) == 1:
+            return f"{method} on {self.scale.datasets[dataset].title}"
+        rows = [row for table in self.experiments.tables.values() for row in table.rows if row.method == method]
+        shown = {name for row in rows for name in row.runs}
+        return method if shown == {run} else f"{method} with {self.scale.datasets[datasets[0]].title}"
 
     def missing_record(self, table: str, part: Part) -> Path:
         """A missing run.json of a part: of the run with the fewest seeds."""

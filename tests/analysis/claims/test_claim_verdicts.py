@@ -232,7 +232,7 @@ def test_an_arm_with_fewer_seeds_is_compared_by_those_that_both_have(results):
     results.add("mit_baseline", {"mit": first(120)}, 3)
     (row,), text = write(results, 0, 1, 2, 3, 4)
     assert (row["seeds"], row["difference"]) == ("0 1 2", "20.00")
-    missing = "MultiTrain: seeds 0-2, 4 of 0-4; Baseline on MiT: seeds 0-3 of 0-4"
+    missing = "MultiTrain with K400: seeds 0-2, 4 of 0-4; Baseline on MiT: seeds 0-3 of 0-4"
     assert row["missing"] == missing
     assert f"- Missing: {missing}.\n" in text
 

@@ -61,13 +61,22 @@ def verdicts(root: Path, primary: bool) -> str:
     claims = _claims(root)
     of_paper = bool((claims["stated_by"] == "paper").any())
     is_primary = claims.set_index("claim")["primary"] == "yes"
-    return html_list(
-        [
-            sentence(row, of_paper)
-            for _, row in claims.iterrows()
-            if is_primary.get(row["same_fact_as"] or row["claim"], False) == primary
-        ]
+    rows = [
+        row for _, row in claims.iterrows() if is_primary.get(row["same_fact_as"] or row["claim"], False) == primary
+    ]
+    run = [sentence(row, of_paper) for row in rows if row["claim_verdict"] != NOT_RUN]
+    return (html_list(run) if run else "") + _not_run(
+        [row for row in rows if row["claim_verdict"] == NOT_RUN], of_paper
     )
+
+
+def _not_run(rows: list[pd.Series], of_paper: bool) -> str:
+    """The claims without a run, folded below one line that names the missing runs."""
+    if not rows:
+        return ""
+    missing = dict.fromkeys(text.removesuffix(f": {NOT_RUN}") for row in rows for text in row["missing"].split("; "))
+    summary = f"{len(rows)} not run: {escape(', '.join(missing))}"
+    return f"<details><summary>{summary}</summary>{html_list([sentence(row, of_paper) for row in rows])}</details>"
 
 
 def sentence(row: pd.Series, of_paper: bool = True) -> str:

@@ -261,6 +261,20 @@ def test_primary_claims_come_with_what_is_the_same_fact(tmp_path):
     assert Text(claim_sentences.counts(tmp_path)).said.endswith("differences of accuracies: holds: 1.")
 
 
+def test_claims_that_were_not_run_are_folded_below_the_missing_runs(tmp_path):
+    table = claims_table({"scale": "ci", "synthetic": "yes"}, (0, 1))
+    table.loc[table["claim"] == "again", ["claim_verdict", "difference", "missing"]] = [
+        "not run",
+        math.nan,
+        "Vanilla: not run; Baseline on MiT: not run",
+    ]
+    table.to_csv(tmp_path / "claims.csv", index=False)
+    shown, folded = claim_sentences.verdicts(tmp_path, primary=True).split("<details>")
+    assert "claim: our difference is +4.0" in Text(shown).said and "A second" not in shown
+    assert folded.startswith("<summary>1 not run: Vanilla, Baseline on MiT</summary><ul><li><b>Not run</b>: A second")
+    assert "<details>" not in claim_sentences.verdicts(tmp_path, primary=False)
+
+
 def test_what_was_run_and_how_to_repeat_it_are_those_of_the_records(study):
     record(study, "multitrain", 1, commit="c0ffee+")
     again(study)

@@ -5,11 +5,14 @@ class and the top five classes by Y_k and by Y'_k. `array`: numbers by `name` (a
 weights, eigenvalues, class means), flat, with their shape. `text`: a file as it was (run.json, settings, flops.json).
 """
 
+import hashlib
 import json
 import re
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -89,7 +92,7 @@ class Study:
 
 def write_study(study: Study, path: Path) -> None:
     """Write a study; the same content gives the same bytes."""
-    about = {"format": FORMAT, "scale": study.scale, "seeds": study.seeds()}
+    about = {"format": FORMAT, "scale": study.scale, "seeds": study.seeds(), "digests": digests(study)}
     schema = SCHEMA.with_metadata({"multitrain": json.dumps(about)})
     texts, arrays, answers = (sorted(part.items()) for part in (study.texts, study.arrays, study.answers))
     parts = [
@@ -120,14 +123,66 @@ def read_study(path: Path) -> Study:
         raise UserError(f"{path}: no such file: `multitrain results pack` writes one")
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            study = Study(path, _about(path, file.schema_arrow)["scale"])
+            about = _about(path, file.schema_arrow)
+            study = Study(path, about["scale"])
             _fill(study, file.read())
+            _require_digests(study, about.get("digests"))
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         said = " ".join(str(error).split())
         raise UserError(
             f"{path}: not a readable packed study ({said}): copy the file or pack the study again"
         ) from None
     return study
+
+
+def digests(study: Study) -> dict[str, str]:
+    """The sha256 of all that a study has of each run and seed, and of what is of no run."""
+    hashes: dict[str, Any] = defaultdict(hashlib.sha256)
+    for part in (study.texts, study.arrays, study.answers):
+        for key, its in sorted(part.items()):
+            place = f"run {key.run}, seed {key.seed}" if key.run else "what is of no run"
+            hashes[place].update(f"{key.dataset}/{key.name}\0".encode())
+            for content in _contents(its):
+                hashes[place].update(f"{len(content)}\0".encode() + content)
+    return {place: its.hexdigest() for place, its in hashes.items()}
+
+
+def _contents(its: str | np.ndarray | pa.Table) -> Iterator[bytes]:
+    """What decides a digest, whatever the version of Arrow and the order of bytes of the machine."""
+    if isinstance(its, str):
+        yield its.encode()
+    elif isinstance(its, np.ndarray):
+        yield f"{its.dtype} {its.shape}".encode()
+        yield its.astype("<f8").tobytes()
+    else:
+        for column in its.columns:
+            if pa.types.is_string(column.type):
+                yield "\0".join(column.to_pylist()).encode()
+                continue
+            if pa.types.is_list(column.type):
+                yield _integers(pc.list_value_length(column))
+                column = pc.list_flatten(column)
+            yield _integers(column)
+
+
+def _integers(column: pa.ChunkedArray) -> bytes:
+    """The numbers, of which none is negative, with -1 for null."""
+    return column.cast(pa.int64()).fill_null(-1).to_numpy().astype("<i8").tobytes()
+
+
+def _require_digests(study: Study, packed: object) -> None:
+    """Raise a UserError that names what is not as it was packed.
+
+    A file without digests, of an earlier version, is taken as it is.
+    """
+    if packed is None:
+        return
+    found = digests(study)
+    if not isinstance(packed, dict):
+        raise ValueError("its digests are none")
+    for name in sorted({*found, *packed}):
+        if found.get(name) != packed.get(name):
+            raise UserError(f"{study.where}: {name}: not as it was packed, by its sha256: copy the file again")
 
 
 def _fill(study: Study, table: pa.Table) -> None:

@@ -15,7 +15,7 @@ from multitrain.data.clips import view_indices
 from multitrain.data.decode import read_frames
 from multitrain.data.manifest import Manifest, read_manifest
 
-__all__ = ["even", "kind", "square", "write_contact_sheet", "write_overview"]
+__all__ = ["even", "frames_of_clip", "kind", "save_sheet", "square", "write_contact_sheet", "write_overview"]
 
 FRAMES = 8  # shown of a clip, or as many as the scale's clips have
 SIDE = 72  # pixels of a shown frame; a smaller one is enlarged
@@ -31,7 +31,7 @@ def write_contact_sheet(
 ) -> None:
     """Write a contact sheet: `frames` frames of each of the classes `labels`, of its first clip's first view."""
     pictures = [(clips.classes[label], _frames_of_class(clips, settings, frames, label)) for label in labels]
-    _save(path, title, pictures)
+    save_sheet(path, title, pictures)
 
 
 def kind(scale: Scale, world: int) -> str:
@@ -50,7 +50,7 @@ def write_overview(scale: Scale, data: Path, path: Path, classes: int = 4, world
             caption = f"{settings.title}: {clips.classes[label]}"
             pictures.append((caption, _frames_of_class(clips, settings, scale.model.frames, label)))
     title = f"Scale {scale.name} ({kind(scale, world)}): frames of one test clip of some classes of each dataset"
-    _save(path, title, pictures)
+    save_sheet(path, title, pictures)
 
 
 def even(count: int, most: int) -> list[int]:
@@ -61,9 +61,12 @@ def even(count: int, most: int) -> list[int]:
 def _frames_of_class(clips: Manifest, settings: Dataset, frames: int, label: int) -> np.ndarray | None:
     """Frames (SIDE, n * SIDE, 3) of the first clip of a class; None where it has no clip."""
     places = np.flatnonzero(clips.table["label"].to_numpy() == label)
-    if not len(places):
-        return None
-    row = {name: clips.table[name][int(places[0])].as_py() for name in ("path", "frames", "fps")}
+    return frames_of_clip(clips, settings, frames, int(places[0])) if len(places) else None
+
+
+def frames_of_clip(clips: Manifest, settings: Dataset, frames: int, place: int) -> np.ndarray:
+    """Frames (SIDE, n * SIDE, 3) of the first view of the clip in row `place`."""
+    row = {name: clips.table[name][place].as_py() for name in ("path", "frames", "fps")}
     indices = view_indices(settings, row["frames"], frames)[0][even(frames, FRAMES)]
     video = read_frames(clips.folder / row["path"], indices, row["fps"], settings.grid)
     return np.concatenate([square(frame, SIDE) for frame in video], axis=1)
@@ -78,7 +81,8 @@ def square(frame: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(middle.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def _save(path: Path, title: str, pictures: list[tuple[str, np.ndarray | None]]) -> None:
+def save_sheet(path: Path, title: str, pictures: list[tuple[str, np.ndarray | None]]) -> None:
+    """Write pictures (SIDE, W, 3), each with a caption, in two columns; None stands for a class without a clip."""
     if not pictures:
         raise UserError(f"{path}: no class to show: prepare a dataset first")
     shown = max((picture.shape[1] for _, picture in pictures if picture is not None), default=FRAMES * SIDE)

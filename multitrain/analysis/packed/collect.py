@@ -24,7 +24,7 @@ from multitrain.common.records.statistics import read_arrays, read_statistics
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
-__all__ = ["collect"]
+__all__ = ["answers", "collect"]
 
 DOCUMENTS = ("datasets.csv", "datasets.md", "leakage.csv")  # of the data, made from files that a study leaves at home
 SURVEYS = ("classes.csv", "durations.csv", "missing.csv")

@@ -23,6 +23,7 @@ __all__ = [
     "Predictions",
     "matrix",
     "read_predictions",
+    "read_scores",
     "require_same_clips",
     "require_same_forms",
     "write_columns",
@@ -126,6 +127,21 @@ def read_predictions(path: Path) -> Predictions:
         raise UserError(f"{path}: clips without scores: evaluate the run again")
     clips, videos = (table[name].to_numpy() for name in ("clip_id", "video_id"))
     return Predictions(path, clips, videos, labels, own, projected, _classes(path, table))
+
+
+def read_scores(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Probabilities (N, K) by Y_k, and by Y'_k where the run has an added projection, in the order of the clips.
+
+    Raises:
+        UserError: no such predictions, damaged ones, or ranks alone, as a packed study has them.
+    """
+    table = read_columns(path)
+    if missing := [name for name in FORMS if name not in table.column_names]:
+        raise UserError(f"{path}: ranks without {missing[0]}, as packed studies have them: evaluate the run again")
+    own, projected = (None if table[name].null_count else matrix(path, table[name]) for name in FORMS)
+    if own is None:
+        raise UserError(f"{path}: clips without scores: evaluate the run again")
+    return own, projected
 
 
 def read_columns(path: Path) -> pa.Table:

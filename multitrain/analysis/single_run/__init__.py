@@ -1,0 +1,1 @@
+"""One training's answers: confusions and per-class accuracy with sample frames, calibration."""

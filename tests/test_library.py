@@ -10,14 +10,19 @@ from typer.testing import CliRunner
 
 import multitrain
 from multitrain import cli
+from multitrain.config.experiments import changes
 from multitrain.config.model_settings import Model
 from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpointing.checkpoint import save_network
+from multitrain.engine.user_losses import load_terms
+from multitrain.losses.extra_terms import BatchOutputs
 from multitrain.model.backbones.build import build_backbone, check_backbone
 from multitrain.model.files.metadata import make_card
 from multitrain.model.network import Network, Spec
+from multitrain.planning.plan import Plan
 
-DOCS = Path(__file__).parents[1] / "docs/guides"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs/guides"
 
 
 def blocks(page: str) -> list[str]:
@@ -90,3 +95,23 @@ def test_the_backbone_of_its_page_is_built_and_checked(tmp_path, monkeypatch):
     module = build_backbone(model, 32)
     check_backbone(module, model, 32)
     assert module.width == 8
+
+
+def test_the_loss_of_its_page_is_a_row_of_table_3(tmp_path, monkeypatch):
+    (source,) = blocks("your-loss.md")
+    (study,) = re.findall(r"^```yaml\n(.*?)^```$", (DOCS / "your-loss.md").read_text(encoding="utf-8"), re.M | re.S)
+    (tmp_path / "contrast.py").write_text(source)
+    (tmp_path / "contrast.yaml").write_text(study.replace("extends: mini", f"extends: {ROOT}/config/scales/mini.yaml"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plan = Plan.load({}, "contrast.yaml")
+    (run,) = plan.experiments.table("table3").rows[1].runs
+    assert changes(plan.experiments.runs[run].model_dump(mode="json")) == "0.1 x contrast:contrast"
+    assert plan.experiments.runs["multitrain"].extra_losses == ()
+    terms = load_terms(plan.experiments.runs[run].extra_losses, "here", {"k400": 6, "mit": 5}, 8, 4)
+    z, label = torch.eye(4)[[0, 0, 1, 1]], torch.tensor([0, 0, 1, 1])
+    near, far = (
+        terms.term("contrast", BatchOutputs(z, z, {}, {}, its, torch.zeros(4), ("k400",)))
+        for its in (label, label[[0, 2, 1, 3]])
+    )
+    assert near < far

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAt
 from multitrain.common.errors import UserError, did_you_mean
 from multitrain.config.base import Growing, Name, Settings
 from multitrain.config.model_settings import backbone_name
-from multitrain.config.recipes import Recipe
+from multitrain.config.recipes import ExtraLoss, Recipe
 
 __all__ = ["Compared", "Experiments", "ProjectionTable", "Row", "Run", "Table", "changes", "with_later_keys"]
 
@@ -20,7 +20,7 @@ SWITCHES = ("informative", "projection", "weighting")  # keys of a run that `set
 class Run(Growing):
     """One training run; the loss switches default to Vanilla."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"backbone", "set"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"backbone", "set", "extra_losses"})
 
     datasets: tuple[Name, ...] = Field(min_length=1, description="one, or several that are trained on jointly")
     recipe: Name = Field(description="of the scale's recipes")
@@ -32,6 +32,7 @@ class Run(Growing):
     informative: bool = Field(False, description="variance and covariance terms, Eq. 2 and 3")
     projection: Literal["add", "separate", "none"] = Field("none", description="add: Eq. 4; separate: own branches")
     weighting: Literal["uncertainty", "fixed"] = Field("fixed", description="uncertainty: Eq. 6")
+    extra_losses: tuple[ExtraLoss, ...] = Field((), description="terms of one's own beside those of Eq. 6")
     init: Name | None = Field(None, description="run whose backbone gives the initial weights")
     steps_of: Name | None = Field(None, description="train for as many steps as that run takes, not for the epochs")
     set: dict[str, Any] = Field(
@@ -80,8 +81,9 @@ def with_later_keys(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changes(settings: Mapping[str, Any]) -> str:
-    """What a run, as it is written in its record, changes of its recipe: `covariance_weight=0, mixing.mixup=0`."""
-    return ", ".join(f"{key}={json.dumps(value)}" for key, value in _leaves(settings.get("set", {}), ""))
+    """What a recorded run changes of its recipe, and adds to it: `covariance_weight=0, 0.1 x supcon:contrast`."""
+    changed = [f"{key}={json.dumps(value)}" for key, value in _leaves(settings.get("set", {}), "")]
+    return ", ".join(changed + [f"{each['weight']} x {each['function']}" for each in settings.get("extra_losses", ())])
 
 
 def _leaves(values: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:
@@ -156,6 +158,9 @@ class Experiments(Settings):
                 raise ValueError(f"runs.{name}.steps_of: {run.steps_of!r} has no epochs of its own: name another run")
         if twice := [each for each in dict.fromkeys(run.datasets) if run.datasets.count(each) > 1]:
             raise ValueError(f"runs.{name}.datasets: {twice[0]!r} is named twice: leave one")
+        terms = [*run.datasets, *(each.name for each in run.extra_losses)]
+        if twice := [each for each in dict.fromkeys(terms) if terms.count(each) > 1]:
+            raise ValueError(f"runs.{name}.extra_losses: two terms are called {twice[0]!r}: rename the function")
         if run.projection != "none" and len(run.datasets) < 2:
             raise ValueError(
                 f"runs.{name}.projection: {run.projection!r} is between datasets, and there is "

@@ -1,12 +1,14 @@
 """How a run is trained: optimiser, schedule, augmentation, the losses' open constants, and the machine it runs on."""
 
-from typing import ClassVar, Literal, Self
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from multitrain.config.base import Count, Fraction, Growing, Positive, Settings, Share
 
-__all__ = ["Machine", "Mixing", "RandAugment", "Recipe"]
+__all__ = ["ExtraLoss", "Machine", "Mixing", "RandAugment", "Recipe"]
 
 
 class RandAugment(Settings):
@@ -90,6 +92,32 @@ class Recipe(Growing):
     def parts(self, processes: int) -> int:
         """Micro-batches of one step in each of so many processes."""
         return max(-(-self.batch // (processes * self.micro_batch)), 1) if self.micro_batch else 1
+
+
+class ExtraLoss(Settings):
+    """A loss term of one's own; the text `module:function` stands for one of weight 1. docs/guides/your-loss.md."""
+
+    function: str = Field(description="`module:function` of a file of your own; the function's name is the term's")
+    weight: Annotated[float, Field(ge=0)] | Literal["learned"] = Field(
+        1.0, description="factor in the total; learned: L / (2 sigma^2) + log sigma with a sigma of its own, as Eq. 6"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text(cls, value: Any) -> Any:
+        return value if isinstance(value, Mapping | ExtraLoss) else {"function": value}
+
+    @field_validator("function")
+    @classmethod
+    def _named(cls, function: str) -> str:
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", function):
+            raise ValueError(f"{function!r} is no function: write module:function, of the file module.py")
+        return function
+
+    @property
+    def name(self) -> str:
+        """The term's name in history and tables."""
+        return self.function.rpartition(":")[2]
 
 
 class Machine(Settings):

@@ -34,12 +34,17 @@ def make_optimiser(recipe: Recipe, network: Network, objective: Objective) -> to
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             by_factor.setdefault((parameter.ndim > 1, factors[name]), []).append(parameter)
+    if objective.extra is not None:
+        for parameter in objective.extra.stateful.parameters():
+            by_factor[parameter.ndim > 1, 1.0].append(parameter)
     groups: list[dict] = [
         {"params": its, "weight_decay": recipe.weight_decay if decays else 0.0, "factor": factor}
         for (decays, factor), its in by_factor.items()
     ]
     if objective.log_sigma.requires_grad:
         groups.append({"params": [objective.log_sigma], "weight_decay": 0.0, "factor": recipe.sigma_lr_factor})
+    if objective.extra is not None and objective.extra.learned:
+        groups.append({"params": [objective.extra.log_sigma], "weight_decay": 0.0, "factor": recipe.sigma_lr_factor})
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)
     return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, fused=True)

@@ -19,10 +19,11 @@ from multitrain.data.clips import COLUMNS, Source
 from multitrain.data.leakage import datasets_tested_by, unguarded, without_leaks
 from multitrain.data.manifest import Manifest, read_manifest
 from multitrain.engine.checkpointing.checkpoint import read_weights
+from multitrain.engine.user_losses import load_terms
 from multitrain.losses.objective import Objective
 from multitrain.model.backbones.build import check_backbone
 from multitrain.model.backbones.contract import set_drop_path
-from multitrain.model.backbones.declarations import source_of
+from multitrain.model.backbones.declarations import file_hashes
 from multitrain.model.backbones.initial import read_state_dict
 from multitrain.model.files.release import import_release
 from multitrain.model.network import Network, Spec
@@ -91,9 +92,9 @@ class Job:
 
     @property
     def code(self) -> str:
-        """Hash of the numerical code; with that of the file of a backbone of the user's own."""
-        file = source_of(self.model.backbone)
-        return code_hash() if file is None else f"{code_hash()}-{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
+        """Hash of the numerical code; with those of the files of the user's own backbone and losses."""
+        own = (self.model.backbone, *(each.function for each in self.run.extra_losses))
+        return "-".join([code_hash(), *file_hashes(own)])
 
     @property
     def divergence_advice(self) -> str:
@@ -243,8 +244,16 @@ def init_record(job: Job) -> str | dict[str, str] | None:
     return ({"run": name} if name else {}) | {"file": str(path), "sha256": digest}
 
 
-def build_objective(job: Job) -> Objective:
-    """The run's objective, from its settings and its recipe."""
+def build_objective(job: Job, spec: Spec, width: int) -> Objective:
+    """The run's objective, from its settings, its recipe and its network's specification and width D.
+
+    Raises:
+        UserError: an extra loss cannot be imported, or fails on a random batch.
+    """
+    torch.manual_seed(derive(job.seed, "extra losses", job.name))
+    classes = {name: len(names) for name, names in spec.classes.items()}
+    embedding = spec.expander[1] if spec.expander else width
+    where = f"runs.{job.name}.extra_losses"
     return Objective(
         job.run.datasets,
         job.run.informative,
@@ -253,4 +262,5 @@ def build_objective(job: Job) -> Objective:
         job.recipe.variance_weight,
         job.recipe.covariance_weight,
         job.recipe.label_smoothing,
+        load_terms(job.run.extra_losses, where, classes, width, embedding),
     )

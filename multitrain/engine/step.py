@@ -4,6 +4,7 @@ Eq. 6 is affine in L_k, and L_k is a mean over clips: the objective of the whole
 equally large chunks, each with its own L_k. Only L^v and L^c need all embeddings Z' at once, and their backward pass
 needs only G = d(L^v + L^c)/dZ': their gradient by the weights is that of <Z', G>. So processes exchange embeddings
 without a gradient. In a step of several parts a first pass without activations gives the embeddings, and so G.
+Extra terms are treated alike, with a row of all outputs of a clip in the place of Z'.
 """
 
 import warnings
@@ -20,6 +21,8 @@ from multitrain.data.clips import Batch
 from multitrain.data.mixing import Mix, mix_videos
 from multitrain.engine.buffers import StepBuffers
 from multitrain.engine.processes.distributed import SINGLE_PROCESS, ProcessGroup
+from multitrain.engine.user_losses import term_values
+from multitrain.losses.extra_terms import BatchOutputs
 from multitrain.losses.objective import Objective, Terms, partner_of
 from multitrain.model.backbones.build import kept_buffers
 from multitrain.model.dropout import clips_of_batch
@@ -49,7 +52,10 @@ class Chunk(nn.Module):
         self.precision = PRECISIONS.get(precision)
 
     def forward(self, batch: Batch, randomness: StepRandomness) -> tuple[Tensor, Tensor]:
-        """Z' (b, d) and L (K,) of b of the step's clips, in float32; L_k divided by b."""
+        """Rows and L (K,) of b of the step's clips, in float32; L_k divided by b.
+
+        The rows are Z' (b, d); where there are extra terms, Z', z, all Y_k and all Y'_k side by side (b, n).
+        """
         network, device = self.network, batch.video.device
         video = normalise(batch.video, network.spec.model.normalisation)
         video = video.to(next(network.parameters()).dtype)
@@ -65,7 +71,30 @@ class Chunk(nn.Module):
         losses = self.objective.classification(
             logits, network.projections.weights(), batch.label, batch.dataset, partner
         )
-        return _whole(output.embedding), losses
+        rows = _whole(output.embedding)
+        if self.objective.extra is not None:
+            projected = network.added(logits)
+            rows = torch.cat([rows, _whole(output.features), *logits.values(), *projected.values()], 1)
+        return rows, losses
+
+    def embedding(self, rows: Tensor) -> Tensor:
+        """Z' (b, d) of rows."""
+        return rows if self.objective.extra is None else rows[:, : self._width(rows)]
+
+    def outputs(self, rows: Tensor, clips: Tensor, mix: Mix | None) -> BatchOutputs:
+        """The outputs of rows (B, n) in the batch's order; clips (B, 3): position in the batch, label and dataset."""
+        order = clips[:, 0].argsort()
+        rows, (_, label, dataset) = rows[order], clips[order].unbind(1)
+        counts = {name: len(its) for name, its in self.network.spec.classes.items()}
+        widths = [self._width(rows), self.network.backbone.width, *counts.values(), *counts.values()]
+        embedding, features, *logits = rows.split(widths, 1)
+        own, projected = (dict(zip(counts, its, strict=True)) for its in (logits[: len(counts)], logits[len(counts) :]))
+        partner = partner_of(label, dataset, mix.lam, self.lost) if mix else None
+        return BatchOutputs(features, embedding, own, projected, label, dataset, self.objective.datasets, partner)
+
+    def _width(self, rows: Tensor) -> int:
+        """d of rows with all outputs."""
+        return rows.shape[1] - self.network.backbone.width - 2 * sum(map(len, self.network.spec.classes.values()))
 
 
 def _parallel(chunk: Chunk) -> DistributedDataParallel:
@@ -79,11 +108,11 @@ def _whole(values: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Statistics:
-    """L^v and L^c of the embeddings of some parts, of all processes, and their gradient by each part's embeddings."""
+    """L^v, L^c and extra terms of the rows of some parts, of all processes, and the gradient of those that count."""
 
-    variance: Tensor
-    covariance: Tensor
-    gradients: tuple[Tensor, ...]  # by Z' (b, d), one a part; empty where the terms do not count
+    values: Tensor  # (2 + E,)
+    gradients: tuple[Tensor, ...] = ()  # by the rows (b, n), one a part; empty where none counts
+    of_parameters: tuple[Tensor, ...] = ()  # by the parameters of the extra terms
 
 
 class Backward:
@@ -104,6 +133,8 @@ class Backward:
         self.chunk = Chunk(network, objective, recipe, precision)
         # a depthwise kernel's gradient may have another stride along its axis of length one, which costs nothing
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+        extra = objective.extra.parameters() if objective.extra is not None else ()
+        self.trained = [parameter for parameter in extra if parameter.requires_grad]
         several = process_group.count > 1
         self.buffers = StepBuffers(network, process_group)
         self.parallel = _parallel(self.chunk) if several else None
@@ -116,63 +147,73 @@ class Backward:
         for number, group in enumerate(groups, start=1):
             results.append(self._group(group, randomness, len(batches), len(groups), number == len(groups)))
         self.buffers.end()
-        *losses, variance, covariance = self.process_group.mean(torch.stack(results).mean(0))
+        count = len(self.objective.datasets)
+        values = self.process_group.mean(torch.stack(results).mean(0))
         with torch.no_grad():
-            return self.objective.combine(torch.stack(losses), variance, covariance)
+            return self.objective.combine(values[:count], values[count], values[count + 1], values[count + 2 :])
 
-    def embeddings(self, batches: Sequence[Batch], randomness: StepRandomness) -> list[Tensor]:
-        """Z' (b, d) of each part, without activations for a backward pass."""
+    def rows(self, batches: Sequence[Batch], randomness: StepRandomness) -> list[Tensor]:
+        """The rows (b, n) of each part, without activations for a backward pass."""
         with torch.no_grad(), kept_buffers(self.chunk.network):
             return [self.chunk(batch, randomness)[0] for batch in batches]
 
     def non_finite_clips(self, batches: Sequence[Batch], randomness: StepRandomness) -> list[str]:
-        """Ids of this process's clips whose embedding is not finite; else those of parts whose loss is not."""
+        """Ids of this process's clips whose outputs are not finite; else those of parts whose loss is not."""
         ids: list[str] = []
         with torch.no_grad(), kept_buffers(self.chunk.network):
             for batch in batches:
-                embedding, losses = self.chunk(batch, randomness)
-                finite = embedding.isfinite().all(1)
+                rows, losses = self.chunk(batch, randomness)
+                finite = rows.isfinite().all(1)
                 if finite.all() and not losses.isfinite().all():
                     finite = ~finite
                 ids += [clip for clip, fine in zip(batch.clip_ids, finite.tolist(), strict=True) if not fine]
         return ids
 
     def _group(self, group: Sequence[Batch], randomness: StepRandomness, parts: int, groups: int, last: bool) -> Tensor:
-        """Back-propagate parts whose statistics belong together: (L_1 .. L_K, L^v, L^c), the L_k of this process."""
-        ahead = self.objective.informative and len(group) > 1
-        statistics = self._statistics(self.embeddings(group, randomness)) if ahead else None
-        embeddings, losses = [], []
+        """Back-propagate parts whose statistics belong together: (L_1 .. L_K, L^v, L^c, extra), L_k of this process."""
+        ahead = self.objective.of_whole_batch and len(group) > 1
+        statistics = self._statistics(self.rows(group, randomness), group, randomness) if ahead else None
+        all_rows, losses = [], []
         for index, batch in enumerate(group):
             exchanging = last and index == len(group) - 1
             alone = nullcontext() if exchanging or self.parallel is None else self.parallel.no_sync()
             with alone, self.buffers.part():
-                embedding, loss = (self.parallel or self.chunk)(batch, randomness)
-                embeddings.append(embedding.detach())
+                rows, loss = (self.parallel or self.chunk)(batch, randomness)
+                all_rows.append(rows.detach())
                 losses.append(loss.detach())
                 total = self._classification(loss) / parts
-                if self.objective.informative:
-                    statistics = statistics or self._statistics(embeddings)  # of the group's only part
+                if self.objective.of_whole_batch:
+                    statistics = statistics or self._statistics(all_rows, group, randomness)  # of the only part
                     # times the number of processes: each adds its own rows, and the gradients are averaged
-                    informative = (embedding * statistics.gradients[index]).sum()
-                    total = total + informative * (self.process_group.count / groups)
+                    of_whole_batch = (rows * statistics.gradients[index]).sum()
+                    total = total + of_whole_batch * (self.process_group.count / groups)
+                    for parameter, gradient in zip(self.trained, statistics.of_parameters, strict=True):
+                        total = total + (parameter * gradient).sum() / (len(group) * groups)
                 self.scale(total).backward()
-        statistics = statistics or self._statistics(embeddings)
-        return torch.cat([torch.stack(losses).mean(0), statistics.variance[None], statistics.covariance[None]])
+        statistics = statistics or self._statistics(all_rows, group, randomness)
+        return torch.cat([torch.stack(losses).mean(0), statistics.values])
 
     def _classification(self, losses: Tensor) -> Tensor:
         """Eq. 6 of L (K,) without the informative terms."""
         zero = losses.new_zeros(())
         return self.objective.combine(losses, zero, zero).total
 
-    def _statistics(self, parts: Sequence[Tensor]) -> Statistics:
-        """Of embeddings Z' (b, d) of this process's parts together with those of the other processes."""
-        own = torch.cat(list(parts))
-        whole = self.process_group.gather(own).requires_grad_(self.objective.informative)  # (count * len(own), d)
+    def _statistics(self, parts: Sequence[Tensor], group: Sequence[Batch], randomness: StepRandomness) -> Statistics:
+        """Of rows (b, n) of this process's parts of a group together with those of the other processes."""
+        own, objective = torch.cat(list(parts)), self.objective
+        whole = self.process_group.gather(own).requires_grad_(objective.of_whole_batch)  # (count * len(own), n)
         with torch.enable_grad():
-            variance, covariance = self.objective.informative_terms(whole)
-            if not self.objective.informative:
-                return Statistics(variance, covariance, ())
-            losses = own.new_zeros(len(self.objective.datasets))
-            (gradient,) = torch.autograd.grad(self.objective.combine(losses, variance, covariance).total, whole)
+            variance, covariance = objective.informative_terms(self.chunk.embedding(whole))
+            extra = own.new_zeros(0)
+            if objective.extra is not None:
+                clips = torch.cat([torch.stack([each.rows, each.label, each.dataset], 1) for each in group])  # (b, 3)
+                torch.manual_seed(randomness.seed)  # the same draws in all processes
+                outputs = self.chunk.outputs(whole, self.process_group.gather(clips), randomness.mix)
+                extra = term_values(objective.extra, outputs)
+            values = torch.cat([variance.detach()[None], covariance.detach()[None], extra.detach()])
+            if not objective.of_whole_batch:
+                return Statistics(values)
+            total = objective.combine(own.new_zeros(len(objective.datasets)), variance, covariance, extra).total
+            gradient, *others = torch.autograd.grad(total, [whole, *self.trained], materialize_grads=True)
         mine = gradient.split(len(own))[self.process_group.rank]
-        return Statistics(variance.detach(), covariance.detach(), mine.split([len(part) for part in parts]))
+        return Statistics(values, mine.split([len(part) for part in parts]), tuple(others))

@@ -42,7 +42,7 @@ class Training:
             set_checkpointing(self.network.backbone, self.network.spec.model.backbone)
         if machine.compile:
             compile_backbone(self.network.backbone)
-        self.objective = build_objective(job).to(device)
+        self.objective = build_objective(job, self.network.spec, self.network.backbone.width).to(device)
         self.optimiser = make_optimiser(recipe, self.network, self.objective)
         self.scaler = torch.amp.GradScaler(device.type, enabled=machine.precision == "float16")
         self.share = Share(process_group.rank, process_group.count, recipe.parts(process_group.count))
@@ -83,6 +83,8 @@ class Training:
         self._update()
         self.done += 1
         record |= {"sigma": self.objective.sigma(), "gradient_norm": norm if math.isfinite(norm) else None}
+        if self.objective.extra is not None and (sigma := self.objective.extra.sigma()):
+            record["extra_sigma"] = sigma
         return cast(Step, record | ({"skipped": self.skipped} if self.scaler.is_enabled() else {}))
 
     def _update(self) -> None:
@@ -99,6 +101,7 @@ class Training:
         ids = non_finite or [clip for clips in gather([i for b in batches for i in b.clip_ids]) for clip in clips]
         more = f" and {len(ids) - NAMED_CLIPS} more" if len(ids) > NAMED_CLIPS else ""
         terms = {**record["classification"], "variance": record["variance"], "covariance": record["covariance"]}
+        terms |= record.get("extra", {})
         raise UserError(
             f"run {self.job.name}, seed {self.job.seed}: {what} at step {self.done} "
             f"on clips {', '.join(ids[:NAMED_CLIPS])}{more} ({', '.join(f'{k} {v:.4g}' for k, v in terms.items())}): "
@@ -119,7 +122,7 @@ class Training:
         digest.update(job.scale.machine.precision.encode())
         if kernels.kernels(job.scale.machine, self.device.type) == "portable":
             digest.update(b"portable")
-        if job.run.informative and recipe.informative_statistics == "micro_batch":
+        if self.objective.of_whole_batch and recipe.informative_statistics == "micro_batch":
             digest.update(f"{self.share.parts} parts".encode())
         for source in self.clips.sources:
             digest.update("\n".join(source.columns["clip_id"].to_pylist()).encode())
@@ -154,10 +157,13 @@ class Training:
 
 def numbers(terms: Terms) -> dict:
     """The terms as numbers for the history, with one wait for the device."""
-    values = torch.stack([terms.total, terms.variance, terms.covariance, *terms.classification.values()]).tolist()
+    by_name = [*terms.classification.values(), *terms.extra.values()]
+    values = torch.stack([terms.total, terms.variance, terms.covariance, *by_name]).tolist()
+    count = 3 + len(terms.classification)
     return {
         "total": values[0],
         "variance": values[1],
         "covariance": values[2],
-        "classification": dict(zip(terms.classification, values[3:], strict=True)),
+        "classification": dict(zip(terms.classification, values[3:count], strict=True)),
+        **({"extra": dict(zip(terms.extra, values[count:], strict=True))} if terms.extra else {}),
     }

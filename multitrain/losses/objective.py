@@ -1,11 +1,12 @@
 """The overall objective L(sigma) = L^v + L^c + sum over k of L_k / (2 sigma_k^2) + log sigma_k (paper, Eq. 6)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from multitrain.losses.extra_terms import BatchOutputs, ExtraTerms, Partner
 from multitrain.losses.informative import covariance, variance
 from multitrain.losses.projection import MODES, projection_loss
 from multitrain.losses.weighting import uncertainty
@@ -26,15 +27,7 @@ class Terms:
     covariance: Tensor  # L^c, unweighted
     classification: dict[str, Tensor]  # L_k by dataset: summed over its clips, divided by the whole batch
     total: Tensor
-
-
-@dataclass(frozen=True)
-class Partner:
-    """Mixup partners of a batch: label and dataset of the clip that each clip was mixed with."""
-
-    label: Tensor  # (B,) class within the partner's own dataset
-    dataset: Tensor  # (B,) index of the partner's dataset; -1 if its label does not count
-    lam: float  # lambda, weight of the clip's own label; 1 - lambda is the partner's
+    extra: dict[str, Tensor] = field(default_factory=dict)  # terms of one's own, unweighted
 
 
 def partner_of(label: Tensor, dataset: Tensor, lam: float, lost: bool = False) -> Partner:
@@ -56,6 +49,7 @@ class Objective(nn.Module):
         projection: "add" (Eq. 4), "separate" or "none"; see `projection_loss`.
         weighting: "uncertainty" (Eq. 6) or "fixed" (the plain sum of L_k).
         variance_weight, covariance_weight: factors on L^v and L^c; 1 and 1 in the paper.
+        extra: terms of one's own, added to the paper's.
 
     L_k is the sum over the batch's clips of dataset k divided by the whole batch. The sum over k is the batch's mean
     loss, and a batch without a clip of k has L_k = 0.
@@ -73,6 +67,7 @@ class Objective(nn.Module):
         variance_weight: float = 1.0,
         covariance_weight: float = 1.0,
         label_smoothing: float = 0.0,
+        extra: ExtraTerms | None = None,
     ):
         super().__init__()
         if isinstance(datasets, str) or not datasets or len(set(datasets)) < len(datasets):
@@ -84,7 +79,13 @@ class Objective(nn.Module):
         self.datasets, self.informative, self.projection, self.weighting = datasets, informative, projection, weighting
         self.variance_weight, self.covariance_weight = variance_weight, covariance_weight
         self.label_smoothing = label_smoothing
+        self.extra = extra
         self.log_sigma = nn.Parameter(torch.zeros(len(datasets)), requires_grad=weighting == "uncertainty")
+
+    @property
+    def of_whole_batch(self) -> bool:
+        """Whether a term counts that is no mean over clips: L^v and L^c, or one's own."""
+        return self.informative or self.extra is not None
 
     def sigma(self) -> dict[str, float]:
         """sigma_k by dataset."""
@@ -188,12 +189,16 @@ class Objective(nn.Module):
         with torch.set_grad_enabled(self.informative and torch.is_grad_enabled()):
             return variance(embedding), covariance(embedding)
 
-    def combine(self, losses: Tensor, variance: Tensor, covariance: Tensor) -> Terms:
-        """Eq. 6 of L (K,), L^v and L^c."""
+    def combine(self, losses: Tensor, variance: Tensor, covariance: Tensor, extra: Tensor | None = None) -> Terms:
+        """Eq. 6 of L (K,), L^v and L^c, and the values (E,) of the extra terms."""
         total = uncertainty(losses, self.log_sigma) if self.weighting == "uncertainty" else losses.sum()
         if self.informative:
             total = total + self.variance_weight * variance + self.covariance_weight * covariance
-        return Terms(variance, covariance, dict(zip(self.datasets, losses, strict=True)), total)
+        by_name = {}
+        if self.extra is not None and extra is not None:
+            total = total + self.extra.weighted(extra)
+            by_name = dict(zip(self.extra.functions, extra, strict=True))
+        return Terms(variance, covariance, dict(zip(self.datasets, losses, strict=True)), total, by_name)
 
     def forward(
         self,
@@ -203,7 +208,17 @@ class Objective(nn.Module):
         label: Tensor,
         dataset: Tensor,
         partner: Partner | None = None,
+        outputs: BatchOutputs | None = None,
     ) -> Terms:
-        """The objective of one batch; Z' (B, d), the rest as in `classification`."""
+        """The objective of one batch; Z' (B, d), the rest as in `classification`; `outputs` for the extra terms.
+
+        Raises:
+            ValueError: there are extra terms and no outputs; or as the terms say.
+        """
         losses = self.classification(logits, weights, label, dataset, partner)
-        return self.combine(losses, *self.informative_terms(embedding))
+        if self.extra is not None and outputs is None:
+            raise ValueError(
+                "no outputs of the batch, which extra terms are functions of: give outputs=BatchOutputs(...)"
+            )
+        extra = self.extra(outputs) if self.extra is not None else None
+        return self.combine(losses, *self.informative_terms(embedding), extra)

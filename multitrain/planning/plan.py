@@ -17,7 +17,7 @@ from multitrain.config.config_files import load_claims, load_experiments, load_s
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Project, Scale
 from multitrain.data.leakage import datasets_tested_by, trained_on
-from multitrain.model.backbones.declarations import require_backbones
+from multitrain.model.backbones.declarations import require_modules
 from multitrain.planning.excluded import excluded
 from multitrain.planning.outputs import OUTPUTS
 from multitrain.planning.outputs.left_out import left_out, own_tables
@@ -66,7 +66,7 @@ class Plan:
         scale = load_scale(project.scale, folder)
         experiments = load_experiments(folder, scale)
         places = (study.path,) * 2 if study else (scale_path(scale.name, folder), f"{folder}/experiments.yaml")
-        require_backbones(scale, experiments, *map(str, places))
+        require_modules(scale, experiments, *map(str, places))
         for name in experiments.tables:
             if name in RESERVED:
                 raise UserError(

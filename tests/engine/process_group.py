@@ -19,8 +19,10 @@ from multitrain.data.mixing import Mix, mix_videos
 from multitrain.engine.processes.distributed import SINGLE_PROCESS, ProcessGroup
 from multitrain.engine.step import Backward, StepRandomness
 from multitrain.engine.train import train  # noqa: F401  the server of processes is to have it
+from multitrain.losses.extra_terms import BatchOutputs, ExtraTerms
 from multitrain.losses.objective import Objective, Terms, partner_of
 from multitrain.model.network import Network, Spec, normalise
+from tests.engine.own_losses import Centres, contrast
 from tests.forks import Forks
 
 VIDEOS = 16  # enough for 4 processes times 2 parts
@@ -49,6 +51,7 @@ class Case:
     apart: bool = False  # every process has clips of one dataset only
     precision: str = "float32"
     double: bool = True
+    extra: bool = False
 
     @property
     def clips(self) -> int:
@@ -73,7 +76,12 @@ class Case:
         network.backbone.set_drop_path(self.drop_path)
         network.backbone.checkpointing = self.checkpointing
         switches = (self.informative, self.projection, self.weighting, 2.0, 0.5, self.smoothing)
-        objective = Objective(tuple(CLASSES), *switches)
+        extra = None
+        if self.extra:
+            counts = {name: len(its) for name, its in CLASSES.items()}
+            functions = {"contrast": contrast, "centres": Centres(counts, 0, 0)}
+            extra = ExtraTerms(functions, {"contrast": None, "centres": 0.3})
+        objective = Objective(tuple(CLASSES), *switches, extra)
         torch.nn.init.normal_(objective.log_sigma, std=0.3)
         kind = torch.float64 if self.double else torch.float32
         return network.to(kind).train(), objective.to(kind)
@@ -121,7 +129,8 @@ class StepResult:
 
 def step_result(terms: Terms, network: Network, objective: Objective) -> StepResult:
     named = {"total": terms.total, "variance": terms.variance, "covariance": terms.covariance, **terms.classification}
-    parameters = {**dict(network.named_parameters()), "log_sigma": objective.log_sigma}
+    named |= terms.extra
+    parameters = {**dict(network.named_parameters()), **dict(objective.named_parameters())}
     gradients = {name: p.grad for name, p in parameters.items() if p.requires_grad}
     assert all(gradient is not None for gradient in gradients.values()), "a weight takes no part in the step"
     return StepResult({name: value.item() for name, value in named.items()}, gradients)
@@ -146,7 +155,10 @@ def plain_terms(case: Case, batch: Batch, network: Network, objective: Objective
     torch.manual_seed(11)
     output = network(video)
     weights = network.projections.weights()
-    return objective(output.logits, output.embedding, weights, batch.label, batch.dataset, partner)
+    projected = network.added(output.logits)
+    where = (batch.label, batch.dataset, objective.datasets, partner)
+    outputs = BatchOutputs(output.features, output.embedding, output.logits, projected, *where)
+    return objective(output.logits, output.embedding, weights, batch.label, batch.dataset, partner, outputs)
 
 
 def together(case: Case, group: ProcessGroup = SINGLE_PROCESS) -> StepResult:

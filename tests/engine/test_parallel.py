@@ -44,6 +44,8 @@ CASES = [
     Case("two parts", parts=2),
     Case("two parts of vanilla", informative=False, projection="none", weighting="fixed", parts=2),
     Case("two parts apart", parts=2, apart=True),
+    Case("extra terms", extra=True),
+    Case("extra terms alone", extra=True, informative=False, projection="none", weighting="fixed", parts=2),
     Case(
         "everything",
         smoothing=0.1,
@@ -53,6 +55,7 @@ CASES = [
         mix=Mix(0.7),
         checkpointing=True,
         parts=2,
+        extra=True,
     ),
 ]
 PARTS = Case(
@@ -107,7 +110,9 @@ def test_parts_may_have_statistics_of_their_own(groups, count):
     agree(replace(found, terms={}), replace(step_result(each[0], network, objective), terms={}), 1e-6)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.parts == 1], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.parts == 1 and not case.extra], ids=lambda case: case.name
+)
 def test_one_process_has_the_bits_of_the_plain_step(case):
     """So a run of today gives the weights of yesterday; and what is computed again gives what it gave."""
     one, other = together(single(case)), plainly(single(case))

@@ -22,6 +22,7 @@ from multitrain.common.records.run_status import NAME as STATUS
 from multitrain.common.records.run_status import Status, parse_status
 from multitrain.config.experiments import Experiments, Run
 from multitrain.config.scale import Scale
+from multitrain.model.backbones.declarations import file_hashes
 
 __all__ = ["RunStatus", "run_statuses", "seeds_on_disk"]
 
@@ -132,7 +133,9 @@ def _finished(status: RunStatus, record: RunRecord, folder: Path) -> RunStatus:
     steps, starts = record.get("steps"), record.get("starts")
     notes = [] if (folder / "model.pt").is_file() else ["without its model.pt"]
     code = record.get("code", "").split("+")[-1]  # what it ended with
-    if other := code not in ("", code_hash()):
+    losses = file_hashes(each["function"] for each in record.get("settings", {}).get("extra_losses", ()))
+    first, *own = code.split("-")  # the hash of numerical code, then of files of the user's own
+    if other := first not in ("", code_hash()) or not set(losses) <= set(own):
         notes.append(f"trained by other code ({code})")
     known: dict[str, Any] = {
         "starts": status.starts if starts is None else starts,

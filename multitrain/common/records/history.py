@@ -49,6 +49,8 @@ class Step(TypedDict):
     classification: dict[str, float]  # L_k by dataset
     sigma: dict[str, float]
     gradient_norm: float | None  # None: not finite, of a step in half precision that was left out
+    extra: NotRequired[dict[str, float]]  # terms of one's own, unweighted
+    extra_sigma: NotRequired[dict[str, float]]  # of those with a learned weight
     skipped: NotRequired[int]  # in half precision: steps that were left out so far
 
 

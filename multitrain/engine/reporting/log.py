@@ -217,6 +217,7 @@ def _line(record: Step, numbers: dict) -> str:
     parts = [f"loss {record['total']:.3f}", f"{numbers['clips_per_second'] or 0:.1f} clips/s"]
     parts += [f"wait {numbers['data_wait'] or 0:.0%}", f"{numbers['memory_mb']:.0f} MB"]
     terms = {**record["classification"], "var": record["variance"], "cov": record["covariance"]}
+    terms |= record.get("extra", {})
     parts.append(" ".join(f"{name} {value:.3f}" for name, value in terms.items()))
     parts.append("sigma " + " ".join(f"{name} {value:.3f}" for name, value in record["sigma"].items()))
     return ", ".join(parts)

@@ -35,6 +35,7 @@ __all__ = [
     "build_module",
     "compile_backbone",
     "failure",
+    "import_function",
     "set_checkpointing",
     "set_drop_path",
 ]
@@ -148,14 +149,22 @@ def _function(name: str, where: str) -> Callable[..., nn.Module]:
         import_module(PATTERN.replace("*", path.stem))
     if f"{kind}:" in _REGISTERED:
         return partial(_REGISTERED[f"{kind}:"], what)
-    if colon:
-        if (here := str(Path.cwd())) not in sys.path:
-            sys.path.append(here)
-        try:
-            return getattr(import_module(kind), what)
-        except Exception as error:
-            raise UserError(f"{where}: {name!r} cannot be imported: {failure(error)}") from error
-    return _REGISTERED[name]
+    return import_function(name, where) if colon else _REGISTERED[name]
+
+
+def import_function(name: str, where: str) -> Callable[..., Any]:
+    """What `module:function` names, of a file in the present folder or on PYTHONPATH.
+
+    Raises:
+        UserError: it cannot be imported.
+    """
+    module, _, function = name.partition(":")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+    try:
+        return getattr(import_module(module), function)
+    except Exception as error:
+        raise UserError(f"{where}: {name!r} cannot be imported: {failure(error)}") from error
 
 
 def _check_options(build: Callable[..., nn.Module], name: str, options: dict[str, Any], where: str) -> None:

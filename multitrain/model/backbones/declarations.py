@@ -4,19 +4,32 @@ A function or class is a backbone if its source has the decorator `@backbone(...
 """
 
 import ast
+import hashlib
 import sys
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import TypeVar
 
 from multitrain.common.errors import UserError, did_you_mean
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
-__all__ = ["PATTERN", "TORCHVISION", "built_in", "require_backbones", "require_declared", "source_of"]
+__all__ = [
+    "PATTERN",
+    "TORCHVISION",
+    "built_in",
+    "file_hashes",
+    "require_declared",
+    "require_function",
+    "require_modules",
+    "source_of",
+]
 
 PATTERN = "multitrain.model.backbones.*"  # imported by `contract`; multitrain.planning.closure counts them as imports
 TORCHVISION = "torchvision"
+Found = TypeVar("Found")
 
 
 def built_in() -> dict[str, str]:
@@ -40,21 +53,62 @@ def require_declared(name: str, where: str) -> None:
             own = "torchvision:NAME or module:function"
             raise UserError(f"{where}: no backbone {name!r}: {did_you_mean(name, known)}, or write {own}")
     elif kind != TORCHVISION:
-        path = source_of(name)
-        if path is None:
-            raise UserError(
-                f"{where}: {name!r}: no module {kind!r} in {Path.cwd()} or on PYTHONPATH: "
-                "start in the folder of its file, or add that to PYTHONPATH"
-            )
-        try:
-            declared = _declared(path)
-        except (SyntaxError, ValueError) as error:
-            raise UserError(f"{where}: {name!r}: {path} is no valid Python ({error}): mend it") from None
+        path, declared = _parsed(name, where, _declared)
         if function not in declared:
             raise UserError(
                 f"{where}: {name!r}: {path} declares no backbone {function!r} ({did_you_mean(function, declared)}): "
                 "write @backbone() of multitrain.model.backbones.contract above the function"
             )
+
+
+def _parsed(name: str, where: str, read: Callable[[Path], Found]) -> tuple[Path, Found]:
+    """The file of `module:function`, and what `read` finds in it.
+
+    Raises:
+        UserError: there is no such module, or it is no Python.
+    """
+    path = source_of(name)
+    if path is None:
+        raise UserError(
+            f"{where}: {name!r}: no module {name.partition(':')[0]!r} in {Path.cwd()} or on PYTHONPATH: "
+            "start in the folder of its file, or add that to PYTHONPATH"
+        )
+    try:
+        return path, read(path)
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"{where}: {name!r}: {path} is no valid Python ({error}): mend it") from None
+
+
+def require_function(name: str, where: str) -> None:
+    """Check that `module:function` is there and takes one argument, where its source shows that; it is not imported.
+
+    Raises:
+        UserError: no such module, no such name in it, or a function of other arguments.
+    """
+    path, body = _parsed(name, where, lambda path: ast.parse(path.read_bytes(), str(path)).body)
+    function = name.partition(":")[2]
+    there = {each: node for node in body for each in _bound(node)}
+    if function not in there:
+        raise UserError(f"{where}: {name!r}: {path} has no {function!r}: {did_you_mean(function, there)}")
+    if isinstance(node := there[function], ast.FunctionDef):
+        its = node.args
+        positional = [each.arg for each in its.posonlyargs + its.args]
+        needed = positional[: len(positional) - len(its.defaults)]
+        needed += [each.arg for each, value in zip(its.kwonlyargs, its.kw_defaults, strict=True) if value is None]
+        if len(needed) > 1 or not (positional or its.vararg) or (needed and needed[0] not in positional):
+            raise UserError(
+                f"{where}: {path}, line {node.lineno}: {function}({ast.unparse(its)}) is called with one argument, the "
+                f"batch's outputs: write def {function}(outputs), other arguments with a default"
+            )
+
+
+def _bound(node: ast.stmt) -> list[str]:
+    """The names that a statement of a module gives a value."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [each.asname or each.name for each in node.names]
+    return [each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
 
 
 def source_of(name: str) -> Path | None:
@@ -74,6 +128,12 @@ def source_of(name: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
+def file_hashes(names: Iterable[str]) -> list[str]:
+    """sha256, in twelve digits, of the file of each `module:function`; of what is none of the user's, nothing."""
+    files = dict.fromkeys(filter(None, map(source_of, names)))
+    return [hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in files]
+
+
 def _declared(path: Path) -> dict[str, str]:
     """Functions and classes of a file that have the decorator, and the name that it gives each ("": none)."""
     return dict(_read(path, path.stat().st_mtime_ns))
@@ -91,8 +151,8 @@ def _read(path: Path, _changed: int) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def require_backbones(scale: Scale, experiments: Experiments, scale_place: str, runs_place: str) -> None:
-    """Check the backbones of the scale and of the runs before anything is rendered; none is imported.
+def require_modules(scale: Scale, experiments: Experiments, scale_place: str, runs_place: str) -> None:
+    """Check the backbones of the scale and of the runs, and the runs' extra losses; none is imported.
 
     Raises:
         UserError: one does not exist, or a run starts from the weights of a run with another one.
@@ -104,6 +164,8 @@ def require_backbones(scale: Scale, experiments: Experiments, scale_place: str, 
         key = f"{runs_place}: runs.{name}"
         if run.backbone is not None and run.backbone not in scale.backbones:
             require_declared(run.backbone, f"{key}.backbone")
+        for place, each in enumerate(run.extra_losses):
+            require_function(each.function, f"{key}.extra_losses.{place}")
         if run.init is None:
             continue
         theirs, ours = (scale.backbone_of(each.backbone) for each in (experiments.runs[run.init], run))

@@ -14,6 +14,7 @@ from multitrain.analysis.study.run_progress import RunStatus, run_statuses, seed
 from multitrain.analysis.study.run_progress_table import duration, plain, render
 from multitrain.common.codehash import code_hash
 from multitrain.common.files.locks import NAME as LOCK
+from multitrain.model.backbones.declarations import file_hashes
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 STATUS = {
@@ -159,6 +160,17 @@ def test_a_run_of_other_numerical_code_is_marked_with_the_cure(results):
     found = of(results, "wo_projection")
     assert found.other_code and found.note == "trained by other code (0123456789ab)"
     assert "`snakemake --forcerun train`" in " ".join(printed(results, 130).split())
+
+
+def test_a_run_is_marked_whose_own_loss_was_edited_and_not_one_of_another_backbone(results):
+    function = "tests.engine.own_losses:contrast"
+    (ours,) = file_hashes([function])
+    settings = {"extra_losses": [{"function": function, "weight": 1.0}]}
+    finish(results, "multitrain", {}, code=f"{code_hash()}-{ours}", settings=settings)
+    finish(results, "vanilla", {}, code=f"{code_hash()}-0123456789ab")
+    finish(results, "wo_projection", {}, code=f"{code_hash()}-0123456789ab", settings=settings)
+    marked = {name for (name, _), status in statuses(results).items() if status.other_code}
+    assert marked == {"wo_projection"}
 
 
 def test_killed_between_its_record_and_its_last_word_is_finished(results, gone):

@@ -108,8 +108,8 @@ def export_trials(path: Path, folder: Path) -> None:
     """Write every training of the search's folder into one file, for --trials of another machine."""
     rows = sorted(read_trials(folder), key=lambda row: (row["run"], sorted(chosen_in(row).items()), row["seed"]))
     values = [name for name in [*Recipe.model_fields, "schedule"] if any(name in row for row in rows)]
-    measures = dict.fromkeys(name for row in rows for name in row if name not in {"run", "seed", *values})
-    results = sorted(measures, key="effective_rank".__eq__)  # which is last, for all datasets that any run has
+    measures = {name for row in rows for name in row} - {"run", "seed", *values}
+    results = sorted(measures, key=lambda name: (name == "effective_rank", name))
     frame = pd.DataFrame(rows, columns=["run", "seed", *values, *results])
     frame[results] = frame[results].round(2)
     write_frame(path, frame)

@@ -23,6 +23,7 @@ COLOURS = 64  # of a copied plot
 LIMIT = 2_000_000  # bytes of all examples together
 PAGE_LIMIT = 100_000  # bytes of a notebook's page
 ALIKE = 6.0  # grey levels between two sizes of one figure, in the mean, at most
+KEPT = ("model", "clips")  # of dev/example_model.py: other files, which stay
 EMBEDDED = r"data:image/(png|jpeg);base64,([A-Za-z0-9+/=\s]+)"
 STAGES = {  # folder or file of results/benchmarks -> stage
     "synth": "synthetic datasets published",
@@ -125,7 +126,8 @@ def main() -> None:
     parser.add_argument("--beside", default="", help="what else the machine did meanwhile")
     options = parser.parse_args()
     results, out = options.results, options.out
-    shutil.rmtree(out, ignore_errors=True)
+    for path in [path for path in out.glob("*") if path.name not in KEPT]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     for name in ("figures", "notebooks", "datasets"):
         (out / name).mkdir(parents=True)
     for path in sorted(results.glob("*")):
@@ -159,6 +161,9 @@ Written by `dev/example.py`.
 
 Seconds are summed over jobs, two of which run side by side; MiB is the largest process tree of a job.
 
+To try without training: `multitrain predict docs/example/model docs/example/clips` ([the model](model/README.md), of
+scale `desk`; [its clips](clips/labels.csv), of val; written by `dev/example_model.py`).
+
 Tables: {tables}. Notebooks as pages (to read, download the folder: their pictures lie beside them): {pages}.
 
 {pictures}
@@ -166,7 +171,8 @@ Tables: {tables}. Notebooks as pages (to read, download the folder: their pictur
     )
     if large := [str(path) for path in (out / "notebooks").glob("*.html") if path.stat().st_size > PAGE_LIMIT]:
         raise SystemExit(f"{', '.join(large)}: more than {PAGE_LIMIT / 1e3:.0f} kB")
-    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    parts = [path for path in out.rglob("*") if path.is_file() and path.relative_to(out).parts[0] not in KEPT]
+    size = sum(path.stat().st_size for path in parts)
     if size > LIMIT:
         raise SystemExit(f"{out}: {size / 1e6:.1f} MB, more than {LIMIT / 1e6:.0f}")
 

@@ -139,11 +139,14 @@ def _check_set(experiments: Experiments, scale: Scale, path: Path) -> None:
     """Raise a UserError for a key or value that a run's `set` cannot have."""
     for name, run in experiments.runs.items():
         try:
-            scale.machine.check_batch(run.effective_recipe(scale.recipes))
+            recipe = run.effective_recipe(scale.recipes)
+            scale.machine.check_batch(recipe)
         except ValidationError as error:
             raise explain(error, Recipe, path, f"runs.{name}.set") from None
         except ValueError as error:
             raise UserError(f"{path}: runs.{name}.set: {error}") from None
+        if run.checkpoint == "best" and recipe.val_every is None:
+            raise UserError(f"{path}: runs.{name}.checkpoint: best is of val: set val_every in its recipe or its set")
 
 
 def _check_sizes(experiments: Experiments, scale: Scale, path: Path) -> None:

@@ -35,6 +35,9 @@ class Run(Growing):
     extra_losses: tuple[ExtraLoss, ...] = Field((), description="terms of one's own beside those of Eq. 6")
     init: Name | None = Field(None, description="run whose backbone gives the initial weights")
     steps_of: Name | None = Field(None, description="train for as many steps as that run takes, not for the epochs")
+    checkpoint: Literal["last", "best"] = Field(
+        "last", exclude=True, description="weights in model.pt: the last, or the best on val, which needs val_every"
+    )
     set: dict[str, Any] = Field(
         {}, description="keys of its recipe with other values, and informative, projection or weighting"
     )

@@ -41,7 +41,7 @@ class Mixing(Settings):
 class Recipe(Growing):
     """How a run is trained, and the open constants of the paper's losses."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"layer_decay"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"layer_decay", "val_every", "ema"})
 
     epochs: Positive = Field(description="passes over the training videos")
     warmup_epochs: float = Field(ge=0, description="in which the learning rate rises to its peak")
@@ -59,6 +59,12 @@ class Recipe(Growing):
     lr_end_factor: Fraction = Field(0.01, description="learning rate at the end of training, over the peak")
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="learning rate of each block over that of the block after it; 1: all the same"
+    )
+    ema: Fraction = Field(
+        0.0, description="decay of an exponential moving average of the weights, which is scored and saved; 0: none"
+    )
+    val_every: Positive | None = Field(
+        None, description="epochs from one scoring of the val split to the next during training; null: none"
     )
     weight_decay: float = Field(0.05, ge=0, description="of matrices and kernels, not of biases and norms")
     betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="of AdamW")

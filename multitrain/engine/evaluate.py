@@ -1,12 +1,15 @@
-"""Multi-view evaluation: scores of every clip of a split, averaged over its views."""
+"""Multi-view evaluation: scores of every clip of a split, averaged over its views; and of val during a training."""
 
 from pathlib import Path
 
 import torch
 from einops import reduce
+from torch import Tensor
+from torch.utils.data import Subset
 
 from multitrain.common.errors import UserError
 from multitrain.common.progress import progress
+from multitrain.common.ranks import ranks, top
 from multitrain.common.records.predictions import write_predictions
 from multitrain.common.records.statistics import write_statistics
 from multitrain.config import kernels
@@ -15,10 +18,11 @@ from multitrain.data.loader import view_batches
 from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpointing.checkpoint import load_network
 from multitrain.engine.moments import NetworkMoments
+from multitrain.engine.processes.distributed import ProcessGroup
 from multitrain.engine.setup import Job
 from multitrain.model.network import Network, Output, normalise
 
-__all__ = ["VIEWS_AT_ONCE", "evaluate", "view_scores"]
+__all__ = ["VIEWS_AT_ONCE", "Validation", "evaluate", "view_scores"]
 
 VIEWS_AT_ONCE = 64  # in one forward pass
 
@@ -65,3 +69,50 @@ def evaluate(job: Job, dataset: str, split: str, out: Path, device: torch.device
         raise UserError(f"{out}: {len(rows)} clips scored of {len(source)} in the manifest: prepare {dataset} again")
     write_statistics(out.with_suffix(".npz"), moments.statistics())
     write_predictions(out, rows, source.classes)
+
+
+class Validation:
+    """Top-1 on val during a training, and the weights of the best mean over the datasets (the first of equal ones)."""
+
+    def __init__(self, job: Job, network: Network, process_group: ProcessGroup):
+        """`network` is scored as it is at that moment.
+
+        Raises:
+            UserError: a dataset has no val split.
+        """
+        self.network, self.process_group = network, process_group
+        self.sources = {name: job.source(name, "val") for name in job.run.datasets}
+        self.lines: list[dict] = []  # step, epoch, top1 by dataset
+        self.best: dict[str, Tensor] = {}
+
+    def score(self, step: int, epoch: float, workers: int = 0) -> None:
+        """Score every clip of val once, divided among the processes."""
+        training = self.network.training
+        self.network.eval()
+        with torch.no_grad():
+            top1 = {name: self._top1(name, workers) for name in self.sources}
+        self.network.train(training)
+        if sum(top1.values()) > max((sum(line["top1"].values()) for line in self.lines), default=-1.0):
+            self.best = {name: weight.detach().cpu().clone() for name, weight in self.network.state_dict().items()}
+        self.lines.append({"step": step, "epoch": epoch, "top1": top1})
+
+    def _top1(self, name: str, workers: int) -> float:
+        """The share of right clips by Y_k, 0 to 1."""
+        source, spec, group = self.sources[name], self.network.spec, self.process_group
+        views, device = source.settings.views, next(self.network.parameters()).device
+        each = views.temporal * views.spatial
+        clips = ViewClips([source], spec.model.frames, spec.size)
+        mine, right = Subset(clips, range(group.rank, len(clips), group.count)), 0
+        for batch in view_batches(mine, max(VIEWS_AT_ONCE // each, 1), workers):
+            output = self.network(normalise(batch.video.to(device), spec.model.normalisation))
+            scores = view_scores(self.network, output, name, each)[0]
+            right += int(top(1, ranks(scores.cpu().numpy(), batch.label.numpy())).sum())
+        return sum(group.all_gather_objects(right)) / len(clips)
+
+    def state(self) -> dict:
+        """For a resume point."""
+        return {"lines": self.lines, "best": self.best}
+
+    def restore(self, state: dict) -> None:
+        """Continue from a resume point."""
+        self.lines, self.best = list(state["lines"]), dict(state["best"])

@@ -24,7 +24,7 @@ from multitrain.config import kernels
 from multitrain.data.clips import Batch
 from multitrain.data.loader import train_batches, worker_errors
 from multitrain.engine.checkpointing.checkpoint import CHECKSUM, ResumePoint, read_state, save_network
-from multitrain.engine.checkpointing.finished import FOLDER, is_finished, link_finished, save_finished
+from multitrain.engine.checkpointing.finished import BEST, FOLDER, is_finished, link_finished, save_finished
 from multitrain.engine.checkpointing.resume import check_state
 from multitrain.engine.processes.distributed import ProcessGroup, process_group
 from multitrain.engine.processes.preemption import InterruptibleWork, Preempted, StopRequest
@@ -55,8 +55,7 @@ def train(
 
     Raises:
         Preempted: a signal asked to stop; the resume point is that of the last step done.
-        UserError: the folder is locked by another process, or has been removed; or as `Job.source`, `build_network` and
-            `Training.step` say.
+        UserError: the folder is locked or has been removed; or as `Job.source`, `build_network`, `Training.step` say.
     """
     kernels.require_kernels(job.scale.machine)
     torch.use_deterministic_algorithms(device.type == "cpu")
@@ -81,8 +80,9 @@ def train(
                     _stop(training, resume, log, stop)
                 record = _step(training, resume, batches)
                 now = time.monotonic()
-                training.seconds, waited, last = training.seconds + now - last, ready - last, now
+                training.seconds, waited = training.seconds + now - last, ready - last
                 log.step(record, job.recipe.batch * job.recipe.repeats, now - ready, waited)
+                last = time.monotonic() if training.validate(workers) else now
                 if group.main and resume.due():
                     log.sync()
                     resume.save(**training.state())
@@ -131,7 +131,7 @@ def _already_finished(training: Training) -> bool:
     folder = training.job.folder
     if not is_finished(folder, training.fingerprint, training.job.code, _warn):
         return False
-    link_finished(folder)
+    link_finished(folder, training.job.run.checkpoint == "best")
     again = f"to train it anew, remove {folder / FOLDER} first"
     _warn(f"{training.job.name}: this very training was finished before; its files are taken: {again}")
     return True
@@ -187,11 +187,17 @@ def _finish(training: Training, log: Log, lock: FolderLock) -> None:
     def write(kept: Path) -> None:
         with atomic(kept / history.NAME) as temporary:
             shutil.copyfile(log.history, temporary)
-        write_record(kept, _record(training, log))
-        save_network(kept / "model.pt", training.network, _card(training))
+        record, network, card = _record(training, log), training.scored, _card(training)
+        if training.validation is not None:
+            record["val"] = training.validation.lines
+        write_record(kept, record)
+        save_network(kept / "model.pt", network, card)
+        if training.validation is not None:
+            network.load_state_dict(training.validation.best)
+            save_network(kept / BEST, network, card)
 
     save_finished(training.job.folder, training.fingerprint, training.codes[-1], write)
-    link_finished(training.job.folder)
+    link_finished(training.job.folder, training.job.run.checkpoint == "best")
 
 
 def _record(training: Training, log: Log) -> RunRecord:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from multitrain.common.errors import UserError
 from multitrain.common.records.history import Step
@@ -14,12 +15,14 @@ from multitrain.config import kernels
 from multitrain.data.clips import Batch, TrainClips
 from multitrain.data.loader import Share
 from multitrain.data.mixing import draw_mix
+from multitrain.engine.evaluate import Validation
 from multitrain.engine.optim import clip_gradients, learning_rate, make_optimiser, set_lr
 from multitrain.engine.processes.distributed import SINGLE_PROCESS, ProcessGroup
 from multitrain.engine.setup import Job, build_network, build_objective, init_record, schedule
 from multitrain.engine.step import Backward, StepRandomness
 from multitrain.losses.objective import Terms
 from multitrain.model.backbones.contract import compile_backbone, set_checkpointing
+from multitrain.model.network import Network
 
 __all__ = ["Training"]
 
@@ -40,6 +43,8 @@ class Training:
         self.init = init_record(job)  # now: the file may be removed during the training
         if job.run.size in machine.checkpointing:
             set_checkpointing(self.network.backbone, self.network.spec.model.backbone)
+        self.ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema)) if recipe.ema else None
+        self.validation = Validation(job, self.scored, process_group) if recipe.val_every else None
         if machine.compile:
             compile_backbone(self.network.backbone)
         self.objective = build_objective(job, self.network.spec, self.network.backbone.width).to(device)
@@ -53,6 +58,21 @@ class Training:
         self.skipped = 0  # steps without an update, since a gradient in half precision was too large
         self.seconds = 0.0  # spent in steps, over all restarts
         self.codes = [job.code]  # of all restarts: one, unless the code was changed in between
+
+    @property
+    def scored(self) -> Network:
+        """The network that is scored and saved: the moving average of the weights, where there is one."""
+        return self.network if self.ema is None else cast(Network, self.ema.module)
+
+    def validate(self, workers: int = 0) -> bool:
+        """Score val where the last step ends one of the recipe's intervals, or the training; whether it does."""
+        every, epochs = self.job.recipe.val_every, self.job.recipe.batch / len(self.clips)  # of a step
+        if self.validation is None or every is None:
+            return False
+        due = self.done == self.steps or self.done * epochs // every > (self.done - 1) * epochs // every
+        if due:
+            self.validation.score(self.done - 1, (self.done - 1) * epochs, workers)
+        return due
 
     def step(self, batches: Sequence[Batch]) -> Step:
         """One step on this process's micro-batches; returns its line of the history.
@@ -92,6 +112,8 @@ class Training:
         before = self.scaler.get_scale()
         self.scaler.step(self.optimiser)
         self.scaler.update()
+        if self.ema is not None:
+            self.ema.update_parameters(self.network)
         self.skipped += self.scaler.get_scale() < before
 
     def _raise_divergence(self, what: str, record: dict, batches: Sequence[Batch], randomness: StepRandomness) -> None:
@@ -142,6 +164,8 @@ class Training:
             "objective": self.objective.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.scaler.state_dict(),
+            **({} if self.ema is None else {"ema": self.ema.state_dict()}),
+            **({} if self.validation is None else {"val": self.validation.state()}),
         }
 
     def restore(self, state: dict) -> None:
@@ -151,6 +175,10 @@ class Training:
         groups = self.optimiser.state_dict()["param_groups"]  # the recipe's: a step sets its own learning rate
         self.optimiser.load_state_dict({"state": state["optimiser"]["state"], "param_groups": groups})
         self.scaler.load_state_dict(state["scaler"])
+        if self.ema is not None:
+            self.ema.load_state_dict(dict(state["ema"]))
+        if self.validation is not None:
+            self.validation.restore(state["val"])
         self.done, self.skipped, self.seconds = state["done"], state["skipped"], state["seconds"]
         self.codes = [code for code in state["codes"] if code not in self.codes] + self.codes
 

@@ -38,6 +38,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
     ),
     "train": (  # titles, test views and other runs do not change a training
         "experiments.runs.{run}",
+        "experiments.runs.{best}.checkpoint",
         "excluded",
         "pretrained",
         "project.exclude_leaks",
@@ -85,6 +86,7 @@ VALUES: dict[str, Callable[[Plan, Job], object]] = {  # values that are computed
 NAMES: dict[str, Callable[[Plan, Job], Iterable[str]]] = {
     "dataset": lambda _, job: (job["dataset"],),
     "run": lambda _, job: (job["run"],),
+    "best": lambda plan, job: filter(lambda run: plan.experiments.runs[run].checkpoint == "best", (job["run"],)),
     "table": lambda _, job: (job["table"],),
     "shown": lambda plan, job: plan.experiments.shown_runs(job["table"]),
     "read": lambda plan, job: plan.experiments.runs[job["run"]].datasets,

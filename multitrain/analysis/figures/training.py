@@ -1,4 +1,4 @@
-"""How training went: every loss term, sigma, the gradient's norm and the rate, by step."""
+"""How training went: every loss term, sigma, the gradient's norm and the rate, by step; val where it was scored."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +24,7 @@ SHARED = {  # column: what it is called
     "gradient_norm": "gradient norm (log)",
     "rate": "learning rate",
 }
+VAL = "val"  # column of the mean over datasets
 INFORMATIVE = ("variance", "covariance")  # terms of the method alone; what others record there is not of z'
 LOG = ("covariance", "gradient_norm")
 WINDOWS = 30  # the smoothed line averages over this part of a run
@@ -44,18 +45,23 @@ def draw(results: Path) -> Figure:
         for column in own
         if column.startswith("sigma.") and own[column].notna().any() and f"classification.{column[6:]}" in own
     ]
-    count = len(SHARED) + len(datasets) + 1
+    rows = rows.assign(**{VAL: 100 * rows.filter(regex=r"^val\.").mean(axis=1)})
+    scored = rows[VAL].notna().any()
+    count = len(SHARED) + len(datasets) + 1 + scored
     lines = -(-count // COLUMNS)
     figure = figure_style.new(1.2 + 1.75 * lines)
     panels = list(figure.subplots(lines, COLUMNS, squeeze=False, sharex=True).flat)
     columns = {"total": SHARED["total"]}
     columns |= {f"classification.{name}": f"{names.get(name, name)}: Lₖ" for name in datasets}
     columns |= {name: title for name, title in SHARED.items() if name != "total"}
+    columns |= {VAL: "top-1 on val (%), mean over datasets"} if scored else {}
     for axes, (column, title) in zip(panels, columns.items(), strict=False):
         axes.set_title(title)
         for place, method in enumerate(methods[:1] if column in INFORMATIVE else methods):
             colour, line, _ = figure_style.series(place)
             _line(axes, rows[rows["method"] == method], column, colour, line, raw=not place)
+        if (name := column.removeprefix("classification.")) in datasets and f"per_clip.{name}" in own:
+            _per_clip(axes, own, name)
         if column in LOG and (rows[column] > 0).all():
             axes.set_yscale("log")
             figure_style.plain_log(axes.yaxis)
@@ -73,6 +79,13 @@ def draw(results: Path) -> Figure:
             axes.set_xlabel("step")
     _explain(figure, rows, methods)
     return figure
+
+
+def _per_clip(axes: Axes, own: pd.DataFrame, name: str) -> None:
+    """A second axis: the mean loss of a clip of the dataset, which L_k is times its share of the training clips."""
+    share = own[f"classification.{name}"].sum() / own[f"per_clip.{name}"].sum()
+    if share > 0:
+        axes.secondary_yaxis("right", functions=(lambda value: value / share, lambda value: value * share))
 
 
 def _line(
@@ -112,6 +125,6 @@ def _explain(figure: Figure, rows: pd.DataFrame, methods: Sequence[str]) -> None
         f"Light: {methods[0]} as recorded; dark: running mean over 1/{WINDOWS} of the run, of the mean over seeds",
         "The total of runs with learned σₖ holds log σₖ and can fall below 0; totals of different methods are"
         " different sums",
-        f"Lᵛ and Lᶜ, unweighted, are terms of {methods[0]} alone",
+        f"Lᵛ and Lᶜ, unweighted, are terms of {methods[0]} alone; right of Lₖ: the mean loss of a clip of the dataset",
         marks=marks,
     )

@@ -20,8 +20,9 @@ def write_training(scale: Scale, experiments: Experiments, seeds: tuple[int, ...
     """Write <results>/training.parquet: one row a step of every joint run of the tables, of each at most MOST.
 
     Columns: run, method, seed, step, epoch, rate, total, variance, covariance, gradient_norm, classification.<dataset>
-    and sigma.<dataset> for every dataset of any run (null where a run lacks it), clips (training clips of the run),
-    scale, synthetic.
+    and sigma.<dataset> for every dataset of any run (null where a run lacks it), per_clip.<dataset> (L_k over the
+    dataset's share of the training clips: the mean loss of one of its clips), val.<dataset> (top-1 on val, 0 to 1, at
+    the last step before each scoring), clips (training clips of the run), scale, synthetic.
     """
     runs, names = experiments.joint_runs(), method_names(experiments, scale)
     if not runs:
@@ -35,6 +36,12 @@ def write_training(scale: Scale, experiments: Experiments, seeds: tuple[int, ...
             record = read_record(folder, "datasets")
             steps = read_history(folder / NAME, experiments.run(run).datasets)
             clips = sum(its["clips"] for its in record["datasets"].values())
+            for name, its in record["datasets"].items():
+                for step in steps:
+                    step[f"per_clip.{name}"] = step[f"classification.{name}"] * clips / its["clips"]
+            for line in record.get("val", ()):
+                step = next((each for each in reversed(steps) if each["step"] <= line["step"]), steps[0])
+                step |= {f"val.{name}": value for name, value in line["top1"].items()}
             said = {"run": run, "method": names[run], "seed": seed}
             about = {"clips": clips, "scale": scale.name, "synthetic": yes_no(record["synthetic"])}
             tables.append(pa.Table.from_pylist([{**said, **step, **about} for step in steps], _schema(datasets)))
@@ -43,7 +50,7 @@ def write_training(scale: Scale, experiments: Experiments, seeds: tuple[int, ...
 
 
 def _schema(datasets: list[str]) -> pa.Schema:
-    numbers = [*TERMS, *(f"{kind}.{name}" for kind in BY_DATASET for name in datasets)]
+    numbers = [*TERMS, *(f"{kind}.{name}" for kind in (*BY_DATASET, "per_clip", "val") for name in datasets)]
     return pa.schema(
         [
             *(("run", pa.string()), ("method", pa.string()), ("seed", pa.int64()), ("step", pa.int64())),

@@ -84,7 +84,7 @@ def our_rows(table: Table, scale: Scale, experiments: Experiments, seeds: tuple[
                         scale,
                         [[folder / name / f"seed{seed}" for seed in those] for those in scale.by_world(its).values()],
                         dataset,
-                        run.projection == "add",
+                        run,
                     ),
                 }
             )
@@ -112,10 +112,10 @@ def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
     return ",".join(sorted({f"({each.paper_letter})" if each.paper_letter else each.title for each in settings}))
 
 
-def _result(scale: Scale, worlds: list[list[Path]], dataset: str, added: bool) -> Row:
+def _result(scale: Scale, worlds: list[list[Path]], dataset: str, run: Run) -> Row:
     """What the runs of one cell, by world and seed, say about a dataset; of Y'_k only if that sum was trained.
 
-    That is `added`. Clips are those of all worlds.
+    Clips are those of all worlds.
     """
     folders = [folder for its in worlds for folder in its]
     records = [read_record(folder) for folder in folders]
@@ -126,11 +126,11 @@ def _result(scale: Scale, worlds: list[list[Path]], dataset: str, added: bool) -
         "clips": sum(len(its[0].labels) for its in found),
         "synthetic": yes_no(any(record["synthetic"] for record in records)),
         "code": " ".join(sorted({record["code"] for record in records})),
-        "settings": " / ".join(dict.fromkeys(_settings(scale, record) for record in records)),
+        "settings": " / ".join(dict.fromkeys(_settings(scale, record, run) for record in records)),
         **_training(folders[0] / "run.json", records, dataset),
         **_accuracies([(np.stack([each.rank for each in its]), its[0].videos) for its in found], ""),
     }
-    if added and all(its[0].projected is not None for its in found):
+    if run.projection == "add" and all(its[0].projected is not None for its in found):
         forms = [
             (np.stack([each.projected for each in its if each.projected is not None]), its[0].videos) for its in found
         ]
@@ -138,9 +138,10 @@ def _result(scale: Scale, worlds: list[list[Path]], dataset: str, added: bool) -
     return values
 
 
-def _settings(scale: Scale, record: RunRecord) -> str:
-    """The hash of the scale's settings, and what a run changes of its recipe."""
-    return " ".join(filter(None, (scale.fingerprint, changes(record.get("settings", {})))))
+def _settings(scale: Scale, record: RunRecord, run: Run) -> str:
+    """The hash of the scale's settings, what a run changes of its recipe, and if its weights are the best on val."""
+    changed = [changes(record.get("settings", {})), "best weights on val" if run.checkpoint == "best" else ""]
+    return " ".join(filter(None, (scale.fingerprint, ", ".join(filter(None, changed)))))
 
 
 def _training(path: Path, records: list[RunRecord], dataset: str) -> Row:

@@ -54,6 +54,7 @@ class RunRecord(TypedDict, total=False):
     code: str
     commit: str | None
     versions: dict[str, str]
+    val: list[dict[str, Any]]  # step, epoch and top1 (0 to 1) by dataset, of every scoring of val during training
 
 
 ADAPTER = TypeAdapter(RunRecord)

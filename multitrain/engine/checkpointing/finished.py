@@ -16,9 +16,10 @@ from multitrain.common.files.atomic import atomic
 from multitrain.common.files.json_files import write_json
 from multitrain.common.records import history, run_record
 
-__all__ = ["FOLDER", "is_finished", "link_finished", "save_finished"]
+__all__ = ["BEST", "FOLDER", "is_finished", "link_finished", "save_finished"]
 
 FOLDER = "finished"  # in the folder of a run
+BEST = "best.pt"  # of a training that scores val
 FILES = (history.NAME, run_record.NAME, "model.pt")
 SEAL = "work.json"  # fingerprint, code and digests of the files; written last
 
@@ -26,9 +27,10 @@ SEAL = "work.json"  # fingerprint, code and digests of the files; written last
 def save_finished(folder: Path, fingerprint: str, code: str, write: Callable[[Path], None]) -> None:
     """Save the files of a finished training, made by `write`, in the run's `folder`; valid once the seal is written."""
     kept = folder / FOLDER
-    (kept / SEAL).unlink(missing_ok=True)
+    for name in (SEAL, BEST):
+        (kept / name).unlink(missing_ok=True)
     write(kept)
-    record = {"fingerprint": fingerprint, "code": code, "sha256": {name: _digest(kept / name) for name in FILES}}
+    record = {"fingerprint": fingerprint, "code": code, "sha256": {name: _digest(kept / name) for name in _files(kept)}}
     write_json(kept / SEAL, record)
 
 
@@ -45,7 +47,7 @@ def is_finished(folder: Path, fingerprint: str, code: str, warn: Callable[[str],
         return False
     if not same:
         return False
-    for name in FILES:
+    for name in dict.fromkeys((*FILES, *digests)):
         try:
             whole = _digest(kept / name) == digests.get(name)
         except OSError:
@@ -56,11 +58,19 @@ def is_finished(folder: Path, fingerprint: str, code: str, warn: Callable[[str],
     return True
 
 
-def link_finished(folder: Path) -> None:
-    """Link the finished files into the run's folder, the model last; then remove the resume point."""
-    for name in FILES:
-        _link(folder / FOLDER / name, folder / name)
+def link_finished(folder: Path, best: bool = False) -> None:
+    """Link the finished files into the run's folder, the model last; then remove the resume point.
+
+    With `best` the model is that of the best score on val.
+    """
+    (folder / BEST).unlink(missing_ok=True)
+    for name in _files(folder / FOLDER):
+        _link(folder / FOLDER / (BEST if best and name == FILES[-1] else name), folder / name)
     shutil.rmtree(folder / "resume", ignore_errors=True)
+
+
+def _files(kept: Path) -> tuple[str, ...]:
+    return (BEST, *FILES) if (kept / BEST).exists() else FILES
 
 
 def _link(source: Path, target: Path) -> None:

@@ -29,12 +29,26 @@ def check_state(state: dict, training: Training) -> None:
     if state["fingerprint"] != training.fingerprint:
         raise ValueError("made with other settings, clips or initial weights")
     _counts(state, training)
-    for part in ("network", "objective"):
+    for part in ("network", "objective", *(["ema"] if training.ema else [])):
         _keys(part, state[part], set(expected[part]))
         for name, like in expected[part].items():
             _tensor(f"{part}: {name}", state[part][name], like)
+    if training.validation:
+        _val(state["val"], expected["network"])
     _optimiser(state, training)
     _scaler(state["scaler"], expected["scaler"])
+
+
+def _val(value: dict, network: Mapping[str, Tensor]) -> None:
+    """Check the scores on val so far, and the best weights; there are none before the first scoring."""
+    _keys("val", value, {"lines", "best"})
+    if not isinstance(value["lines"], list):
+        raise ValueError(f"val: lines is {_short(value['lines'])}, no list")
+    for line in value["lines"]:
+        _keys("val: line", line, {"step", "epoch", "top1"})
+    _keys("val: best", value["best"], set(network) if value["lines"] else set())
+    for name, weight in value["best"].items():
+        _tensor(f"val: best: {name}", weight, network[name])
 
 
 def _counts(state: dict, training: Training) -> None:

@@ -223,6 +223,22 @@ def test_training_shows_every_term_and_who_trains_on_it(drawn):
     assert "40 training clips" in texts(figure)
 
 
+def test_val_and_the_loss_of_a_clip_are_drawn_where_they_are_recorded(tmp_path: Path):
+    results = fill(tmp_path / "results")
+    table = training_table({"scale": "mini", "synthetic": "yes"}, (0,))
+    table["per_clip.k400"], table["per_clip.mit"] = 4 * table["classification.k400"], table["classification.mit"] / 0.75
+    table["val.k400"], table["val.mit"] = 0.5, 0.25
+    table.loc[table["step"] % 2 == 1, ["val.k400", "val.mit"]] = None
+    table.to_parquet(results / "training.parquet")
+    panels = {axes.get_title(): axes for axes in shown(FIGURES["training"].draw(results))}
+    line = panels["top-1 on val (%), mean over datasets"].lines[-1]
+    np.testing.assert_allclose(line.get_xydata(), [(0, 37.5), (2, 37.5), (4, 37.5)])
+    (right,) = panels["K400: Lₖ"].child_axes
+    low, high = panels["K400: Lₖ"].get_ylim()
+    panels["K400: Lₖ"].figure.canvas.draw()
+    np.testing.assert_allclose(right.get_ylim(), (4 * low, 4 * high))
+
+
 def test_a_run_of_one_step_can_be_drawn(tmp_path: Path):
     results = fill(tmp_path / "results")
     training_table({"scale": "mini", "synthetic": "yes"}, (0,), steps=1).to_parquet(results / "training.parquet")

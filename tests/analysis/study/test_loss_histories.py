@@ -66,6 +66,18 @@ def test_one_row_a_step_of_every_joint_run(joint):
     assert {(row["clips"], row["scale"], row["synthetic"], row["seed"]) for row in rows} == {(40, "mini", "yes", 0)}
 
 
+def test_the_loss_of_a_clip_and_the_scores_on_val_stand_beside_the_terms(joint):
+    path = joint.folder / "multitrain" / "seed0" / "run.json"
+    record = json.loads(path.read_text())
+    record["datasets"]["mit"]["clips"] = 60
+    record["val"] = [{"step": step, "epoch": 0.1, "top1": {"k400": 0.5, "mit": 0.25}} for step in (0, 7)]
+    path.write_text(json.dumps(record))
+    rows = write(joint).to_pylist()
+    assert (rows[1]["per_clip.k400"], rows[1]["per_clip.mit"]) == (5.0 * 80 / 20, 4.0 * 80 / 60)
+    assert [row["val.mit"] for row in rows] == [0.25, 0.25, None, None, None, None]
+    assert [row["per_clip.k700"] for row in rows[:3]] == [None, None, 8.0]
+
+
 def test_a_dataset_that_a_run_lacks_is_null(joint):
     rows = write(joint).to_pylist()
     assert [row["classification.k700"] for row in rows] == [None, None, 4.0, 5.0, None, None]

@@ -102,6 +102,22 @@ def test_accuracies_costs_and_training_data(results):
     assert joint["training_data"] == "(e),(f),(g),(h), from K400"
 
 
+def test_a_row_says_that_its_weights_are_the_best_on_val_and_which_losses_it_has(results):
+    results.add_table1()
+    path = results.folder / "multitrain" / "seed0" / "run.json"
+    record = json.loads(path.read_text())
+    record.setdefault("settings", {})["extra_losses"] = [{"function": "mine:contrast", "weight": 0.1}]
+    path.write_text(json.dumps(record))
+    run = results.experiments.runs["multitrain"].model_copy(update={"checkpoint": "best"})
+    results.experiments = results.experiments.model_copy(
+        update={"runs": {**results.experiments.runs, "multitrain": run}}
+    )
+    rows, markdown = write(results)
+    said = "0.1 x mine:contrast, best weights on val"
+    assert [row["method"] for row in rows if row["settings"].endswith(said)] == ["MultiTrain"] * 4
+    assert re.search(rf"\| MultiTrain +\|.*\| {said} +\|", markdown)
+
+
 def test_several_seeds_give_the_mean_and_its_spread(results):
     results.add_table1(seed=0)
     results.add_table1(seed=1)

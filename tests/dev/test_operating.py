@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "dev" / "operating.py"
+SCRIPT = Path(__file__).parents[2] / "dev" / "rule" / "operating.py"
 VIDEOS = 110
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dev.planned_power import CONTRASTS, components, planned
+from dev.rule.planned_power import CONTRASTS, components, planned
 from multitrain.analysis.accuracy.contrasts import estimate
 from multitrain.config.config_files import load_experiments, load_scale
 

@@ -1,9 +1,9 @@
 """How often the rule for claims is right: coverage, wrong verdicts and power in simulated studies.
 
-    python dev/operating.py coverage --videos 300 2000 20000
-    python dev/operating.py errors
-    python dev/operating.py power
-    python dev/operating.py worlds
+    python dev/rule/operating.py coverage --videos 300 2000 20000
+    python dev/rule/operating.py errors
+    python dev/rule/operating.py power
+    python dev/rule/operating.py worlds
 
 Each writes a table of docs/reference/experiment.md, as Markdown. A simulated clip is right where a sum of normal
 effects is above a threshold (a probit): of the video, the same for all methods and trainings; of the video for a
@@ -111,7 +111,12 @@ def verdicts(
     found = [contrast(answers, *claim) for claim in CLAIMS]
     family = decide({place: its[0] for place, its in enumerate(found)}, MARGIN)
     all_ = [_combined(family[place], its) for place, its in enumerate(found)]
-    return all_, _combined(decide({0: found[-1][0]}, MARGIN)[0], found[-1])
+    return all_, verdict_alone(found[-1])
+
+
+def verdict_alone(found: list[Estimate]) -> str:
+    """The verdict on a claim by itself, from its contrast and those of its datasets."""
+    return _combined(decide({0: found[0]}, MARGIN)[0], found)
 
 
 def _combined(whole: Decision, found: list[Estimate]) -> str:

@@ -25,7 +25,7 @@ MODULES = {  # modules of `commands`, with their commands in the order of `multi
     "status_commands": ("status", "estimate", "flops"),
     "result_commands": ("table", "show", "analyse", "survey", "overview", "card", "figure", "notebook", "index"),
     "model_commands": ("predict", "demo", "features", "export"),
-    "interpret_commands": ("inspect", "confusion", "calibration"),
+    "interpret_commands": ("inspect", "confusion", "calibration", "explain"),
     "finetune_commands": ("finetune", "new"),
     "checkpoint_commands": ("checkpoint",),
     "data_commands": ("data",),

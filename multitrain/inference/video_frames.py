@@ -24,7 +24,7 @@ from multitrain.datasets.transcode.refused import STILL, NotAFile, OverLimit, Re
 from multitrain.datasets.transcode.source_video import DEFAULT, TOLERANCE, Video, rotation
 from multitrain.model.files.metadata import Frames
 
-__all__ = ["ConstantRateVideo", "read_views", "read_views_until_error", "read_windows", "video_errors"]
+__all__ = ["ConstantRateVideo", "read_part", "read_views", "read_views_until_error", "read_windows", "video_errors"]
 
 FAR = Fraction(5)  # seconds between two frames beyond which seeking replaces decoding
 MOST_PARTS = 100_000  # of one video
@@ -234,6 +234,28 @@ def read_windows(
             for start, clip in zip(parts, video.clips(requests), strict=True):
                 (view,) = view_crops(clip, size, 1)
                 yield start, min(start + seconds, video.duration), view.transpose(0, 1)
+
+
+def read_part(
+    path: Path | str, frames: Frames, count: int, size: int, start: float | None, seconds: float
+) -> tuple[Tensor, np.ndarray]:
+    """The centre view (3, T, S, S) uint8 of `seconds` from `start` on, and each frame's time (T,) in seconds.
+
+    With `start` None it is the view of a test with one view: the middle of the video.
+
+    Raises:
+        UserError: no video, one that cannot be decoded, or one that ends before `start`.
+    """
+    with video_errors(path), ConstantRateVideo(Path(path), frames) as video:
+        if start is not None and not 0 <= start < video.duration:
+            raise UserError(f"{path}: nothing at {start:g} s: the video has {video.duration:.1f} s")
+        if start is None:
+            (indices,) = view_indices(frames.model_copy(update={"views": Views()}), video.length, count)
+        else:
+            indices = _part_indices(video, frames, count, start, seconds)
+        (clip,) = video.clips([indices])
+        (view,) = view_crops(clip, size, 1)
+        return view.transpose(0, 1), indices / float(video.rate)
 
 
 def window_starts(shown: float, seconds: float, hop: float) -> list[float]:

@@ -58,7 +58,11 @@ CASES = [
         {"--jobs 3": {"jobs": (3, 1)}, "--wait": {"wait": (True, False)}},
     ),
     (["predict", "model.pt", "video.mp4"], LOADS_MODEL, {"--batch 5": {"batch": (5, 16)}}),
-    (["demo", "model.pt"], "multitrain.inference.demo.server.serving", {"--limit 7": {"limit": (7e6, 500e6)}}),
+    (
+        ["demo", "model.pt"],
+        "multitrain.inference.demo.server.serving",
+        {"--limit 7": {"limit": (7e6, 500e6)}, "--no-explain": {"explained": (False, True)}},
+    ),
     (
         ["finetune", REFERENCE, "videos", "--out", "out"],
         "multitrain.inference.finetune.finetune.finetune",

@@ -157,6 +157,7 @@ def demo(
     host: Annotated[str, typer.Option("--host", help="Where to listen; 0.0.0.0: other machines too.")] = ("127.0.0.1"),
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen at; 0: any free one.")] = 7860,
     limit: Annotated[int, typer.Option("--limit", min=1, help="MB of the largest video that is taken.")] = 500,
+    explain: Annotated[bool, typer.Option(help="Show what decided the surest moment of each dataset.")] = True,
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
@@ -167,7 +168,7 @@ def demo(
 
     recogniser = load_recogniser(model, device, threads)
     ended = threading.Event()
-    with serving(recogniser, host, port, limit * 1_000_000) as server:
+    with serving(recogniser, host, port, limit * 1_000_000, explain) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
         if not server.loopback:

@@ -12,9 +12,12 @@ from http.server import ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 
+import numpy as np
+
 from multitrain.common.errors import UserError
-from multitrain.inference.answers import Failure, Window
+from multitrain.inference.answers import Failure, Timeline, Window
 from multitrain.inference.demo.requests import Handler, Send, Stopped, is_loopback
+from multitrain.inference.interpret.explain import Explanation, explain
 from multitrain.inference.predict import Recogniser
 from multitrain.inference.timelines.timeline import make_timeline, video_seconds
 from multitrain.inference.timelines.timeline_page import answers, data, demo_page, panels
@@ -33,13 +36,15 @@ class Demo(ThreadingHTTPServer):
     daemon_threads = False  # `close` waits for them, and they check `stopping`
     request_queue_size = 128  # connections in the system's queue
 
-    def __init__(self, recogniser: Recogniser, host: str, port: int, limit: int):
+    def __init__(self, recogniser: Recogniser, host: str, port: int, limit: int, explained: bool = True):
         """`limit` is the largest video in bytes; port 0 is any free one.
+
+        With `explained` a moment of every dataset is shown with what decided it.
 
         Raises:
             UserError: the address cannot be bound.
         """
-        self.recogniser, self.limit, self.loopback = recogniser, limit, is_loopback(host)
+        self.recogniser, self.limit, self.loopback, self.explained = recogniser, limit, is_loopback(host), explained
         self.titles = {name: seen.title for name, seen in recogniser.card.datasets.items()}
         self.page, self.policy = demo_page(list(self.titles.values()), limit, recogniser.card.note())
         self.busy, self.stopping = threading.Lock(), threading.Event()
@@ -166,13 +171,26 @@ class Demo(ThreadingHTTPServer):
 
         hop = max(self.recogniser.clip_seconds(plan) / 2, seconds / PARTS)
         timeline = make_timeline(self.recogniser, path, seconds, hop, seen=seen)
-        return {"answers": answers(answer, self.titles), "panels": panels(timeline), "data": data(timeline)}
+        why = self._explain(path, timeline, send) if self.explained else {}
+        return {"answers": answers(answer, self.titles), "panels": panels(timeline, why), "data": data(timeline)}
+
+    def _explain(self, path: Path, timeline: Timeline, send: Send) -> dict[str, Explanation]:
+        """What decided the surest moment of every dataset."""
+        found: dict[str, Explanation] = {}
+        for number, (name, scores) in enumerate(timeline.scores.items()):
+            send({"stage": "Looking for what decided", "done": number / len(timeline.scores)})
+            if self.stopping.is_set():
+                raise Stopped
+            moment, label = np.unravel_index(scores.argmax(), scores.shape)
+            start = float(timeline.times[moment, 0])
+            found[name] = explain(self.recogniser, path, name, timeline.classes[name][label], start=start)
+        return found
 
 
 @contextmanager
-def serving(recogniser: Recogniser, host: str, port: int, limit: int) -> Iterator[Demo]:
+def serving(recogniser: Recogniser, host: str, port: int, limit: int, explained: bool = True) -> Iterator[Demo]:
     """A demo served by a thread until the block ends."""
-    demo = Demo(recogniser, host, port, limit)
+    demo = Demo(recogniser, host, port, limit, explained)
     thread = threading.Thread(target=demo.serve_forever, kwargs={"poll_interval": 0.2})
     thread.start()
     try:

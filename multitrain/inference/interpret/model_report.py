@@ -165,12 +165,14 @@ def lines(about: dict) -> Iterator[str | Table]:
 
 def _what(network: dict) -> str:
     model, counts = network["settings"], network["parameters"]
-    blocks = "+".join(map(str, model["depths"]))
+    if "backbone" in model:  # not mvit, whose layout the other keys are
+        what = model["backbone"] + "".join(
+            f" {key}={value}" for key, value in model.get("backbone_options", {}).items()
+        )
+    else:
+        what = f"MViTv2: {'+'.join(map(str, model['depths']))} blocks from {model['channels']} channels"
     parts = ", ".join(f"{name} {counts[name]:,}" for name in counts if name != "all" and counts[name])
-    return (
-        f"MViTv2: {blocks} blocks from {model['channels']} channels, {network['gflops']:.4g} GFLOPs a clip, "
-        f"{counts['all']:,} parameters ({parts})"
-    )
+    return f"{what}, {network['gflops']:.4g} GFLOPs a clip, {counts['all']:,} parameters ({parts})"
 
 
 def _input(network: dict) -> str:

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from multitrain.inference.answers import Timeline
 
-__all__ = ["LOOKS", "SHOWN", "clock", "curve", "draw"]
+__all__ = ["LOOKS", "RC", "SHOWN", "clock", "curve", "draw"]
 
 # Okabe and Ito's colour-blind safe colours; dashes for print in grey
 LOOKS = (

@@ -2,13 +2,19 @@
 
 import base64
 import hashlib
+import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
 from multitrain.inference.answers import Answer, Timeline
+from multitrain.inference.interpret.explain import MARKED, Explanation
+from multitrain.inference.interpret.explanation_files import overlay, shown_frames
 from multitrain.inference.timelines.curves import LOOKS, SHOWN, clock, curve
 
 __all__ = ["answers", "data", "demo_page", "panels", "timeline_page"]
@@ -50,11 +56,19 @@ def demo_page(titles: list[str], limit: int, note: str) -> tuple[str, str]:
     )
 
 
-def panels(timeline: Timeline) -> Markup:
-    """The curves of every dataset, with placeholders for the classes of the current moment."""
+def panels(timeline: Timeline, explained: Mapping[str, Explanation] | None = None) -> Markup:
+    """The curves of every dataset, with placeholders for the classes of the current moment.
+
+    Where a dataset's moment is explained, its frames stand below the curves, what decided marked.
+    """
+    why = explained or {}
     return Markup(
         ENVIRONMENT.get_template("panels.html.j2").render(
-            datasets=[_panel(timeline, name) for name in timeline.scores],
+            datasets=[
+                _panel(timeline, name) | {"why": _why(timeline, why[name]) if name in why else None}
+                for name in timeline.scores
+            ],
+            marked=f"{MARKED:.0%}",
             ticks=[(round(_across(timeline, second), 2), clock(second)) for second in _ticks(timeline.seconds)],
             listed=range(LISTED),
             size=SIZE,
@@ -99,6 +113,21 @@ def _panel(timeline: Timeline, name: str) -> dict:
         dash = " ".join(f"{dash:g}" for dash in dashes) or "none"
         lines.append({"label": timeline.classes[name][index], "colour": colour, "dash": dash, "points": points})
     return {"name": name, "title": timeline.titles[name], "lines": lines}
+
+
+def _why(timeline: Timeline, its: Explanation) -> dict:
+    """Frames with what decided as heat, side by side, as a PNG in a data URI; and the check."""
+    strip = np.concatenate([overlay(its, place) for place in shown_frames(its)], axis=1)  # (S, n S, 3)
+    file = io.BytesIO()
+    Image.fromarray(strip).save(file, "PNG")
+    return {
+        "uri": "data:image/png;base64," + base64.b64encode(file.getvalue()).decode(),
+        "at": f"{_across(timeline, float(its.times.mean())):.1f}",
+        "label": its.name,
+        "start": clock(round(float(its.times[0]), 1)),
+        "end": clock(round(float(its.times[-1]), 1)),
+        "shares": [f"{100 * share:.1f} %" for share in (its.probability, its.hidden, its.elsewhere)],
+    }
 
 
 def _across(timeline: Timeline, second: float) -> float:

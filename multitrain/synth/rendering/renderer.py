@@ -15,7 +15,7 @@ from multitrain.synth.motions.registry import MOTIONS
 from multitrain.synth.rendering import scene
 from multitrain.synth.world import DatasetSpec
 
-__all__ = ["Size", "clip", "untrimmed"]
+__all__ = ["Scene", "Size", "clip", "compose", "film", "untrimmed"]
 
 PACE = {"slow": 0.65, "fast": 1.35}  # factors on the tempo
 REACH = {"small": 0.6, "large": 1.0}  # factors on the amplitude
@@ -124,10 +124,24 @@ def _active(frames: int, spans: list[tuple[int, int]], rng: np.random.Generator,
     return (1 - outside / (BLEND + 1)).clip(0, 1)
 
 
-def _render(
+@dataclass(frozen=True)
+class Scene:
+    """What is filmed in one video of a class."""
+
+    parts: list[canvas.Part]
+    camera: canvas.Camera
+    centre: np.ndarray  # (3,)
+    place: canvas.Place
+
+    def draw(self, size: Size, blur: float = 0.0) -> np.ndarray:
+        """Frames (T, H, W, 3) uint8, before the camera's effects."""
+        return canvas.draw(self.parts, self.camera, self.centre, self.place, size.height, size.width, blur)
+
+
+def compose(
     about: DatasetSpec, label: int, frames: int, spans: list[tuple[int, int]], rng: np.random.Generator, size: Size
-) -> np.ndarray:
-    """Frames of one take of a class, with the motion in `spans` (first frame, count) only."""
+) -> Scene:
+    """The scene of one take of a class, with the motion in `spans` (first frame, count) only."""
     bias, drawn = about.bias, take(about, label, rng)
     execution, active = drawn.execution(frames, size.fps), _active(frames, spans, rng, bias.idle)
     setting = scene.setting(rng, bias, about.seed, drawn.motion)
@@ -135,15 +149,19 @@ def _render(
         parts, centre, yaw = _figure(drawn, execution, rng, bias, setting, active)
     else:
         parts, centre, yaw = _object(drawn, execution, rng, bias)
-    camera = scene.camera(rng, bias, frames, yaw)
-    clean = canvas.draw(parts, camera, centre, setting.place, size.height, size.width, bias.blur)
+    return Scene(parts, scene.camera(rng, bias, frames, yaw), centre, setting.place)
+
+
+def film(filmed: Scene, bias: Bias, rng: np.random.Generator, size: Size) -> np.ndarray:
+    """Frames (T, H, W, 3) uint8 of a scene with the dataset's blur, light and noise."""
+    clean = filmed.draw(size, bias.blur)
     return canvas.camera_effects(clean, rng, bias.tint, rng.uniform(*bias.light), bias.grain)
 
 
 def clip(about: DatasetSpec, label: int, rng: np.random.Generator, size: Size) -> np.ndarray:
     """Frames (T, H, W, 3) uint8 of one trimmed video of a class."""
     frames = max(2, round(rng.uniform(*about.bias.seconds) * size.fps))
-    return _render(about, label, frames, [(0, frames)], rng, size)
+    return film(compose(about, label, frames, [(0, frames)], rng, size), about.bias, rng, size)
 
 
 def untrimmed(
@@ -160,5 +178,5 @@ def untrimmed(
         gaps[-1] = 0
     starts = np.cumsum(gaps[:-1]) + np.cumsum(lengths) - lengths
     spans = list(zip(starts.tolist(), lengths.tolist(), strict=True))
-    frames = _render(about, label, int(lengths.sum() + gaps.sum()), spans, rng, size)
+    frames = film(compose(about, label, int(lengths.sum() + gaps.sum()), spans, rng, size), about.bias, rng, size)
     return frames, [(first / size.fps, (first + count) / size.fps) for first, count in spans]

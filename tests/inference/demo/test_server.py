@@ -23,6 +23,7 @@ from multitrain.inference.demo import server as demo_module
 from multitrain.inference.demo.requests import Handler
 from multitrain.inference.demo.server import serving
 from multitrain.inference.predict import Recogniser
+from multitrain.inference.timelines.timeline import make_timeline
 from multitrain.inference.timelines.timeline_page import LEFT, RIGHT
 from tests.datasets.coded import write_video
 from tests.inference.browser import browser
@@ -62,7 +63,7 @@ def test_a_video_gets_the_answers_that_predict_gives(server, video):
     status, events = ask(server, "POST", "/recognise", video.read_bytes())
     stages = [event.get("stage") for event in events[:2]]
     assert status == 200 and stages == ["Looking at the whole video", "Looking at its parts"]
-    done = [event["done"] for event in events[1:-1]]
+    done = [event["done"] for event in events[1:-1] if event["stage"] == stages[1]]
     assert done == sorted(done) and done[-1] == 1
     answer = server.recogniser.answer(video)
     for name, classes in answer.top(5).items():
@@ -71,6 +72,24 @@ def test_a_video_gets_the_answers_that_predict_gives(server, video):
             assert f'>{label}</span><span class="share">{100 * share:.1f} %<' in events[-1]["answers"]
     assert events[-1]["data"]["seconds"] == pytest.approx(6)
     assert not list(server.folder.iterdir())
+
+
+def test_what_decided_the_surest_moment_of_each_dataset_is_shown(server, video):
+    _, events = ask(server, "POST", "/recognise", video.read_bytes())
+    stages = [event["stage"] for event in events[:-1]]
+    assert stages[-2:] == ["Looking for what decided"] * 2 and stages.count(stages[-1]) == 2
+    page = events[-1]["panels"]
+    assert page.count("data:image/png;base64,") == page.count('class="explained"') == 2
+    timeline = make_timeline(server.recogniser, video, 6.0, 1.0)
+    for name, classes in timeline.classes.items():
+        surest = classes[int(timeline.scores[name].max(axis=0).argmax())]
+        assert f"What decided {surest} at " in page
+
+
+def test_without_explanations_there_are_curves_alone(recogniser, video):
+    with serving(recogniser, "127.0.0.1", 0, LIMIT, explained=False) as server:
+        _, events = ask(server, "POST", "/recognise", video.read_bytes())
+    assert "data:image" not in events[-1]["panels"] and "What decided" not in events[-1]["panels"]
 
 
 @pytest.mark.parametrize(

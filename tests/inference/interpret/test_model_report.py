@@ -8,8 +8,9 @@ import pytest
 import multitrain
 from multitrain import cli
 from multitrain.analysis.cost.flops import cost
-from multitrain.inference.interpret.model_report import describe_model, strongest_projections
+from multitrain.inference.interpret.model_report import describe_model, lines, strongest_projections
 from multitrain.model.files.release import export_release
+from multitrain.model.network import Network, Spec
 
 
 @pytest.fixture
@@ -91,6 +92,13 @@ def test_a_folder_and_a_release(say, model, tmp_path):
     export_release(network, tmp_path / "x.pyth")
     code, out, _ = say(tmp_path / "x.pyth")
     assert code == 0 and "How it was made is not recorded" in out and "not recorded" in out
+
+
+def test_another_backbone_is_named_with_its_options(scale):
+    own = {"backbone": "cnn3d", "backbone_options": {"channels": 16}}
+    spec = Spec(model=scale.model.model_copy(update=own), size=32, classes={"k400": ("a", "b")})
+    what = next(each for each in lines(describe_model("x.pt", Network(spec), 0.5)) if "GFLOPs" in str(each))
+    assert what.startswith("cnn3d channels=16, 0.5 GFLOPs a clip, ") and "MViT" not in what
 
 
 def test_no_model_is_one_line(say, tmp_path):

@@ -183,7 +183,8 @@ class Demo(ThreadingHTTPServer):
                 raise Stopped
             moment, label = np.unravel_index(scores.argmax(), scores.shape)
             start = float(timeline.times[moment, 0])
-            found[name] = explain(self.recogniser, path, name, timeline.classes[name][label], start=start)
+            surest = timeline.classes[name][label]
+            found[name] = explain(self.recogniser, path, name, surest, start=start, seconds=timeline.part)
         return found
 
 

@@ -49,10 +49,12 @@ def explain(
     name: str | None = None,
     method: Method = "occlusion",
     start: float | None = None,
+    seconds: float | None = None,
 ) -> Explanation:
     """Explain the probability of a class for a part of a video, one centre view; without `name` of the likeliest.
 
-    `start` is the part's first second; without it the middle is taken. `dataset` may be left out with a single head.
+    `start` is the part's first second; without it the middle is taken. It is `seconds` long, by default as long as a
+    clip of the head's sampling. `dataset` may be left out with a single head.
 
     Raises:
         UserError: no such head, class or time, no video, or a method that does not work with the backbone.
@@ -64,7 +66,8 @@ def explain(
     plan = recogniser.plan([dataset])
     if name is not None and name not in heads[dataset]:
         raise UserError(f"--class {name!r}: no class of {dataset}: {did_you_mean(name, heads[dataset])}")
-    view, times = read_part(path, next(iter(plan)), *recogniser.size, start, recogniser.clip_seconds(plan))
+    seconds = recogniser.clip_seconds(plan) if seconds is None else seconds
+    view, times = read_part(path, next(iter(plan)), *recogniser.size, start, seconds)
     network = recogniser.network
     clip = normalise(view[None].to(recogniser.device), network.spec.model.normalisation)[0]
     with torch.inference_mode():

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import platform
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -80,10 +82,14 @@ def test_what_decided_the_surest_moment_of_each_dataset_is_shown(server, video):
     assert stages[-2:] == ["Looking for what decided"] * 2 and stages.count(stages[-1]) == 2
     page = events[-1]["panels"]
     assert page.count("data:image/png;base64,") == page.count('class="explained"') == 2
-    timeline = make_timeline(server.recogniser, video, 6.0, 1.0)
-    for name, classes in timeline.classes.items():
-        surest = classes[int(timeline.scores[name].max(axis=0).argmax())]
-        assert f"What decided {surest} at " in page
+    timeline = make_timeline(server.recogniser, video, 6.0)
+    marks = [float(x) for x in re.findall(r'class="explained" d="M(\S+) ', page)]
+    for x, (name, classes) in zip(marks, timeline.classes.items(), strict=True):
+        moment, label = np.unravel_index(timeline.scores[name].argmax(), timeline.scores[name].shape)
+        assert x == pytest.approx(LEFT + (RIGHT - LEFT) * timeline.middles[moment] / 6, abs=20)
+        surest = classes[label]
+        (said,) = re.findall(rf"What decided {surest} at .*?: (\S+) %;", page)
+        assert float(said) == pytest.approx(100 * timeline.scores[name].max(), abs=0.06)  # as the curve has it
 
 
 def test_without_explanations_there_are_curves_alone(recogniser, video):

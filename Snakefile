@@ -25,6 +25,15 @@ onstart:
     made = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
     if message := overwrite.conflict(made, SCALE, RESULTS):
         raise WorkflowError(message)
+    trained = {
+        job.wildcards.run
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name == "train"
+    }
+    try:
+        PLAN.try_losses(sorted(trained))
+    except UserError as error:
+        raise WorkflowError(str(error))
     kept = {str(file) for job in workflow.dag.jobs for file in job.output} - made
     if message := copied_runs.conflict(PLAN, kept):
         raise WorkflowError(message)

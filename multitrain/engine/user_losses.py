@@ -1,4 +1,4 @@
-"""Extra loss terms of a run: imported, tried on a random batch before anything is trained, and called."""
+"""Extra loss terms of a run: imported, tried on random batches before anything is trained, and called."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,8 +12,9 @@ from multitrain.losses.objective import partner_of
 from multitrain.model.backbones.build import kept_buffers
 from multitrain.model.backbones.contract import failure, import_function
 
-__all__ = ["load_terms", "term_values"]
+__all__ = ["load_terms", "term_values", "try_early"]
 
+OF_SIZES = (RuntimeError, IndexError, ValueError)  # what a function can raise at sizes that are not its own
 CLIPS = 4  # of each dataset, in the random batch
 
 
@@ -46,6 +47,19 @@ def load_terms(
                 for mixed in (False, True):
                     _try(terms, name, f"{where}.{place}", _random(datasets, classes, width, embedding, mixed))
     return terms
+
+
+def try_early(losses: Sequence[ExtraLoss], where: str, datasets: Sequence[str]) -> None:
+    """The trial with made-up sizes, before those of the run are known. What they may have caused counts no error.
+
+    Raises:
+        UserError: as `load_terms`.
+    """
+    try:
+        load_terms(losses, where, {name: 5 + k for k, name in enumerate(datasets)}, 16, 12)
+    except UserError as error:
+        if not isinstance(error.__cause__, OF_SIZES):
+            raise
 
 
 def term_values(terms: ExtraTerms, outputs: BatchOutputs) -> Tensor:

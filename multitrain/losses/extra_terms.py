@@ -60,13 +60,13 @@ class ExtraTerms(nn.Module):
         """One function's value, unweighted: a scalar, of (B,) the mean over the clips.
 
         Raises:
-            ValueError: the function returns something else.
+            TypeError: the function returns something else.
         """
         value = self.functions[name](outputs)
         clips = len(outputs.label)
         if not isinstance(value, Tensor) or not value.is_floating_point() or value.shape not in ((), (clips,)):
             given = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-            raise ValueError(f"{name} returns {given}: return a scalar tensor, or a tensor ({clips},) of a loss a clip")
+            raise TypeError(f"{name} returns {given}: return a scalar tensor, or a tensor ({clips},) of a loss a clip")
         return value.mean()
 
     def forward(self, outputs: BatchOutputs) -> Tensor:

@@ -194,6 +194,19 @@ class Plan:
             return Points(None, {}, {})
         return load_points(self.scale, self.experiments, self.folder)
 
+    def try_losses(self, runs: Iterable[str]) -> None:
+        """Try the extra losses of these runs on random batches.
+
+        Raises:
+            UserError: one cannot be imported, or fails.
+        """
+        for name in runs:
+            if losses := self.experiments.runs[name].extra_losses:
+                from multitrain.engine.user_losses import try_early  # imports torch, which no other start needs
+
+                place = self.folder if self.is_study else f"{self.folder}/experiments.yaml"
+                try_early(losses, f"{place}: runs.{name}.extra_losses", self.experiments.runs[name].datasets)
+
     # Inputs of tables and analyses.
 
     def cells(self, runs: Iterable[str]) -> list[dict]:

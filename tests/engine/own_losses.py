@@ -65,6 +65,11 @@ def failing(outputs: BatchOutputs) -> Tensor:
     return outputs.feature
 
 
+def sized(outputs: BatchOutputs) -> Tensor:
+    """For z of width 6 alone."""
+    return (outputs.features @ torch.ones(6)).mean()
+
+
 def two(outputs: BatchOutputs, other: Tensor) -> Tensor:
     return outputs.features.mean() + other
 

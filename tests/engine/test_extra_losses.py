@@ -14,12 +14,14 @@ from multitrain.common.records.history import NAME, read_columns, read_history
 from multitrain.config.config_files import load_experiments
 from multitrain.config.experiments import changes
 from multitrain.config.recipes import ExtraLoss
+from multitrain.config.scale import Project
 from multitrain.data.loader import train_batches
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training
 from multitrain.engine.user_losses import load_terms
 from multitrain.model.backbones.declarations import require_function
+from multitrain.planning.plan import Plan
 from tests.engine.own_losses import CENTRES, CONTRAST, HERE
 from tests.engine.stopping import stopped_at
 
@@ -91,6 +93,19 @@ def test_the_total_is_the_paper_s_and_each_term_by_its_weight(job):
 def test_a_wrong_function_is_refused_before_anything_is_trained(name, said):
     with pytest.raises(UserError, match=rf"^runs.mine.extra_losses.1: .*{said}"):
         load_terms((BOTH[0], ExtraLoss(function=f"{HERE}:{name}")), "runs.mine.extra_losses", **SIZES)
+
+
+@pytest.mark.parametrize("name", ["text", "wide", "detached", "undefined", "failing", "sized"])
+def test_the_first_trial_refuses_all_but_what_made_up_sizes_may_cause(name, experiments, scale):
+    plan = Plan("config", Project(scale="ci"), scale, experiments, None)
+    run = experiments.runs["joint"].model_copy(update={"extra_losses": (ExtraLoss(function=f"{HERE}:{name}"),)})
+    plan = replace(plan, experiments=experiments.model_copy(update={"runs": {**experiments.runs, "joint": run}}))
+    plan.try_losses(["vanilla"])
+    if name == "sized":
+        plan.try_losses(["joint"])
+        return
+    with pytest.raises(UserError, match=r"^config/experiments.yaml: runs.joint.extra_losses.0: "):
+        plan.try_losses(["joint"])
 
 
 @pytest.mark.parametrize(

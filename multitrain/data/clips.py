@@ -1,8 +1,8 @@
 """PyTorch datasets of clips: from prepared datasets, decoded, sampled, cropped and augmented."""
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,11 +20,11 @@ from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Dataset, Sampling, Views
 from multitrain.data.cache import FrameCache
 from multitrain.data.decode import read_frames
-from multitrain.data.manifest import Manifest
+from multitrain.data.manifest import Manifest, read_manifest
 from multitrain.data.sampling import dense, random_start, segments, view_starts
 from multitrain.data.transforms import as_frames, augment, view_crops
 
-__all__ = ["COLUMNS", "Batch", "Source", "TrainClips", "ViewClips", "collate", "view_indices"]
+__all__ = ["COLUMNS", "Batch", "Source", "TrainClips", "ViewClips", "collate", "open_source", "view_indices"]
 
 COLUMNS = ("clip_id", "path", "label", "frames", "fps")  # of the manifest, kept in memory
 
@@ -40,16 +40,16 @@ class Batch:
     rows: Tensor  # (B,) int64, the clips' positions in the step's whole batch
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch with its tensors on that device."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+        """The same batch with its video and rows on that device.
+
+        Labels stay: the losses select each dataset's rows by them, for which a device would have to be waited for.
+        """
+        video, rows = (tensor.to(device, non_blocking=True) for tensor in (self.video, self.rows))
+        return replace(self, video=video, rows=rows)
 
     def pin_memory(self) -> "Batch":
         """The same batch in page-locked memory; PyTorch's loader calls this method."""
-        return self._each(Tensor.pin_memory)
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        video, label, dataset, rows = map(change, (self.video, self.label, self.dataset, self.rows))
-        return Batch(video, label, dataset, self.clip_ids, rows)
+        return replace(self, video=self.video.pin_memory(), rows=self.rows.pin_memory())
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,18 @@ class Source:
         """Frames (T, 3, H, W) uint8 of one clip."""
         path = self.folder / as_path(self.value("path", row))
         return as_frames(read_frames(path, indices, self.value("fps", row), self.settings.grid))
+
+
+def open_source(settings: Dataset, manifest: Path | str, split: str = "train") -> Source:
+    """The clips of one split of a prepared dataset, by its manifest.parquet and its settings in a scale.
+
+    Raises:
+        UserError: no such manifest or split, or the split has no clip.
+    """
+    clips = read_manifest(Path(manifest), COLUMNS).split(split)
+    if not len(clips):
+        raise UserError(f"{manifest}: no clip in split {split}: see missing.csv beside it")
+    return Source(settings, clips)
 
 
 def _as_file(table: pa.Table) -> tempfile._TemporaryFileWrapper:

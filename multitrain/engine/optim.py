@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch import Tensor
 
 from multitrain.config.recipes import Recipe
 from multitrain.losses.objective import Objective
@@ -69,8 +70,8 @@ def _layer(name: str) -> int | None:
     return int(rest.split(".")[1]) + 1 if rest.startswith("blocks.") else 0
 
 
-def clip_gradients(optimiser: torch.optim.Optimizer, recipe: Recipe) -> float:
-    """Clip the gradients of all parameters to the recipe's L2 norm; returns their norm before.
+def clip_gradients(optimiser: torch.optim.Optimizer, recipe: Recipe) -> Tensor:
+    """Clip the gradients of all parameters to the recipe's L2 norm; returns their norm before, a scalar of the device.
 
     A `gradient_divisor` W divides them first, as in the release with W processes: each back-propagates the whole
     batch's loss through its own rows only, and the mean over the processes is taken.
@@ -78,7 +79,7 @@ def clip_gradients(optimiser: torch.optim.Optimizer, recipe: Recipe) -> float:
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     if recipe.gradient_divisor > 1:
         torch._foreach_div_([p.grad for p in parameters if p.grad is not None], recipe.gradient_divisor)
-    return float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm))
+    return torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
 
 
 def set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:

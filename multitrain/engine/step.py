@@ -23,7 +23,7 @@ from multitrain.engine.buffers import StepBuffers
 from multitrain.engine.processes.distributed import SINGLE_PROCESS, ProcessGroup
 from multitrain.engine.user_losses import term_values
 from multitrain.losses.extra_terms import BatchOutputs
-from multitrain.losses.objective import Objective, Terms, partner_of
+from multitrain.losses.objective import Objective, Terms, moved, partner_of
 from multitrain.model.backbones.build import kept_buffers
 from multitrain.model.dropout import clips_of_batch
 from multitrain.model.network import Network, normalise
@@ -206,7 +206,8 @@ class Backward:
             variance, covariance = objective.informative_terms(self.chunk.embedding(whole))
             extra = own.new_zeros(0)
             if objective.extra is not None:
-                clips = torch.cat([torch.stack([each.rows, each.label, each.dataset], 1) for each in group])  # (b, 3)
+                columns = [torch.cat([getattr(each, name) for each in group]) for name in ("rows", "label", "dataset")]
+                clips = torch.stack([moved(column, own.device) for column in columns], 1)  # (b, 3)
                 torch.manual_seed(randomness.seed)  # the same draws in all processes
                 outputs = self.chunk.outputs(whole, self.process_group.gather(clips), randomness.mix)
                 extra = term_values(objective.extra, outputs)

@@ -78,12 +78,12 @@ def train(
                     lock.require()
                 if group.any(batches is None) or batches is None:
                     _stop(training, resume, log, stop)
-                record = _step(training, resume, batches)
+                record = _step(training, resume, batches, log.records(training.done + 1))
                 now = time.monotonic()
                 training.seconds, waited = training.seconds + now - last, ready - last
                 log.step(record, job.recipe.batch * job.recipe.repeats, now - ready, waited)
                 last = time.monotonic() if training.validate(workers) else now
-                if group.main and resume.due():
+                if group.main and resume.due() and training.is_finite:
                     log.sync()
                     resume.save(**training.state())
             if lock:
@@ -103,10 +103,10 @@ def _log_interval(training: Training) -> int:
     return math.ceil(training.steps / HISTORY_LINES)
 
 
-def _step(training: Training, resume: ResumePoint, batches: Sequence[Batch]) -> Step:
+def _step(training: Training, resume: ResumePoint, batches: Sequence[Batch], recorded: bool) -> Step | None:
     """One step; its errors, the same in all processes, tell whether there is a resume point."""
     try:
-        return training.step(batches)
+        return training.step(batches, recorded)
     except UserError as error:
         raise UserError(f"{error}; {training.process_group.broadcast(resume.recovery_note)}") from None
 
@@ -143,7 +143,7 @@ def _warn(message: str) -> None:
 
 def _stop(training: Training, resume: ResumePoint, log: Log, stop: StopRequest) -> NoReturn:
     """Write a resume point and end; all processes wait for the main one, since torchrun ends all when one ends."""
-    if training.process_group.main:
+    if training.process_group.main and training.is_finite:
         log.sync()
         resume.save(**training.state())
     training.process_group.barrier()

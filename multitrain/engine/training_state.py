@@ -2,10 +2,12 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NoReturn, cast
 
 import torch
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from multitrain.common.errors import UserError
@@ -13,7 +15,7 @@ from multitrain.common.records.history import Step
 from multitrain.common.seeding import derive
 from multitrain.config import kernels
 from multitrain.data.clips import Batch, TrainClips
-from multitrain.data.loader import Share
+from multitrain.data.loader import Share, train_batches
 from multitrain.data.mixing import draw_mix
 from multitrain.engine.evaluate import Validation
 from multitrain.engine.optim import clip_gradients, learning_rate, make_optimiser, set_lr
@@ -55,7 +57,8 @@ class Training:
         self.steps, self.warmup = schedule(job)
         self.fingerprint = self._fingerprint()
         self.done = 0
-        self.skipped = 0  # steps without an update, since a gradient in half precision was too large
+        self._finite = torch.zeros((), device=device)  # steps whose loss and gradient, and all before, were finite
+        self._skipped = torch.zeros((), device=device)
         self.seconds = 0.0  # spent in steps, over all restarts
         self.codes = [job.code]  # of all restarts: one, unless the code was changed in between
 
@@ -74,59 +77,115 @@ class Training:
             self.validation.score(self.done - 1, (self.done - 1) * epochs, workers)
         return due
 
-    def step(self, batches: Sequence[Batch]) -> Step:
-        """One step on this process's micro-batches; returns its line of the history.
+    @property
+    def skipped(self) -> int:
+        """Steps without an update, since a gradient in half precision was too large."""
+        return int(self._skipped)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the loss and the gradient of every step were finite; no weight has changed since one was not."""
+        return int(self._finite) == self.done
+
+    def step(self, batches: Sequence[Batch], recorded: bool = True) -> Step | None:
+        """One step on this process's micro-batches; returns its line of the history if it is `recorded`.
+
+        A step that is not recorded does not wait for the device. After a loss or gradient that is not finite no weight
+        is changed, and the next recorded step is an error.
 
         Raises:
-            UserError: the loss or its gradient is not finite; in all processes, and no weight has changed.
+            UserError: the loss or the gradient of this step or one before is not finite; in all processes.
         """
-        job, recipe = self.job, self.job.recipe
-        mix = draw_mix(recipe.mixing, job.seed, self.done, job.size)
-        randomness = StepRandomness(derive(job.seed, "step", self.done), mix)
+        recipe = self.job.recipe
         lr = learning_rate(recipe, self.done, self.steps, self.warmup)
         set_lr(self.optimiser, lr)
         batches = [batch.to(self.device) for batch in batches]
-        self.optimiser.zero_grad(set_to_none=True)
-        terms = self.backward(batches, randomness)
-        record = {
-            "step": self.done,
-            "epoch": self.done * recipe.batch / len(self.clips),
-            "rate": lr,
-            **numbers(terms),
-        }
-        if not math.isfinite(record["total"]):
-            self._raise_divergence(f"the loss is {record['total']}", record, batches, randomness)
-        self.scaler.unscale_(self.optimiser)
-        norm = clip_gradients(self.optimiser, recipe)
-        if not math.isfinite(norm) and not self.scaler.is_enabled():  # the scaler leaves such a step out
-            self._raise_divergence(f"the gradient's norm is {norm}", record, batches, randomness)
-        self._update()
+        terms, norm = self._gradient(batches, self.done)
+        self._update(terms.total, norm)
         self.done += 1
-        record |= {"sigma": self.objective.sigma(), "gradient_norm": norm if math.isfinite(norm) else None}
-        if self.objective.extra is not None and (sigma := self.objective.extra.sigma()):
-            record["extra_sigma"] = sigma
-        return cast(Step, record | ({"skipped": self.skipped} if self.scaler.is_enabled() else {}))
+        return self._record(terms, norm, lr, batches) if recorded else None
 
-    def _update(self) -> None:
-        """The optimiser's step; the scaler leaves it out where the gradient has overflowed, and lowers its scale."""
-        before = self.scaler.get_scale()
+    def _record(self, terms: Terms, norm: Tensor, lr: float, batches: Sequence[Batch]) -> Step:
+        """The history's line of the step just done, with one wait for the device."""
+        names, extra, step = self.objective.datasets, self.objective.extra, self.done - 1
+        tensors = [terms.total, terms.variance, terms.covariance, norm, self._skipped, self._finite]
+        tensors += [*terms.classification.values(), *terms.extra.values()]
+        learned, log_sigmas = [], [self.objective.log_sigma.detach()]
+        if extra is not None and extra.learned:
+            learned, log_sigmas = extra.learned, [*log_sigmas, extra.log_sigma.detach()]
+        values = iter(torch.cat([torch.stack(tensors), torch.cat(log_sigmas).exp()]).cpu().tolist())
+        total, variance, covariance, size, skipped, finite = islice(values, 6)
+        if finite < self.done:
+            self._raise_divergence(batches)
+
+        def by_name(names: Iterable[str]) -> dict[str, float]:
+            return {name: next(values) for name in names}
+
+        record = {
+            "step": step,
+            "epoch": step * self.job.recipe.batch / len(self.clips),
+            "rate": lr,
+            "total": total,
+            "variance": variance,
+            "covariance": covariance,
+            "classification": by_name(names),
+            **({"extra": by_name(terms.extra)} if terms.extra else {}),
+            "sigma": by_name(names),
+            "gradient_norm": size if math.isfinite(size) else None,
+            **({"extra_sigma": by_name(learned)} if learned else {}),
+        }
+        return cast(Step, record | ({"skipped": int(skipped)} if self.scaler.is_enabled() else {}))
+
+    def _gradient(self, batches: Sequence[Batch], step: int) -> tuple[Terms, Tensor]:
+        """The terms of a step and its gradient's norm, before the gradient was clipped; no weight is changed."""
+        self.optimiser.zero_grad(set_to_none=True)
+        terms = self.backward(batches, self._randomness(step))
+        self.scaler.unscale_(self.optimiser)
+        return terms, clip_gradients(self.optimiser, self.job.recipe)
+
+    def _randomness(self, step: int) -> StepRandomness:
+        job = self.job
+        return StepRandomness(derive(job.seed, "step", step), draw_mix(job.recipe.mixing, job.seed, step, job.size))
+
+    def _update(self, total: Tensor, norm: Tensor) -> None:
+        """The optimiser's step; left out, by the device itself, where loss or gradient is not finite, and from then on.
+
+        The scaler leaves out a step whose gradient has overflowed, and lowers its scale.
+        """
+        finite = total.isfinite() & (self._finite == self.done)
+        if not self.scaler.is_enabled():
+            finite = finite & norm.isfinite()
+            self.optimiser.found_inf = (~finite).float()  # type: ignore[attr-defined]  # fused optimisers skip by it
+        one = torch.ones((), device=self.device)
+        before = self.scaler.scale(one)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         if self.ema is not None:
             self.ema.update_parameters(self.network)
-        self.skipped += self.scaler.get_scale() < before
+        self._skipped += self.scaler.scale(one) < before
+        self._finite += finite
 
-    def _raise_divergence(self, what: str, record: dict, batches: Sequence[Batch], randomness: StepRandomness) -> None:
-        """Raise a UserError that names the clips of a non-finite loss or gradient, the same in all processes."""
-        gather = self.process_group.all_gather_objects
+    def _raise_divergence(self, batches: Sequence[Batch]) -> NoReturn:
+        """Raise a UserError that names the clips of a non-finite loss or gradient, the same in all processes.
+
+        The first such step is computed again, with the weights that it had; `batches` are those of the last step done.
+        """
+        step, last, self.done = int(self._finite), self.done - 1, int(self._finite)
+        if step < last:
+            source = train_batches(self.clips, self.job.recipe.batch, step, step + 1, 0, self.share)
+            batches = [batch.to(self.device) for batch in source]
+        terms, norm = self._gradient(batches, step)
+        total = float(terms.total)
+        what = f"the gradient's norm is {float(norm)}" if math.isfinite(total) else f"the loss is {total}"
+        gather, randomness = self.process_group.all_gather_objects, self._randomness(step)
         non_finite = [clip for clips in gather(self.backward.non_finite_clips(batches, randomness)) for clip in clips]
         ids = non_finite or [clip for clips in gather([i for b in batches for i in b.clip_ids]) for clip in clips]
         more = f" and {len(ids) - NAMED_CLIPS} more" if len(ids) > NAMED_CLIPS else ""
-        terms = {**record["classification"], "variance": record["variance"], "covariance": record["covariance"]}
-        terms |= record.get("extra", {})
+        named = {**terms.classification, "variance": terms.variance, "covariance": terms.covariance}
+        named |= terms.extra
         raise UserError(
-            f"run {self.job.name}, seed {self.job.seed}: {what} at step {self.done} "
-            f"on clips {', '.join(ids[:NAMED_CLIPS])}{more} ({', '.join(f'{k} {v:.4g}' for k, v in terms.items())}): "
+            f"run {self.job.name}, seed {self.job.seed}: {what} at step {step} "
+            f"on clips {', '.join(ids[:NAMED_CLIPS])}{more} ({', '.join(f'{k} {v:.4g}' for k, v in named.items())}): "
             f"{self.job.divergence_advice}"
         )
 
@@ -179,19 +238,7 @@ class Training:
             self.ema.load_state_dict(dict(state["ema"]))
         if self.validation is not None:
             self.validation.restore(state["val"])
-        self.done, self.skipped, self.seconds = state["done"], state["skipped"], state["seconds"]
+        self.done, self.seconds = state["done"], state["seconds"]
+        self._finite.fill_(self.done)
+        self._skipped.fill_(state["skipped"])
         self.codes = [code for code in state["codes"] if code not in self.codes] + self.codes
-
-
-def numbers(terms: Terms) -> dict:
-    """The terms as numbers for the history, with one wait for the device."""
-    by_name = [*terms.classification.values(), *terms.extra.values()]
-    values = torch.stack([terms.total, terms.variance, terms.covariance, *by_name]).tolist()
-    count = 3 + len(terms.classification)
-    return {
-        "total": values[0],
-        "variance": values[1],
-        "covariance": values[2],
-        "classification": dict(zip(terms.classification, values[3:count], strict=True)),
-        **({"extra": dict(zip(terms.extra, values[count:], strict=True))} if terms.extra else {}),
-    }

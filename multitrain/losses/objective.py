@@ -11,7 +11,7 @@ from multitrain.losses.informative import covariance, variance
 from multitrain.losses.projection import MODES, projection_loss
 from multitrain.losses.weighting import uncertainty
 
-__all__ = ["Objective", "Terms", "partner_of"]
+__all__ = ["Objective", "Terms", "moved", "partner_of"]
 
 WEIGHTINGS = ("uncertainty", "fixed")
 
@@ -104,9 +104,12 @@ class Objective(nn.Module):
         For mixed clips L_k = 1/B [lambda sum of l(y) over the clips of k + (1 - lambda) sum of l(y') over the clips
         whose partner, of label y', is of k]: the loss of a soft label, for classes of different heads too.
 
+        Labels and dataset indices may stay on the processor while the logits are on an accelerator: then nothing waits
+        for it.
+
         Raises:
-            ValueError: logits or weights are missing; a clip is of no dataset. Labels and partners out of range are
-                found on processors only: on accelerators the check would wait for the device.
+            ValueError: logits or weights are missing; a clip is of no dataset; a label or a partner on the processor is
+                out of range (on an accelerator the check would wait for it).
         """
         self._require(logits, weights)
         losses = self._summed(logits, weights, label, dataset, 0)
@@ -169,12 +172,14 @@ class Objective(nn.Module):
         """The loss of dataset k, summed over the rows (B_k,) whose label is of k."""
         name = self.datasets[k]
         others = [i for i in self.datasets if i != name] if self.projection != "none" else []
+        device = logits[name].device
+        rows, label = moved(rows, device), moved(label[rows], device)
         return projection_loss(
             self.projection,
             logits[name][rows],
             [logits[i][rows] for i in others],
             [weights[i, name] for i in others],
-            label[rows],
+            label,
             self.label_smoothing,
         )
 
@@ -222,3 +227,10 @@ class Objective(nn.Module):
             )
         extra = self.extra(outputs) if self.extra is not None else None
         return self.combine(losses, *self.informative_terms(embedding), extra)
+
+
+def moved(values: Tensor, device: torch.device) -> Tensor:
+    """The values on a device; from page-locked memory to an accelerator, which does not wait."""
+    if device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)

@@ -29,6 +29,7 @@ VIDEOS = 16  # enough for 4 processes times 2 parts
 CLASSES = {"a": tuple("uvw"), "b": tuple("xyzuv"), "c": tuple("pq")}
 MODEL = Model(frames=4, channels=8, depths=(1, 2), kv_stride=2, head_hidden=16, head_dropout=0.0)
 SIZE = 16
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def step_result(terms: Terms, network: Network, objective: Objective) -> StepRes
     parameters = {**dict(network.named_parameters()), **dict(objective.named_parameters())}
     gradients = {name: p.grad for name, p in parameters.items() if p.requires_grad}
     assert all(gradient is not None for gradient in gradients.values()), "a weight takes no part in the step"
+    gradients = {name: gradient.cpu() for name, gradient in gradients.items()}
     return StepResult({name: value.item() for name, value in named.items()}, gradients)
 
 
@@ -161,11 +163,11 @@ def plain_terms(case: Case, batch: Batch, network: Network, objective: Objective
     return objective(output.logits, output.embedding, weights, batch.label, batch.dataset, partner, outputs)
 
 
-def together(case: Case, group: ProcessGroup = SINGLE_PROCESS) -> StepResult:
+def together(case: Case, group: ProcessGroup = SINGLE_PROCESS, device: torch.device = CPU) -> StepResult:
     """The step as the engine takes it, in the processes of a group."""
-    network, objective = case.modules()
+    network, objective = (part.to(device) for part in case.modules())
     backward = Backward(network, objective, case.recipe(), group, case.precision)
-    terms = backward(case.shares(group), StepRandomness(11, case.mix))
+    terms = backward([batch.to(device) for batch in case.shares(group)], StepRandomness(11, case.mix))
     return step_result(terms, network, objective)
 
 

@@ -13,10 +13,10 @@ def stopped_at(monkeypatch: pytest.MonkeyPatch, done: int, error: type[BaseExcep
     """Within, a training raises `error` after `done` steps; with `keep`, each step has a resume point."""
     step = Training.step
 
-    def stopped(self, batches):
+    def stopped(self, batches, *recorded):
         if self.done == done:
             raise error
-        return step(self, batches)
+        return step(self, batches, *recorded)
 
     with monkeypatch.context() as patch, pytest.raises(error):
         patch.setattr(Training, "step", stopped)

@@ -27,10 +27,10 @@ def test_lines_are_on_the_disk_before_the_resume_point(job, monkeypatch, stopped
         saves.append((on_disk[-1], history.stat().st_size))
         save(self, **state)
 
-    def stepped(self, batches):
+    def stepped(self, batches, *recorded):
         if stopped:
             signal.raise_signal(signal.SIGTERM)
-        return step(self, batches)
+        return step(self, batches, *recorded)
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(ResumePoint, "save", saved)

@@ -27,7 +27,7 @@ from multitrain.engine.optim import make_optimiser, set_lr
 from multitrain.engine.reporting.log import Log
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
-from multitrain.engine.training_state import Training, numbers
+from multitrain.engine.training_state import Training
 from multitrain.losses.objective import Objective
 from multitrain.model.heads import LinearHead
 from multitrain.model.network import Network, Spec, normalise
@@ -50,10 +50,10 @@ class Killed(BaseException):
 def kill_at(monkeypatch, step: int):
     original = Training.step
 
-    def step_or_die(self, batches):
+    def step_or_die(self, batches, *recorded):
         if self.done == step:
             raise Killed
-        return original(self, batches)
+        return original(self, batches, *recorded)
 
     monkeypatch.setattr(Training, "step", step_or_die)
 
@@ -91,7 +91,7 @@ def test_a_process_killed_by_sigkill_resumes_to_the_same_bytes(job, baseline, da
     # A resume point after each step, and in the fourth the process waits for its end.
     waits = "import time, multitrain.engine.training_state as t, multitrain.engine.checkpointing.checkpoint as c\n"
     waits += "s = t.Training.step\n"
-    waits += "t.Training.step = lambda self, batches: time.sleep(10_000) if self.done == 3 else s(self, batches)\n"
+    waits += "t.Training.step = lambda self, *its: time.sleep(10_000) if self.done == 3 else s(self, *its)\n"
     waits += "c.ResumePoint.due = lambda self: True\n"
     arguments = ["train", "k400_baseline", "--scale", "ci", "--seed", "5", "--config-dir", str(root / "config")]
     arguments += ["--data", str(data), "--results", str(tmp_path / "killed")]
@@ -315,8 +315,8 @@ def golden_trace() -> list[dict[str, float]]:
         optimiser.zero_grad()
         terms.total.backward()
         optimiser.step()
-        found = numbers(terms)
-        trace.append({name: found[name] for name in ("variance", "covariance", "total")} | found["classification"])
+        named = {"variance": terms.variance, "covariance": terms.covariance, "total": terms.total}
+        trace.append({name: value.item() for name, value in (named | terms.classification).items()})
     return trace
 
 

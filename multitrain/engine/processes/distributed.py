@@ -27,7 +27,6 @@ class ProcessGroup:
 
     rank: int = 0
     count: int = 1
-    device: str = "cpu"  # of the flags that `any` gathers
 
     @property
     def main(self) -> bool:
@@ -48,7 +47,7 @@ class ProcessGroup:
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any of the processes."""
-        return bool(self.gather(torch.tensor([flag], device=self.device)).any())
+        return bool(self.gather(torch.tensor([flag])).any())  # on processors: no accelerator is waited for
 
     def barrier(self) -> None:
         """Return when all processes have called this."""
@@ -107,7 +106,7 @@ class ProcessGroup:
 SINGLE_PROCESS = ProcessGroup()
 
 
-def from_environment(device: torch.device) -> ProcessGroup:
+def from_environment() -> ProcessGroup:
     """The process group in the environment variables of torchrun.
 
     Raises:
@@ -116,7 +115,7 @@ def from_environment(device: torch.device) -> ProcessGroup:
     rank, count = _environment("RANK", 0), _environment("WORLD_SIZE", 1)
     if not 0 <= rank < count:
         raise UserError(f"environment: RANK {rank} of WORLD_SIZE {count}: start the processes with torchrun")
-    return ProcessGroup(rank, count, device.type)
+    return ProcessGroup(rank, count)
 
 
 def _environment(name: str, default: int) -> int:
@@ -142,7 +141,7 @@ def claim_accelerator() -> None:
 @contextmanager
 def process_group(device: torch.device) -> Iterator[ProcessGroup]:
     """The connected processes that torchrun started; a group of one process without torchrun."""
-    group = from_environment(device)
+    group = from_environment()
     if group.count == 1 or dist.is_initialized():
         yield group
         return

@@ -120,18 +120,23 @@ class Log:
         """Record that this start resumes at `step`."""
         self.about["resumed_at"] = step
 
-    def step(self, record: Step, clips: int, step_seconds: float, wait_seconds: float) -> None:
-        """Log a step: its line of the history, clips of all processes, seconds of computing and of waiting."""
+    def records(self, step: int) -> bool:
+        """Whether the history has a line of the step, counted from 1."""
+        return step % self.every == 0 or step == self.steps
+
+    def step(self, record: Step | None, clips: int, step_seconds: float, wait_seconds: float) -> None:
+        """Log a step: its line of the history or None, clips of all processes, seconds of computing and of waiting."""
         if not self.main:
             return
         self._require()
-        self.done, self.record = self.done + 1, record
+        self.done, self.record = self.done + 1, record or self.record
         self.pace.add(clips, step_seconds, wait_seconds)
-        if self.done % self.every == 0 or self.done == self.steps:
+        if record is not None and self.records(self.done):
             self.lines.append(record)
             if self.events is not None:
                 self.events.add({**record, **self._numbers()}, self.done - 1)
-        self.bar.set_postfix_str(_line(record, self._numbers()), refresh=False)
+        if self.record is not None:
+            self.bar.set_postfix_str(_line(self.record, self._numbers()), refresh=False)
         self.bar.update()
         if time.monotonic() - self.written >= WRITE_SECONDS:
             self._write("running")

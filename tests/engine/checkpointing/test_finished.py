@@ -35,7 +35,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def steps(monkeypatch) -> list[int]:
     """The steps that are taken."""
     taken, step = [], Training.step
-    monkeypatch.setattr(Training, "step", lambda self, batches: (taken.append(self.done), step(self, batches))[1])
+    monkeypatch.setattr(Training, "step", lambda self, *its: (taken.append(self.done), step(self, *its))[1])
     return taken
 
 
@@ -121,10 +121,10 @@ def test_without_hard_links_files_are_copied(job, monkeypatch):
 def test_a_folder_removed_while_it_trains_ends_it_with_a_line(job, monkeypatch, what):
     run, step = job("k400_baseline"), Training.step
 
-    def step_and_remove(self, batches):
+    def step_and_remove(self, batches, *recorded):
         if self.done == 2:
             shutil.rmtree(run.folder / what)
-        return step(self, batches)
+        return step(self, batches, *recorded)
 
     monkeypatch.setattr(Training, "step", step_and_remove)
     with pytest.raises(FolderRemoved, match=r"was removed while .*: stopped; start it again"):

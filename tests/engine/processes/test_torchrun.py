@@ -21,13 +21,13 @@ STOPPED = """
 import os, signal, sys, time
 from multitrain.engine.training_state import Training
 step = Training.step
-def stopped(self, batches):
+def stopped(self, batches, *recorded):
     if self.done == 2 and self.process_group.main:
         signal.signal(signal.SIGTERM, lambda *_: (came.append(1), note(*_)))
         os.kill(os.getppid(), signal.SIGTERM)
         while not came:
             time.sleep(0.01)
-    return step(self, batches)
+    return step(self, batches, *recorded)
 came = []
 from multitrain.engine.processes.preemption import StopRequest
 enter = StopRequest.__enter__
@@ -59,12 +59,12 @@ INTERRUPTED = """
 import os, signal, sys, time
 from multitrain.engine.training_state import Training
 step = Training.step
-def stopped(self, batches):
+def stopped(self, batches, *recorded):
     if self.done == 2 and self.process_group.main:
         os.killpg(os.getppid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.5)
-    return step(self, batches)
+    return step(self, batches, *recorded)
 Training.step = stopped
 from multitrain.cli import run
 run(sys.argv[1:])

@@ -95,7 +95,12 @@ DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset o
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="model.pt, a saved folder, .pyth, owner/name on the hub.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run of config/experiments.yaml, e.g. multitrain.")]
 ScaleName = Annotated[
-    str, typer.Option("--scale", callback=_scale, help="A file of config/scales, or the path of one or of a study.")
+    str,
+    typer.Option(
+        "--scale",
+        callback=_scale,
+        help="A file of config/scales, or the path of one or of a study; NAME,machine.KEY=VALUE changes its machine.",
+    ),
 ]
 ConfigFolder = Annotated[
     Path,

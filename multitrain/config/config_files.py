@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from multitrain.common.errors import UserError, did_you_mean
-from multitrain.common.files.yaml_files import read_yaml
+from multitrain.common.files.yaml_files import parse_yaml, read_yaml
 from multitrain.config.base import Settings
 from multitrain.config.claims import Claim, Claims, EvidenceClaim
 from multitrain.config.config_messages import explain
@@ -48,17 +48,33 @@ def scale_path(name_or_path: str, config: Path | str = "config") -> Path:
 def load_scale(name_or_path: str, config: Path | str = "config") -> Scale:
     """A scale by its name (a file of `config`/scales) or by the path of its YAML file; of a study, its scale.
 
-    A study is a file (`multitrain.config.study_file`) in the place of either argument.
+    A study is a file (`multitrain.config.study_file`) in the place of either argument. Keys of the scale's machine may
+    follow its name or path: `desk,machine.precision=bf16,machine.workers=4`.
     """
+    name_or_path, *changes = name_or_path.split(",machine.")
     if study := study_of(config, name_or_path):
+        if changes:
+            raise UserError(f"{study.path}: is a study: set {changes[0]} under the key machine in it")
         if name_or_path not in (study.name, str(study.path)):
             raise UserError(f"{study.path}: scale {name_or_path!r}: a study has its base as `extends`: set it there")
         return parse(Scale, study.scale, study.path)
     path = scale_path(name_or_path, config)
-    scale = parse(Scale, read_yaml(path), path)
+    content, where = read_yaml(path), str(path)
+    if changes and isinstance(content, dict):
+        where = f"{path} with {' '.join(f'machine.{each}' for each in changes)}"
+        content["machine"] = content.get("machine", {}) | dict(_changed(each, where) for each in changes)
+    scale = parse(Scale, content, where)
     if scale.name != path.stem:  # the name is that of folders of clips and runs
         raise UserError(f"{path}: name: {scale.name!r} is not the file's: write {path.stem}, or rename the file")
     return scale
+
+
+def _changed(change: str, where: str) -> tuple[str, object]:
+    """Key and value of a text KEY=VALUE, the value as in YAML."""
+    key, equals, value = change.partition("=")
+    if not equals:
+        raise UserError(f"{where}: machine.{key} has no value: give machine.{key}=VALUE")
+    return key, parse_yaml(value, where)
 
 
 def study_of(config: Path | str, scale: str = "") -> Study | None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from multitrain.config.base import Count, Fraction, Growing, Positive, Settings, Share
 
@@ -126,6 +126,11 @@ class ExtraLoss(Settings):
         return self.function.rpartition(":")[2]
 
 
+def _precision(value: object) -> object:
+    """The name of a precision, also from its short one."""
+    return {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}.get(str(value), value)
+
+
 class Machine(Settings):
     """What a training runs on; of these only the precision and the kernels change its numbers."""
 
@@ -136,8 +141,8 @@ class Machine(Settings):
     cache_mb: int = Field(
         0, ge=0, description="decoded frames that each process that decodes keeps in memory, for small datasets"
     )
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the network's forward pass; losses and weights stay in float32"
+    precision: Annotated[Literal["float32", "bfloat16", "float16"], BeforeValidator(_precision)] = Field(
+        "float32", description="of the network's forward pass (also bf16, fp16); losses and weights stay in float32"
     )
     checkpointing: tuple[Literal["base", "large"], ...] = Field(
         (), description="sizes whose blocks are computed again in the backward pass rather than kept"

@@ -283,11 +283,16 @@ class Scale(Settings):
 class Project(Settings):
     """config/config.yaml: what a user changes first."""
 
-    scale: Name = Field("mini", description="a file of config/scales")
+    scale: str = Field(
+        "mini",
+        pattern=r"^[a-z][a-z0-9_]*(,machine\..+)?$",
+        description="a file of config/scales; keys of its machine may follow: `desk,machine.precision=bf16`",
+    )
     seeds: Seeds = Field((0,), description="each run is repeated with each seed: different whole numbers from 0 on")
     exclude_leaks: bool = Field(True, description="leave out training clips of videos that a joint run is tested on")
     pretrained: dict[Name, str] = Field(
         {}, description="model file or release's .pyth whose backbone stands in for that run's as initial weights"
     )
+    tensorboard: bool = Field(False, description="trainings also write event files; `multitrain[tensorboard]`")
     data: Folder = Field("data", description="folder of raw files and prepared clips")
     results: Folder = Field("results", description="folder of runs, tables and figures")

@@ -61,6 +61,7 @@ class StudyFile(Settings):
     seeds: Any = Field(None, description="as in config.yaml")
     exclude_leaks: Any = Field(None, description="as in config.yaml")
     pretrained: Any = Field(None, description="as in config.yaml")
+    tensorboard: Any = Field(None, description="as in config.yaml")
     data: Any = Field(None, description="folder of prepared clips, as in config.yaml")
     results: Any = Field(None, description="folder of runs and tables; by default results/NAME of NAME.yaml")
 

@@ -131,7 +131,7 @@ class Jobs:
         project, scale = self.plan.project, self.plan.scale
         worlds = [["--world", str(world)] for world in self.plan.worlds] if scale.several_worlds else []
         words = {
-            "scale": ["--scale", scale.name],
+            "scale": ["--scale", project.scale],
             "config": ["--config-dir", self.plan.folder],
             "world": [*chain(*worlds[:1])],
             "worlds": [*chain(*worlds)],

@@ -86,7 +86,7 @@ class Plan:
 
         For a scale with several worlds, `world` adds --world for commands that read clips.
         """
-        words = ["--scale", self.scale.name, "--config-dir", self.folder]
+        words = ["--scale", self.project.scale, "--config-dir", self.folder]
         for number in (world,) if isinstance(world, int) else world:
             words += ["--world", str(number)] if self.scale.several_worlds else []
         for name in folders:

@@ -15,6 +15,7 @@ from multitrain.config.config_files import load_experiments, load_scale, parse
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Project, Scale
 from multitrain.engine.setup import Job
+from multitrain.planning.jobs import Jobs
 from multitrain.planning.plan import Plan
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -254,7 +255,7 @@ def test_a_run_whose_datasets_the_scale_lacks_is_an_error_when_it_is_asked_for(f
 
 
 def test_an_unknown_scale_lists_those_there_are():
-    with pytest.raises(UserError, match=r"huge.yaml: no such file; in that folder there are: ci, desk, lab, mini"):
+    with pytest.raises(UserError, match=r"huge.yaml: no such file; in that folder there are: ci, desk, gpu, lab, mini"):
         load_scale("huge", CONFIG)
 
 
@@ -513,3 +514,42 @@ def test_a_dataset_that_is_not_there_is_named_before_its_files(tmp_path: Path):
     job = Job(scale, load_experiments(CONFIG, scale), "vanilla", 0, tmp_path, tmp_path)
     with pytest.raises(UserError, match=r"scale mini: no dataset 'k4000'; there are k400"):
         job.source("k4000", "val")
+
+
+def test_keys_of_the_machine_follow_a_scale_s_name():
+    plain = load_scale("desk", CONFIG)
+    changed = load_scale("desk,machine.precision=bf16,machine.checkpointing=[base, large],machine.workers=3", CONFIG)
+    machine = {"precision": "bfloat16", "checkpointing": ("base", "large"), "workers": 3}
+    assert changed == plain.model_copy(update={"machine": plain.machine.model_copy(update=machine)})
+    assert changed.fingerprint != plain.fingerprint
+    assert load_scale("desk,machine.precision=fp32,machine.workers=3", CONFIG).fingerprint == plain.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("machine.precision=bf17", "machine.precision: Input should be 'float32', .* but it is 'bf17'"),
+        ("machine.gpu=2", r"machine.gpu: no such key \(its value is 2\): did you mean gpus"),
+        ("machine.gpus", "machine.gpus has no value: give machine.gpus=VALUE"),
+        ("machine.gpus=7", "recipes.k400_baseline: a batch of 16 is no even number of videos for each of 7"),
+        ("machine.gpus=[", "not valid YAML: line 1, column 2"),
+    ],
+)
+def test_a_mistake_in_a_changed_machine_is_named_with_what_was_given(change: str, message: str):
+    with pytest.raises(UserError, match=rf"mini\.yaml with {re.escape(change)}: {message}"):
+        load_scale(f"mini,{change}", CONFIG)
+
+
+def test_a_study_has_its_machine_in_its_file(tmp_path: Path):
+    (study := tmp_path / "own.yaml").write_text("extends: mini\n")
+    with pytest.raises(UserError, match=r"own\.yaml: is a study: set gpus=1 under the key machine in it"):
+        load_scale(f"{study},machine.gpus=1", CONFIG)
+
+
+def test_a_changed_machine_reaches_every_command_of_the_workflow(monkeypatch):
+    monkeypatch.chdir(CONFIG.parent)
+    plan = Plan.load({"scale": "mini,machine.precision=bf16"})
+    assert plan.scale.machine.precision == "bfloat16" and plan.scale.name == "mini"
+    assert plan.options().startswith("--scale mini,machine.precision=bf16 ")
+    named = Jobs(plan)._options(["scale"])
+    assert named == ["--scale", "mini,machine.precision=bf16"]

@@ -7,7 +7,7 @@ import yaml
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import read_bytes
 
-__all__ = ["read_yaml"]
+__all__ = ["parse_yaml", "read_yaml"]
 
 
 class _Loader(yaml.SafeLoader):
@@ -29,16 +29,22 @@ def read_yaml(path: Path) -> object:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise UserError(f"{path}: no such file; in that folder there are: {known}")
     try:
-        content = yaml.load(read_bytes(path).decode("utf-8"), _Loader)
+        content = parse_yaml(read_bytes(path).decode("utf-8"), path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}: change its permissions") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not
-        raise UserError(f"{path}: not valid YAML: {_trouble(error)}") from None
     if content is None:
         raise UserError(f"{path}: is empty: restore the committed file")
     return content
+
+
+def parse_yaml(text: str, where: Path | str) -> object:
+    """The content of a text in YAML, or a UserError that names `where`."""
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not
+        raise UserError(f"{where}: not valid YAML: {_trouble(error)}") from None
 
 
 def _trouble(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from multitrain.model.backbones.build import build_backbone, check_backbone
 from multitrain.model.files.metadata import make_card
 from multitrain.model.network import Network, Spec
 from multitrain.planning.plan import Plan
+from tests.interfaces import INTERFACES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs/guides"
@@ -41,6 +43,7 @@ def place(scale, data, tmp_path, monkeypatch) -> Path:
     clip = next(iter(sorted((data / "ci" / "k400" / "videos").rglob("*.mp4"))))
     shutil.copy(clip, tmp_path / "video.mp4")
     (tmp_path / "data").symlink_to(data)
+    (tmp_path / "config").symlink_to(DOCS.parents[1] / "config")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -52,11 +55,12 @@ def run(source: str, names: dict) -> None:
 def test_every_block_of_the_library_page_runs(place, capsys):
     names: dict = {}
     found = blocks("library.md")
-    assert len(found) == 7
+    assert len(found) == 12
     (command,) = re.findall(r"^multitrain (features .*)$", (DOCS / "library.md").read_text(encoding="utf-8"), re.M)
     assert CliRunner().invoke(cli.app, command.split()).exit_code == 0
     for source in found:
-        run(source, names)
+        if not any(f"import {name}\n" in source for name in INTERFACES):
+            run(source, names)
     said = capsys.readouterr().out
     assert set(names["answer"].scores) == {"k400"} and "k400" in said and "mit" in said
     again = multitrain.load(place / "saved").state_dict()
@@ -68,6 +72,25 @@ def test_every_block_of_the_library_page_runs(place, capsys):
     text = (DOCS / "library.md").read_text(encoding="utf-8")
     assert all(column in text for column in names["rows"]) and all(f"`{key}`" in text for key in names["said"])
     assert names["views"].shape[1:] == (3, spec.model.frames, spec.size, spec.size)
+
+
+@pytest.mark.parametrize("name", INTERFACES)
+@pytest.mark.parametrize("real", [False, True], ids=["interface", "package"])
+def test_the_method_is_trained_by(place, name, real, monkeypatch):
+    """By the package itself where it is installed, and anywhere by what its documentation says that it calls."""
+    if real:
+        pytest.importorskip(name)
+    else:
+        monkeypatch.setitem(sys.modules, name, INTERFACES[name])
+    names: dict = {"multitrain": multitrain, "network": multitrain.load("model.pt")}
+    needed = ("r3d_18", "import normalise", "import MixingSampler", "def make_method", f"import {name}\n")
+    for source in [block for block in blocks("library.md") if any(word in block for word in needed)]:
+        torch.manual_seed(0)
+        run(source, names)
+    module = names["lightning_method"].method if name == "lightning" else names["hf_trainer"].model
+    torch.manual_seed(0)
+    before = names["make_method"]().state_dict()
+    assert not [key for key, weight in module.state_dict().items() if torch.equal(weight, before[key])]
 
 
 def test_the_other_backbone_is_trained_by_every_part_of_the_method():

@@ -13,7 +13,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.seeding import generator
 from multitrain.data.clips import Batch, TrainClips, ViewClips, collate
 
-__all__ = ["MixingSampler", "Share", "train_batches", "view_batches", "worker_errors"]
+__all__ = ["MixingSampler", "Share", "clip_loader", "train_batches", "view_batches", "worker_errors"]
 
 TIMEOUT = 1800.0  # seconds for one micro-batch: for disks that no longer answer, not for slow decoding
 
@@ -97,7 +97,7 @@ def train_batches(
     """
     sampler = MixingSampler(len(clips), batch, clips.seed, first, last, share)
     rows = [torch.from_numpy(_rows(positions, clips.recipe.repeats)) for positions in sampler.positions]
-    batches = _batches(_loader(clips, workers, sampler=sampler))
+    batches = _batches(clip_loader(clips, workers, sampler=sampler))
     return (replace(part, rows=rows[i % share.parts]) for i, part in enumerate(batches))
 
 
@@ -108,12 +108,16 @@ def _rows(positions: np.ndarray, repeats: int) -> np.ndarray:
 
 def view_batches(clips: ViewClips | Subset[Batch], batch: int, workers: int = 0) -> Iterator[Batch]:
     """Every clip once, in order; `batch` clips, each with all its views."""
-    return _batches(_loader(clips, workers, batch))
+    return _batches(clip_loader(clips, workers, batch))
 
 
-def _loader(
-    clips: TrainClips | ViewClips | Subset[Batch], workers: int, batch: int = 1, sampler: MixingSampler | None = None
+def clip_loader(
+    clips: TrainClips | ViewClips | Subset[Batch], workers: int = 0, batch: int = 1, sampler: Sampler | None = None
 ) -> DataLoader:
+    """A DataLoader that gives a `Batch` a step: of training clips with a `MixingSampler`, of test clips in order.
+
+    `workers` processes decode ahead. The sampler decides the batches of training clips; `batch` is for test clips.
+    """
     return DataLoader(
         clips,
         batch_size=batch,

@@ -28,6 +28,7 @@ rule train:
         **launch.training_resources(MACHINE),
         starter=launch.command(MACHINE),
         workers=MACHINE.workers,
+        events="--tensorboard" if PLAN.project.tensorboard else "",
         threads_each=lambda wildcards, threads: max(threads // launch.cores(MACHINE), 1),
     params:
         options=PLAN.options("data", "results"),
@@ -36,9 +37,9 @@ rule train:
         settings=JOBS.settings("train"),
     message:
         "Training {wildcards.run}, seed {wildcards.seed}"
-    # Values of the machine are resources and not params: on another machine no run is trained again.
+    # Values of the machine, and event files, are resources and not params: where they change no run is trained again.
     shell:
         "exec bash workflow/scripts/train.sh {log:q} {resources.starter}"
         " {wildcards.run} {params.options} {params.leaks} {params.pretrained}"
         " --seed {wildcards.seed}"
-        " --threads {resources.threads_each} --workers {resources.workers} --wait"
+        " --threads {resources.threads_each} --workers {resources.workers} {resources.events} --wait"

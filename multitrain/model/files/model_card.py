@@ -54,7 +54,9 @@ def _heads(network: Network, card: Card) -> list[str]:
         lines.append(
             line([Marked(f"`{name}`"), head.title, str(len(classes)), videos, describe_frames(head.frames), views])
         )
+    titles = ", ".join(markdown(head.title) for head in card.datasets.values())
     lines += ["", "Test views: clips along time x crops.", ""]
+    lines += [f"Trained on {titles}. MultiTrain ships no weights for filmed videos: these are of who saved them.", ""]
     for name, classes in network.spec.classes.items():
         more = f", and {len(classes) - LISTED} more (config.json has all)" if len(classes) > LISTED else ""
         lines.append(f"- `{name}`: {', '.join(map(markdown, classes[:LISTED]))}{more}")

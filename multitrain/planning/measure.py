@@ -22,6 +22,8 @@ from multitrain.config.experiments import Experiments, Run
 from multitrain.config.scale import Published, Scale
 
 if TYPE_CHECKING:  # imports torch, which must not load before the processes have their kernels
+    import torch
+
     from multitrain.engine.setup import Job
 
 __all__ = ["Pace", "measure", "measure_step"]
@@ -56,7 +58,7 @@ def measure(scale: Scale, run: Run) -> Pace:
     return Pace(cores, train, test, statistics.fmean(videos), start, time.perf_counter() - began)
 
 
-def measure_step(scale: Scale, run: Run) -> tuple[float, int]:
+def measure_step(scale: Scale, run: Run, device: "torch.device") -> tuple[float, int]:
     """Seconds of a training step of the base size in this process, on one thread, and its number of clips."""
     import torch
 
@@ -71,7 +73,7 @@ def measure_step(scale: Scale, run: Run) -> tuple[float, int]:
         runs = {RUN: experiments.runs[RUN].model_copy(update={"size": "base"})}
         job = Job(small, experiments.model_copy(update={"runs": runs}), RUN, 0, data, data)
         clips = job.recipe.batch * job.recipe.repeats
-        return _clip_seconds(job) * clips, clips
+        return _clip_seconds(job, device) * clips, clips
 
 
 def _measure_process(scale: Scale, run: Run, seed: int) -> tuple[dict[str, float], dict[str, float], float]:
@@ -91,7 +93,7 @@ def _measure_process(scale: Scale, run: Run, seed: int) -> tuple[dict[str, float
         for size in scale.sizes:
             runs = {RUN: experiments.runs[RUN].model_copy(update={"size": size})}
             job = Job(small, experiments.model_copy(update={"runs": runs}), RUN, seed, data, data)
-            train[size], test[size] = _clip_seconds(job), _view_seconds(job, name)
+            train[size], test[size] = _clip_seconds(job, torch.device("cpu")), _view_seconds(job, name)
     return train, test, video
 
 
@@ -126,15 +128,13 @@ def _video_seconds(scale: Scale, name: str, data: Path) -> float:
     return _seconds(make) / (counts.train + counts.validation)
 
 
-def _clip_seconds(job: "Job") -> float:
+def _clip_seconds(job: "Job", device: "torch.device") -> float:
     """Seconds per clip of a training step, augmentation and optimiser included."""
-    import torch
-
     from multitrain.data.loader import train_batches
     from multitrain.engine.processes.distributed import SINGLE_PROCESS
     from multitrain.engine.training_state import Training
 
-    training = Training(job, torch.device("cpu"), SINGLE_PROCESS)
+    training = Training(job, device, SINGLE_PROCESS)
     recipe, total = job.recipe, UNTIMED + STEPS
     source = train_batches(training.clips, recipe.batch, 0, total, 0, training.share)
     parts = training.share.parts

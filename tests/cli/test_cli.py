@@ -117,7 +117,7 @@ def test_an_imported_release_checkpoint_loads(tmp_path, capsys):
         (["synth", "k400", "--scale", "paper"], "no synthetic world"),
         (
             ["prepare", "k400", "--scale", "papper"],
-            "papper.yaml: no such file; in that folder there are: ci, desk, lab, mini",
+            "papper.yaml: no such file; in that folder there are: ci, desk, gpu, lab, mini",
         ),
         (["prepare", "mit", "--scale", "paper"], "raw: no such folder"),
         (["train", "multitrian"], "no run 'multitrian' in the experiments; there are k400_baseline"),
@@ -160,7 +160,10 @@ def test_an_imported_release_checkpoint_loads(tmp_path, capsys):
             ["train", "k400_baseline", "--pretrained", f"k400_baseline={REFERENCE}"],
             "run k400_baseline starts from random weights",
         ),
-        (["status", "--scale", "papper"], "papper.yaml: no such file; in that folder there are: ci, desk, lab, mini"),
+        (
+            ["status", "--scale", "papper"],
+            "papper.yaml: no such file; in that folder there are: ci, desk, gpu, lab, mini",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line_and_status_1(arguments, message, tmp_path, monkeypatch, capsys):

@@ -193,7 +193,7 @@ def test_real_clips_are_checked_too():
 
 
 def test_a_file_that_differs_is_not_left(joint, program, monkeypatch, tmp_path):
-    monkeypatch.setattr(export, "_program", lambda _: torch.export.load(program))
+    monkeypatch.setattr(export, "_program", lambda *_: torch.export.load(program))
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(UserError, match="differs"):
         export_program(joint, tmp_path / "m.pt2")
@@ -224,3 +224,31 @@ def test_other_backbones_are_exported(backbone: str, tmp_path: Path):
     assert export_program(made, tmp_path / "net.pt2") <= export.TOLERANCE
     if all(importlib.util.find_spec(name) for name in export.ONNX_PACKAGES):
         assert export_onnx(made, tmp_path / "net.onnx") <= export.TOLERANCE
+
+
+def test_a_program_in_half_precision_is_near_half_as_large_and_leaves_the_network_alone(joint, program, tmp_path):
+    before = {name: weight.clone() for name, weight in joint.state_dict().items()}
+    out, extra = tmp_path / "half.pt2", {export.DESCRIPTION: ""}
+    assert 1e-5 < export_program(joint, out, clips(2), half=True) <= export.TOLERANCE_HALF
+    loaded = torch.export.load(out, extra_files=extra)
+    assert {weight.dtype for weight in loaded.state_dict.values()} == {torch.float16}
+    assert all(torch.equal(weight, before[name]) for name, weight in joint.state_dict().items())
+    found, wanted = loaded.module()(clips(3)), answers(joint, clips(3))
+    for name, value in wanted.items():
+        assert found[name].dtype == torch.float32
+        torch.testing.assert_close(found[name], value, rtol=0, atol=2e-2 * value.abs().max().item())
+    assert json.loads(extra[export.DESCRIPTION])["weights"] == "float16" and "weights" not in describe(joint)
+
+
+def test_onnx_in_half_precision_is_near(joint, tmp_path):
+    for name in export.ONNX_PACKAGES:
+        pytest.importorskip(name, reason="the optional package is not installed")
+    assert 1e-5 < export_onnx(joint, tmp_path / "half.onnx", half=True) <= export.TOLERANCE_HALF
+    assert json.loads((tmp_path / "half.onnx.json").read_text())["weights"] == "float16"
+
+
+def test_half_precision_that_is_off_is_told_to_be_left_out(joint, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "TOLERANCE_HALF", 1e-9)
+    with pytest.raises(UserError, match="nothing is written; leave out --half"):
+        export_program(joint, tmp_path / "half.pt2", half=True)
+    assert not list(tmp_path.iterdir())

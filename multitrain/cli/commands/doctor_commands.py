@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from multitrain.cli.loading import computing_scale
-from multitrain.cli.options import ConfigFolder, DataFolder, ResultsFolder, ScaleName
+from multitrain.cli.options import ConfigFolder, DataFolder, Device, ResultsFolder, ScaleName
 from multitrain.common.terminal_columns import show
 
 __all__ = ["app"]
@@ -22,6 +22,7 @@ def doctor(
     config: ConfigFolder = Path("config"),
     data: DataFolder = Path("data"),
     results: ResultsFolder = Path("results"),
+    device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Check this machine for a scale: a line each, green, yellow or red, with its cure; status 1 if one is red.
@@ -29,6 +30,9 @@ def doctor(
     A clip is decoded, a training step is measured, and bfloat16 and torch.compile are tried. Nothing is kept.
     """
     loaded = computing_scale(scale, config)
+    from multitrain.engine.processes.device import select_device
+
+    chosen = select_device(device, 1, portable=loaded.machine.portable)
     from rich.table import Table
     from rich.text import Text
 
@@ -37,7 +41,7 @@ def doctor(
     from multitrain.cli.doctor.trials import try_all
     from multitrain.config.config_files import load_experiments
 
-    trials = try_all(loaded, load_experiments(config, loaded))
+    trials = try_all(loaded, load_experiments(config, loaded), chosen)
     facts = gather(loaded, (data, results), trials)
     verdicts = diagnose(facts)
     if as_json:

@@ -191,12 +191,18 @@ def export(
     clips: Annotated[
         Path | None, typer.Option("--clips", metavar="FOLDER", help="Videos to check the file with, besides noise.")
     ] = None,
+    half: Annotated[bool, typer.Option("--half", help="ONNX or program with weights in float16.")] = False,
     threads: Threads = 1,
+    device: Annotated[
+        str, typer.Option("--device", help="cpu, cuda or auto: where it is checked, and a program runs.")
+    ] = "cpu",
 ) -> None:
     """Write a model for other runtimes, for any batch size. Each file is run and compared with the model first."""
     exports = [(out, suffix) for out, suffix in ((onnx, ".onnx"), (program, ".pt2")) if out]
     if not exports and folder is None:
         raise UserError("export: nothing to write: give --onnx OUT.onnx, --program OUT.pt2 or --folder OUT, or several")
+    if half and folder is not None:
+        raise UserError("--half: a folder is for `multitrain.load`, in float32: give it to --onnx or --program alone")
     if clips and not exports:
         raise UserError("--clips: checks --onnx and --program: leave it out with --folder alone")
     if clips and not clips.exists():  # before the folder of an output is made
@@ -205,22 +211,22 @@ def export(
         if out.suffix != suffix:
             raise UserError(f"{out}: choose a name that ends in {suffix}")
         require_writable(out)
-    import torch
+    from multitrain.engine.processes.device import select_device
 
+    chosen = select_device(device, threads)
     from multitrain.inference.export import export_onnx, export_program, first_views, require_onnx
     from multitrain.inference.models import load
     from multitrain.model.files.model_folder import save_folder
 
     if onnx:
         require_onnx()
-    torch.set_num_threads(threads)
-    network = load(model)
+    network = load(model).to(chosen)
     real = first_views(network, clips, lambda line: typer.echo(line, err=True)) if clips else None
     if folder is not None:
         save_folder(folder, network)
         typer.echo(f"{folder}: model.safetensors, config.json and README.md, for `multitrain.load` or the hub")
     for out, suffix in exports:
-        difference = (export_onnx if suffix == ".onnx" else export_program)(network, out, real)
+        difference = (export_onnx if suffix == ".onnx" else export_program)(network, out, real, half)
         typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB; largest difference from the model {difference:.1e}")
 
 

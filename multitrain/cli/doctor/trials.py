@@ -7,11 +7,15 @@ import tempfile
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from multitrain.cli.doctor.machine_facts import Trial
 from multitrain.common.errors import UserError
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["CompileTrial", "try_all"]
 
@@ -29,17 +33,14 @@ torch.testing.assert_close(found, torch.nn.functional.gelu(x))
 """
 
 
-def try_all(scale: Scale, experiments: Experiments) -> dict[str, Trial | None]:
+def try_all(scale: Scale, experiments: Experiments, device: "torch.device") -> dict[str, Trial | None]:
     """All trials by their names in `Facts`; torch.compile is tried in a process beside the others."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    compiling = CompileTrial(device)
+    compiling = CompileTrial(str(device))
     try:
         return {
             "decoding": try_decoding(),
-            "step": try_step(scale, experiments),
-            "bfloat16": try_bfloat16(device),
+            "step": try_step(scale, experiments, device),
+            "bfloat16": try_bfloat16(device.type),
             "compiling": compiling.result(),
         }
     finally:
@@ -111,14 +112,14 @@ def try_decoding() -> Trial:
     return Trial(True, f"{speed:.0f} frames a second of {WIDTH}x{HEIGHT} on one core, with crop", speed)
 
 
-def try_step(scale: Scale, experiments: Experiments) -> Trial | None:
+def try_step(scale: Scale, experiments: Experiments, device: "torch.device") -> Trial | None:
     """A training step of a synthetic scale's joint run, measured as `multitrain estimate` measures it."""
-    if scale.world is None or scale.machine.gpus:
+    if scale.world is None or (scale.machine.gpus and device.type == "cpu"):
         return None
     from multitrain.planning.measure import measure_step
 
     try:
-        seconds, clips = measure_step(scale, max(experiments.runs.values(), key=lambda run: len(run.datasets)))
+        seconds, clips = measure_step(scale, max(experiments.runs.values(), key=lambda run: len(run.datasets)), device)
     except UserError as error:
         return Trial(False, str(error))
     speed = clips / seconds

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from multitrain import cli
@@ -11,6 +12,8 @@ from multitrain.cli.doctor import machine_facts, trials
 from multitrain.cli.doctor.machine_facts import Trial
 from multitrain.common.errors import UserError
 from tests.cli.doctor.test_diagnosis import GOOD
+
+CPU = torch.device("cpu")
 
 CONFIG = str(Path(__file__).parents[3] / "config")
 
@@ -61,13 +64,13 @@ def test_decoding_and_bfloat16_are_tried_here():
 
 def test_a_scale_with_accelerators_or_real_videos_has_no_measured_step(scale, experiments):
     gpus = scale.model_copy(update={"machine": scale.machine.model_copy(update={"gpus": 1})})
-    assert trials.try_step(gpus, experiments) is None
-    assert trials.try_step(scale.model_copy(update={"world": None}), experiments) is None
+    assert trials.try_step(gpus, experiments, CPU) is None
+    assert trials.try_step(scale.model_copy(update={"world": None}), experiments, CPU) is None
 
 
 def test_a_training_step_of_a_synthetic_scale_is_measured(scale, experiments):
     recipe = scale.recipes[experiments.runs["joint"].recipe]
-    found = trials.try_step(scale, experiments)
+    found = trials.try_step(scale, experiments, CPU)
     assert found is not None and found.works and found.speed and found.speed > 0
     assert f"for {recipe.batch * recipe.repeats} clips of scale ci" in found.detail
 
@@ -77,7 +80,7 @@ def test_a_step_that_fails_is_a_trial_with_its_message(scale, experiments, monke
         raise UserError("the loss is nan")
 
     monkeypatch.setattr("multitrain.planning.measure.measure_step", fail)
-    assert trials.try_step(scale, experiments) == Trial(False, "the loss is nan")
+    assert trials.try_step(scale, experiments, CPU) == Trial(False, "the loss is nan")
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,10 @@ lock: $(UV) ## Write requirements.lock; versions that still fit stay, with UPGRA
 # connection-pool is published as source alone, a module of pure Python.
 WHEELS := --only-binary :all: --no-binary connection-pool
 
+.PHONY: gpu
+gpu: $(READY) ## Run tests/gpu on this machine's accelerator; what it measures goes into docs/reference/estimate.md
+	$(BIN)/python dev/gpu.py
+
 .PHONY: check-lock
 check-lock: $(UV) ## See that every package of the lock has a wheel, for each Python and system it is meant for
 	@for python in 3.11.2 3.12 3.13; do for system in x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu aarch64-apple-darwin; \

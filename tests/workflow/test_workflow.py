@@ -342,7 +342,10 @@ def test_the_profile_names_rules_that_exist_and_the_executors_own_keys():
     [
         (["scle=mini"], "config/config.yaml or --config: scle: no such key (its value is 'mini'): did you mean scale?"),
         (["seeds=3"], "config/config.yaml or --config: seeds: seeds are a list of different whole numbers from 0 on"),
-        (["scale=huge"], "config/scales/huge.yaml: no such file; in that folder there are: ci, desk, lab, mini, paper"),
+        (
+            ["scale=huge"],
+            "config/scales/huge.yaml: no such file; in that folder there are: ci, desk, gpu, lab, mini, paper",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_message(tmp_path: Path, arguments: list[str], message: str):

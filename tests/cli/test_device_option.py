@@ -14,6 +14,7 @@ LINES = {  # what else the commands need to come to their device
     ("temporal",): ["multitrain", "mit", *CI],
     ("predict",): [str(REFERENCE), "video.mp4"],
     ("demo",): [str(REFERENCE)],
+    ("explain",): [str(REFERENCE), "video.mp4"],
     ("features",): [str(REFERENCE), "videos", "out.parquet"],
     ("export",): [str(REFERENCE), "--program", "out.pt2"],
     ("finetune",): [str(REFERENCE), "videos", "--out", "out"],

@@ -321,6 +321,16 @@ def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected
     assert f"its own/runs/{scale}/multitrain_large/seed0/model.pt" in planned.stdout
 
 
+def test_the_machine_of_the_command_line_and_event_files_reach_every_training(project: Path):
+    given = "mini,machine.precision=bf16,machine.workers=2"
+    config = ["--config", f"scale={given}", "tensorboard=true", "data=none", "results=none"]
+    planned = snakemake(project, "-n", "-p", *config, "--", "none/table1.csv")
+    assert planned.returncode == 0, planned.stderr
+    starts = [line for line in planned.stdout.splitlines() if "multitrain.cli train" in line]
+    assert starts and all(" --workers 2 --tensorboard --wait" in line for line in starts)
+    assert all(f"--scale {given} " in line for line in starts)
+
+
 @pytest.mark.parametrize("scale", ["ci", "paper"])
 def test_the_profile_for_slurm_plans_each_scale(project: Path, scale: str):
     pytest.importorskip("snakemake_executor_plugin_slurm")

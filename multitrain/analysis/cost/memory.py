@@ -3,15 +3,20 @@
 At the peak, as the backward pass begins, there are the weights, their gradients, the optimiser's states, and for each
 clip of a micro-batch every tensor that autograd saved for the backward pass: all of them, or where activations are
 computed again the input of each block, what the largest block saves, and the first gradients of its own backward pass.
+Of other backbones than mvit a whole step is run on such tensors, and the bytes alive at its peak are a clip's.
 docs/reference/estimate.md compares it with measurements.
 """
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from multitrain.config.experiments import Run
 from multitrain.config.model_settings import MVIT, Model
@@ -22,7 +27,7 @@ from multitrain.model.backbones.build import build_backbone, without_memory
 from multitrain.model.backbones.mvit import MViT
 from multitrain.model.network import Network, Spec
 
-__all__ = ["WEIGHT", "Saved", "parameters", "peak", "saved", "state_bytes"]
+__all__ = ["WEIGHT", "Alive", "Saved", "parameters", "peak", "saved", "state_bytes"]
 
 WEIGHT = 4  # bytes of a weight, of its gradient, and of each state of the optimiser: float32 throughout
 STATES = {"adamw": 2, "sgd": 1}
@@ -49,7 +54,13 @@ class Saved:
 
 @cache
 def saved(model: Model, pixels: int, precision: str) -> Saved:
-    """What the forward pass of one clip saves; below float32 as accelerators cast, LayerNorms in float32."""
+    """What the forward pass of one clip saves; below float32 as accelerators cast, LayerNorms in float32.
+
+    Of a backbone other than mvit, whose largest gradients lie where nobody knows, it is measured in a whole step.
+    """
+    if model.backbone != MVIT:
+        one, three = (_peak_of_step(model, pixels, clips, precision) for clips in (1, 3))
+        return Saved((), (), (), (three - one) // 2)
     backbone = without_memory(model, lambda: build_backbone(model, pixels).train())
     with FakeTensorMode(allow_non_fake_inputs=True):
         backbone = backbone.to_empty(device="cpu")
@@ -68,12 +79,44 @@ def saved(model: Model, pixels: int, precision: str) -> Saved:
     return Saved(blocks, tuple(tally.inputs), tuple(tally.gradients), tally.bytes[None])
 
 
+def _peak_of_step(model: Model, pixels: int, clips: int, precision: str) -> int:
+    """Bytes at the peak of a forward and backward pass of so many clips, on tensors without data."""
+    backbone = without_memory(model, lambda: build_backbone(model, pixels).train())
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        backbone = backbone.to_empty(device="cpu")
+        video = torch.empty(clips, 3, model.frames, pixels, pixels)
+        with Alive() as alive:
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision != "float32"):
+                z = backbone(video)
+            z.float().sum().backward()
+    return alive.peak
+
+
+class Alive(TorchDispatchMode):
+    """The bytes of tensors made within the context that are alive at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = 0
+        self._bytes: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), named: Any = None) -> Any:
+        result = function(*arguments, **(named or {}))
+        given = {each.untyped_storage()._cdata for each in tree_leaves(arguments) if isinstance(each, Tensor)}
+        self._bytes = {key: its for key, its in self._bytes.items() if not its[0].expired()}
+        for each in tree_leaves(result):
+            if isinstance(each, Tensor) and (storage := each.untyped_storage())._cdata not in given:
+                self._bytes[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
+        self.peak = max(self.peak, sum(size for _, size in self._bytes.values()))
+        return result
+
+
 class _Tally:
     """Counts each storage once, for the block that is being computed; weights are not counted."""
 
     def __init__(self, backbone: nn.Module):
         self.backbone = backbone
-        self.blocks = list(backbone.blocks) if isinstance(backbone, MViT) else []  # of others all is of the rest
+        self.blocks = list(backbone.blocks) if isinstance(backbone, MViT) else []
         self.bytes: dict[int | None, int] = dict.fromkeys([None, *range(len(self.blocks))], 0)
         self.inputs: list[int] = []
         self.gradients: list[int] = []

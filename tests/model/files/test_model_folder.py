@@ -132,6 +132,12 @@ def test_the_readme_says_what_it_is(folder):
     assert "Run `r` at scale `mini`, seed 3, 100 steps" in text
 
 
+def test_the_readme_says_what_it_was_trained_on_and_whose_weights_these_are(folder):
+    text = (folder / "README.md").read_text()
+    titles = ", ".join(head.title for head in load_folder(folder).card.datasets.values())
+    assert f"Trained on {titles}. MultiTrain ships no weights for filmed videos: these are of who saved them." in text
+
+
 def test_the_readme_of_rendered_videos_alone_says_so_first(tmp_path):
     card = CARD.model_copy(update={"datasets": {name: HeadData(title=name, synthetic=True) for name in CLASSES}})
     save_folder(tmp_path, make(card))

@@ -2,7 +2,7 @@
 
 python dev/gpu.py        # or make gpu
 
-The figures themselves are kept in docs/reference/gpu.json. Without an accelerator nothing is run or written.
+The figures themselves are kept in gpu.json beside that page. Without an accelerator nothing is run or written.
 """
 
 import json
@@ -19,7 +19,8 @@ from multitrain.common.files.json_files import write_json
 from multitrain.common.markup import line
 
 ROOT = Path(__file__).parents[1]
-PAGE, FIGURES = ROOT / "docs/reference/estimate.md", ROOT / "docs/reference/gpu.json"
+PAGE = ROOT / "docs/reference/estimate.md"
+FIGURES = PAGE.with_name("gpu.json")
 BEGIN, END = "<!-- of dev/gpu.py -->\n", "<!-- end -->\n"
 NEVER = "**Never run on a card so far**: no accelerator was at hand; figures of one on this page are assumptions.\n"
 HEAD = ("scale", "size", "precision", "activations", "estimated MiB a clip", "measured", "TFLOP/s")

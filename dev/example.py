@@ -125,9 +125,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, required=True, help="wall-clock time of the complete run")
     parser.add_argument("--beside", default="", help="what else the machine did meanwhile")
     options = parser.parse_args()
-    results, out = options.results, options.out
-    for path in [path for path in out.glob("*") if path.name not in KEPT]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    copy(options.results, options.scale, options.out)
+    (options.out / "README.md").write_text(readme(options))
+    require_small(options.out)
+
+
+def copy(results: Path, scale: str, out: Path) -> None:
+    """Replace `out` by the results' tables, figures and notebook pages."""
+    shutil.rmtree(out, ignore_errors=True)
     for name in ("figures", "notebooks", "datasets"):
         (out / name).mkdir(parents=True)
     for path in sorted(results.glob("*")):
@@ -137,7 +142,12 @@ def main() -> None:
         (out / "figures" / path.name).write_bytes(shrink(path.read_bytes()))
     for path in sorted((results / "notebooks").glob("*.html")):
         write_page(path.read_text(encoding="utf-8"), out / "notebooks" / path.name, out / "figures")
-    shutil.copy(results / "datasets" / options.scale / "overview.jpg", out / "datasets")
+    shutil.copy(results / "datasets" / scale / "overview.jpg", out / "datasets")
+
+
+def readme(options: argparse.Namespace) -> str:
+    """The page of the example: where it comes from, its time, and links to all that was copied."""
+    results, out = options.results, options.out
     records = [json.loads(path.read_text()) for path in sorted((results / "runs" / options.scale).glob("*/*/run.json"))]
     every = {key: sorted({str(record[key]) for record in records}) for key in ("commit", "seed", "code")}
     versions = ", ".join(f"{name} {version}" for name, version in records[0]["versions"].items())
@@ -146,8 +156,7 @@ def main() -> None:
     tables = ", ".join(f"[{p.stem}]({p.name})" for p in sorted(out.glob("*.md")))
     pages = ", ".join(f"[{p.stem}](notebooks/{p.name})" for p in sorted((out / "notebooks").glob("*.html")))
     beside = f", with {options.beside}" if options.beside else ""
-    (out / "README.md").write_text(
-        f"""# One complete run
+    return f"""# One complete run
 
 Everything that `snakemake --cores 2` made at scale `{options.scale}`, as it came, the pictures with fewer colours.
 Written by `dev/example.py`.
@@ -168,7 +177,10 @@ Tables: {tables}. Notebooks as pages (to read, download the folder: their pictur
 
 {pictures}
 """
-    )
+
+
+def require_small(out: Path) -> None:
+    """Exit where a page, or all examples together, are too large for git."""
     if large := [str(path) for path in (out / "notebooks").glob("*.html") if path.stat().st_size > PAGE_LIMIT]:
         raise SystemExit(f"{', '.join(large)}: more than {PAGE_LIMIT / 1e3:.0f} kB")
     parts = [path for path in out.rglob("*") if path.is_file() and path.relative_to(out).parts[0] not in KEPT]

@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import networkx as nx
+from matplotlib.axes import Axes
 
 SWEEPS = 24
 PULL = 0.8  # of a node to its neighbours
@@ -73,6 +74,27 @@ def _spread(rows: list[list], beside: dict) -> dict:
     return place
 
 
+def _draw_edge(axes: Axes, points: list[Place], down: bool) -> None:
+    """Draw a smooth curve through points, with an arrow's head at its end."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Curve
+
+    sign = -1 if down else 1
+    codes, corners = [Curve.MOVETO], [points[0]]
+    for start, end in pairwise(points):
+        bend = 0.5 * sign * (abs(end[1] - start[1]) if down else abs(end[0] - start[0]))
+        middle = (
+            [(start[0], start[1] + bend), (end[0], end[1] - bend)]
+            if down
+            else [(start[0] + bend, start[1]), (end[0] - bend, end[1])]
+        )
+        codes += [Curve.CURVE4] * 3
+        corners += [*middle, end]
+    axes.add_patch(PathPatch(Curve(corners, codes), fill=False, edgecolor=GREY, linewidth=1.1))
+    head = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0, "lw": 0}
+    axes.annotate("", points[-1], corners[-2], arrowprops=head)
+
+
 def draw(
     graph: nx.DiGraph, path: Path, *, down: bool = False, colours: Mapping[str, str] | None = None, inches: float = 10.0
 ) -> None:
@@ -81,8 +103,6 @@ def draw(
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path as Curve
 
     graph = condensed(graph)
     rank, place = places(graph)
@@ -105,29 +125,11 @@ def draw(
         return (0.0, 0.2) if down else ((3.4 * len(node) + 8) / unit, 0.0)
 
     for a, b in graph.edges:
-        chain = [a, *((a, b, level) for level in range(rank[a] + 1, rank[b])), b]
-        points = [at(node) for node in chain]
-        sign = -1 if down else 1
+        points = [at(node) for node in (a, *((a, b, level) for level in range(rank[a] + 1, rank[b])), b)]
         (right, low_by), (left, high_by) = half(a), half(b)
         points[0] = (points[0][0] + right, points[0][1] - low_by)
         points[-1] = (points[-1][0] - left, points[-1][1] + high_by)
-        codes, corners = [Curve.MOVETO], [points[0]]
-        for start, end in pairwise(points):
-            bend = 0.5 * sign * (abs(end[1] - start[1]) if down else abs(end[0] - start[0]))
-            middle = (
-                [(start[0], start[1] + bend), (end[0], end[1] - bend)]
-                if down
-                else [(start[0] + bend, start[1]), (end[0] - bend, end[1])]
-            )
-            codes += [Curve.CURVE4] * 3
-            corners += [*middle, end]
-        axes.add_patch(PathPatch(Curve(corners, codes), fill=False, edgecolor=GREY, linewidth=1.1))
-        axes.annotate(
-            "",
-            points[-1],
-            corners[-2],
-            arrowprops={"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0, "lw": 0},
-        )
+        _draw_edge(axes, points, down)
     for node in graph:
         axes.annotate(
             node.replace("_", " "),

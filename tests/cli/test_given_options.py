@@ -74,6 +74,14 @@ CASES = [
         },
     ),
     (
+        ["table", "table1", *CONFIG],
+        "multitrain.analysis.tables.paper_tables.write_table",
+        {
+            "--measured other": {"measured": (Path("other"), Path("resources/measured"))},
+            "--seed 3": {"seeds": ((3,), (0,))},
+        },
+    ),
+    (
         ["sweep", "run", "base", "--config-dir", str(ROOT / "config")],
         "multitrain.planning.sweep_training.run_point",
         {"--workers 2": {"workers": (2, 0)}, "--seed 3": {"seed": (3, 0)}},

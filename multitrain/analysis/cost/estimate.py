@@ -1,4 +1,4 @@
-"""What the runs of a scale will take, before any of them is started.
+"""Estimated time and size of a scale's runs, before training.
 
 docs/reference/estimate.md explains the model and checks it.
 
@@ -34,7 +34,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Speed:
-    """What a machine does in a second, with its reason: see docs/reference/estimate.md."""
+    """Speeds of a machine, per second, with their source: docs/reference/estimate.md."""
 
     tflops: float  # of a training process, sustained, two operations a multiply-accumulate
     clips_per_core: float  # decoded, cropped and scaled by one core: clips of 32 frames, 320 pixels high
@@ -77,7 +77,7 @@ class Estimate:
 
 
 class Pace(Protocol):
-    """What `multitrain.planning.measure` measures: seconds of one of `cores` processes side by side."""
+    """Measured pace (`multitrain.planning.measure`): seconds of one of `cores` parallel processes."""
 
     @property
     def cores(self) -> int: ...
@@ -110,7 +110,7 @@ class Time:
     processes: int
 
     def all(self, seeds: int, worlds: int) -> float:
-        """Of so many seeds in so many worlds."""
+        """The hours of a number of seeds in a number of worlds."""
         return seeds * self.seed + worlds * self.world
 
 
@@ -189,7 +189,7 @@ def steps_of(scale: Scale, experiments: Experiments, name: str, videos: dict[str
 
 
 def passes(scale: Scale, run: Run, recipe: Recipe) -> int:
-    """Forward passes that a training step's arithmetic is worth."""
+    """The operations of a training step in forward passes."""
     again = run.size in scale.machine.checkpointing
     ahead = run.informative and recipe.informative_statistics == "batch" and recipe.parts(scale.machine.processes) > 1
     return FORWARD_BACKWARD + again + ahead
@@ -201,7 +201,7 @@ def decoding(pixels: float, speed: Speed) -> float:
 
 
 def seconds(clips: float, operations: float, decode: float, workers: int, speed: Speed) -> float:
-    """Of one process for so many clips of so many operations, and so many core-seconds to decode, each.
+    """Seconds of one process for a number of clips, with operations and core-seconds of decoding per clip.
 
     Without workers a process decodes and computes in turn; with them the slower of the two decides.
     """
@@ -210,14 +210,14 @@ def seconds(clips: float, operations: float, decode: float, workers: int, speed:
 
 
 def decoded_pixels(scale: Scale, datasets: tuple[str, ...], weights: dict[str, int]) -> float:
-    """Mean over the datasets' clips of the pixels that are decoded for one."""
+    """Decoded pixels per clip, as a mean over the datasets' clips."""
     total = sum(weights[name] for name in datasets)
     sides = sum(weights[name] * scale.datasets[name].transcode.short_side ** 2 for name in datasets) / max(total, 1)
     return scale.model.frames * sides * (16 / 9 if scale.world is None else 1)
 
 
 def estimate(scale: Scale, experiments: Experiments, videos: dict[str, Counts], speed: Speed) -> list[Estimate]:
-    """Every run of the experiments, one seed each."""
+    """The estimates of all runs of the experiments, for one seed."""
     found = []
     for name, run in experiments.runs.items():
         model = scale.model if run.backbone is None else scale.model.with_backbone(scale.backbone_of(run.backbone))

@@ -1,4 +1,4 @@
-"""What `multitrain estimate` prints: a line a run, what was assumed before it, and the sums after it."""
+"""Output of `multitrain estimate`: assumptions, a line for each run, and sums."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,7 +18,7 @@ HEAD = (
 
 
 def content(scale: Scale, found: Sequence[Estimate], videos: Mapping[str, Counts], speed: Speed, seeds: int) -> dict:
-    """The same as plain values, for other programs."""
+    """The estimate as plain values for JSON."""
     return {
         "scale": scale.name,
         "speed": asdict(speed),
@@ -29,7 +29,7 @@ def content(scale: Scale, found: Sequence[Estimate], videos: Mapping[str, Counts
 
 
 def before(scale: Scale, videos: Mapping[str, Counts], speed: Speed) -> str:
-    """The machine, the speeds that are assumed, and the videos that are counted on."""
+    """The assumptions: machine, speeds and numbers of videos."""
     machine = scale.machine
     known = ", ".join(f"{name} {count.train:,} + {count.test:,} ({count.source})" for name, count in videos.items())
     return (
@@ -41,7 +41,7 @@ def before(scale: Scale, videos: Mapping[str, Counts], speed: Speed) -> str:
 
 
 def table(found: Sequence[Estimate]) -> Table:
-    """A line a run."""
+    """The table of runs."""
     return columns(HEAD, map(_row, found), left=2)
 
 
@@ -57,7 +57,7 @@ def after(scale: Scale, found: Sequence[Estimate], seeds: int) -> str:
 
 
 def by_the_clock(scale: Scale, pace: Pace, time: Time, seeds: int) -> str:
-    """The time by the clock, where it was measured."""
+    """The wall-clock time from a measured pace."""
     worlds = len(scale.worlds(range(seeds)))
     sizes = "; ".join(
         f"{size} {1 / pace.train[size]:.3g} clips/s trained, {1 / pace.test[size]:.3g} tested" for size in pace.train

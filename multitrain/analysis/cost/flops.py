@@ -1,4 +1,4 @@
-"""Cost of one forward pass of one clip, in the convention of the paper's gFLOPs column.
+"""gFLOPs of a forward pass of one clip, counted as in the paper's column.
 
 Multiply-accumulates of convolutions, linear layers and both attention products, plus 5 per element of each LayerNorm.
 """
@@ -93,7 +93,7 @@ def _counted(model: Model, pixels: int) -> tuple[dict[str, float], int]:
 
 
 def costs(scale: Scale, experiments: Experiments) -> list[dict]:
-    """Every size of a scale's model, and every backbone that runs or the scale name beside, as plain values."""
+    """The costs of a scale's model sizes and further backbones of runs and scale, as plain values."""
     others = dict.fromkeys([*scale.backbones, *filter(None, (run.backbone for run in experiments.runs.values()))])
     found = [asdict(cost(scale, size, name)) for name in (None, *others) for size in scale.sizes]
     return [{key: value for key, value in each.items() if key != "backbone" or value} for each in found]

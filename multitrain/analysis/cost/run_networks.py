@@ -34,7 +34,7 @@ FORWARD_BACKWARD = 3  # forward passes that a forward and a backward pass cost t
 
 @dataclass(frozen=True)
 class Recorded:
-    """What run.json says that decides a network and its step."""
+    """The fields of run.json that determine a network and its training step."""
 
     settings: Run
     recipe: Recipe
@@ -55,7 +55,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one clip at test time, and of the network."""
+    """Operations of one clip at test time, and parameters of the network."""
 
     operations: Mapping[str, float]  # by dataset: G that Y_k hangs on
     heads: Mapping[str, float]  # by dataset: of them those of its own head

@@ -1,4 +1,4 @@
-"""What the points of the sweep will take, before any of them is started."""
+"""Estimated core-hours of the sweep's points, before training."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Cost:
 
 
 def costs(points: Points, data: Path, published: Path, scale: Scale, pace: Pace | None = None) -> list[Cost]:
-    """What each point will take, by the speeds that `multitrain estimate` assumes, or by a pace that was measured."""
+    """The cost of each point, by the assumed speeds of `multitrain estimate` or a measured pace."""
     found, rendered = [], set()
     video = pace.video if pace else RENDERING
     for name, point in points.by_name.items():
@@ -52,7 +52,7 @@ def _hours(run: Estimate, pace: Pace | None) -> float:
 
 
 def cost_table(points: Points, found: Iterable[Cost]) -> Table:
-    """A line a point."""
+    """The table of points."""
     rows = []
     for cost in found:
         values = ", ".join(f"{factor} {value:g}" for (factor, value), at in points.names.items() if at == cost.point)

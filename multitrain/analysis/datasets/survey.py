@@ -1,4 +1,4 @@
-"""What a prepared dataset holds: its classes, its clips' lengths, what is missing and why, and pictures."""
+"""Survey of a prepared dataset: classes, durations, missing clips with reasons, and a contact sheet."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def write_survey(dataset: str, scale: Scale, data: Path, results: Path, world: i
 
 
 def classes(clips: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
-    """A row a class, those without clips included: clips of each split, and their seconds over all splits."""
+    """The table of classes, also of those without clips: clips by split, and seconds over all splits."""
     labels = pd.RangeIndex(len(names), name="label")
     counts = pd.crosstab(clips["label"], clips["split"]).reindex(index=labels, columns=list(SPLITS), fill_value=0)
     seconds = clips.groupby("label")["seconds"].agg(["mean", "min", "max"]).reindex(labels).round(2)
@@ -89,7 +89,7 @@ def missing(clips: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_missing(path: Path) -> pd.DataFrame:
-    """missing.csv as preparation wrote it, every cell text, or a UserError."""
+    """The content of missing.csv, every cell as text, or a UserError."""
     if not path.is_file():
         raise UserError(f"{path}: no such list of missing clips: run `multitrain prepare` for this dataset first")
     try:

@@ -1,4 +1,4 @@
-"""What the synthetic world's datasets are: sizes, classes, lengths, relatives, and the values they are made with."""
+"""Facts about the datasets of a synthetic world: sizes, classes, durations, related classes and parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ __all__ = ["Facts", "dials", "motions", "read_facts", "read_related"]
 
 @dataclass(frozen=True)
 class Dial:
-    """One value that the datasets of a world are made with."""
+    """One parameter of the datasets of a world."""
 
     name: str
     meaning: str
@@ -27,7 +27,7 @@ class Dial:
 
 @dataclass(frozen=True)
 class Facts:
-    """What one prepared dataset of the world holds."""
+    """The facts about one prepared dataset of the world."""
 
     name: str
     title: str
@@ -62,7 +62,7 @@ class Facts:
 
 
 def read_facts(name: str, scale: Scale, data: Path, world: int = 0) -> Facts:
-    """Of one synthetic dataset, from its manifest and its publisher's summary."""
+    """The facts about a synthetic dataset, from its manifest and published.json."""
     manifest = read_manifest(scale.clips_folder(name, data, world) / "manifest.parquet")
     path = manifest.folder / "manifest.parquet"
     if absent := [split for split in SPLITS if not len(manifest.split(split))]:
@@ -76,7 +76,7 @@ def read_facts(name: str, scale: Scale, data: Path, world: int = 0) -> Facts:
 
 
 def dials(biases: Mapping[str, Bias]) -> list[Dial]:
-    """Every value of the datasets' descriptions, with what it means."""
+    """The parameters of the datasets, with their meaning."""
     return [
         Dial(name, field.description or "", {of: _text(getattr(bias, name)) for of, bias in biases.items()})
         for name, field in Bias.model_fields.items()
@@ -84,7 +84,7 @@ def dials(biases: Mapping[str, Bias]) -> list[Dial]:
 
 
 def _text(value: object) -> str:
-    """A value for people: a range as `0.6 to 1.1`."""
+    """A value as text; a range as `0.6 to 1.1`."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -96,7 +96,7 @@ def _text(value: object) -> str:
 
 
 def read_related(facts: Mapping[str, Facts], scale: Scale, data: Path, world: int = 0) -> Relations:
-    """Which classes of these datasets are related, as their publishers say."""
+    """The related classes of these datasets, from relations.csv."""
     paths = tuple(scale.raw_folder(name, data, world) / "relations.csv" for name in facts)
     return read_relations(paths, {name: its.classes for name, its in facts.items()})
 

@@ -1,4 +1,4 @@
-"""Clips as data URIs for a page that stands alone: frames side by side, or a moving picture with a still beside it."""
+"""Clips as data URIs for a self-contained page: frames side by side, or an animation with a still."""
 
 import base64
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def frames(clips: Manifest, clip: dict) -> Picture:
 
 
 def moving(clips: Manifest, clip: dict) -> Picture:
-    """The first seconds of a clip, again and again."""
+    """An endless animation of the first seconds of a clip."""
     step = max(round(clip["fps"] / RATE), 1)
     indices = np.arange(0, min(clip["frames"], round(SECONDS * clip["fps"])), step)
     video = read_frames(clips.folder / as_path(clip["path"]), indices, clip["fps"])
@@ -54,7 +54,7 @@ def moving(clips: Manifest, clip: dict) -> Picture:
 
 
 def _uri(images: list[Image.Image], milliseconds: int = 0) -> str:
-    """One image, or several that follow each other without end, as WebP."""
+    """A WebP of one image, or an endless animation of several."""
     file, more = BytesIO(), images[1:]
     how = {"save_all": True, "append_images": more, "duration": milliseconds, "loop": 0} if more else {}
     images[0].save(file, "WEBP", quality=QUALITY, method=4, **how)

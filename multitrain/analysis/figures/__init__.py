@@ -1,4 +1,4 @@
-"""Figures of the results, each drawn from the tables in the results folder alone."""
+"""Figures, drawn from the tables of the results folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from multitrain.planning import outputs
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure. Its module is imported when it is drawn: no figure depends on the code of the others."""
+    """A figure; its module is imported when it is drawn, so figures do not depend on each other's code."""
 
     output: outputs.Output
 
     def draw(self, results: Path, tables: Sequence[str] = ()) -> Figure:
-        """Draw it from the files `output.inputs` of the results folder; where it takes any tables, from these."""
+        """The figure from the files `output.inputs` of `results`, or from `tables` if it takes any tables."""
         function = self.output.load()
         return function(results, tables) if tables and self.output.any_tables else function(results)
 
     def parts(self, results: Path) -> Sequence[Figure]:
-        """The same as figures that each fit on a page: several where its module has `parts`."""
+        """The figure split into figures that each fit on a page, if its module has `parts`."""
         module = import_module(self.output.module)
         return module.parts(results) if hasattr(module, "parts") else (self.draw(results),)
 

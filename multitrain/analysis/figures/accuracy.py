@@ -1,4 +1,4 @@
-"""Top-1 of every method with its interval, a panel a dataset."""
+"""Accuracy figure: top-1 of every method with its interval, a panel for each dataset."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ TEXT = ("source", "method", "dataset", "clips", "scale", "synthetic", "seeds")
 
 @figure_style.styled
 def draw(results: Path, tables: Sequence[str] = PAPER) -> Figure:
-    """The methods of the tables on the datasets of the first one, each once: Table 3's, and what Table 1 has more."""
+    """The accuracy figure of the tables' methods, each once, on the datasets of the first table."""
     every = [_ours(results, name) for name in tables]
     rows = pd.concat([table for table in every if set(table["dataset"]) == set(every[0]["dataset"])], ignore_index=True)
     rows = rows.drop_duplicates(["method", "dataset"])
@@ -39,7 +39,7 @@ def draw(results: Path, tables: Sequence[str] = PAPER) -> Figure:
 
 @figure_style.styled
 def draw_k700(results: Path) -> Figure:
-    """Table 2's methods."""
+    """The accuracy figure of Table 2."""
     return _figure(_ours(results, "table2.csv"), titles(results), "Top-1 with K700 in the place of K400")
 
 
@@ -76,7 +76,7 @@ def _figure(rows: pd.DataFrame, names: dict[str, str], title: str) -> Figure:
 
 
 def _method(axes: Axes, row: pd.Series, place: int) -> None:
-    """Y_k and, where there is one, Y'_k below it."""
+    """Draw a method: Y_k and, if it has one, Y'_k below it."""
     both = pd.notna(row["top1_projected"])
     for kind, offset, mark in (("", -0.16 * both, OWN), ("_projected", 0.16, PROJECTED)):
         if pd.notna(row[f"top1{kind}"]):

@@ -1,4 +1,4 @@
-"""Top-1 against the cost of a clip: the paper's published methods in grey, ours in colour and apart."""
+"""Cost figure: top-1 against gFLOPs of a clip, published methods in grey, ours in colour."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ LINE = 0.12  # inches, for a name beside a panel
 
 @figure_style.styled
 def draw(results: Path, files: Sequence[str] = TABLES) -> Figure:
-    """A column a table, a row a dataset; synthetic results have axes of their own beside the published ones."""
+    """The cost figure: a column for each table, a row for each dataset; synthetic results have separate axes."""
     names = titles(results)
     tables = [read(results, name, (*TEXT, *NUMBERS)) for name in files]
     ours = [
@@ -63,7 +63,7 @@ def draw(results: Path, files: Sequence[str] = TABLES) -> Figure:
 
 
 def _number(file: str) -> str:
-    """`Table 1` of table1.csv."""
+    """The title of a table from its name: `Table 1` for table1."""
     return file.removesuffix(".csv").replace("table", "Table ") if file in TABLES else file.removesuffix(".csv")
 
 
@@ -93,7 +93,7 @@ def _explain(
 
 
 def _title(mine: Axes, theirs: Axes, dataset: str, table: str, scale: str) -> None:
-    """What a panel shows; where ours have one of their own, it is shaded and says that they are synthetic."""
+    """Title a panel; a panel of synthetic results alone is shaded and labelled so."""
     if mine is theirs:
         mine.set_title(f"{dataset}, {table}")
         return
@@ -121,7 +121,7 @@ def _named(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
 
 
 def _published(axes: Axes, its: pd.DataFrame, gap: float) -> None:
-    """The paper's points, each with its name to the right of the panel, `gap` of its height apart."""
+    """Draw the published points; their names stand to the right, at least `gap` of the panel's height apart."""
     if its.empty:
         return
     axes.plot(its["gflops"], its["top1"], "o", color="0.6", markersize=4, linestyle="none", zorder=2)
@@ -138,7 +138,7 @@ def _published(axes: Axes, its: pd.DataFrame, gap: float) -> None:
 
 
 def _scale(axes: Axes, costs: pd.Series) -> None:
-    """A logarithmic axis with room for these costs beside those it has room for already."""
+    """Set a logarithmic axis that includes these costs."""
     before = axes.get_xlim() if axes.get_visible() else ()
     axes.set(visible=True, xscale="log", ylabel="top-1 (%)")
     if len(costs):
@@ -148,7 +148,7 @@ def _scale(axes: Axes, costs: pd.Series) -> None:
 
 
 def _mark(axes: Axes, row: pd.Series, kind: str, x: float, colour: str, marker: str) -> None:
-    """One of ours with its interval; Y'_k is hollow."""
+    """Draw one of our points with its interval; Y'_k is hollow."""
     if pd.isna(row[f"top1{kind}"]):
         return
     fill = "white" if kind else colour
@@ -159,7 +159,7 @@ def _mark(axes: Axes, row: pd.Series, kind: str, x: float, colour: str, marker: 
 
 
 def apart(heights: np.ndarray, gap: float) -> np.ndarray:
-    """Heights (N,), descending, moved as little as makes them `gap` apart, within 0 and 1 as far as they fit.
+    """Label positions: descending heights (N,), moved as little as possible to be `gap` apart within 0 and 1.
 
     Names that overlap form a group about the mean of their heights (the isotonic regression of heights + gap * i).
     """

@@ -1,4 +1,4 @@
-"""One look for all figures: told apart by colour, and in grey by marker, line and fill."""
+"""Style of the figures: series differ in colour and, in grey, in marker, line and fill."""
 
 import functools
 import textwrap
@@ -88,7 +88,7 @@ INTERVAL = f"{LEVEL:.0%} intervals over videos, and over seeds where there are s
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Draw in this style, whatever the user's own settings; the figure keeps it when it is rendered later."""
+    """A decorator that draws in this style, independent of the user's matplotlib settings."""
 
     @functools.wraps(draw)
     def inside(results: Path, *tables: Sequence[str]) -> Figure:
@@ -102,12 +102,12 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def new(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure, in inches, that makes room for its labels."""
+    """An empty figure of a size in inches, with constrained layout."""
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
 def caption(figure: Figure, title: str, *notes: str, marks: Sequence[Artist] = (), columns: int = 3) -> None:
-    """The title, above the figure's legend if it has one, and below the figure what a reader must know."""
+    """Add the title above the legend, and notes below the figure."""
     if marks:
         bold = {"weight": "bold", "size": RC["figure.titlesize"]}
         figure.legend(
@@ -125,7 +125,7 @@ def caption(figure: Figure, title: str, *notes: str, marks: Sequence[Artist] = (
 
 
 def save(figure: Figure, path: Path, head: str = "") -> None:
-    """A PNG, with `head` above the figure if there is one; the same figure gives the same bytes."""
+    """Write a PNG with an optional line `head` above the figure; the same figure gives the same bytes."""
     if not head:
         figure.savefig(path, dpi=DPI, metadata={"Software": None})
         return
@@ -145,18 +145,18 @@ def save(figure: Figure, path: Path, head: str = "") -> None:
 
 
 def series(index: int) -> tuple[str, LineStyleType, str]:
-    """Colour, line and marker of the index-th of several."""
+    """Colour, line and marker of the series with this index."""
     return SERIES[index % len(SERIES)]
 
 
 def interval(axes: Axes, low: float, high: float, at: float, colour: str, horizontal: bool = True) -> None:
-    """A thin line from low to high."""
+    """Draw an interval as a thin line from low to high."""
     line = axes.hlines if horizontal else axes.vlines
     line(at, low, high, color=colour, linewidth=1, zorder=2)
 
 
 def plain_log(axis: Axis, long: tuple[int, ...] = (1, 3)) -> None:
-    """Plain numbers on a logarithmic axis of few decades; over more than one, those that begin with `long`."""
+    """Plain numbers as ticks of a logarithmic axis; over more than a decade only those that begin with `long`."""
     low, high = axis.get_view_interval()
     if high / low < 1000:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 10 else long))

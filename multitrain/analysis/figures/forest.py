@@ -1,4 +1,4 @@
-"""Every claim as an interval against no difference and the margin of equivalence: a forest plot."""
+"""Forest plot of the claims: intervals against no difference and the margin of equivalence."""
 
 import textwrap
 from pathlib import Path
@@ -37,12 +37,12 @@ FAR = 10  # points beyond ours: a difference of the paper's that is farther stan
 
 @figure_style.styled
 def draw(results: Path) -> Figure:
-    """The mean over a claim's datasets large, its datasets small below; primary claims first."""
+    """The forest plot: each claim's mean large, its datasets small below it, primary claims first."""
     return _figure(_groups(_read(results)))
 
 
 def parts(results: Path) -> list[Figure]:
-    """The same, a figure for each group of claims, so that each fits on a page."""
+    """The forest plot as one figure for each group of claims."""
     return [_part(results, {name: its}) for name, its in _groups(_read(results)).items()]
 
 
@@ -78,7 +78,7 @@ def _figure(groups: dict[str, list[pd.DataFrame]]) -> Figure:
 
 
 def _groups(rows: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
-    """Claims under headings; one that is the same fact as another follows that."""
+    """The claims by heading; one of the same fact follows the claim that it shares."""
     whole = rows[rows["scope"] == "claim"].set_index("claim")
     heads = whole["same_fact_as"].where(whole["same_fact_as"].isin(whole.index), whole.index.to_series())
     titles: dict[str, list[pd.DataFrame]]
@@ -101,7 +101,7 @@ def _height(its: pd.DataFrame) -> float:
 
 
 def _claim(axes: Axes, its: pd.DataFrame, top: float, labels: list[str]) -> None:
-    """Draw a claim that begins at `top`: text and verdict, and below them the mean's interval, then the datasets'."""
+    """Draw a claim from `top` downwards: text and verdict, the mean's interval, then the datasets' intervals."""
     first, text = its.iloc[0], _text(its)
     colour = COLOURS.get(first["claim_verdict"], OTHER)
     said: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "top", "zorder": 5}
@@ -128,7 +128,7 @@ def _interval(axes: Axes, row: pd.Series, at: float, colour: str, width: float) 
 
 
 def _axis(axes: Axes, rows: pd.DataFrame) -> None:
-    """The margin, no difference, and room for all differences; intervals beyond WIDEST points are cut."""
+    """Draw the axis with the margin and the line of no difference; intervals are cut at WIDEST points."""
     margin = rows["margin"].max()
     axes.axvspan(-margin, margin, color="0.9", zorder=0)
     axes.axvline(0, color="0.3", linewidth=0.8, zorder=1)

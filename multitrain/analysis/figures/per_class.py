@@ -1,4 +1,4 @@
-"""What joint training gains on each class over the baseline, sorted, a panel a dataset."""
+"""Per-class gain of joint training over the baseline, sorted, a panel for each dataset."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ TEXT = ("table", "dataset", "title", "class", "baseline", "method", "seeds", "sc
 
 @figure_style.styled
 def draw(results: Path) -> Figure:
-    """The datasets of the first table that compares two methods, in the paper's study Table 1."""
+    """The per-class gains on the datasets of the first table that compares two methods (the paper's Table 1)."""
     rows = read(results, FILE, ("table", "gain"))
     return _figure(results, only(rows, results / FILE, "gains", rows["gain"].notna())["table"].iloc[0])
 
 
 @figure_style.styled
 def draw_k700(results: Path) -> Figure:
-    """Table 2's datasets."""
+    """The per-class gains on Table 2's datasets."""
     return _figure(results, "table2")
 
 

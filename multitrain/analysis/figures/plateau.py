@@ -1,4 +1,4 @@
-"""Plateaus: the training loss of every arm over its schedule, and val against longer schedules where measured."""
+"""Plateau figure: training loss over the schedule, and val accuracy of longer schedules where measured."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ COLOURS = (
 
 @figure_style.styled
 def draw(results: Path) -> Figure:
-    """A panel a method with the losses of its runs, each seed light and their mean dark; below, what was measured."""
+    """The plateau figure: a panel for each method, seeds light and their mean dark; measured schedules below."""
     names = titles(results)
     curves = read(results, "curves.parquet", CURVES)
     measured = read(results, "measured.csv", MEASURED)
@@ -57,7 +57,7 @@ def draw(results: Path) -> Figure:
 
 
 def _titled(axes: Axes, title: str, place: int, count: int, y: str, x: str) -> None:
-    """A panel's texts; the axes' names at the left and at the bottom of the `count` panels."""
+    """Set a panel's title, and the axis labels at the left and the bottom of the `count` panels."""
     axes.set_visible(True)
     axes.set_title(title.replace(" & ", "\n& ").replace(", ", ",\n", 1), fontsize=8)
     axes.set_ylabel("" if place % COLUMNS else y)
@@ -65,7 +65,7 @@ def _titled(axes: Axes, title: str, place: int, count: int, y: str, x: str) -> N
 
 
 def _colour(datasets: str, names: dict[str, str]) -> str:
-    """That of the dataset of a run on one alone; else black."""
+    """The dataset's colour for a run on one dataset, else black."""
     known = list(names.values())
     return COLOURS[known.index(datasets) % len(COLOURS)] if datasets in known else figure_style.BLACK
 
@@ -81,7 +81,7 @@ def _losses(axes: Axes, its: pd.DataFrame, names: dict[str, str]) -> None:
 
 
 def _trials(axes: Axes, its: pd.DataFrame, names: dict[str, str]) -> None:
-    """Val top-1 by dataset against the schedule's length: each seed, and the mean as a line."""
+    """Draw val top-1 by dataset against the schedule's length: points are seeds, the line is their mean."""
     trials = its[its["kind"] == "trial"]
     for dataset, of in trials.groupby("dataset", sort=False):
         colour = _colour(names.get(dataset, dataset), names)
@@ -94,7 +94,7 @@ def _trials(axes: Axes, its: pd.DataFrame, names: dict[str, str]) -> None:
 
 
 def _change(its: pd.DataFrame, names: dict[str, str]) -> str:
-    """How val changes, in the mean over a run's datasets, when the scale's own schedule is doubled."""
+    """The change of mean val accuracy by doubling the scale's schedule, as text."""
     whole = its[(its["kind"] == "doubling") & (its["dataset"] == "") & (its["epochs_factor"] == 1)]
     if whole.empty:
         return "not doubled"

@@ -1,4 +1,4 @@
-"""Does the embedding collapse? Eigenvalues of its covariance, with and without the informative loss."""
+"""Spectrum figure: eigenvalues of the embedding's covariance, with and without the informative loss."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ METHODS = (  # with and without the informative loss, on one set at one size: mo
 
 @figure_style.styled
 def draw(results: Path) -> Figure:
-    """Share of the trace by index, a line a run."""
+    """The spectrum figure: each eigenvalue's share of the trace by index, a line for each run."""
     rows = read(results, FILE, ("method", "space", "scale", "synthetic", *NUMBERS))
     there = list(dict.fromkeys(rows["method"]))
     named = METHODS if METHODS[0] in there else there[: len(METHODS)]  # a study's own joint runs have other names

@@ -1,4 +1,4 @@
-"""How much trainings differ: each seed's top-1 by method and dataset, with the mean and its interval."""
+"""Spread figure: top-1 of every seed by method and dataset, with the mean and its interval."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ PANELS = 3  # beside each other
 
 @figure_style.styled
 def draw(results: Path) -> Figure:
-    """A panel a dataset, a line a method; with one seed, the spread recorded before behind it, where there is one."""
+    """The spread figure: panels of datasets, lines of methods; with one seed also the spread measured earlier."""
     names = titles(results)
     rows = read(results, "seeds.csv", SEEDS)
     measured = read(results, "measured.csv", MEASURED)

@@ -91,7 +91,7 @@ def _per_clip(axes: Axes, own: pd.DataFrame, name: str) -> None:
 def _line(
     axes: Axes, rows: pd.DataFrame, column: str, colour: str, line: LineStyleType, raw: bool, **marked: Any
 ) -> None:
-    """One column over steps: the seeds' mean smoothed; `raw`: each seed as it is, light, and the mean wide."""
+    """Draw a column over steps: the seeds' smoothed mean; with `raw` also each seed's values, light."""
     values = rows.pivot_table(index="step", columns="seed", values=column)
     if values.empty:
         return

@@ -1,4 +1,4 @@
-"""Gain over the baseline at equal steps, a panel a factor of the sweep."""
+"""Sweep figure: gain over the baseline at equal steps, a panel for each factor."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ NEEDS = ("scale", "factor", "value", "method", "dataset", "by_seed", "seeds", "g
 
 @figure_style.styled
 def draw(results: Path) -> Figure:
-    """From when_it_helps.csv."""
+    """The sweep figure, from when_it_helps.csv."""
     table = read(results, "when_it_helps.csv", NEEDS)
     table = table[table["dataset"] == MEAN]
     factors, methods = list(dict.fromkeys(table["factor"])), list(dict.fromkeys(table["method"]))

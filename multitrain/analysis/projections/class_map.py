@@ -1,4 +1,4 @@
-"""Classes of all datasets in one space: the mean of z over each class's test clips, and which classes are near."""
+"""Class means of the features z over test clips, and nearest classes of other datasets."""
 
 import json
 from pathlib import Path
@@ -100,7 +100,7 @@ def class_means(path: Path, dataset: str) -> list[dict]:
 
 
 def positions(means: pd.DataFrame, apart: bool) -> np.ndarray:
-    """z (C, D) of all classes about their mean; where `apart` is false, each dataset about its own.
+    """Centred class means z (C, D): about the mean of all classes, or with `apart` false about that of each dataset.
 
     What all classes of a dataset share, such as how its videos look, tells nothing of the action.
     """
@@ -111,7 +111,7 @@ def positions(means: pd.DataFrame, apart: bool) -> np.ndarray:
 
 
 def nearest(means: pd.DataFrame) -> pd.DataFrame:
-    """A row a class and other dataset: that dataset's class of the largest cosine, each dataset about its own mean.
+    """Nearest classes: for each class and other dataset the class of the largest cosine, each dataset centred.
 
     Columns: dataset, class, other, other_class, cosine, mutual (each is the other's nearest).
     """
@@ -131,7 +131,7 @@ def nearest(means: pd.DataFrame) -> pd.DataFrame:
 
 
 def closest_pairs(near: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The pairs of classes that are each other's nearest, each once, the largest cosine first."""
+    """The pairs of mutually nearest classes, each once, by descending cosine."""
     pairs = near[near["mutual"]]
     order = {name: place for place, name in enumerate(dict.fromkeys(near["dataset"]))}
     once = pairs[pairs["dataset"].map(order) < pairs["other"].map(order)]
@@ -148,7 +148,7 @@ class Found(NamedTuple):
 
 
 def found_related(near: pd.DataFrame, weights: pd.DataFrame) -> Found:
-    """What `nearest` found of the related classes.
+    """Counts of related classes among the nearest ones.
 
     `weights` are the rows of one run of projections.parquet, which knows all pairs of classes and which of them are
     related. Classes without a test clip are no class's nearest, so they count neither as related nor for chance.

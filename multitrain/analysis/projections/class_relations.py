@@ -1,4 +1,4 @@
-"""Which classes of two datasets mean the same or a part of each other: the answer projections are held against."""
+"""Related classes of two datasets (same or overlapping meaning): the ground truth for projections."""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Relations:
 
     @property
     def origin(self) -> str:
-        """`world` or `same name`, as results name it."""
+        """The origin of the relations: `world` or `same name`."""
         return SAME_NAME if self.pairs is None else WORLD
 
     def matrix(self, source: str, target: str, classes: Classes) -> np.ndarray:

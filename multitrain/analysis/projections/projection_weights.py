@@ -1,4 +1,4 @@
-"""Every projection weight of Eq. 4 as one table: a row a pair of classes of two datasets of a run."""
+"""Projection weights of Eq. 4 as a table (projections.parquet): a row for each class pair of two datasets of a run."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ def write_projections(
 
 
 def read_projections(results: Path, scale: Scale, runs: tuple[str, ...], seeds: tuple[int, ...]) -> list[Projection]:
-    """What `write_projections` wrote of these runs and seeds, in that order, or a UserError that names the file."""
+    """The projections of these runs and seeds, in that order, from projections.parquet; else a UserError."""
     path = results / FILE
     if not runs:
         raise UserError(f"{path}: no run to read: the experiments name none with projections")
@@ -183,7 +183,7 @@ def _table(found: Projection, method: str, scale: str) -> pa.Table:
 
 
 def _matrices(path: Path, scale: Scale, key: tuple[str, int, str, str], rows: pd.DataFrame) -> Projection:
-    """Rows of one projection as matrices again, in whatever order they are."""
+    """The matrices of one projection from its rows in any order."""
     run, seed, source, target = key
     columns, sources = pd.factorize(rows["source_class"])
     lines, targets = pd.factorize(rows["target_class"])

@@ -1,4 +1,4 @@
-"""How well a matrix of weights ranks the related pairs of classes first, and whether chance does as well.
+"""Average precision of a weight matrix for the related class pairs, with a permutation test.
 
 Ties favour nobody: equal weights count as if they stood in random order, by the expected value over all such orders.
 A matrix of equal weights therefore scores what a random one does on average.
@@ -31,12 +31,12 @@ class Recovery:
 
     @property
     def chance(self) -> float:
-        """Part of the pairs that is related: the precision of a random order, on average."""
+        """Share of related pairs: the expected precision of a random order."""
         return self.related / self.pairs
 
     @property
     def chance_average_precision(self) -> float | None:
-        """The average precision of a random order, on average: above `chance`, the more so the fewer the pairs."""
+        """The expected average precision of a random order; it is above `chance`, most for few pairs."""
         if not self.related:
             return None
         index = np.arange(self.related)[None]
@@ -45,7 +45,7 @@ class Recovery:
 
 @dataclass(frozen=True)
 class _Places:
-    """Where each pair stands when the largest weight goes first."""
+    """Rank of each pair by descending weight."""
 
     before: np.ndarray  # (C_target, C_source): pairs with a larger weight
     ties: np.ndarray  # (C_target, C_source): pairs with this weight, itself one of them
@@ -119,7 +119,7 @@ def _average_precision(places: _Places, targets: np.ndarray, sources: np.ndarray
 
 
 def _precision(places: _Places, targets: np.ndarray, sources: np.ndarray) -> float:
-    """Part of the first five pairs that is related; of a tie that reaches over the fifth place, its expected part."""
+    """Precision among the first five pairs, in expectation over ties at the fifth place."""
     top = min(TOP, places.before.size)
     before, ties = places.before[targets, sources], places.ties[targets, sources]
     return float(np.clip((top - before) / ties, 0, 1).sum() / top)

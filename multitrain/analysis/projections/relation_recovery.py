@@ -1,4 +1,4 @@
-"""Do large projection weights name related classes? Precision of the raw and of the scaled weight, against chance."""
+"""Recovery of related classes by the raw and the scaled projection weights, against chance."""
 
 from itertools import groupby
 from pathlib import Path
@@ -71,7 +71,7 @@ def _names(found: Projection) -> tuple[str, ...]:
 
 
 def _rows(found: Projection, recovered: dict[str, Recovery], scale: Scale, names: dict[str, str]) -> Rows:
-    """One row a form of a projection."""
+    """The recovery rows of a projection, one for each form of its weights."""
     said = {
         "run": found.run,
         "method": names.get(found.run, found.run),
@@ -96,7 +96,7 @@ def _by_pair(found: Found) -> dict[tuple[str, str], list[dict[str, Recovery]]]:
 
 
 def _mean(seeds: list[dict[str, Recovery]], form: str, what: str) -> float:
-    """Over the seeds in whose world there is a related pair."""
+    """The mean over the seeds whose world has a related pair."""
     return float(np.mean([getattr(recovered[form], what) for recovered in seeds if recovered[form].related]))
 
 
@@ -105,7 +105,7 @@ def _related(seeds: list[dict[str, Recovery]]) -> bool:
 
 
 def _seeds(found: Found) -> list[int]:
-    """Those of any of the runs, in order."""
+    """The seeds of any of the runs, in order."""
     return sorted({projection.seed for projection, _ in found})
 
 
@@ -153,7 +153,7 @@ def _head() -> list[str]:
 
 
 def _lines(found: Found, scale: Scale) -> list[list[str]]:
-    """A line an ordered pair of datasets: means over seeds, and p of each seed."""
+    """Table lines of ordered pairs of datasets: means over seeds, and p of each seed."""
     lines = []
     for (source, target), its in _by_pair(found).items():
         its = [each for each in its if each["weight"].related] or its
@@ -170,7 +170,7 @@ def _lines(found: Found, scale: Scale) -> list[list[str]]:
 
 
 def _sentences(summary: dict[str, Row], found: Found, scale: Scale) -> list[str]:
-    """What the figures of a run, or of all, say."""
+    """Sentences on the recovery of a run, or of all runs."""
     without = [
         f"{scale.dataset(source).title} → {scale.dataset(target).title}"
         for (source, target), its in _by_pair(found).items()

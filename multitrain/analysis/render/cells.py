@@ -1,4 +1,4 @@
-"""Numbers as text for a reader: percent, differences, intervals, p values; "-" for one that is not there."""
+"""Numbers as text: percent, differences, intervals, p values; "-" for a missing one."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Columns of the CSV files in the results folder, in order: what a cell holds, and how it is printed."""
+"""Columns of the CSV files of the results, in order: type of a cell and its format."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

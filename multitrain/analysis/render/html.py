@@ -30,7 +30,7 @@ def styled(table: pd.DataFrame, name: str, caption: str) -> Styler:
 
 
 def frame(table: pd.DataFrame, name: str, caption: str = "", digits: int = 1) -> Styler:
-    """Any table: text escaped, numbers to the right with `digits` decimals; `name` is unique on its page."""
+    """The Styler of any table: escaped text, numbers right-aligned with `digits` decimals; `name` is unique."""
     numbers = [column for column in table if pd.api.types.is_float_dtype(table[column])]
     right = [column for column in table if pd.api.types.is_numeric_dtype(table[column])]
     style = styled(table.reset_index(drop=True), name, escape(caption)).format(escape="html", na_rep="-")

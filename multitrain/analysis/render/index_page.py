@@ -1,4 +1,4 @@
-"""results/index.html: one page that leads to everything a run of the workflow has made."""
+"""results/index.html: links to all outputs of the workflow."""
 
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -101,7 +101,7 @@ def write_index(scale: Scale, experiments: Experiments, claims: Claims, seeds: t
 
 
 def record(run: str, method: str, seed: int, scale: Scale, results: Path) -> Record:
-    """What the index shows of a run's record."""
+    """The index line of a run's record."""
     folder = Path("runs") / scale.name / run / f"seed{seed}"
     said = read_record(results / folder, *NEEDED)
     return Record(
@@ -125,7 +125,7 @@ def _sigma(said: RunRecord, scale: Scale) -> str:
 
 
 class _Links(HTMLParser):
-    """Everything a page refers to outside itself."""
+    """A parser of a page's links to other files."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class _Links(HTMLParser):
 
 
 def links(html: str) -> list[str]:
-    """What the page's elements refer to, each once, in order; places within the page left out."""
+    """The links of a page to other files, each once, in order."""
     parser = _Links()
     parser.feed(html)
     return list(dict.fromkeys(parser.found))
@@ -149,7 +149,7 @@ def _with(cost: dict) -> str:
 
 
 def _costs(path: Path) -> list[str]:
-    """A line a size of the model."""
+    """Table lines of the model sizes and their costs."""
     try:
         return [
             f"{each['size']}{_with(each)}: {each['pixels']} pixels, {each['frames']} frames, "
@@ -165,7 +165,7 @@ def _accuracy(results: Path, name: str, names: dict[str, str]) -> Markup:
 
 
 def _dataset(name: str, scale: Scale, results: Path) -> dict:
-    """What the survey of a dataset says, in a line."""
+    """A one-line summary of a dataset's survey."""
     folder = Path("datasets") / scale.name / name
     classes = page_tables.read(results / folder / "classes.csv", ["class", "train", "val", "test"])
     missing = page_tables.read(results / folder / "missing.csv", ["reason", "clips"])

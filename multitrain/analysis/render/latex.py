@@ -1,4 +1,4 @@
-"""LaTeX of a table, for a paper; it needs the package booktabs."""
+"""LaTeX of a table, with the package booktabs."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Notebooks: executed with their parameters, and as pages that need nothing else and no network."""
+"""Executed notebooks and their self-contained HTML pages."""
 
 import re
 import sys
@@ -26,7 +26,7 @@ KEPT = {"tags"}  # of a cell's metadata: the rest is when and how long
 
 
 class ThisPython(AsyncKernelManager):
-    """A kernel of the Python that runs this, whatever kernels a user has installed."""
+    """A Jupyter kernel of the running Python, independent of installed kernels."""
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -106,7 +106,7 @@ def as_page(notebook: nbformat.NotebookNode, file: str, notice: str = "") -> str
 
 
 def without_chance(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook without times, random ids and addresses in memory."""
+    """The notebook without times, random ids and memory addresses, for reproducible bytes."""
     notebook.metadata.pop("papermill", None)
     for place, cell in enumerate(notebook.cells):
         cell.metadata = nbformat.from_dict({key: value for key, value in cell.metadata.items() if key in KEPT})

@@ -1,4 +1,4 @@
-"""What notebooks and the index page show: tables as pandas Stylers that carry their own look, and pictures."""
+"""Tables (pandas Stylers) and pictures of notebooks and the index page."""
 
 from collections.abc import Sequence
 from html import escape

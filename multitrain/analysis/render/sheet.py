@@ -1,4 +1,4 @@
-"""A table before it is Markdown, LaTeX or HTML: headings, groups of rows, and cells of styled text."""
+"""Format-independent tables: headings, groups of rows, and cells of styled text."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Files of tables: rows of typed values as CSV and back, and text."""
+"""Reading and writing of result tables as CSV with typed columns, and of text files."""
 
 import math
 from collections.abc import Iterable
@@ -67,7 +67,7 @@ def read_rows(path: Path, needs: Iterable[str] = ()) -> Rows:
 
 
 def made_by(path: Path) -> str:
-    """What to do about a file of results that is missing or wrong."""
+    """The cure for a missing or wrong results file, as text."""
     return f"`snakemake {path}` makes it"
 
 
@@ -143,6 +143,6 @@ def _typed(row: dict[str, str], columns: Columns) -> Row:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
+    """Atomic write of a text file."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

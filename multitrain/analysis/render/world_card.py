@@ -39,7 +39,7 @@ SHOWN, MOVING, MOTIONS = 16, 2, 6  # classes with frames, and with a moving clip
 
 @dataclass(frozen=True)
 class Cards:
-    """What the page and the table are made of."""
+    """The data of the card."""
 
     split: str
     facts: dict[str, Facts]
@@ -150,7 +150,7 @@ def _percent(found: Accuracy) -> dict:
 
 
 def biases(scale: Scale) -> dict[str, Bias]:
-    """What the scale's world is made with, by dataset."""
+    """The biases of the scale's world, by dataset."""
     return {name: scale.made_world.bias_of(name) for name in scale.datasets}
 
 

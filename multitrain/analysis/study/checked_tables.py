@@ -1,4 +1,4 @@
-"""What figures are drawn from: tables in the results folder, checked once, here."""
+"""Reading of the tables that figures are drawn from, with checks of columns and rows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ def read(results: Path, name: str, needs: Sequence[str], run: str | None = None)
 
 
 def runs_of(results: Path, name: str) -> list[str]:
-    """The runs in a parquet file, each once, without reading the rest of it."""
+    """The names of the runs in a parquet file; only that column is read."""
     path = results / name
     cure = made_by(path)
     try:
@@ -42,7 +42,7 @@ def runs_of(results: Path, name: str) -> list[str]:
 
 
 def only(frame: pd.DataFrame, path: Path, what: str, keep: pd.Series) -> pd.DataFrame:
-    """The rows to keep, or a UserError that says what the file does not have."""
+    """The rows where `keep` is true, or a UserError that says what the file lacks."""
     kept = frame[keep]
     if kept.empty:
         raise UserError(f"{path}: no {what}: `snakemake {path}` makes it anew")
@@ -50,13 +50,13 @@ def only(frame: pd.DataFrame, path: Path, what: str, keep: pd.Series) -> pd.Data
 
 
 def titles(results: Path) -> dict[str, str]:
-    """What each dataset of the tables is called."""
+    """The titles of the datasets in the tables, by name."""
     frame = read(results, "per_class.csv", ("dataset", "title"))
     return dict(zip(frame["dataset"], frame["title"], strict=True))
 
 
 def world(frame: pd.DataFrame) -> str:
-    """Where our numbers come from: `synthetic world mini, seed 0`."""
+    """The source of our numbers as text: `synthetic world mini, seed 0`."""
     scale = ", ".join(dict.fromkeys(frame["scale"]))
     synthetic = (frame["synthetic"].astype(str).str.lower().isin(["yes", "true"])).any()
     seeds = sorted({seed for several in frame["seeds"] for seed in several} if "seeds" in frame else set(frame["seed"]))
@@ -65,6 +65,6 @@ def world(frame: pd.DataFrame) -> str:
 
 
 def clips(frame: pd.DataFrame, names: dict[str, str]) -> str:
-    """How many test clips: `Test clips: K400 320, MiT 320`."""
+    """The numbers of test clips as text: `Test clips: K400 320, MiT 320`."""
     counts = dict(zip(frame["dataset"], frame["clips"], strict=True))
     return "Test clips: " + ", ".join(f"{names.get(name, name)} {count:,.0f}" for name, count in counts.items())

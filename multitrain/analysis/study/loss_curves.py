@@ -1,4 +1,4 @@
-"""The training loss of every arm against the share of its schedule that is done."""
+"""Training loss curves (curves.parquet): the loss of every run against the finished share of its schedule."""
 
 from pathlib import Path
 

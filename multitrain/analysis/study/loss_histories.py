@@ -1,4 +1,4 @@
-"""The histories of the joint runs as one table: every loss term, sigma, the gradient's norm and the rate, by step."""
+"""Training histories (training.parquet): loss terms, sigma, gradient norm and rate of the joint runs by step."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What was measured of a scale before, in files of resources/measured/<scale>: plateaus, and the spread between seeds.
+"""Earlier measurements of a scale (resources/measured/<scale>): plateaus, and the spread between seeds.
 
 `plateau.csv` has validation accuracies of runs whose schedules were a multiple of the scale's own; `<table>.csv` is a
 copy of a table of several seeds. Both say of which settings they are; one of other settings is not used.
@@ -34,7 +34,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Spread:
-    """What several seeds gave for one cell of a table, by Y_k."""
+    """Mean and spread over seeds of one cell of a table, by Y_k."""
 
     method: str
     dataset: str
@@ -46,7 +46,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Doubling:
-    """How val changed when a run's schedule was doubled."""
+    """The change of val accuracy when a run's schedule was doubled."""
 
     run: str
     factor: float  # from this multiple of the scale's schedule to twice that
@@ -63,7 +63,7 @@ class Doubling:
 
 @dataclass(frozen=True)
 class Read:
-    """What one file says, or why it is not used."""
+    """The content of a file, or the reason why it is not used."""
 
     path: Path
     rows: tuple
@@ -71,7 +71,7 @@ class Read:
 
     @property
     def is_other(self) -> bool:
-        """Whether there is a file, of other settings."""
+        """Whether the file exists but is of other settings."""
         return self.unused not in ("", ABSENT)
 
 
@@ -87,7 +87,7 @@ def read_spread(folder: Path, scale: Scale, table: str = "table1") -> Read:
 
 
 def doublings(trials: tuple[Trial, ...]) -> list[Doubling]:
-    """For each run and schedule that was doubled: its datasets, and their mean first; seeds that have both."""
+    """The doubled schedules: per run the mean over its datasets, then each dataset, over the seeds that have both."""
     values = {(each.run, each.factor, each.seed, each.dataset): each.top1 for each in trials}
     found = []
     runs = list(dict.fromkeys(each.run for each in trials))
@@ -124,7 +124,7 @@ def _read(path: Path, scale: Scale, needs: tuple[str, ...], row_of: Callable[[Ma
 
 
 def _different(path: Path, rows: list[tuple[int, Trial | Spread]]) -> tuple:
-    """The rows; a UserError where a cell is there twice."""
+    """The rows, or a UserError for a cell that occurs twice."""
     seen: dict[tuple, int] = {}
     for number, its in rows:
         key = (its.run, its.seed, its.factor, its.dataset) if isinstance(its, Trial) else (its.method, its.dataset)
@@ -144,7 +144,7 @@ def _trial(row: Mapping[str, str]) -> Trial:
 
 
 def _spread(row: Mapping[str, str]) -> Spread | None:
-    """None for a row that is not ours."""
+    """The spread of a row; None for one that is not ours."""
     if row["source"] != "ours":
         return None
     if not row["settings"]:

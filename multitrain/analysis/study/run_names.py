@@ -1,4 +1,4 @@
-"""Names, seeds and worlds of runs, as tables show them."""
+"""Names, seeds and worlds of runs as text for tables."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ __all__ = ["method_names", "ranges", "seeds_of", "world_of", "yes_no"]
 
 
 def method_names(experiments: Experiments, scale: Scale) -> dict[str, str]:
-    """What each run of the tables is called: the first row that shows it.
+    """The method name of each run: that of the first table row that shows it.
 
     Two joint runs of the same row's name differ in their datasets; the later one says which: `MultiTrain (K700 set)`.
     """
@@ -32,7 +32,7 @@ def method_names(experiments: Experiments, scale: Scale) -> dict[str, str]:
 
 
 def seeds_of(runs: Path, run: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Those of the seeds that the run was trained with; where that is none, all, and who reads them names the file.
+    """The given seeds that the run was trained with; all of them if there are none, so that reading reports the file.
 
     A study that came together on several machines may have more seeds of one run than of another.
     """
@@ -40,7 +40,7 @@ def seeds_of(runs: Path, run: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def world_of(scale: Scale, seed: int) -> str:
-    """The synthetic world that a seed's videos are of; "" on real ones."""
+    """The number of a seed's synthetic world as text; "" for real videos."""
     return "" if scale.world is None else str(scale.world_of(seed))
 
 
@@ -56,5 +56,5 @@ def ranges(seeds: Iterable[int]) -> str:
 
 
 def yes_no(synthetic: bool) -> str:
-    """As the tables say it."""
+    """`yes` or `no`."""
     return "yes" if synthetic else "no"

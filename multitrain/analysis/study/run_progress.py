@@ -1,4 +1,4 @@
-"""How far the runs of a scale are, from the records that they leave; nothing is started or loaded."""
+"""Progress of a scale's runs, from their records; no model is loaded."""
 
 import os
 import platform
@@ -34,7 +34,7 @@ State = Literal["waiting", "running", "stopped", "preempted", "failed", "finishe
 
 @dataclass(frozen=True)
 class RunStatus:
-    """One run with one seed."""
+    """The status of one run and seed."""
 
     run: str
     seed: int
@@ -59,7 +59,7 @@ class RunStatus:
 def run_statuses(
     scale: Scale, experiments: Experiments, seeds: Iterable[int], results: Path, now: datetime | None = None
 ) -> list[RunStatus]:
-    """A status for every run and seed, in the order of the experiments.
+    """The status of every run and seed, in the order of the experiments.
 
     Without those that only stand for a file which another run has started from: they are never run.
     """
@@ -81,7 +81,7 @@ def run_statuses(
 
 
 def seeds_on_disk(scale: Scale, results: Path) -> tuple[int, ...]:
-    """Seeds that some run of the scale has a folder for."""
+    """The seeds for which some run of the scale has a folder."""
     folders = (results / "runs" / scale.name).glob("*/seed*")
     return tuple(sorted({int(path.name[4:]) for path in folders if path.name[4:].isdecimal()}))
 
@@ -107,7 +107,7 @@ def run_status(folder: Path, name: str, run: Run, seed: int, now: datetime) -> R
 
 
 def _from_said(status: RunStatus, said: Status, now: datetime, owned: bool | None) -> RunStatus:
-    """What status.json says, and whether the process that says it is running still is: then it owns its folder."""
+    """The content of status.json, and whether its process still runs and holds the folder."""
     state: State = said.state
     note = " ".join(said.message.split())
     if said.state == "running":
@@ -123,7 +123,7 @@ def _from_said(status: RunStatus, said: Status, now: datetime, owned: bool | Non
 
 
 def _silent(said: Status, now: datetime) -> float:
-    """Seconds since a training's last word, 0 where that is too few to mean anything."""
+    """Seconds since a training last wrote its status if that is long for its steps; else 0."""
     seconds = (now - said.updated).total_seconds()
     step = (said.seconds_left or 0) / max((said.steps or 0) - said.step, 1)
     return seconds if seconds > max(SILENT_SECONDS, SILENT_STEPS * step) else 0.0
@@ -182,7 +182,7 @@ def _top1(folder: Path, run: Run, damaged: list[str]) -> dict[str, float]:
 
 @cache
 def _accuracy(path: Path, modified: int, size: int) -> float:
-    """Top-1 in per cent; a file that has not changed is read once, since at the paper's scale it is 100 MB."""
+    """Top-1 in percent; an unchanged file is read once, since it has 100 MB at the paper's scale."""
     return float(100 * top(1, read_predictions(path).rank).mean())
 
 

@@ -36,7 +36,7 @@ def plain(statuses: list[RunStatus]) -> list[dict]:
 
 
 def render(statuses: list[RunStatus], scale: Scale, console: Console) -> None:
-    """Print a line a run, with what does not fit below it, and at the end how many runs are in which state."""
+    """The status table: a line a run, notes below it, and the count of runs by state."""
     wide = console.width >= WIDE
     datasets = [name for name in scale.datasets if any(name in status.top1 for status in statuses)] if wide else []
     titles = [scale.dataset(name).title for name in datasets]
@@ -64,7 +64,7 @@ def render(statuses: list[RunStatus], scale: Scale, console: Console) -> None:
 
 
 def _clips(statuses: list[RunStatus], scale: Scale) -> str:
-    """What was scored: a scale with a synthetic world may have real videos beside it."""
+    """The source of the scored clips: a scale with a synthetic world may have real videos too."""
     scored = [name for name in scale.datasets if any(name in status.top1 for status in statuses)]
     real = [scale.dataset(name).title for name in scored if not scale.synthetic(name)]
     if not real:
@@ -81,7 +81,7 @@ def _cells(status: RunStatus, datasets: list[str], wide: bool) -> list[str]:
 
 
 def _aligned(cells: list[str], widths: list[int], colour: str = "") -> Text:
-    """Names to the left, numbers to the right; the state in its colour."""
+    """The cells of a line: names to the left, numbers to the right, the state in its colour."""
     padded = [
         Text(cell.ljust(width) if place in LEFT else cell.rjust(width), colour if place == STATE else "")
         for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
@@ -90,7 +90,7 @@ def _aligned(cells: list[str], widths: list[int], colour: str = "") -> Text:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: 42 s, 12 min, 3 h 05, 2 d 07 h."""
+    """Seconds as readable text: 42 s, 12 min, 3 h 05, 2 d 07 h."""
     minutes = round(seconds / 60)
     if seconds < 60:
         return f"{seconds:.0f} s"
@@ -139,7 +139,7 @@ def _accuracy(status: RunStatus, dataset: str) -> str:
 
 
 def _note(status: RunStatus, wide: bool) -> Text:
-    """What has no column: in a narrow terminal speed and accuracies too."""
+    """The note below a line: what has no column, in a narrow terminal also speed and accuracies."""
     parts = []
     if not wide:
         if status.top1:

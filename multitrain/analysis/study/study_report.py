@@ -1,4 +1,4 @@
-"""The texts and tables of results/report.html: a study in sentences, each number from a file of the results."""
+"""Texts and tables of results/report.html; each number is from a file of the results."""
 
 import shlex
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ def datasets(root: Path, tables: Sequence[str]) -> Styler:
 
 
 def deviations(root: Path) -> str:
-    """Everything that is not as the design says, or that nothing is."""
+    """A list of the deviations from the design, or a sentence that there are none."""
     its = page_tables.read(root / "deviations.csv", ["kind", "what"])
     items = [f"<b>{capitalised(row['kind'])}</b>: {escape(row['what'])}." for _, row in its.iterrows()] + low_power(
         root
@@ -76,7 +76,7 @@ def deviations(root: Path) -> str:
 
 
 def notes(root: Path) -> str:
-    """What was measured of this scale before, or that it was not."""
+    """A list of notes on earlier measurements of this scale, used or not."""
     its = page_tables.read(root / "measured.csv", ["kind", "text"])
     items = its.loc[its["kind"].str.startswith("note."), "text"]
     return html_list([f"{capitalised(text)}." for text in items])
@@ -125,7 +125,7 @@ def _significant(value: float) -> str:
 
 
 def runs(root: Path) -> Styler:
-    """A line for all seeds of a run with the same world, processor, code and commit."""
+    """A table of runs: a line for the seeds of a run with the same world, processor, code and commit."""
     its = _runs(root)
     its = its[its["trained"] == "yes"]
     keys = ["run", "method", "datasets", "world", "processor", "precision", "code", "commit"]
@@ -145,7 +145,7 @@ def runs(root: Path) -> Styler:
 
 
 def repeat(root: Path, study: str = "") -> str:
-    """Commands that make this study again; `study` is its file, where it has one of its own."""
+    """Commands that reproduce this study; `study` is its file, if it has one."""
     its = _runs(root)
     scale, seeds = _only(its, "scale"), unique(its["seed"], ",")
     commits = [commit.rstrip("+") for commit in dict.fromkeys(its["commit"]) if commit]
@@ -177,7 +177,7 @@ def _datasets(rows: pd.DataFrame) -> list[str]:
 
 
 def _each(values: pd.Series) -> str:
-    """The different values, of numbers whole ones."""
+    """The distinct values as text; numbers are rounded to integers."""
     return unique(value if isinstance(value, str) else f"{value:.0f}" for value in values if is_there(value) and value)
 
 

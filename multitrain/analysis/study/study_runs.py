@@ -1,4 +1,4 @@
-"""The study as it was run: a row a run and seed of the design, trained or not, and what deviates from the design."""
+"""Runs of the study compared with its design: a row for each planned run and seed, and the deviations."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -62,7 +62,7 @@ def _row(run: str, seed: int, method: str, scale: Scale, experiments: Experiment
 def changed(
     record: RunRecord, run: str, scale: Scale, experiments: Experiments
 ) -> Iterator[tuple[str, object, object]]:
-    """Key, value of the settings now and value of the record, of all in which a run's record differs from them."""
+    """Differences between a run's record and the present settings: key, present value, recorded value."""
     settings = experiments.run(run)
     now = {
         "settings": settings.model_dump(mode="json"),
@@ -74,7 +74,7 @@ def changed(
 
 
 def differences(one: object, other: object, place: str = "") -> Iterator[tuple[str, object, object]]:
-    """Place and both values of everything in which two settings differ; None for a key that is not there."""
+    """The differences of two settings: key and both values, None for a missing key."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in dict.fromkeys((*one, *other)):
             yield from differences(one.get(key), other.get(key), f"{place}.{key}" if place else str(key))
@@ -83,20 +83,20 @@ def differences(one: object, other: object, place: str = "") -> Iterator[tuple[s
 
 
 def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[dict, dict]:
-    """Two settings without the keys that one of them does not have: a version adds keys."""
+    """Two settings reduced to the keys that both have, since versions add keys."""
     pairs = {key: (one[key], other[key]) for key in one if key in other}
     pairs = {key: _both(*its) if all(isinstance(each, dict) for each in its) else its for key, its in pairs.items()}
     return {key: mine for key, (mine, _) in pairs.items()}, {key: its for key, (_, its) in pairs.items()}
 
 
 def short(value: object) -> str:
-    """A setting's value in a message."""
+    """A setting's value, shortened for a message."""
     text = "missing" if value is None else json.dumps(value)
     return text if len(text) < 60 else f"{text[:59]}…"
 
 
 def deviations(rows: Rows, videos: dict[str, int], changes: list[Doubling], plateau: Read, scale: Scale) -> Rows:
-    """What of the study is not as designed, each in a line; `videos` of the test split by dataset."""
+    """The deviations from the design, one line each; `videos` counts those of the test split by dataset."""
     found = [*_seeds(rows), *_settings(rows)]
     if scale.several_worlds and len(worlds := _values(rows, "world")) == 1:
         found.insert(0, ("worlds", f"one world ({worlds[0]}) of a scale of several: verdicts are about this one alone"))
@@ -124,7 +124,7 @@ def deviations(rows: Rows, videos: dict[str, int], changes: list[Doubling], plat
 
 
 def _seeds(rows: Rows) -> Iterator[tuple[str, str]]:
-    """Seeds that are missing, and a study of one."""
+    """Deviations of seeds: a single one, runs without any, missing ones."""
     asked = sorted({row["seed"] for row in rows})
     if len(asked) == 1:
         yield "seeds", f"one seed ({asked[0]}): no claim has a verdict, and intervals are of other videos alone"
@@ -160,7 +160,7 @@ def _plateaus(rows: Rows, changes: list[Doubling], plateau: Read) -> Iterator[tu
 
 
 def _values(rows: Iterable[Row], key: str) -> list[str]:
-    """The different values of the trained runs."""
+    """The distinct values of a column over the trained runs."""
     return list(dict.fromkeys(row[key] for row in rows if row["trained"] == "yes"))
 
 
@@ -177,5 +177,5 @@ def _named(rows: Rows) -> str:
 
 
 def _arm(row: Row) -> str:
-    """A run in words: its method, and where that has a run a dataset, which."""
+    """A run as text: its method, with the dataset where the method has a run for each."""
     return row["method"] if "," in row["datasets"] else f"{row['method']} on {row['datasets']}"

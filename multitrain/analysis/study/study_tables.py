@@ -1,4 +1,4 @@
-"""What the report shows beside tables and claims: the study's runs, seeds and curves, and what was measured."""
+"""Tables of the report: the study's runs, deviations, seeds, loss curves and earlier measurements."""
 
 from pathlib import Path
 

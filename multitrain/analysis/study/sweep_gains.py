@@ -58,7 +58,7 @@ def rows(scale: Scale, points: Points, home: Path) -> Rows:
 
 
 def _gain(answers: dict, run: str, datasets: list[str]) -> dict:
-    """Of a run over the baselines, in points of top-1, the mean over datasets."""
+    """The gain of a run over the baselines in points of top-1, as a mean over datasets."""
     pairs = [(answers[run, name], answers[f"{name}_longer", name]) for name in datasets]
     values = [(ours[0].astype(float) - theirs[0]) / len(datasets) for ours, theirs in pairs]  # (S, N) each
     found = estimate(values, [ours[1] for ours, _ in pairs])
@@ -72,7 +72,7 @@ def _gain(answers: dict, run: str, datasets: list[str]) -> dict:
 
 
 def _read(home: Path, point: Point, seeds: tuple[int, ...]) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
-    """(run, dataset): right answers (S, N), and the clips' videos (N,)."""
+    """The right answers (S, N) and the clips' videos (N,) by run and dataset."""
     parts: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for seed in seeds:
         path = home / point.name / f"seed{seed}.parquet"

@@ -1,4 +1,4 @@
-"""What was measured of a scale before, as text below a table: the spread between seeds, and the plateau."""
+"""Earlier measurements of a scale as text below a table: spread between seeds and plateau."""
 
 from multitrain.analysis.render.cells import percent, signed, unique
 from multitrain.analysis.render.markdown import Block, bullets
@@ -16,7 +16,7 @@ __all__ = ["blocks"]
 def blocks(
     table: Table, scale: Scale, experiments: Experiments, rows: Rows, spread: Read, plateau: Read
 ) -> list[Block]:
-    """Texts and grids, none where there is nothing to show; files of other settings are named and not used."""
+    """The texts and grids of earlier measurements; files of other settings are named but not used."""
     ours = our_rows_of(rows)
     found: list[Block] = [bullets(f"{its.path}: {its.unused}." for its in (spread, plateau) if its.is_other)]
     if len({seed for row in ours for seed in row["seeds"]}) == 1:
@@ -41,7 +41,7 @@ def _spread(table: Table, scale: Scale, ours: Rows, spread: Read) -> list[Block]
 
 
 def _plateau(table: Table, scale: Scale, experiments: Experiments, plateau: Read) -> list[Block]:
-    """How val changes when the schedule is doubled, for the runs of a table."""
+    """The change of val accuracy by doubling the schedule, for the runs of a table."""
     names = {run: row.method for row in table.rows for run in row.runs}
     changes = [each for each in doublings(plateau.rows) if each.run in names]
     if not changes:

@@ -113,7 +113,7 @@ def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
 
 
 def _result(scale: Scale, worlds: list[list[Path]], dataset: str, run: Run) -> Row:
-    """What the runs of one cell, by world and seed, say about a dataset; of Y'_k only if that sum was trained.
+    """The accuracies of one table cell from its runs by world and seed; of Y'_k only if that sum was trained.
 
     Clips are those of all worlds.
     """
@@ -165,7 +165,7 @@ def _training(path: Path, records: list[RunRecord], dataset: str) -> Row:
 
 
 def epochs(record: RunRecord) -> str:
-    """As many as the recipe says; of a run with the steps of another, as many as these come to."""
+    """The epochs of a run: the recipe's, or those that another run's steps come to."""
     if record["settings"]["steps_of"] is None:
         return f"{record['recipe']['epochs']:g}"
     clips = sum(its["clips"] for its in record["datasets"].values())

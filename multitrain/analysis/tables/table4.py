@@ -121,7 +121,7 @@ def _order(weight: np.ndarray) -> np.ndarray:
 
 
 def _lines(rows: Rows, scale: Scale) -> list[list[Cell]]:
-    """A line a pair of datasets: its name, and its class pairs, bold where related."""
+    """Table lines of dataset pairs with their class pairs, bold where related."""
     lines: list[list[Cell]] = []
     for pair, its in groupby(rows, key=lambda row: (row["source"], row["target"])):
         pieces: list[Piece] = []

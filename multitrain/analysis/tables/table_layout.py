@@ -1,4 +1,4 @@
-"""A table of results as the paper sets it: a line a method and score, a cell a dataset; and its notes."""
+"""Layout of the accuracy tables: lines of methods and scores, columns of datasets, and notes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,12 +98,12 @@ def _cells(line: Line, titles: Mapping[str, str]) -> list[Cell]:
 
 
 def our_rows_of(rows: Rows) -> Rows:
-    """Without the published ones."""
+    """The rows of ours."""
     return [row for row in rows if row["source"] == "ours"]
 
 
 def datasets_grid(table: Table, scale: Scale, rows: Rows) -> Grid:
-    """A row a dataset: its classes, the accuracy of a guess, and how many clips trained and tested our rows."""
+    """The grid of datasets: classes, accuracy of a guess, and training and test clips of our rows."""
     found = []
     for name in table.datasets:
         its = [row for row in our_rows_of(rows) if row["dataset"] == name]
@@ -115,7 +115,7 @@ def datasets_grid(table: Table, scale: Scale, rows: Rows) -> Grid:
 
 
 def training_grid(scale: Scale, rows: Rows) -> Grid:
-    """A row for all that was trained alike: the methods' rows, and how long and at which rate."""
+    """The grid of trainings: methods trained alike share a row with their length and learning rate."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for row in our_rows_of(rows):
         changed = row["settings"].partition(" ")[2]
@@ -132,7 +132,7 @@ def training_grid(scale: Scale, rows: Rows) -> Grid:
 
 
 def world(scale: Scale, rows: Rows) -> str:
-    """Where our numbers come from, as a title."""
+    """The source of our numbers, as a title."""
     ours = our_rows_of(rows)
     synthetic = any(row["synthetic"] == "yes" for row in ours)
     text = setting(scale, synthetic, _seeds(ours))
@@ -145,7 +145,7 @@ def _seeds(rows: Rows) -> list[int]:
 
 
 def _fewer(ours: Rows) -> list[str]:
-    """A text for each method that lacks seeds that another one has: `MultiTrain seeds 0-2 of 0-4`."""
+    """Texts on methods with fewer seeds than others: `MultiTrain seeds 0-2 of 0-4`."""
     all_ = _seeds(ours)
     by_method: dict[str, list[list[int]]] = {}
     for row in ours:

@@ -1,4 +1,4 @@
-"""The core of a table on a terminal of 80 columns: our rows' top-1, and where the rest is."""
+"""Terminal output of a table: top-1 of our rows in 80 columns, and the path of the rest."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Do projections find the classes that are related? Average precision against chance."""
+"""Recovery figure: average precision of the projection weights for related classes, against chance."""
 
 import textwrap
 from pathlib import Path
@@ -30,7 +30,7 @@ FORMS: dict[str, tuple[str, str, str, FillStyleType]] = {
 
 @figure_style.styled
 def draw(results: Path) -> Figure:
-    """Every ordered pair of one run, and the mean over pairs of every run."""
+    """The recovery figure: every ordered pair of datasets of one run, and the mean over pairs of every run."""
     names = titles(results)
     rows = read(results, FILE, (*TEXT, *NUMBERS))
     if rows["average_precision"].isna().all():

@@ -1,4 +1,4 @@
-"""The strongest projections as a graph, the paper's Table 4 as a picture: source classes left, target classes right."""
+"""Graph of the largest projection weights (Table 4): source classes left, target classes right."""
 
 import textwrap
 from pathlib import Path
@@ -27,7 +27,7 @@ KINDS: dict[bool | None, tuple[str, LineStyleType, str]] = {
 
 @figure_style.styled
 def draw(results: Path) -> Figure:
-    """A panel an ordered pair of datasets: as wide a line as the weight."""
+    """The graph: a panel for each ordered pair of datasets, line widths by weight."""
     names = titles(results)
     rows, about = weights(results)
     pairs = list(dict.fromkeys(zip(rows["source"], rows["target"], strict=True)))
@@ -59,7 +59,7 @@ def draw(results: Path) -> Figure:
 
 
 def _panel(axes: Axes, its: pd.DataFrame, largest: float) -> set:
-    """Draw the pairs of classes `its`, and return which kinds there are."""
+    """Draw the class pairs `its` and return their kinds, related or not."""
     left = list(dict.fromkeys(its["source_class"]))
     first = {name: place for place, name in reversed(list(enumerate(its["source_class"])))}
     right = sorted(set(its["target_class"]), key=lambda name: _mean_place(its, name, first))
@@ -82,13 +82,13 @@ def _panel(axes: Axes, its: pd.DataFrame, largest: float) -> set:
 
 
 def _mean_place(its: pd.DataFrame, target: str, places: dict[str, int]) -> tuple[float, str]:
-    """Where a target's sources stand, so that lines cross little."""
+    """The mean place of a target's source classes: ordering by it makes few lines cross."""
     sources = its.loc[its["target_class"] == target, "source_class"]
     return sum(places[name] for name in sources) / len(sources), target
 
 
 def _spread(index: int, count: int) -> float:
-    """Heights from 1 down to 0; one alone stands in the middle."""
+    """Evenly spaced heights from 1 down to 0; 0.5 for a single one."""
     return 0.5 if count == 1 else 1 - index / (count - 1)
 
 

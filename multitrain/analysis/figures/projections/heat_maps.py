@@ -1,4 +1,4 @@
-"""The projection matrices of one run as heat maps: a row of panels a target, a column a source."""
+"""Heat maps of one run's projection matrices: rows of panels are targets, columns are sources."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ SIDE = 6.5  # inches of the panels together where they are not named
 
 
 def shown_run(there: list[str]) -> str:
-    """The run that the figures of projections are of: the larger MultiTrain if there is one."""
+    """The run that the projection figures show: MultiTrain (large) if it is there."""
     return next((run for run in RUNS if run in there), there[0])
 
 
@@ -43,7 +43,7 @@ def weights(results: Path) -> tuple[pd.DataFrame, str]:
 
 @figure_style.styled
 def draw(results: Path) -> Figure:
-    """Every ordered pair of datasets; related classes outlined, one colour scale for all."""
+    """The heat maps of all ordered pairs of datasets on one colour scale, related classes outlined."""
     names = titles(results)
     rows, about = weights(results)
     classes = _classes(rows)

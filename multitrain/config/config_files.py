@@ -45,13 +45,13 @@ def scale_path(name_or_path: str, config: Path | str = "config") -> Path:
     return path if path.suffix == ".yaml" else Path(config) / "scales" / f"{name_or_path}.yaml"
 
 
-def load_scale(name_or_path: str, config: Path | str = "config") -> Scale:
+def load_scale(name_or_path: Path | str, config: Path | str = "config") -> Scale:
     """A scale by its name (a file of `config`/scales) or by the path of its YAML file; of a study, its scale.
 
     A study is a file (`multitrain.config.study_file`) in the place of either argument. Keys of the scale's machine may
     follow its name or path: `desk,machine.precision=bf16,machine.workers=4`.
     """
-    name_or_path, *changes = name_or_path.split(",machine.")
+    name_or_path, *changes = str(name_or_path).split(",machine.")
     if study := study_of(config, name_or_path):
         if changes:
             raise UserError(f"{study.path}: is a study: set {changes[0]} under the key machine in it")

@@ -222,7 +222,9 @@ def test_a_manifest_is_not_written_over_but_features_are(model, data, tmp_path):
 
 def test_the_check_leaves_out_videos_that_cannot_be_read(model, folder, tmp_path, monkeypatch):
     checked = []
-    monkeypatch.setattr(export, "export_program", lambda _, out, clips: (checked.append(clips), out.touch(), 0.0)[2])
+    monkeypatch.setattr(
+        export, "export_program", lambda network, out, clips, half: (checked.append(clips), out.touch(), 0.0)[2]
+    )
     shutil.copy(folder / "c.mp4", folder / "a.mp4")  # the first one
     result = run("export", model, "--program", tmp_path / "m.pt2", "--clips", folder)
     assert result.exit_code == 0, result.output

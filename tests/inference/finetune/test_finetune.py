@@ -17,7 +17,7 @@ from multitrain.common.errors import UserError
 from multitrain.config.scale import Model
 from multitrain.data.manifest import Manifest, read_manifest, write_manifest, write_missing
 from multitrain.engine.checkpointing.checkpoint import load_network
-from multitrain.engine.training_state import Training, numbers
+from multitrain.engine.training_state import Training
 from multitrain.inference.finetune import finetune as tuning
 from multitrain.inference.finetune import linear_probe, outcome
 from multitrain.inference.finetune.finetune import finetune, make_recipe, own_dataset
@@ -331,7 +331,7 @@ def test_two_processes_do_not_work_in_one_folder(network, videos, tmp_path):
 
 
 def test_a_rate_too_high_is_told_by_its_option(network, videos, tmp_path, monkeypatch):
-    monkeypatch.setattr("multitrain.engine.training_state.numbers", lambda terms: {**numbers(terms), "total": math.nan})
+    monkeypatch.setattr("multitrain.engine.training_state.clip_gradients", lambda *_: torch.tensor(math.nan))
     with pytest.raises(UserError, match="give a lower --lr, and a new --out; there is no resume point yet"):
         finetune(network, videos, tmp_path / "out", FinetuneOptions(epochs=1), CPU)
 

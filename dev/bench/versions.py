@@ -20,9 +20,13 @@ STEPS = ("mini base", "mini large", "mini base, whole", "paper base")
 WORKER = """
 import sys, time, torch
 from functools import partial
-from multitrain.config.config_files import load_experiments, load_scale
-from dev.bench.learner import Learner
-from dev.bench.memory import backbone_step, build
+from importlib import import_module
+from importlib.util import find_spec
+older = find_spec("dev") is None  # before the package's folders were made
+settings = import_module("multitrain.configfile" if older else "multitrain.config.config_files")
+bench = "tests.bench" if older else "dev.bench"
+Learner = import_module(f"{bench}.learner").Learner
+memory = import_module(f"{bench}.memory")
 try:
     from multitrain.engine.processes.heap import keep_freed_memory
     keep_freed_memory()
@@ -32,15 +36,15 @@ torch.set_num_threads(1)
 torch.manual_seed(0)
 name, _, whole = sys.argv[1].partition(", ")
 scale, size = name.split()
-scale, paper = load_scale(scale), scale == "paper"
+scale, paper = settings.load_scale(scale), scale == "paper"
 if paper:
     scale = scale.model_copy(update={"model": scale.model.model_copy(update={"frames": 16})})
 batch, pixels = 1 if paper else 16, scale.sizes[size]
 if whole:
-    step = Learner(scale, load_experiments().runs["multitrain"], batch).step
+    step = Learner(scale, settings.load_experiments().runs["multitrain"], batch).step
 else:
     clips = torch.randn(batch, 3, scale.model.frames, pixels, pixels)
-    step = partial(backbone_step, build("ours", scale.model, pixels), clips)
+    step = partial(memory.backbone_step, memory.build("ours", scale.model, pixels), clips)
 for _ in sys.stdin:
     started = time.process_time()
     step()

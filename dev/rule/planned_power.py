@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multitrain.analysis.accuracy.contrasts import Estimate
+from multitrain.analysis.accuracy.contrasts import Estimate, by_video
 from multitrain.analysis.claims.verdict_rule import ERROR
 from multitrain.analysis.packed.packed_study import Key, Study, read_study
 from multitrain.common.errors import UserError
@@ -43,9 +43,7 @@ def right(study: Study, run: str, dataset: str) -> tuple[np.ndarray, np.ndarray]
 
 def components(values: np.ndarray, videos: np.ndarray) -> tuple[float, float, int]:
     """Variances of a video and of its interaction with a training, from (S, N) values, and the number of videos."""
-    _, codes, clips = np.unique(videos, return_inverse=True, return_counts=True)
-    sums = np.stack([np.bincount(codes, weights=row) for row in values])
-    linear = (sums - values.mean(axis=1, keepdims=True) * clips) / clips.mean()  # (S, V)
+    linear, _ = by_video(values, videos)  # (S, V)
     seeds, count = linear.shape
     interaction = ((linear - linear.mean(axis=0)) ** 2).sum() / ((seeds - 1) * (count - 1))
     return max(0.0, linear.mean(axis=0).var(ddof=1) - interaction / seeds), interaction, count

@@ -14,7 +14,7 @@ from scipy.special import chdtri, ndtr, stdtrit
 from multitrain.analysis.accuracy.metrics import LEVEL
 from multitrain.common.errors import UserError
 
-__all__ = ["Estimate", "World", "estimate", "estimate_over_worlds"]
+__all__ = ["Estimate", "World", "by_video", "estimate", "estimate_over_worlds"]
 
 DIGITS = 12  # sums of fractions are rounded to these: a sum that should be 0 is exactly 0
 SMALLEST = 1e-100  # lower limit of p values
@@ -133,7 +133,7 @@ def estimate_over_worlds(worlds: Sequence[World], points: float = 0.0) -> Estima
     by_seed = [sum(each.mean(axis=1) for each in values) + points for values, _ in worlds]  # (S_w,) a world
     together = np.concatenate(by_seed)  # (S,)
     seeds = len(together)
-    parts = [[_by_video(*pair) for pair in zip(*world, strict=True)] for world in worlds]
+    parts = [[by_video(*pair) for pair in zip(*world, strict=True)] for world in worlds]
     terms = [] if seeds == 1 else [(together.var(ddof=1) / seeds, seeds - 1)]
     for seeds_of_world, datasets in zip(by_seed, parts, strict=True):
         share = (len(seeds_of_world) / seeds) ** 2
@@ -149,7 +149,7 @@ def estimate_over_worlds(worlds: Sequence[World], points: float = 0.0) -> Estima
     )
 
 
-def _by_video(values: np.ndarray, videos: np.ndarray) -> tuple[np.ndarray, int]:
+def by_video(values: np.ndarray, videos: np.ndarray) -> tuple[np.ndarray, int]:
     """The ratio estimator's linear terms (S, V) of values (S, N), with mean 0; and how many videos differ.
 
     A mean over clips is a ratio of two sums over videos: of the values and of the clips.

@@ -102,11 +102,11 @@ bench-data: $(READY) ## Measure transcoding, decoding, and loading a large manif
 
 .PHONY: config-reference
 config-reference: $(READY) ## Write config/README.md, every key of the configuration, from the settings' classes
-	$(BIN)/python dev/config_reference.py
+	$(BIN)/python -m dev.pages.config_reference
 
 .PHONY: architecture
 architecture: $(READY) ## Draw docs/architecture from the code: the flow and the layers
-	$(BIN)/python dev/architecture.py
+	$(BIN)/python -m dev.pages.architecture
 
 # uv in an environment of its own: it resolves for all systems and Pythons at once.
 UV := $(VENV)/uv/bin/uv

@@ -9,6 +9,7 @@ import networkx as nx
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "multitrain"
+DEV = PACKAGE.with_name("dev")
 GROUND = {"common", "config"}
 LAYERS = {  # what a package may import beside itself: the packages below it, or single modules of them
     "common": set(),
@@ -110,7 +111,11 @@ def test_names_of_modules_are_unique():
     assert [name for name, count in counts.items() if count > 1 and not name.startswith("__")] == []
 
 
-@pytest.mark.parametrize("folder", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "folder",
+    sorted({path.parent for home in (PACKAGE, DEV) for path in home.rglob("*.py")}),
+    ids=lambda path: path.name,
+)
 def test_folders_are_small(folder: Path):
     hidden = {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
     entries = {path.name for path in folder.iterdir()} - hidden

@@ -1,9 +1,9 @@
 """How often the rule for claims is right: coverage, wrong verdicts and power in simulated studies.
 
-    python dev/rule/operating.py coverage --videos 300 2000 20000
-    python dev/rule/operating.py errors
-    python dev/rule/operating.py power
-    python dev/rule/operating.py worlds
+    python -m dev.rule.operating coverage --videos 300 2000 20000
+    python -m dev.rule.operating errors
+    python -m dev.rule.operating power
+    python -m dev.rule.operating worlds
 
 Each writes a table of docs/reference/experiment.md, as Markdown. A simulated clip is right where a sum of normal
 effects is above a threshold (a probit): of the video, the same for all methods and trainings; of the video for a

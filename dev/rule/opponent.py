@@ -1,6 +1,6 @@
 """Attempts to break the rule for claims with the answers of a packed study: how often each verdict came out.
 
-    python dev/rule/opponent.py docs/notes/mini-table1.parquet
+    python -m dev.rule.opponent docs/notes/mini-table1.parquet
 
 A table for "Tried as an opponent would" of docs/reference/experiment.md, as Markdown. Of each contrast: the labels of
 the test videos shuffled, the same for all methods; the two methods exchanged in some of the seeds; one method against
@@ -20,14 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from dev.rule.operating import MARGIN, Answers, contrast, verdict_alone, verdicts, wrong  # noqa: E402
-from dev.rule.planned_power import CONTRASTS, SETS, right  # noqa: E402
-from multitrain.analysis.claims.verdict_rule import EQUIVALENT, FAILS, HOLDS, MIXED, OPEN, decide  # noqa: E402
-from multitrain.analysis.packed.packed_study import Key, Study, read_study  # noqa: E402
-from multitrain.common.errors import UserError  # noqa: E402
+from dev.rule.operating import MARGIN, Answers, contrast, verdict_alone, verdicts, wrong
+from dev.rule.planned_power import CONTRASTS, SETS, right
+from multitrain.analysis.claims.verdict_rule import EQUIVALENT, FAILS, HOLDS, MIXED, OPEN, decide
+from multitrain.analysis.packed.packed_study import Key, Study, read_study
+from multitrain.common.errors import UserError
 
 POINTS = 0.03
 DESK = (5, 1000, POINTS, 2)  # seeds of a world, videos of a dataset, true gain, worlds

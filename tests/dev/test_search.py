@@ -2,13 +2,13 @@
 
 import json
 import re
-import runpy
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from dev import search
 from multitrain.analysis.study.measured import PLATEAU, doublings, read_plateau
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_experiments, load_scale
@@ -18,13 +18,8 @@ from multitrain.engine.setup import Job
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def search() -> dict:
-    return runpy.run_path(str(ROOT / "dev" / "search.py"))
-
-
-def test_every_row_of_table_3_that_is_not_another_s_control_has_as_many_combinations(search):
-    grids = {run: search["combinations"](values) for run, values in search["GRIDS"].items()}
+def test_every_row_of_table_3_that_is_not_another_s_control_has_as_many_combinations():
+    grids = {run: search.combinations(values) for run, values in search.GRIDS.items()}
     assert {len(grid) for grid in grids.values()} == {4}
     rows = load_experiments(ROOT / "config", load_scale("mini", ROOT / "config")).table("table3").rows
     follow = {"vanilla_long", "wo_actnet"}  # Vanilla's recipe, MultiTrain's
@@ -32,14 +27,14 @@ def test_every_row_of_table_3_that_is_not_another_s_control_has_as_many_combinat
     assert set(grids) == shown - follow
 
 
-def test_every_value_is_one_of_a_recipe(search):
-    for values in search["GRIDS"].values():
-        grid = search["combinations"](values)
+def test_every_value_is_one_of_a_recipe():
+    for values in search.GRIDS.values():
+        grid = search.combinations(values)
         assert {name for chosen in grid for name in chosen} <= Recipe.model_fields.keys()
 
 
 @pytest.fixture
-def tried(search, tmp_path, monkeypatch):
+def tried(tmp_path, monkeypatch):
     """The settings that a staged search of a run tries, where top-1 is a given function of a setting."""
 
     def staged(run: str, top1) -> tuple[list[dict], str]:
@@ -52,11 +47,11 @@ def tried(search, tmp_path, monkeypatch):
             seen.append((chosen, job.seed))
             return {name: top1(chosen) + job.seed for name in job.run.datasets} | {"effective_rank": 1.0}
 
-        monkeypatch.setitem(search["trial"].__globals__, "measured", measured)
-        said = search["staged"](jobs, tmp_path / "search")
+        monkeypatch.setattr(search, "measured", measured)
+        said = search.staged(jobs, tmp_path / "search")
         assert [chosen for chosen, seed in seen if seed == 0] == [chosen for chosen, seed in seen if seed == 1]
         again = len(seen)
-        assert search["staged"](jobs, tmp_path / "search") == said and len(seen) == again  # nothing is done twice
+        assert search.staged(jobs, tmp_path / "search") == said and len(seen) == again  # nothing is done twice
         return [chosen for chosen, seed in seen if seed == 0], said
 
     return staged
@@ -89,16 +84,16 @@ def test_a_best_rate_at_the_end_of_what_was_tried_gets_the_next_one(tried, best,
     assert len(settings) == 8 and f"lr {best:g}:" in said
 
 
-def test_the_criterion_is_of_the_trainings_with_these_values_alone(search):
+def test_the_criterion_is_of_the_trainings_with_these_values_alone():
     rows = [
         {"run": "r", "seed": 0, "lr": 1.0, "a": 10.0, "b": 20.0, "a_projected": 0.0, "effective_rank": 1.0},
         {"run": "r", "seed": 1, "lr": 1.0, "a": 20.0, "b": 30.0, "a_projected": 0.0, "effective_rank": 1.0},
         {"run": "r", "seed": 0, "lr": 1.0, "projection_std": 0.02, "a": 90.0, "b": 90.0, "effective_rank": 1.0},
     ]
-    assert search["mean_of"](rows, ("a", "b"), lr=1.0) == 20.0
+    assert search.mean_of(rows, ("a", "b"), lr=1.0) == 20.0
 
 
-def test_a_trial_of_an_earlier_version_is_read_by_the_present_keys_and_not_done_again(search, tmp_path, monkeypatch):
+def test_a_trial_of_an_earlier_version_is_read_by_the_present_keys_and_not_done_again(tmp_path, monkeypatch):
     scale = load_scale("desk", ROOT / "config")
     job = Job(scale, load_experiments(ROOT / "config", scale), "vanilla", 1, tmp_path, tmp_path)
     results = dict.fromkeys(job.run.datasets, 50.0) | {"effective_rank": 1.0}
@@ -106,26 +101,26 @@ def test_a_trial_of_an_earlier_version_is_read_by_the_present_keys_and_not_done_
     for number, chosen in enumerate(lines):
         line = {"run": "vanilla", "seed": 1, **chosen, **results, "mit": float(number)}
         (tmp_path / f"vanilla_{number}_seed1.json").write_text(json.dumps(line))
-    monkeypatch.setitem(search["trial"].__globals__, "measured", lambda *_: pytest.fail("it is done again"))
+    monkeypatch.setattr(search, "measured", lambda *_: pytest.fail("it is done again"))
     for number, chosen in enumerate(({"lr": 2e-3, "sigma_lr_factor": 4.0}, {"lr": 2e-3})):
-        (row,) = search["trials"]([job], [chosen], tmp_path)
+        (row,) = search.trials([job], [chosen], tmp_path)
         assert row == {"run": "vanilla", "seed": 1, **chosen, **results, "mit": number}
 
 
-def test_a_former_key_among_the_values_is_named(search, tmp_path):
+def test_a_former_key_among_the_values_is_named(tmp_path):
     scale = load_scale("desk", ROOT / "config")
     job = Job(scale, load_experiments(ROOT / "config", scale), "k400_baseline", 0, tmp_path, tmp_path)
     with pytest.raises(UserError, match=r"^--value: rate: is called lr now$"):
-        search["trials"]([job], [{"rate": 1e-3}], tmp_path / "search")
+        search.trials([job], [{"rate": 1e-3}], tmp_path / "search")
 
 
-def test_a_schedule_is_a_factor_on_epochs_and_warm_up(search):
+def test_a_schedule_is_a_factor_on_epochs_and_warm_up():
     recipe = load_scale("mini", ROOT / "config").recipes["joint"]
-    chosen = search["values_of"](recipe, {"schedule": 2, "lr": 1e-3})
+    chosen = search.values_of(recipe, {"schedule": 2, "lr": 1e-3})
     assert chosen == {"epochs": 2 * recipe.epochs, "warmup_epochs": 2 * recipe.warmup_epochs, "lr": 1e-3}
 
 
-def test_plateaus_are_of_trainings_that_changed_the_schedule_alone_and_are_read_as_such(search, tmp_path):
+def test_plateaus_are_of_trainings_that_changed_the_schedule_alone_and_are_read_as_such(tmp_path):
     top1 = {"k400": 50.0, "k400_projected": 51.0, "effective_rank": 3.0}
     rows = [
         {"run": "k400_baseline", "seed": 0, "schedule": 1, **top1},
@@ -135,49 +130,49 @@ def test_plateaus_are_of_trainings_that_changed_the_schedule_alone_and_are_read_
     ]
     scale = load_scale("mini", ROOT / "config")
     (tmp_path / "mini").mkdir()
-    search["plateau"](rows, scale.fingerprint).to_csv(tmp_path / "mini" / PLATEAU, index=False)
+    search.plateau(rows, scale.fingerprint).to_csv(tmp_path / "mini" / PLATEAU, index=False)
     read = read_plateau(tmp_path, scale)
     assert [(its.factor, its.top1) for its in read.rows] == [(1, 50.0), (2, 51.5)]
     assert doublings(read.rows)[0].change == pytest.approx(1.5)
 
 
-def test_a_run_whose_start_is_not_there_is_refused_with_the_cure(search, tmp_path):
+def test_a_run_whose_start_is_not_there_is_refused_with_the_cure(tmp_path):
     scale = load_scale("desk", ROOT / "config")
     job = Job(scale, load_experiments(ROOT / "config", scale), "vanilla", 0, tmp_path, tmp_path)
     with pytest.raises(
         UserError, match=r"k400_baseline/seed0/model.pt: no such file: vanilla starts from it: train it"
     ):
-        search["trials"]([job], [{"lr": 1e-3}], tmp_path / "search")
+        search.trials([job], [{"lr": 1e-3}], tmp_path / "search")
 
 
-def test_trainings_travel_in_a_file_and_are_not_done_again_on_another_machine(search, tried, tmp_path, monkeypatch):
+def test_trainings_travel_in_a_file_and_are_not_done_again_on_another_machine(tried, tmp_path, monkeypatch):
     tried("multitrain", lambda chosen: 50 - 1e3 * abs(chosen["lr"] - 2e-3) + len(chosen))
     path, here, there = tmp_path / "trials.csv", tmp_path / "search", tmp_path / "other" / "search"
-    search["export_trials"](path, here)
+    search.export_trials(path, here)
     there.mkdir(parents=True)
-    search["import_trials"](path, there)
-    monkeypatch.setitem(search["trial"].__globals__, "measured", lambda *_: pytest.fail("it is done again"))
+    search.import_trials(path, there)
+    monkeypatch.setattr(search, "measured", lambda *_: pytest.fail("it is done again"))
     scale = load_scale("desk", ROOT / "config")
     jobs = [Job(scale, load_experiments(ROOT / "config", scale), "multitrain", s, tmp_path, tmp_path) for s in (0, 1)]
-    assert search["staged"](jobs, there) == search["staged"](jobs, here)
+    assert search.staged(jobs, there) == search.staged(jobs, here)
     again = tmp_path / "again.csv"
-    search["export_trials"](again, there)
+    search.export_trials(again, there)
     assert again.read_bytes() == path.read_bytes()
-    search["import_trials"](path, there)
+    search.import_trials(path, there)
     assert len(list(there.glob("*.json"))) == len(list(here.glob("*.json"))) == 12
 
 
-def test_the_committed_trainings_are_whole_and_by_the_present_keys(search, tmp_path):
+def test_the_committed_trainings_are_whole_and_by_the_present_keys(tmp_path):
     path = ROOT / "docs" / "notes" / "search-desk.csv"
-    search["import_trials"](path, tmp_path)
-    search["export_trials"](tmp_path / "again.csv", tmp_path)
+    search.import_trials(path, tmp_path)
+    search.export_trials(tmp_path / "again.csv", tmp_path)
     assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()
 
 
-def test_a_file_of_something_else_is_refused(search, tmp_path):
+def test_a_file_of_something_else_is_refused(tmp_path):
     (path := tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match=r"other.csv: no column run or seed: name a file that --trials wrote"):
-        search["import_trials"](path, tmp_path)
+        search.import_trials(path, tmp_path)
 
 
 FIRST = {"variance_weight": 0.1, "covariance_weight": 0.1, "projection_std": 0.01}  # of the first stage (design.md)
@@ -206,11 +201,11 @@ def test_desk_trains_with_the_best_of_its_search(run):
     }
 
 
-def test_the_search_is_done_for_every_row_and_the_design_counts_it(search):
+def test_the_search_is_done_for_every_row_and_the_design_counts_it():
     said = (ROOT / "docs/reference/design.md").read_text(encoding="utf-8")
     trained = int(re.search(r"\*\*What it found\*\* \((\d+) trainings", said).group(1))
     assert trained == len(pd.read_csv(ROOT / "docs/notes/search-desk.csv"))
-    assert set(searched()) == set(search["GRIDS"])
+    assert set(searched()) == set(search.GRIDS)
 
 
 @pytest.mark.parametrize("dataset", ["mit", "ssv2"])

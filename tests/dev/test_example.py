@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 import multitrain
-from dev.example import PAGE_LIMIT, shrink, write_page
-from dev.example_model import CLIPS
+from dev.example.complete_run import PAGE_LIMIT, shrink, write_page
+from dev.example.model_and_clips import CLIPS
 
-EXAMPLE = Path(__file__).parents[1] / "docs" / "example"
+EXAMPLE = Path(__file__).parents[2] / "docs" / "example"
 
 
 def test_few_pixels_of_a_strong_colour_keep_it():

@@ -1,7 +1,7 @@
 """Pictures of the package's layers and of the workflow's rules, made from the code, with their text beside them.
 
-    python dev/architecture.py          # writes docs/architecture/{layers,flow}.{txt,png}
-    python dev/architecture.py layers   # one of them
+    python -m dev.pages.architecture          # writes docs/architecture/{layers,flow}.{txt,png}
+    python -m dev.pages.architecture layers   # one of them
 
 An arrow that follows from two others is left out of the picture, not of the text.
 """
@@ -17,11 +17,9 @@ from pathlib import Path
 
 import networkx as nx
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+from dev.pages import graphs
 
-from dev import graphs  # noqa: E402
-
+ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "architecture"
 PACKAGE = "multitrain"
 HEADS = {

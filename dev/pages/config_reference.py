@@ -1,26 +1,22 @@
 """config/README.md: every key of the configuration with type, default and meaning, from the settings' classes.
 
-python dev/config_reference.py
+python -m dev.pages.config_reference
 """
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+from multitrain.config.base import Settings
+from multitrain.config.bias import Bias
+from multitrain.config.claims import Claims
+from multitrain.config.experiments import Experiments
+from multitrain.config.scale import Project, Scale
+from multitrain.config.study_file import StudyFile
+from multitrain.planning.sweep_points import Sweep
 
-from multitrain.config.base import Settings  # noqa: E402
-from multitrain.config.bias import Bias  # noqa: E402
-from multitrain.config.claims import Claims  # noqa: E402
-from multitrain.config.experiments import Experiments  # noqa: E402
-from multitrain.config.scale import Project, Scale  # noqa: E402
-from multitrain.config.study_file import StudyFile  # noqa: E402
-from multitrain.planning.sweep_points import Sweep  # noqa: E402
-
-OUT = ROOT / "config" / "README.md"
+OUT = Path(__file__).parents[2] / "config" / "README.md"
 FILES: dict[str, tuple[type[Settings], ...]] = {  # and what their classes name beside their own keys
     "config.yaml": (Project,),
     "scales/*.yaml": (Scale, Bias),

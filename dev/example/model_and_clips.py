@@ -1,6 +1,6 @@
 """Write docs/example/model and docs/example/clips: a trained model to try without training, and ten clips with labels.
 
-    python dev/example_model.py --scale desk --run multitrain --seed 0
+    python -m dev.example.model_and_clips --scale desk --run multitrain --seed 0
 
 Needs the run's model.pt and the prepared datasets. The clips are of val, which nothing was trained on: of each dataset
 those with the smallest clip ids, of different classes; none is chosen by what the model says.

@@ -22,7 +22,7 @@ from dev.rule.opponent import (
 from dev.rule.planned_power import CONTRASTS
 from multitrain.analysis.packed.packed_study import read_study
 
-FILE = Path(__file__).parents[2] / "docs/notes/mini-table1.parquet"
+FILE = Path(__file__).parents[3] / "docs/notes/mini-table1.parquet"
 DRAWS = range(20)
 
 

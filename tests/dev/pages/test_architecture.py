@@ -3,7 +3,7 @@
 import networkx as nx
 import pytest
 
-from dev import architecture, graphs
+from dev.pages import architecture, graphs
 
 RENEW = "the code has changed: run `make architecture` and commit docs/architecture"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dev import mutations
-from dev.breakages import Breakage
-from dev.mutations import ROOT, Result, seen, stages, tried
+from dev.mutation import mutations
+from dev.mutation.breakages import Breakage
+from dev.mutation.mutations import ROOT, Result, seen, stages, tried
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Mutation testing: seeded breakages of the package, each alone, and the first test that fails with it.
 
-    python dev/mutations.py list                 # what would be broken, and how
-    python dev/mutations.py run > mutations.md   # break and test: a Markdown table of the breakages and their tests
-    python dev/mutations.py run --only multitrain/common/ranks.py:34   # again, whatever the results say
+    python -m dev.mutation.mutations list                # what would be broken, and how
+    python -m dev.mutation.mutations run > mutations.md  # break and test: a Markdown table of breakages and tests
+    python -m dev.mutation.mutations run --only multitrain/common/ranks.py:34  # again, whatever the results say
 
 Each is tried in a copy of the checkout: with the tests of its module, then the others of its folder, then those that
 import the module or what imports it; with --all then all that are left. Slow tests are not run.
@@ -25,11 +25,8 @@ from pathlib import Path
 
 import networkx as nx
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from dev.architecture import imported  # noqa: E402
-from dev.breakages import PACKAGE, Breakage, drawn  # noqa: E402
+from dev.mutation.breakages import PACKAGE, ROOT, Breakage, drawn
+from dev.pages.architecture import imported
 
 SECONDS = 1800  # for one pytest, and for one test: a breakage may make a loop endless
 OF_A_TEST = 300

@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from dev import config_reference as reference
+from dev.pages import config_reference as reference
 
 PAGE = reference.OUT.read_text(encoding="utf-8")
 

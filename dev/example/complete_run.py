@@ -1,6 +1,6 @@
 """Copy what one complete run made into docs/example, small enough for git, and say where it comes from.
 
-python dev/example.py --seconds 1800    # how long `snakemake --cores 2` took, in seconds
+python -m dev.example.complete_run --seconds 1800    # how long `snakemake --cores 2` took, in seconds
 """
 
 import argparse
@@ -23,7 +23,7 @@ COLOURS = 64  # of a copied plot
 LIMIT = 2_000_000  # bytes of all examples together
 PAGE_LIMIT = 100_000  # bytes of a notebook's page
 ALIKE = 6.0  # grey levels between two sizes of one figure, in the mean, at most
-KEPT = ("model", "clips")  # of dev/example_model.py: other files, which stay
+KEPT = ("model", "clips")  # of model_and_clips.py: other files, which stay
 EMBEDDED = r"data:image/(png|jpeg);base64,([A-Za-z0-9+/=\s]+)"
 STAGES = {  # folder or file of results/benchmarks -> stage
     "synth": "synthetic datasets published",
@@ -159,7 +159,7 @@ def readme(options: argparse.Namespace) -> str:
     return f"""# One complete run
 
 Everything that `snakemake --cores 2` made at scale `{options.scale}`, as it came, the pictures with fewer colours.
-Written by `dev/example.py`.
+Written by `dev/example/complete_run.py`.
 
 - commit of the trainings {", ".join(every["commit"])}, numerical code {", ".join(every["code"])}
 - seed {", ".join(every["seed"])}
@@ -171,7 +171,7 @@ Written by `dev/example.py`.
 Seconds are summed over jobs, two of which run side by side; MiB is the largest process tree of a job.
 
 To try without training: `multitrain predict docs/example/model docs/example/clips` ([the model](model/README.md), of
-scale `desk`; [its clips](clips/labels.csv), of val; written by `dev/example_model.py`).
+scale `desk`; [its clips](clips/labels.csv), of val; written by `dev/example/model_and_clips.py`).
 
 Tables: {tables}. Notebooks as pages (to read, download the folder: their pictures lie beside them): {pages}.
 

@@ -11,7 +11,7 @@ from dev.bench import data, millions, scaling
 from dev.bench.moving import KINDS, Kind, frames
 from multitrain.data.manifest import read_manifest
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "scaling.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "scaling.md"
 PLANTED = {
     "transcode": {"median": 20.0, "least": 20.0, "most": 20.0},
     "source_bytes": 1.0,

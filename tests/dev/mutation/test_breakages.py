@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dev import breakages
-from dev.breakages import KINDS, Source, drawn, places
+from dev.mutation import breakages
+from dev.mutation.breakages import KINDS, Source, drawn, places
 
 
 def changes(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""Draw docs/notes/collapse.png from docs/notes/collapse.csv: what of top-1 is left, by how large the projections start.
+"""Draw docs/notes/collapse.png from docs/notes/collapse.csv: top-1 by the size of the initial projections.
 
 python dev/collapse.py
 """

@@ -1,4 +1,4 @@
-"""Digests of everything that a run of the workflow at one scale made, to compare with those of another processor.
+"""sha256 of everything that a run of the workflow at one scale made, to compare with those of another processor.
 
 python dev/digests.py results/ci data --check tests/digests.yaml  # names the first stage that differs
 python dev/digests.py results/ci data --write tests/digests.yaml  # after a change that is meant

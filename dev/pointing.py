@@ -1,4 +1,4 @@
-"""Do explanations find what decided? Deletion and pointing for every method, on clips of the synthetic world.
+"""Deletion test and pointing game for every method of `multitrain explain`, on clips of the synthetic world.
 
 python dev/pointing.py results/runs/mini/k400_baseline/seed0/model.pt --dataset k400 --clips 64
 
@@ -106,7 +106,7 @@ def methods_for(network: Network) -> list[Method]:
     return [method for method in METHODS if method != "rollout" or isinstance(network.backbone, MViT)]
 
 
-def said(values: list[float]) -> str:
+def with_interval(values: list[float]) -> str:
     """Mean with its 95% interval over clips."""
     its = estimate([np.array([values])], [np.arange(len(values))])
     return f"{its.value:.3f} [{its.interval[0]:.3f}, {its.interval[1]:.3f}]"
@@ -146,14 +146,15 @@ def report(found: list[dict], methods: Sequence[str]) -> Iterator[str]:
                 for a, each in zip(own, found, strict=True)
             ]
             yield (
-                f"{share:4.0%} hidden, {method:15}: falls by {said(own)}, elsewhere {said(other)}, "
-                f"difference {said(gain)}, to the centre {said(beside)}"
+                f"{share:4.0%} hidden, {method:15}: falls by {with_interval(own)}, elsewhere {with_interval(other)}, "
+                f"difference {with_interval(gain)}, to the centre {with_interval(beside)}"
             )
     chance = [each["chance",] for each in found]
-    yield f"a random pixel on what acts: {said(chance)}"
+    yield f"a random pixel on what acts: {with_interval(chance)}"
     for method in methods:
         hits = [each["hit", method] for each in found]
-        yield f"{method:9}: {said(hits)}, to chance {said([a - b for a, b in zip(hits, chance, strict=True)])}"
+        gain = [a - b for a, b in zip(hits, chance, strict=True)]
+        yield f"{method:9}: {with_interval(hits)}, to chance {with_interval(gain)}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Choose a run's recipe values on val: the search of docs/reference/design.md, or every combination of given values.
+"""Hyperparameter search of a run on val: the search of docs/reference/design.md, or every combination of given values.
 
     python dev/search.py vanilla --scale desk --seeds 0 1       # both stages, by the design's rule
     python dev/search.py vanilla --seeds 0 1 --value lr=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
@@ -127,7 +127,7 @@ def plateau(rows: list[dict], settings: str) -> pd.DataFrame:
 
 
 def mean_of(rows: list[dict], names: tuple[str, ...], **chosen: float) -> float:
-    """The criterion: top-1 by Y_k, in the mean over the datasets and over the trainings with these values alone."""
+    """The criterion: top-1 by Y_k, averaged over the datasets and the trainings with exactly these values."""
     same = [row for row in rows if chosen_in(row) == chosen]
     return float(np.mean([row[name] for row in same for name in names]))
 
@@ -144,9 +144,8 @@ def second_stage(run: Run, best: float) -> list[dict[str, float]]:
         settings.append({"lr": best, "variance_weight": 1.0, "covariance_weight": 1.0})
     if run.projection != "none":
         settings.append({"lr": best, "projection_std": 0.02})
-    return [*settings, {"lr": round(1.414 * best, 9)}, {"lr": round(0.707 * best, 9)}][
-        :2
-    ]  # as a file of --trials has them
+    between = [{"lr": round(factor * best, 9)} for factor in (1.414, 0.707)]  # rounded as in a file of --trials
+    return [*settings, *between][:2]
 
 
 def top1(path: Path, column: str) -> float:
@@ -207,7 +206,7 @@ def measured(job: Job, chosen: dict[str, float], results: Path) -> dict[str, flo
 
 
 def trials(jobs: list[Job], settings: list[dict[str, float]], folder: Path) -> list[dict]:
-    """Every setting with every job's seed; those that others are at come last."""
+    """Train every setting with every job's seed; those that another process works on come last."""
     todo, rows = list(itertools.product(settings, jobs)), []
     for wait in (False, True):
         left = []

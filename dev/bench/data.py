@@ -1,4 +1,4 @@
-"""`make bench-data`: preparing, decoding and listing clips at the size of the real datasets, in one run.
+"""Benchmark of transcoding, decoding and manifests at the size of the real datasets: `make bench-data`.
 
 Transcoding: seconds of video per core-second. Decoding: clips per second from prepared files against decord and
 torchcodec on the same source videos; both are optional, and what is not installed is left out with a line that says so.

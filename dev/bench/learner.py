@@ -1,4 +1,4 @@
-"""Whole training steps of a run on random clips: what a benchmark or a test takes where a training has a loader."""
+"""Training steps of a run on random clips, for benchmarks and tests: no data loader."""
 
 import torch
 

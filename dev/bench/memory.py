@@ -1,4 +1,4 @@
-"""Peak memory of one step of the backbone, kept, computed again, or written plainly: each in a process of its own.
+"""Peak memory of one step of the backbone: as it is, with checkpointing, and written plainly, each in its own process.
 
 Parameters, their gradients and the activations count; the optimiser's state, the same for all, does not.
 """
@@ -53,7 +53,7 @@ def build(variant: str, model: Model, pixels: int) -> torch.nn.Module:
     return PlainMViT(backbone) if variant == "plain" else backbone
 
 
-def here(variant: str, model: Model, pixels: int, batch: int) -> Peak:
+def peak_in_this_process(variant: str, model: Model, pixels: int, batch: int) -> Peak:
     """The peak of two steps of a variant in this process."""
     backbone = build(variant, model, pixels)
     clips = torch.randn(batch, 3, model.frames, pixels, pixels)
@@ -63,7 +63,7 @@ def here(variant: str, model: Model, pixels: int, batch: int) -> Peak:
     return Peak(idle, high_water())
 
 
-def apart(variant: str, model: Model, pixels: int, batch: int) -> Peak:
+def peak_in_own_process(variant: str, model: Model, pixels: int, batch: int) -> Peak:
     """The same in a fresh process of as many threads as this one."""
     asked = {"variant": variant, "model": model.model_dump(mode="json"), "pixels": pixels, "batch": batch}
     asked["threads"] = torch.get_num_threads()
@@ -76,7 +76,7 @@ def main() -> None:
     asked = json.loads(sys.argv[1])
     torch.set_num_threads(asked.pop("threads"))
     torch.manual_seed(0)
-    found = here(**asked | {"model": Model.model_validate(asked["model"])})
+    found = peak_in_this_process(**asked | {"model": Model.model_validate(asked["model"])})
     print(json.dumps(asdict(found)))  # noqa: T201  read by the parent
 
 

@@ -1,6 +1,6 @@
-"""Loading a manifest of 1.5 million clips: the time it takes and the memory that each loader worker adds for it.
+"""Loading a manifest of 1.5 million clips: seconds, and the memory that it adds to each loader worker.
 
-The rows are made up like Kinetics-700's. Memory is a process's own (private clean and dirty pages of Linux's
+The rows resemble Kinetics-700's. Memory is a process's own (private clean and dirty pages of Linux's
 smaps_rollup: the unique set size), read after many batches drawn from all over the manifest; the same loader on few
 clips says what a worker takes anyway. No video is decoded: frames are zeros.
 """
@@ -100,8 +100,8 @@ def memory_of_workers(path: Path, start: str) -> list[float]:
     return [own_memory(worker.pid) for worker in batches._workers]
 
 
-def elsewhere(call: str, *arguments: object) -> list[float]:
-    """What a function of this module, given a path and words, returns in a process of its own."""
+def in_own_process(call: str, *arguments: object) -> list[float]:
+    """The result of a function of this module, given a path and words, called in a fresh process."""
     code = (
         "import json, sys; from pathlib import Path; from dev.bench import millions as m\n"
         f"print(json.dumps(m.{call}(Path(sys.argv[1]), *sys.argv[2:])))"
@@ -114,7 +114,7 @@ def measure(rounds: int) -> list[str]:
     """Lines of time and memory."""
     with tempfile.TemporaryDirectory() as folder:
         many, few = (write_rows(Path(folder) / f"{rows}.parquet", rows) for rows in (ROWS, FEW))
-        taken = zip(*(elsewhere("time_to_load", many) for _ in range(rounds)), strict=True)
+        taken = zip(*(in_own_process("time_to_load", many) for _ in range(rounds)), strict=True)
         clock, core = (f"{statistics.median(of):.2f} ({min(of):.2f} to {max(of):.2f})" for of in taken)
         threads = os.environ.get("OMP_NUM_THREADS", "all")
         lines = [
@@ -122,7 +122,7 @@ def measure(rounds: int) -> list[str]:
             f" {clock} s to load, {core} core-seconds, {rounds} rounds"
         ]
         for start in ("fork", "forkserver"):
-            of_many, of_few = (sorted(elsewhere("memory_of_workers", path, start)) for path in (many, few))
+            of_many, of_few = (sorted(in_own_process("memory_of_workers", path, start)) for path in (many, few))
             extra = max(a - b for a, b in zip(of_many, of_few, strict=True))
             lines.append(
                 f"  own memory of each of {WORKERS} loader workers ({start}): {of_many[0]:.0f} to {of_many[-1]:.0f} MB,"

@@ -1,4 +1,4 @@
-"""Moving pictures for benchmarks, and source videos of them as the publishers' encoders would lay them out.
+"""Generated source videos for benchmarks, encoded as the publishers of the datasets do.
 
 No real video is used. A scene is a background of 1/f noise, the spectrum of natural pictures, that a camera pans over
 on a smooth path, with four soft-edged objects of other textures on paths of their own; another scene follows after a
@@ -20,7 +20,7 @@ OBJECTS = 4
 
 @dataclass(frozen=True)
 class Kind:
-    """A sort of source video."""
+    """Size, rate, length and codec of a source video."""
 
     name: str
     width: int
@@ -133,7 +133,7 @@ def frames(kind: Kind, seed: int) -> Iterator[np.ndarray]:
 
 
 def write_source(path: Path, kind: Kind, seed: int) -> Path:
-    """A source video of that kind; the same seed, the same pictures."""
+    """Write a source video of that kind; the same seed gives the same pictures."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(kind.codec, rate=kind.fps, options=OPTIONS[kind.codec])
         stream.width, stream.height, stream.pix_fmt = kind.width // 2 * 2, kind.height, "yuv420p"

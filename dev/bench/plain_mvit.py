@@ -1,4 +1,4 @@
-"""The same backbone written plainly: explicit attention matrices, contiguous NCDHW convolutions, one head at a time.
+"""MViT written plainly: explicit attention matrices, contiguous NCDHW convolutions, one head at a time.
 
 An independent reading of the paper's block for parity tests, and the other side of the speed comparison. It borrows the
 weights of a `multitrain.model.backbones.mvit.MViT` and none of its code.

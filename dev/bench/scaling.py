@@ -1,4 +1,4 @@
-"""What the five real datasets take, from measured figures: `python -m dev.bench.scaling [--figures FILE]`.
+"""Core-hours, disk and download of the five real datasets: `python -m dev.bench.scaling [--figures FILE]`.
 
 The figures are those that `python -m dev.bench.data --save FILE` wrote; without the option, those in measured.json
 beside this module, which docs/reference/scaling.md quotes. Everything else is a count or an assumption of `DATASETS`:
@@ -83,9 +83,9 @@ def table(figures: dict) -> list[str]:
         )
         for real in DATASETS
     ]
-    for title, row in zip(
-        [real.title for real in DATASETS] + ["all"], [*rows, map(sum, zip(*rows, strict=True))], strict=True
-    ):
+    titles = [*(real.title for real in DATASETS), "all"]
+    totals = tuple(map(sum, zip(*rows, strict=True)))
+    for title, row in zip(titles, [*rows, totals], strict=True):
         lines.append(f"| {title} | " + " | ".join(f"{value:,.0f}" for value in row) + " |")
     return lines
 

@@ -1,4 +1,4 @@
-"""`make bench`: ratios of training steps measured side by side, `python -m dev.bench.step [--quick]`.
+"""Benchmark of training steps side by side: `make bench`, or `python -m dev.bench.step [--quick]`.
 
 The backbone's share of the core's peak, the backbone against the same model written plainly (time and memory of
 forward and backward), and MultiTrain's whole step against Vanilla's. Two that are compared take turns, each first in
@@ -16,7 +16,7 @@ from functools import partial
 import torch
 
 from dev.bench.learner import Learner
-from dev.bench.memory import STATUS, VARIANTS, Peak, apart, backbone_step, build
+from dev.bench.memory import STATUS, VARIANTS, Peak, backbone_step, build, peak_in_own_process
 from multitrain.analysis.cost.flops import cost
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.scale import Scale
@@ -52,14 +52,14 @@ Step = Callable[[], object]
 
 
 def wall(step: Step) -> float:
-    """Seconds by the clock on the wall."""
+    """Wall-clock seconds."""
     started = time.perf_counter()
     step()
     return time.perf_counter() - started
 
 
 def processor(step: Step) -> float:
-    """Seconds of all cores that this process had, in which other programs on the machine count little."""
+    """Core-seconds of this process, on which other programs of the machine have little influence."""
     started = time.process_time()
     step()
     return time.process_time() - started
@@ -134,7 +134,7 @@ def against_plain(setting: Setting) -> list[str]:
     ]
 
 
-def memory(setting: Setting, measure: Callable[..., Peak] = apart) -> list[str]:
+def memory(setting: Setting, measure: Callable[..., Peak] = peak_in_own_process) -> list[str]:
     """Peak memory of the same step, each variant in a process of its own."""
     peaks = {name: measure(name, setting.scale.model, setting.pixels, setting.batch) for name in VARIANTS}
     lines = [f"{setting}: peak memory of the backbone's step, MB above the idle process and of the whole process"]

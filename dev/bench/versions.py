@@ -1,7 +1,7 @@
-"""Two checkouts' training steps in turns: `python -m dev.bench.versions FOLDER [--rounds 41]`, FOLDER the older one.
+"""Benchmark of two checkouts' training steps: `python -m dev.bench.versions FOLDER [--rounds 41]`.
 
-Each checkout computes in a process of its own, with one thread, and takes its steps when it is told to; a round is a
-step of both, and a ratio is taken in each round, by processor time. The environment's packages serve both.
+FOLDER is the older one. Each checkout computes in its own process with one thread, and takes a step when told to; a
+round is a step of both, and a ratio is taken in each round, by processor time. The environment's packages serve both.
 """
 
 import argparse

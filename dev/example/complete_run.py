@@ -1,4 +1,4 @@
-"""Copy what one complete run made into docs/example, small enough for git, and say where it comes from.
+"""Write docs/example: the tables, figures and notebook pages of one complete run, small enough for git.
 
 python -m dev.example.complete_run --seconds 1800    # how long `snakemake --cores 2` took, in seconds
 """
@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from multitrain.common.markup import line
 from multitrain.common.processor import model
 
 COLOURS = 64  # of a copied plot
 LIMIT = 2_000_000  # bytes of all examples together
 PAGE_LIMIT = 100_000  # bytes of a notebook's page
 ALIKE = 6.0  # grey levels between two sizes of one figure, in the mean, at most
-KEPT = ("model", "clips")  # of model_and_clips.py: other files, which stay
+KEPT = ("model", "clips")  # written by model_and_clips.py
 EMBEDDED = r"data:image/(png|jpeg);base64,([A-Za-z0-9+/=\s]+)"
 STAGES = {  # folder or file of results/benchmarks -> stage
     "synth": "synthetic datasets published",
@@ -102,7 +103,7 @@ def thumbnail(picture: bytes) -> tuple[float, np.ndarray]:
 
 
 def same_figure(picture: bytes, drawn: dict[Path, tuple[float, np.ndarray]]) -> Path | None:
-    """The figure that a picture shows at another size: the closest of its shape; None where none is close."""
+    """The figure that a picture shows at another size: the closest of the same shape; None where none is close."""
     ratio, pixels = thumbnail(picture)
     apart = {
         np.abs(pixels - other).mean(): figure for figure, (its, other) in drawn.items() if abs(its / ratio - 1) < 0.02
@@ -112,9 +113,8 @@ def same_figure(picture: bytes, drawn: dict[Path, tuple[float, np.ndarray]]) -> 
 
 def grid(frame: pd.DataFrame) -> str:
     """A Markdown table."""
-    rows = [[str(value) for value in row] for row in [frame.columns, *frame.to_numpy()]]
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + " --- |" * len(frame.columns), *lines[1:]])
+    rows = [frame.columns, ["---"] * len(frame.columns), *frame.to_numpy()]
+    return "\n".join(line([str(value) for value in row]) for row in rows)
 
 
 def main() -> None:
@@ -131,8 +131,12 @@ def main() -> None:
 
 
 def copy(results: Path, scale: str, out: Path) -> None:
-    """Replace `out` by the results' tables, figures and notebook pages."""
-    shutil.rmtree(out, ignore_errors=True)
+    """Replace what is in `out`, except KEPT, by the results' tables, figures and notebook pages."""
+    for path in list(out.glob("*")):
+        if path.is_dir() and path.name not in KEPT:
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
     for name in ("figures", "notebooks", "datasets"):
         (out / name).mkdir(parents=True)
     for path in sorted(results.glob("*")):

@@ -103,7 +103,7 @@ def stages(path: str, root: Path, everything: bool = False) -> list[list[str]]:
     return [its for its in left if its]
 
 
-def seen(breakage: Breakage, copy: Path, everything: bool = False) -> Result:
+def try_breakage(breakage: Breakage, copy: Path, everything: bool = False) -> Result:
     """Try one breakage in a copy of the checkout, and mend the copy again."""
     file = copy / breakage.path
     content, environment = file.read_bytes(), os.environ | {"PYTHONPATH": str(copy)}
@@ -125,7 +125,7 @@ def seen(breakage: Breakage, copy: Path, everything: bool = False) -> Result:
         file.write_bytes(content)
 
 
-def tried(breakages: list[Breakage], path: Path, everything: bool = False, again: bool = False) -> dict[str, Result]:
+def try_all(breakages: list[Breakage], path: Path, everything: bool = False, again: bool = False) -> dict[str, Result]:
     """Result of each breakage by its name; those in `path` are not tried again, or only with `again`."""
     known = {}
     if path.exists():
@@ -136,7 +136,7 @@ def tried(breakages: list[Breakage], path: Path, everything: bool = False, again
         for each in breakages:
             if each.name in known and not again:
                 continue
-            result = known[each.name] = seen(each, copy, everything)
+            result = known[each.name] = try_breakage(each, copy, everything)
             stream.write(json.dumps(asdict(result)) + "\n")
             stream.flush()
             sys.stderr.write(f"{result.name}: {result.test or 'NOT SEEN'}\n")
@@ -170,7 +170,7 @@ def main() -> None:
         for each in breakages:
             sys.stdout.write(f"{each.path}:{each.line} {each.kind}: {_short(each.before)} -> {_short(each.after)}\n")
         return
-    results = tried(breakages, options.results, options.all, again=bool(options.only))
+    results = try_all(breakages, options.results, options.all, again=bool(options.only))
     unseen = [each.name for each in breakages if not results[each.name].test]
     sys.stdout.write("| where | kind | before | after | first test that fails |\n| --- | --- | --- | --- | --- |\n")
     for each in breakages:

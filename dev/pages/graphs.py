@@ -1,4 +1,4 @@
-"""Drawing of a layered directed graph: boxes in ranks, arrows one way, few crossings. Same graph, same picture."""
+"""Drawing of a directed graph in layers: boxes in ranks, arrows one way, few crossings; deterministic."""
 
 from collections.abc import Mapping
 from itertools import pairwise

@@ -23,6 +23,7 @@ from scipy.special import ndtri
 
 from multitrain.analysis.accuracy.contrasts import Estimate, estimate_over_worlds
 from multitrain.analysis.claims.verdict_rule import EQUIVALENT, FAILS, HOLDS, MIXED, Decision, combined, decide
+from multitrain.common.markup import line
 
 BASE = 0.55
 BETWEEN_RUNS = 0.025  # standard deviation of an accuracy over trainings, as in the search of scale mini
@@ -125,7 +126,7 @@ def _combined(whole: Decision, found: list[Estimate]) -> str:
 
 
 def wrong(all_: list[str]) -> bool:
-    """Whether one of claims without effect is said to have one."""
+    """Whether a claim of a study without effects got the verdict of an effect."""
     return bool({HOLDS, FAILS, MIXED} & set(all_))
 
 
@@ -134,7 +135,7 @@ def percent(share: float) -> str:
 
 
 def coverage(run: Run, sizes: list[int]) -> None:
-    """Of the intervals of a difference."""
+    """Print how often the 95% interval of a difference covers the true one."""
     lines = []
     for seeds in (3, 5, 10):
         for videos in sizes:
@@ -144,7 +145,7 @@ def coverage(run: Run, sizes: list[int]) -> None:
 
 
 def errors(run: Run, sizes: list[int]) -> None:
-    """Studies without any effect in which one of the eight claims holds, does not hold or is mixed."""
+    """Print the share of studies without any effect in which one of eight claims holds, does not hold or is mixed."""
     lines = []
     for seeds in (3, 5, 10):
         for videos in sizes:
@@ -154,7 +155,7 @@ def errors(run: Run, sizes: list[int]) -> None:
 
 
 def power(run: Run, sizes: list[int]) -> None:
-    """Verdicts on a claim whose gain is true on all four datasets, and the seven others without effect."""
+    """Print verdicts on a claim with a true gain on all four datasets, the seven other claims without effect."""
     lines = []
     for videos, gain, seeds in itertools.product(sizes, (0.0, 0.02, 0.03, 0.05), (3, 5, 10)):
         found = run(verdicts, seeds, videos, gain)
@@ -167,7 +168,7 @@ def power(run: Run, sizes: list[int]) -> None:
 
 
 def worlds(run: Run, sizes: list[int]) -> None:
-    """Two worlds of five seeds each, in which the difference of two methods is another one."""
+    """Print coverage, errors and power of two worlds with five seeds each, between which differences vary."""
     lines = []
     for videos, apart in itertools.product(sizes, (0.0, 0.01, 0.02, 0.03)):
         held = np.mean(run(covered_worlds, 5, videos, apart), axis=0)
@@ -178,8 +179,9 @@ def worlds(run: Run, sizes: list[int]) -> None:
     show(["videos a dataset", "worlds apart, points", *heads], lines)
 
 
-def show(head: list[str], lines: list[list[str]]) -> None:
-    sys.stdout.writelines(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *lines))
+def show(head: list[str], rows: list[list[str]]) -> None:
+    """Print a Markdown table."""
+    sys.stdout.writelines(f"{line(row)}\n" for row in (head, ["---"] * len(head), *rows))
 
 
 def _call(function: Callable, seed: int, settings: tuple, study: int) -> object:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dev.rule.operating import MARGIN, Answers, contrast, verdict_alone, verdicts, wrong
+from dev.rule.operating import MARGIN, Answers, contrast, show, verdict_alone, verdicts, wrong
 from dev.rule.planned_power import CONTRASTS, SETS, right
 from multitrain.analysis.claims.verdict_rule import EQUIVALENT, FAILS, HOLDS, MIXED, OPEN, decide
 from multitrain.analysis.packed.packed_study import Key, Study, read_study
@@ -77,7 +77,7 @@ def planted(answers: Answers, points: float, rng: np.random.Generator) -> Answer
 
 
 def exact_p(answers: Answers) -> float:
-    """The share of all exchanges of the methods by seeds whose difference is at least as large as the one found."""
+    """Exact permutation test of the mean difference: two-sided p over all exchanges of the methods by seeds."""
     by_seed = np.mean([its[0].mean(axis=1) - its[1].mean(axis=1) for its, _ in answers], axis=0)  # (S,)
     signs = np.array(list(itertools.product((1, -1), repeat=len(by_seed))))
     return float(np.mean(np.abs(signs @ by_seed) >= abs(by_seed.sum()) - 1e-12))
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     study = read_study(options.study)
-    lines = [["contrast", "what was tried", *SHOWN], ["---"] * (2 + len(SHOWN))]
+    lines = []
     for title, methods in CONTRASTS.items():
         counts = tried(study, methods, options.draws, options.seed)
         lines += [[title, name, *(str(its[verdict]) for verdict in SHOWN)] for name, its in counts.items()]
@@ -133,14 +133,14 @@ def main() -> None:
         found = list(pool.map(partial(_desk, options.seed), range(options.studies)))
     for name, its in zip(("one claim of eight", "the claim alone"), zip(*found, strict=True), strict=False):
         lines.append([f"made up, {name}", "3 points true", *(str(its.count(verdict)) for verdict in SHOWN)])
-    sys.stdout.writelines(f"| {' | '.join(line)} |\n" for line in lines)
+    show(["contrast", "what was tried", *SHOWN], lines)
     pairs = [read_pair(study, methods) for methods in CONTRASTS.values()]
     draws = ((options.seed, CLAIMS, draw) for draw in range(options.draws))
     errors = [wrong(eight_against_themselves(pairs, np.random.default_rng(draw))) for draw in draws]
     sys.stdout.write(
-        f"\nEight claims of methods against themselves: {sum(errors)} of {len(errors)} studies with a wrong"
+        f"\nEight claims of methods against themselves: {sum(errors)} of {len(errors)} studies with a wrong verdict, "
+        f"{sum(errors[:20])} of the first 20.\n"
     )
-    sys.stdout.write(f" verdict, {sum(errors[:20])} of the first 20.\n")
     for title, pair in zip(CONTRASTS, pairs, strict=True):
         sys.stdout.write(f"{title}: p of all exchanges of the methods by seeds {exact_p(pair):.3f}.\n")
 

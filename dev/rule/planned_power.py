@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dev.rule.operating import show
 from multitrain.analysis.accuracy.contrasts import Estimate, by_video
 from multitrain.analysis.claims.verdict_rule import ERROR
 from multitrain.analysis.packed.packed_study import Key, Study, read_study
@@ -36,9 +37,8 @@ def right(study: Study, run: str, dataset: str) -> tuple[np.ndarray, np.ndarray]
             f"{study.where}: no answers of {run} on {dataset} by seed {absent[0]}: pack a study that has them"
         )
     frames = [its.to_pandas().set_index("clip") for its in tables]
-    return np.stack([top(1, its["rank"].loc[frames[0].index].to_numpy()) for its in frames]), frames[0][
-        "video"
-    ].to_numpy()
+    correct = [top(1, its["rank"].loc[frames[0].index].to_numpy()) for its in frames]
+    return np.stack(correct), frames[0]["video"].to_numpy()
 
 
 def components(values: np.ndarray, videos: np.ndarray) -> tuple[float, float, int]:
@@ -71,18 +71,11 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=1000, help="of a dataset in each world")
     options = parser.parse_args()
     study = read_study(options.study)
-    lines = [
-        [
-            "contrast",
-            "between trainings",
-            "standard error",
-            "2 points, alone",
-            "one of eight",
-            "3 points, alone",
-            "one of eight",
-        ]
+    head = ["contrast", "between trainings", "standard error"]
+    head += [
+        f"{100 * gain:.0f} points, alone" if alone else "one of eight" for gain in GAINS for alone in (True, False)
     ]
-    lines.append(["---"] * len(lines[0]))
+    lines = []
     for title, (left, other) in CONTRASTS.items():
         pairs = []
         for dataset in SETS:
@@ -98,7 +91,7 @@ def main() -> None:
                     *(f"{100 * its:.0f}" for its in powers),
                 ]
             )
-    sys.stdout.writelines(f"| {' | '.join(line)} |\n" for line in lines)
+    show(head, lines)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 import multitrain
-from dev.example.complete_run import PAGE_LIMIT, shrink, write_page
+from dev.example.complete_run import KEPT, PAGE_LIMIT, copy, shrink, write_page
 from dev.example.model_and_clips import CLIPS
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example"
@@ -52,6 +52,18 @@ def test_a_page_links_its_style_the_figures_and_its_other_pictures(tmp_path):
     )
     assert (tmp_path / "notebooks" / "style.css").read_text() == "a"
     assert Image.open(tmp_path / "notebooks" / "page-1.png").size == (200, 100)
+
+
+def test_a_copy_replaces_the_tables_and_leaves_the_model_and_its_clips(tmp_path):
+    results, out = tmp_path / "results", tmp_path / "example"
+    for folder in (results / "datasets" / "mini", *(out / name for name in (*KEPT, "figures"))):
+        folder.mkdir(parents=True)
+        (folder / "overview.jpg").write_text("before")
+    (results / "table1.csv").write_text("new")
+    (out / "table9.csv").write_text("old")
+    copy(results, "mini", out)
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert files == {"table1.csv", "datasets/overview.jpg", *(f"{name}/overview.jpg" for name in KEPT)}
 
 
 def test_the_committed_pages_are_small_and_their_files_are_there():

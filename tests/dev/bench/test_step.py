@@ -67,7 +67,7 @@ def test_lines_of_memory_divide_by_the_plain_one(setting):
 @pytest.mark.skipif(not memory.STATUS.exists(), reason="this system does not tell a process's most memory")
 def test_a_process_of_its_own_is_measured_and_another_ones_memory_is_not():
     ballast = torch.ones(60_000_000)  # 240 MB of this process
-    found = memory.apart("plain", TINY, 16, 2)
+    found = memory.peak_in_own_process("plain", TINY, 16, 2)
     assert 0 < found.idle <= found.whole
     assert found.whole < memory.high_water() - ballast.nbytes / 2e6
 

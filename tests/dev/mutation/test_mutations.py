@@ -8,7 +8,7 @@ import pytest
 
 from dev.mutation import mutations
 from dev.mutation.breakages import Breakage
-from dev.mutation.mutations import ROOT, Result, seen, stages, tried
+from dev.mutation.mutations import ROOT, Result, stages, try_all, try_breakage
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_the_first_test_that_fails_is_named_and_the_file_put_back(tested, test, 
     )
     start = source.index("a + b")
     broken = Breakage("sign", "plus.py", 2, start, start + 5, "a + b", "a - b")
-    assert seen(broken, tmp_path).test == test
+    assert try_breakage(broken, tmp_path).test == test
     assert (tmp_path / "plus.py").read_text() == source
 
 
@@ -47,8 +47,8 @@ def test_a_known_result_is_kept_unless_it_is_asked_for_again(tmp_path, monkeypat
     breakage = Breakage("sign", "multitrain/common/ranks.py", 1, 0, 0, "", "")
     results = tmp_path / "results.jsonl"
     results.write_text(json.dumps({"name": breakage.name, "test": "before"}) + "\n")
-    monkeypatch.setattr(mutations, "seen", lambda each, copy, everything: Result(each.name, "now"))
+    monkeypatch.setattr(mutations, "try_breakage", lambda each, copy, everything: Result(each.name, "now"))
     monkeypatch.setattr(mutations, "_copied", Path)
-    assert tried([breakage], results)[breakage.name].test == "before"
-    assert tried([breakage], results, again=True)[breakage.name].test == "now"
-    assert tried([breakage], results)[breakage.name].test == "now"
+    assert try_all([breakage], results)[breakage.name].test == "before"
+    assert try_all([breakage], results, again=True)[breakage.name].test == "now"
+    assert try_all([breakage], results)[breakage.name].test == "now"

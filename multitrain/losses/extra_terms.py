@@ -1,4 +1,4 @@
-"""Loss terms of one's own beside those of Eq. 6: functions of what the network gives for a step's whole batch."""
+"""Extra loss terms, added to Eq. 6: user-defined functions of the network's outputs for a step's whole batch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Partner:
 
 @dataclass(frozen=True)
 class BatchOutputs:
-    """What the network gives for the B clips of a step's whole batch, in the batch's order and in float32."""
+    """The network's outputs for the B clips of a step's whole batch, in the batch's order and in float32."""
 
     features: Tensor  # z (B, D)
-    embedding: Tensor  # Z' (B, d): the expander's output; z where the run is not informative
+    embedding: Tensor  # Z' (B, d): the expander's output; z where the run has no informative loss
     logits: dict[str, Tensor]  # Y_k (B, C_k) of every dataset's head for every clip
     projected: dict[str, Tensor]  # Y'_k (B, C_k) of Eq. 4; Y_k where the run has no projections
     label: Tensor  # (B,) class within the clip's own dataset
@@ -38,9 +38,9 @@ Function = Callable[[BatchOutputs], Tensor]
 
 
 class ExtraTerms(nn.Module):
-    """Functions of a batch's outputs by name, each with a factor; None: a learned sigma as in Eq. 6.
+    """Extra loss terms by name, each weighted by a factor, or where that is None by a learned sigma as in Eq. 6.
 
-    A function that is a torch module is a part of this one: its parameters are optimised, its buffers kept.
+    A function that is a torch module is a submodule: its parameters are optimised, its buffers kept.
     """
 
     def __init__(self, functions: Mapping[str, Function], weights: Mapping[str, float | None]):
@@ -57,7 +57,7 @@ class ExtraTerms(nn.Module):
         return dict(zip(self.learned, values, strict=True))
 
     def term(self, name: str, outputs: BatchOutputs) -> Tensor:
-        """One function's value, unweighted: a scalar, of (B,) the mean over the clips.
+        """One function's value, unweighted: a scalar; where it returns (B,), the mean over the clips.
 
         Raises:
             TypeError: the function returns something else.

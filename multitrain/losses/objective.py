@@ -18,16 +18,16 @@ WEIGHTINGS = ("uncertainty", "fixed")
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of the objective for one batch, scalar tensors; also informative terms that do not count.
+    """The terms of the objective for one batch, scalar tensors; the informative ones also where they do not count.
 
-    For a batch of one clip they are undefined: NaN if they do not count.
+    For a batch of one clip the informative terms are undefined: NaN where they do not count.
     """
 
     variance: Tensor  # L^v, unweighted
     covariance: Tensor  # L^c, unweighted
     classification: dict[str, Tensor]  # L_k by dataset: summed over its clips, divided by the whole batch
     total: Tensor
-    extra: dict[str, Tensor] = field(default_factory=dict)  # terms of one's own, unweighted
+    extra: dict[str, Tensor] = field(default_factory=dict)  # extra terms, unweighted
 
 
 def partner_of(label: Tensor, dataset: Tensor, lam: float, lost: bool = False) -> Partner:
@@ -49,7 +49,8 @@ class Objective(nn.Module):
         projection: "add" (Eq. 4), "separate" or "none"; see `projection_loss`.
         weighting: "uncertainty" (Eq. 6) or "fixed" (the plain sum of L_k).
         variance_weight, covariance_weight: factors on L^v and L^c; 1 and 1 in the paper.
-        extra: terms of one's own, added to the paper's.
+        label_smoothing: of the classification losses; 0 in the paper.
+        extra: extra terms, added to the paper's.
 
     L_k is the sum over the batch's clips of dataset k divided by the whole batch. The sum over k is the batch's mean
     loss, and a batch without a clip of k has L_k = 0.
@@ -84,7 +85,7 @@ class Objective(nn.Module):
 
     @property
     def of_whole_batch(self) -> bool:
-        """Whether a term counts that is no mean over clips: L^v and L^c, or one's own."""
+        """Whether a term needs the whole batch, as it is no mean over clips: L^v and L^c, or an extra term."""
         return self.informative or self.extra is not None
 
     def sigma(self) -> dict[str, float]:
@@ -104,8 +105,8 @@ class Objective(nn.Module):
         For mixed clips L_k = 1/B [lambda sum of l(y) over the clips of k + (1 - lambda) sum of l(y') over the clips
         whose partner, of label y', is of k]: the loss of a soft label, for classes of different heads too.
 
-        Labels and dataset indices may stay on the processor while the logits are on an accelerator: then nothing waits
-        for it.
+        Labels and dataset indices may stay on the processor while the logits are on an accelerator: then no operation
+        waits for it.
 
         Raises:
             ValueError: logits or weights are missing; a clip is of no dataset; a label or a partner on the processor is
@@ -230,7 +231,7 @@ class Objective(nn.Module):
 
 
 def moved(values: Tensor, device: torch.device) -> Tensor:
-    """The values on a device; from page-locked memory to an accelerator, which does not wait."""
+    """The values on a device; to an accelerator they are copied from page-locked memory, without waiting for it."""
     if device.type == "cuda" and values.device.type == "cpu":
         values = values.pin_memory()
     return values.to(device, non_blocking=True)

@@ -22,7 +22,7 @@ def add_projections(own: Tensor, others: Sequence[Tensor], weights: Sequence[Ten
 
 
 def cross_entropy(logits: Tensor, label: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Eq. 5, summed over the clips, in float32."""
+    """Cross-entropy (Eq. 5) of logits (B_k, C_k), summed over the clips, in float32 or float64."""
     logits = logits if logits.dtype.itemsize == 8 else logits.float()
     return F.cross_entropy(logits, label, reduction="sum", label_smoothing=smoothing)
 

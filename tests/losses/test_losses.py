@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from multitrain.losses.informative import covariance, variance
@@ -23,7 +23,7 @@ def embeddings(n: int, d: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_the_deviation_is_the_nearest_float32_on_every_processor():
-    """IEEE 754's root, as numpy's; torch's of float32 is off by a last bit, which differs between makers."""
+    """IEEE 754's root, as numpy's; the last bit of torch's float32 root differs between kinds of processor."""
     for column in (embeddings(16, 512).float() * 0.5).split(1, dim=1):
         spread = (column - column.mean(0)).square().sum(0) / 15 + 1e-4
         assert variance(column).item() == (1 - np.sqrt(spread.numpy())).clip(0).item()
@@ -67,7 +67,7 @@ def naive_covariance(z):
 
 
 def rounding(z: torch.Tensor) -> float:
-    """What a few hundred roundings do to the whole sum of squares, of which the covariance loss is the rest."""
+    """Tolerance of the covariance loss: the rounding errors of the sum of squares, which it is a small part of."""
     return 1e-13 * z.var(0).sum().item() ** 2
 
 
@@ -81,6 +81,8 @@ def naive_cross_entropy(logits, label, smoothing):
 
 @settings(max_examples=25)
 @given(st.integers(2, 9), st.integers(1, 9), st.integers(0, 10_000))
+@example(7, 3, 0)  # Z^T Z is the smaller product
+@example(3, 7, 0)  # Z Z^T
 def test_informative_terms_equal_the_loops(n, d, seed):
     z = embeddings(n, d, seed)
     assert variance(z).item() == pytest.approx(naive_variance(z), abs=1e-13)  # of numbers up to 1
@@ -109,13 +111,6 @@ def test_half_precision_embeddings_do_not_overflow():
 def test_a_single_embedding_has_no_statistics():
     with pytest.raises(ValueError, match="at least 2"):
         variance(embeddings(1, 4))
-
-
-def test_covariance_in_both_shapes_of_the_gram_matrix():
-    z = embeddings(7, 7)
-    tall, wide = z[:, :3], z[:3]
-    assert covariance(tall).item() == pytest.approx(naive_covariance(tall), abs=rounding(tall))
-    assert covariance(wide).item() == pytest.approx(naive_covariance(wide), abs=rounding(wide))
 
 
 def test_zero_projections_change_nothing():
@@ -188,7 +183,7 @@ def test_a_switched_off_term_sends_no_gradient():
         assert bool(gradient.abs().sum() > 0) is informative
 
 
-def test_a_dataset_without_a_clip_in_the_batch_is_no_trouble():
+def test_a_dataset_without_a_clip_in_the_batch_has_no_loss():
     logits, z, weights, label, dataset = batch(b=2)
     assert 2 not in dataset
     terms = Objective(NAMES)(logits, z, weights, label, dataset)
@@ -221,12 +216,12 @@ def test_gradcheck_of_the_whole_objective():
         ({"datasets": ("a",), "weighting": "Uncertainty"}, "weighting 'Uncertainty': choose of uncertainty, fixed"),
     ],
 )
-def test_a_setting_that_there_is_not_is_refused(arguments, message):
+def test_an_unknown_setting_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Objective(**arguments)
 
 
-def test_a_mode_that_there_is_not_is_refused():
+def test_an_unknown_mode_is_refused():
     with pytest.raises(ValueError, match="projection 'mean': choose of"):
         projection_loss("mean", torch.zeros(1, 2), [], [], torch.tensor([0]))
 
@@ -247,8 +242,8 @@ def test_labels_of_nothing_do_not_pass_for_free(wrong_label, wrong_dataset, mess
         Objective(NAMES)(logits, z, weights, label, dataset)
 
 
-def test_where_values_are_not_looked_at_a_clip_of_no_dataset_is_seen_all_the_same(monkeypatch):
-    """As on an accelerator, where the lengths of the selections are known anyway."""
+def test_a_clip_of_no_dataset_is_refused_without_a_check_of_values(monkeypatch):
+    """As on an accelerator, where values are not checked and the lengths of the selections are known anyway."""
     logits, z, weights, label, dataset = batch()
     dataset[4] = 3
     objective = Objective(NAMES)
@@ -257,7 +252,7 @@ def test_where_values_are_not_looked_at_a_clip_of_no_dataset_is_seen_all_the_sam
         objective(logits, z, weights, label, dataset)
 
 
-def test_what_is_missing_is_named():
+def test_missing_logits_and_projections_are_named():
     logits, z, weights, label, dataset = batch()
     some = {pair: weight for pair, weight in weights.items() if pair != ("mit", "k400")}
     for mode in ("add", "separate"):

@@ -1,4 +1,4 @@
-"""The loss of clips with two labels: shares of lambda and 1 - lambda, whatever the partner's dataset."""
+"""The loss of mixed clips (mixup, cutmix): both labels, weighted by lambda and 1 - lambda, of any datasets."""
 
 import math
 
@@ -71,7 +71,7 @@ def test_across_datasets_no_label_is_lost_unless_it_is_asked_for():
     assert torch.equal(lost.dataset[same], dataset[same])
 
 
-def test_the_pieces_are_the_whole():
+def test_the_terms_computed_one_by_one_are_those_of_forward():
     arguments, partner = mixed()
     logits, z, weights, label, dataset = arguments
     for informative in (True, False):
@@ -87,7 +87,7 @@ def test_the_pieces_are_the_whole():
 
 @pytest.mark.parametrize("parts", [2, 4])
 def test_chunks_with_their_own_reverse_are_the_mixed_batch(parts):
-    """What each process or part computes alone: the mean over equal chunks is the whole batch's L."""
+    """Chunks are what each process computes alone: the mean over equal chunks is the whole batch's L."""
     (logits, _, weights, label, dataset), partner = mixed()
     objective = Objective(NAMES)
     whole = objective.classification(logits, weights, label, dataset, partner)

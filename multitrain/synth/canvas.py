@@ -24,7 +24,7 @@ class Part:
     points: np.ndarray  # (T, V, 3) metres: x right, y up, z towards the camera at yaw 0
     radius: float  # metres
     colour: Colour
-    nearer: float = 0.0  # metres added to its depth when the order of drawing is decided
+    nearer: float = 0.0  # metres added to its depth for the order of drawing
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _capsules(ends: np.ndarray, radii: np.ndarray) -> np.ndarray:
 def _shapes(
     parts: list[Part], camera: Camera, centre: np.ndarray, height: int, width: int
 ) -> tuple[list[list[list[float]]], np.ndarray, np.ndarray]:
-    """Outlines [T][K] in pixels, depths (T, K) and colours (T, K, 3) of all shapes: capsules first, then polygons."""
+    """Outlines [T][K] in pixels, depths (T, K) in metres and colours (T, K, 3): capsules first, then polygons."""
     size = SUPERSAMPLE * height
     origin = SUPERSAMPLE * np.array([width, height]) / 2 + size * np.asarray(camera.shift)  # (2,)
     origin = (origin + size * camera.shake)[:, None]  # (T, 1, 2)

@@ -1,4 +1,4 @@
-"""Frames depend on the seed and the class, and on nothing else; a class and its reverse differ in time alone."""
+"""Motions and rendered frames: they depend on seed and class alone; a class and its reverse differ in time alone."""
 
 from dataclasses import replace
 
@@ -228,7 +228,7 @@ def test_each_dataset_has_its_own_look():
     assert np.abs(np.diff(soft.astype(float), axis=2)).max() < 0.7 * np.abs(np.diff(sharp.astype(float), axis=2)).max()
 
 
-OTHERWISE = {  # a value that no dataset has; what is told by the list of videos or classes is tested there
+OTHERWISE = {  # a value that no dataset has
     "seconds": (1.0, 1.5),
     "appearance": 0.01,
     "idle": 0.6,
@@ -252,7 +252,7 @@ OTHERWISE = {  # a value that no dataset has; what is told by the list of videos
     "grain": 20.0,
     "crf": 45,
 }
-LISTED = {"relatives", "tail", "noise"}
+LISTED = {"relatives", "tail", "noise"}  # seen in the lists of classes and videos, and tested with those
 
 
 @pytest.mark.parametrize("name", sorted(Bias.model_fields.keys() - LISTED))
@@ -270,7 +270,7 @@ def test_every_value_of_a_bias_is_seen_in_the_published_files(name):
     assert usual != other
 
 
-def test_a_kit_is_worn_where_all_look_alike():
+def test_without_variation_of_colours_the_clothes_are_the_settings():
     bias = BIASES["k400"].model_copy(update={"colours": 0.0})
     setting = scene.usual_setting(0, 3)
     body = scene.body(generator(0), bias, setting)

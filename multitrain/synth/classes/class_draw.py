@@ -50,6 +50,7 @@ def _sorted(actions: Iterable[Action]) -> tuple[Action, ...]:
 
 
 def _check_count(dataset: str, count: int, most: int, why: str) -> None:
+    """Raise a UserError where `relatives` of a dataset is above `most`."""
     if count > most:
         raise UserError(f"world.bias.{dataset}.relatives: {count} is too many, {why}: at most {most}")
 

@@ -9,8 +9,7 @@ __all__ = ["clap", "dribble", "golf", "hula", "kick", "pirouette", "punch", "run
 
 
 def run(execution: Execution) -> Pose:
-    pose = Pose.standing(len(execution.phase))
-    both = np.stack([execution.phase, execution.phase + 0.5], axis=1)  # (T, 2)
+    pose, both = Pose.standing(len(execution.phase)), execution.alternating()
     swung = execution.reach * swing(both)
     pose.thigh[..., 0] = 0.25 + 0.75 * swung
     pose.shin[..., 0] = pose.thigh[..., 0] - 0.3 - 1.1 * execution.reach * hump(both + 0.12)
@@ -32,7 +31,7 @@ def kick(execution: Execution) -> Pose:
 
 def punch(execution: Execution) -> Pose:
     pose = Pose.standing(len(execution.phase))
-    out = execution.reach * hump(np.stack([execution.phase, execution.phase + 0.5], axis=1)) ** 2  # (T, 2)
+    out = execution.reach * hump(execution.alternating()) ** 2  # (T, 2)
     pose.arm[..., 0] = 0.2 + 1.3 * out
     pose.forearm[..., 0] = 2.4 - 0.9 * out
     pose.turn[:, 0] = 0.5 * (out[:, 1] - out[:, 0])
@@ -111,7 +110,7 @@ def pirouette(execution: Execution) -> Pose:
 
 
 def topple(execution: Execution) -> Pose:
-    """From standing to lying on the ground; backwards it is getting up."""
+    """Fall from standing to lying on the ground; in reverse, get up."""
     pose, u = Pose.standing(len(execution.phase)), execution.phase
     pose.turn[:, 2] = (1 if execution.lead else -1) * 1.5 * u**1.5
     crouch(pose, 0.9 * np.sin(np.pi * u))

@@ -21,6 +21,10 @@ class Execution:
     lead: int = 0  # the limb in front: 0 left, 1 right
     both: bool = False  # both limbs at once, where a motion can be done with one
 
+    def alternating(self) -> np.ndarray:
+        """Phases (T, 2) of the left and the right limb, half a cycle apart."""
+        return np.stack([self.phase, self.phase + 0.5], axis=1)
+
 
 def hump(phase: np.ndarray) -> np.ndarray:
     """Raised cosine: 0 at the start of a cycle, 1 in its middle."""

@@ -30,7 +30,7 @@ OUTLINES: dict[str, tuple[np.ndarray, np.ndarray]] = {  # body and the mark on i
 
 @dataclass(frozen=True)
 class Thing:
-    """An object, the other objects of its scene and the hand: what stays the same during a motion."""
+    """The constants of an object motion: the object, the other objects of its scene and the hand."""
 
     kind: str
     size: float  # metres, half of its height
@@ -75,6 +75,7 @@ def _polygon(
 
 
 def _thing(thing: Thing, centre: np.ndarray, angle: np.ndarray | float) -> list[Part]:
+    """The object's body and mark, turned by angle (T,) and put at centre (T, 3)."""
     body, mark = OUTLINES[thing.kind]
     return [
         _polygon(thing.size * body, centre, angle, thing.colour),
@@ -83,17 +84,18 @@ def _thing(thing: Thing, centre: np.ndarray, angle: np.ndarray | float) -> list[
 
 
 def _held(thing: Thing, centre: np.ndarray, angle: np.ndarray | float) -> Placed:
+    """The object in a hand that holds it at its rim."""
     rim = 0.9 * thing.size * np.array([np.cos(thing.grip), np.sin(thing.grip), 0])
     return Placed(_thing(thing, centre, angle), centre + rim, thing.grip)
 
 
 def slide(p: np.ndarray, thing: Thing) -> Placed:
-    """Across the frame, left to right."""
+    """Slide across the frame, left to right."""
     return _held(thing, _at(0.75 * thing.span * (2 * p - 1), -0.2), thing.angle)
 
 
 def lift(p: np.ndarray, thing: Thing) -> Placed:
-    """Off a table, upwards."""
+    """Lift off a table."""
     rest = -0.5
     held = _held(thing, _at(0.0, rest + 1.2 * thing.span * p), thing.angle)
     top = rest - 1.3 * thing.size
@@ -102,14 +104,14 @@ def lift(p: np.ndarray, thing: Thing) -> Placed:
 
 
 def turn(p: np.ndarray, thing: Thing) -> Placed:
-    """About its centre, clockwise."""
+    """Turn clockwise about its centre."""
     angle = thing.grip - np.pi / 2 + thing.angle - 2.2 * thing.span * (p - 0.5)  # the held end stays on the hand's side
     end = 1.1 * thing.size * np.stack([-np.sin(angle), np.cos(angle), 0 * p], axis=-1)
     return Placed(_thing(thing, _at(0 * p, 0.0), angle), end, thing.grip)
 
 
 def lid(p: np.ndarray, thing: Thing) -> Placed:
-    """A box whose hinged lid opens."""
+    """Open the hinged lid of a box."""
     size, angle = 1.3 * thing.size, 0.05 + 2.0 * thing.span * p
     hinge = _at(-thing.side * size + 0 * p, -0.2 + size)
     end = hinge + 2 * size * _at(thing.side * np.cos(angle), np.sin(angle))
@@ -121,12 +123,12 @@ def lid(p: np.ndarray, thing: Thing) -> Placed:
 
 
 def approach(p: np.ndarray, thing: Thing) -> Placed:
-    """Towards the camera."""
+    """Move towards the camera."""
     return _held(thing, _at(0 * p, -0.1, 4.6 * thing.span * (p - 0.6)), thing.angle)
 
 
 def cover(p: np.ndarray, thing: Thing) -> Placed:
-    """A bowl comes over the object."""
+    """Cover the object with a bowl."""
     away = 1.5 * thing.span * (1 - p)
     centre = _at(away * np.cos(thing.grip), -0.1 + away * np.sin(thing.grip))
     bowl = _polygon(CIRCLE * 1.45 * thing.size, centre, 0.0, thing.other, 0.4)
@@ -136,7 +138,7 @@ def cover(p: np.ndarray, thing: Thing) -> Placed:
 
 
 def pour(p: np.ndarray, thing: Thing) -> Placed:
-    """A glass fills from a jug."""
+    """Fill a glass from a jug."""
     half, low, high = 1.1 * thing.size, -0.9, 0.2
     level = low + (high - low) * (0.1 + 0.8 * p)
     corners = [(-half, low), (half, low), (half, level), (-half, level)]
@@ -153,13 +155,13 @@ def pour(p: np.ndarray, thing: Thing) -> Placed:
 
 
 def shake(p: np.ndarray, thing: Thing) -> Placed:
-    """To and fro, quickly."""
+    """Shake to and fro, quickly."""
     s = thing.span * np.sin(2 * np.pi * p)
     return _held(thing, _at(0.3 * s * np.cos(thing.grip), 0.3 * s * np.sin(thing.grip)), thing.angle + 0.3 * s)
 
 
 def pendulum(p: np.ndarray, thing: Thing) -> Placed:
-    """On a string."""
+    """Swing on a string."""
     angle = 0.75 * thing.span * np.sin(2 * np.pi * p)
     pivot = _at(0 * p, 1.1)
     centre = pivot + 1.5 * _at(np.sin(angle), -np.cos(angle))
@@ -169,19 +171,19 @@ def pendulum(p: np.ndarray, thing: Thing) -> Placed:
 
 
 def bounce(p: np.ndarray, thing: Thing) -> Placed:
-    """On the ground."""
+    """Bounce on the ground."""
     return _held(thing, _at(0 * p, -0.9 + 1.5 * thing.span * np.abs(np.sin(np.pi * p))), thing.angle + p)
 
 
 def roll(p: np.ndarray, thing: Thing) -> Placed:
-    """Across the frame on the ground, turning as it goes, left to right."""
+    """Roll across the frame on the ground, left to right."""
     x = 0.75 * thing.span * (2 * p - 1)
     held = _held(thing, _at(x, -0.4), thing.angle - x / thing.size)
     return Placed(held.parts, _at(x, -0.4 + 0.9 * thing.size), np.pi / 2)
 
 
 def tip(p: np.ndarray, thing: Thing) -> Placed:
-    """Upright, then over its edge onto its side."""
+    """Tip over an edge, from upright onto the side."""
     angle, half = -thing.side * 1.5 * min(max(thing.span, 0.7), 1.0) * p, 1.1 * thing.size
     pivot = _at(0.4 * half * thing.side + 0 * p, -0.5)
     arm = np.array([-0.4 * half * thing.side, half])
@@ -193,7 +195,7 @@ def tip(p: np.ndarray, thing: Thing) -> Placed:
 
 
 def stack(p: np.ndarray, thing: Thing) -> Placed:
-    """From the side onto another thing."""
+    """Put onto another object, from the side."""
     base = _polygon(SQUARE * (1.2, 0.9) * thing.size, _at(0 * p, -0.7), 0.0, thing.other)
     away = 1.1 * thing.span
     x, y = away * thing.side * (1 - p) ** 2, -0.7 + 1.8 * thing.size + 0.8 * thing.span * (1 - p)
@@ -202,7 +204,7 @@ def stack(p: np.ndarray, thing: Thing) -> Placed:
 
 
 def part(p: np.ndarray, thing: Thing) -> Placed:
-    """Two halves that come apart."""
+    """Pull two halves apart."""
     apart = 0.45 * thing.size + 0.8 * thing.span * p
     halves = [
         _polygon(SQUARE * (0.4, 0.8) * thing.size, _at(s * apart, -0.1), 0.0, c)
@@ -213,7 +215,7 @@ def part(p: np.ndarray, thing: Thing) -> Placed:
 
 
 def insert(p: np.ndarray, thing: Thing) -> Placed:
-    """From above into a box that hides it."""
+    """Put from above into a box, which hides it."""
     y = 0.9 * thing.span * (1 - p) - 0.5
     held = _held(thing, _at(0 * p, y), 0.3 * thing.angle)
     box = _polygon(SQUARE * (1.3, 1.2) * thing.size, _at(0 * p, -0.5 - 0.3 * thing.size, 0.1), 0.0, thing.other, 0.3)
@@ -221,7 +223,7 @@ def insert(p: np.ndarray, thing: Thing) -> Placed:
 
 
 def hand(placed: Placed, thing: Thing) -> list[Part]:
-    """A hand and forearm that reach in from outside the frame."""
+    """Parts of the hand that holds the object, with its forearm from outside the frame."""
     grip, way = placed.grip, np.array([np.cos(placed.reach), np.sin(placed.reach), 0])
     across = np.array([-way[1], way[0], 0])
     palm = grip + 0.12 * way

@@ -24,13 +24,8 @@ __all__ = [
 ]
 
 
-def _both(execution: Execution) -> np.ndarray:
-    """Phases (T, 2) of limbs that take turns."""
-    return np.stack([execution.phase, execution.phase + 0.5], axis=1)
-
-
 def march(execution: Execution) -> Pose:
-    pose, up = Pose.standing(len(execution.phase)), swing(_both(execution)).clip(0)
+    pose, up = Pose.standing(len(execution.phase)), swing(execution.alternating()).clip(0)
     pose.thigh[..., 0] = 1.5 * execution.reach * up
     pose.shin[..., 0] = -0.1 * up
     pose.arm[..., 0] = pose.forearm[..., 0] = 0.9 * execution.reach * up[:, ::-1]
@@ -54,7 +49,7 @@ def side_bend(execution: Execution) -> Pose:
 
 def windmill(execution: Execution) -> Pose:
     pose = Pose.standing(len(execution.phase))
-    pose.arm[..., 0] = pose.forearm[..., 0] = 2 * np.pi * _both(execution)
+    pose.arm[..., 0] = pose.forearm[..., 0] = 2 * np.pi * execution.alternating()
     pose.arm[..., 1] = pose.forearm[..., 1] = 0.5
     return pose
 
@@ -70,7 +65,7 @@ def row(execution: Execution) -> Pose:
 
 
 def pedal(execution: Execution) -> Pose:
-    pose, both = Pose.standing(len(execution.phase)), _both(execution)
+    pose, both = Pose.standing(len(execution.phase)), execution.alternating()
     pose.turn[:, 1] = -np.pi / 2  # on the back
     pose.thigh[..., 0] = 1.0 + 0.6 * execution.reach * swing(both)
     pose.shin[..., 0] = pose.thigh[..., 0] - 0.6 - 0.7 * execution.reach * hump(both)
@@ -98,7 +93,7 @@ def twist(execution: Execution) -> Pose:
 
 
 def drum(execution: Execution) -> Pose:
-    pose, up = Pose.standing(len(execution.phase)), execution.reach * hump(_both(execution))
+    pose, up = Pose.standing(len(execution.phase)), execution.reach * hump(execution.alternating())
     pose.thigh[..., 0], pose.shin[..., 0] = 1.4, 0.0  # seated
     pose.arm[..., 0], pose.arm[..., 1] = 0.4, 0.3
     pose.forearm[..., 0] = 1.0 + 1.3 * up
@@ -116,7 +111,7 @@ def saw(execution: Execution) -> Pose:
 
 
 def front_crawl(execution: Execution) -> Pose:
-    pose, both = Pose.standing(len(execution.phase)), _both(execution)
+    pose, both = Pose.standing(len(execution.phase)), execution.alternating()
     pose.turn[:, 1] = np.pi / 2  # face down
     pose.arm[..., 0] = pose.forearm[..., 0] = np.pi - 2 * np.pi * both
     pose.arm[..., 1] = pose.forearm[..., 1] = 0.3
@@ -127,7 +122,7 @@ def front_crawl(execution: Execution) -> Pose:
 
 
 def climb(execution: Execution) -> Pose:
-    pose, up = Pose.standing(len(execution.phase)), execution.reach * hump(_both(execution))
+    pose, up = Pose.standing(len(execution.phase)), execution.reach * hump(execution.alternating())
     pose.arm[..., 0] = 1.6 + 1.2 * up
     pose.forearm[..., 0] = 2.4 + 0.6 * up
     pose.thigh[..., 0] = 0.3 + 1.0 * up[:, ::-1]
@@ -147,11 +142,10 @@ def skate(execution: Execution) -> Pose:
 
 def dig(execution: Execution) -> Pose:
     pose, u = Pose.standing(len(execution.phase)), execution.reach * hump(execution.phase)
+    crouch(pose, 0.3 * (1 - u))
     pose.bend[:, 0] = 0.9 - 0.7 * u
     pose.turn[:, 0] = (1 if execution.lead else -1) * 0.8 * u
     pose.arm[..., 0] = pose.forearm[..., 0] = (0.6 + 0.9 * u)[:, None]
-    crouch_depth = 0.3 * (1 - u)
-    pose.thigh[..., 0], pose.shin[..., 0] = (1.6 * crouch_depth)[:, None], (-0.7 * crouch_depth)[:, None]
     return pose
 
 

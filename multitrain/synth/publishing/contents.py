@@ -17,7 +17,7 @@ from multitrain.synth.world import DatasetSpec, spec
 
 __all__ = ["LOST", "Release", "RenderedVideo", "Video", "plan", "render_videos", "video_id"]
 
-LOST = ("absent", "empty", "broken")  # listed: without a file, of no bytes, not decodable
+LOST = ("absent", "empty", "broken")  # listed videos without a file, with an empty one, with one that does not decode
 BASE64 = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
 
 
@@ -31,7 +31,7 @@ class Video:
     shown: int  # the class that is rendered: another than `label` where that is noise
     id: str
     suffix: str
-    trouble: str = ""  # one of LOST; or "replaced", "overrun", "backwards": usable, but not as it stands
+    trouble: str = ""  # one of LOST; or "replaced", "overrun", "backwards": usable after a correction
 
 
 @dataclass(frozen=True)

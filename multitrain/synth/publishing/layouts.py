@@ -1,25 +1,18 @@
 """File layouts of the publishers: archives and annotations of each format."""
 
-import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from multitrain.synth.publishing.contents import Release, RenderedVideo, Video, video_id
-from multitrain.synth.publishing.reproducible_archives import dump, tar_gz, tar_gz_at, write, zip_at
+from multitrain.synth.publishing.reproducible_archives import csv_text, dump, tar_gz, tar_gz_at, write, zip_at
 
 __all__ = ["FORMATS"]
 
 PART = 256  # videos in a part of an archive
 NOUNS = ("a cup", "a box", "a pen", "a bottle", "a ball", "a lid", "a book", "a spoon", "a remote", "a wallet")
-
-
-def _csv(rows: Iterable[Iterable[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 def kinetics(folder: Path, release: Release) -> None:
@@ -34,7 +27,7 @@ def kinetics(folder: Path, release: Release) -> None:
         )
         rows: list[list[object]] = [["label", "youtube_id", "time_start", "time_end", "split", *["is_cc"] * licence]]
         rows += [[release.name(v), v.id, s, s + 10, short, *[0] * licence] for v, s in starts.items()]
-        write(folder / f"annotations/{short}.csv", _csv(rows))
+        write(folder / f"annotations/{short}.csv", csv_text(rows))
         size = min(PART, -(-len(videos) // (2 if split == "train" else 1)))
         names: list[str] = []
         for first in range(0, len(videos), size):
@@ -51,7 +44,7 @@ def kinetics(folder: Path, release: Release) -> None:
         write(folder / f"{short}/{prefix}_{short}_path.txt", "".join(f"{name}\n" for name in names))
     rng = release.generator("test")
     unlabelled = [[video_id(rng), 10 * i, 10 * i + 10, "test"] for i in range(4)]
-    write(folder / "annotations/test.csv", _csv([["youtube_id", "time_start", "time_end", "split"], *unlabelled]))
+    write(folder / "annotations/test.csv", csv_text([["youtube_id", "time_start", "time_end", "split"], *unlabelled]))
     if replacements:
         with tar_gz_at(folder / f"replacement_for_corrupted_{prefix}.tgz") as add:
             for member, data in replacements:
@@ -80,6 +73,7 @@ def activitynet(folder: Path, release: Release) -> None:
 
 
 def _entry(release: Release, rendered: RenderedVideo) -> dict:
+    """One video's annotation of ActivityNet."""
     label, seconds = release.name(rendered.video), rendered.seconds
     segments = [[round(second, 5) for second in segment] for segment in rendered.segments]
     if rendered.video.trouble == "overrun":  # the listed duration is wrong, too
@@ -106,7 +100,7 @@ def ssv2(folder: Path, release: Release) -> None:
     piece = -(-len(content) // 2)
     for i in range(2):
         write(folder / f"20bn-something-something-v2-{i:02d}", bytes(content[i * piece : (i + 1) * piece]))
-    indices = {_bare(name): str(i) for i, name in enumerate(release.spec.classes)}
+    indices = {name.replace("[", "").replace("]", ""): str(i) for i, name in enumerate(release.spec.classes)}
     with zip_at(folder / "labels.zip") as add:
         add("labels/labels.json", dump(indices, 0).encode())
         for split in ("train", "validation"):
@@ -116,12 +110,8 @@ def ssv2(folder: Path, release: Release) -> None:
         add("labels/test.json", dump([{"id": str(number)} for number in numbers], 0).encode())
 
 
-def _bare(template: str) -> str:
-    """A template as a key of labels.json."""
-    return template.replace("[", "").replace("]", "")
-
-
 def _caption(release: Release, video: Video) -> dict:
+    """One video's annotation of Something-Something: its template filled with nouns."""
     template = release.name(video)
     nouns = release.generator("nouns", video.split, video.index).choice(NOUNS, template.count("[something]")).tolist()
     label = template
@@ -144,8 +134,8 @@ def mit(folder: Path, release: Release) -> None:
             if rendered.data is not None:
                 add(f"{lists[video.split][0]}/{path}", rendered.data)
         for split, (_, file) in lists.items():
-            add(file, _csv(rows[split]).encode())
-        add("moments_categories.txt", _csv((name, i) for i, name in enumerate(release.spec.classes)).encode())
+            add(file, csv_text(rows[split]).encode())
+        add("moments_categories.txt", csv_text((name, i) for i, name in enumerate(release.spec.classes)).encode())
         add("README.txt", b"Synthetic videos in the layout of Moments in Time; no real footage.\n")
         add("license.txt", b"Synthetic videos: the license of the software that made them applies.\n")
 

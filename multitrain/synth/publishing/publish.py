@@ -1,7 +1,5 @@
 """Publish a synthetic dataset: write its archives and annotations as a real publisher ships them."""
 
-import csv
-import io
 import shutil
 from collections.abc import Callable
 from dataclasses import astuple, fields
@@ -12,7 +10,7 @@ from multitrain.common.files.locks import NAME, locked_folder
 from multitrain.config.scale import World
 from multitrain.synth.publishing.contents import LOST, Release, plan, render_videos
 from multitrain.synth.publishing.layouts import FORMATS
-from multitrain.synth.publishing.reproducible_archives import dump, write
+from multitrain.synth.publishing.reproducible_archives import csv_text, dump, write
 from multitrain.synth.world import Relation, relations, spec
 
 __all__ = ["publish"]
@@ -51,12 +49,14 @@ def publish(
             dataset, spec(dataset, world), world, videos, render_videos(dataset, world, videos, jobs, report)
         )
         FORMATS[reader](folder, release)
-        write(folder / "relations.csv", _relations(dataset, world))
+        related = (astuple(relation) for relation in relations(world) if relation.source_dataset == dataset)
+        write(folder / "relations.csv", csv_text([[field.name for field in fields(Relation)], *related]))
         lock.require()
         write(folder / SUMMARY, dump(_summary(folder, release, reader), 1) + "\n")
 
 
 def _check(dataset: str, world: World, reader: str) -> None:
+    """Raise a UserError for a dataset that cannot be published so."""
     own = spec(dataset, world).reader
     if reader != own:
         raise UserError(f"dataset {dataset} is published for reader {own!r}, not {reader!r}")
@@ -86,15 +86,9 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _relations(dataset: str, world: World) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Relation))
-    writer.writerows(astuple(relation) for relation in relations(world) if relation.source_dataset == dataset)
-    return text.getvalue()
-
-
 def _summary(folder: Path, release: Release, reader: str) -> dict:
+    """The content of published.json."""
+
     def good(split: str) -> int:
         return sum(video.trouble not in LOST for video in release.split(split))
 

@@ -1,18 +1,19 @@
-"""Reproducible tar and zip files: no dates, owners or permissions of this machine."""
+"""Reproducible tar, zip and text files: no dates, owners or permissions of this machine."""
 
+import csv
 import gzip
 import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from multitrain.common.files.atomic import atomic
 
-__all__ = ["dump", "tar_gz", "tar_gz_at", "write", "zip_at"]
+__all__ = ["csv_text", "dump", "tar_gz", "tar_gz_at", "write", "zip_at"]
 
 Add = Callable[[str, bytes], None]
 
@@ -37,7 +38,7 @@ def tar_gz(file: BinaryIO) -> Iterator[Add]:
 
 @contextmanager
 def tar_gz_at(path: Path) -> Iterator[Add]:
-    """The same for a file, written atomically."""
+    """Yield a function that adds a member to a gzip'd tar file, written atomically."""
     with atomic(path) as temporary, temporary.open("wb") as file, tar_gz(file) as add:
         yield add
 
@@ -58,3 +59,10 @@ def write(path: Path, content: bytes | str) -> None:
 def dump(value: object, indent: int | None = None) -> str:
     """JSON with the keys in their given order."""
     return json.dumps(value, indent=indent, ensure_ascii=False)
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

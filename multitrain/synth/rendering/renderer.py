@@ -76,7 +76,7 @@ def take(about: DatasetSpec, label: int, rng: np.random.Generator) -> Take:
 
 
 def _habit(pose: Pose, rng: np.random.Generator, spread: float) -> Pose:
-    """The pose with a constant random offset of every angle: a person's style."""
+    """The pose with a constant random offset of every angle, which makes one person's style."""
     part = {"root": 0.0, "turn": 0.5}
 
     def offset(name: str, angles: np.ndarray) -> np.ndarray:
@@ -126,7 +126,7 @@ def _active(frames: int, spans: list[tuple[int, int]], rng: np.random.Generator,
 
 @dataclass(frozen=True)
 class Scene:
-    """What is filmed in one video of a class."""
+    """The scene of one video: a figure or an object, the camera and the background."""
 
     parts: list[canvas.Part]
     camera: canvas.Camera

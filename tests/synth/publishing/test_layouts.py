@@ -1,4 +1,4 @@
-"""Each publisher's format: annotations and archives agree, and defects are where they are said to be."""
+"""Each publisher's format: annotations and archives agree, and the damaged files are the listed ones."""
 
 import csv
 import io
@@ -12,10 +12,11 @@ import pytest
 
 from tests.synth.conftest import SPECS, summary
 
-pytestmark = pytest.mark.xdist_group("published")  # once for all who look at it
+pytestmark = pytest.mark.xdist_group("published")  # one process, which publishes once for all of these tests
 
 
 def trouble(folder, kind):
+    """Id of the video with one kind of damage."""
     (found,) = (name for name, what in summary(folder)["troubles"].items() if what == kind)
     return found
 

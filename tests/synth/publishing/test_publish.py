@@ -1,4 +1,4 @@
-"""Publishing: exact counts, the same bytes for the same seed, whole or not at all."""
+"""Publishing a synthetic dataset: exact counts, the same bytes for the same seed, whole or not at all."""
 
 import csv
 import hashlib
@@ -18,7 +18,7 @@ from multitrain.synth.publishing.publish import MARKER, publish
 from multitrain.synth.world import relations
 from tests.synth.conftest import READER, SPECS, summary, world
 
-pytestmark = pytest.mark.xdist_group("published")  # once for all who look at it
+pytestmark = pytest.mark.xdist_group("published")  # one process, which publishes once for all of these tests
 
 
 @pytest.mark.parametrize("dataset", SPECS)
@@ -54,7 +54,7 @@ def die(*_: object) -> None:
     os._exit(3)
 
 
-def test_a_process_that_dies_is_told(tmp_path, monkeypatch):
+def test_a_process_that_dies_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(contents, "render_video", die)
     with pytest.raises(UserError, match=r"^mit: video \S+ could not be rendered: its process ended: free memory"):
         publish("mit", world(), tmp_path / "raw", "mit", jobs=2)

@@ -35,3 +35,4 @@ def test_names_that_meet_stay_about_their_mean():
 def test_long_names_are_cut_in_the_middle(text: str, width: int, short: str):
     assert figure_style.shorten(text, width) == short
     assert len(short) <= width
+    assert figure_style.note_if_shortened(["a", text], width) == [figure_style.SHORTENED] * (short != text)

@@ -1,4 +1,4 @@
-"""How many directions an embedding uses: the eigenvalues of its covariance. A collapsed one uses few."""
+"""Eigenvalue spectrum and effective rank of embeddings: a collapsed one varies along few directions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +19,8 @@ from multitrain.config.scale import Scale
 __all__ = ["EIGENVALUES", "SPACES", "pooled", "spectra", "spectrum", "write_spectrum"]
 
 EIGENVALUES = "eigenvalues.npz"  # in the folder of a packed run
-SPACES: dict[str, Literal["features", "embedding"]] = {
-    "z": "features",
-    "z'": "embedding",
-}  # as the paper writes them: backbone's feature, expander's output
+# By the paper's symbols: the backbone's feature, the expander's output.
+SPACES: dict[str, Literal["features", "embedding"]] = {"z": "features", "z'": "embedding"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Spectrum:
 
     @property
     def shares(self) -> np.ndarray:
-        """Of the trace (D,); zeros where nothing varies."""
+        """Shares (D,) of the trace; zeros where nothing varies."""
         total = self.eigenvalues.sum()
         return self.eigenvalues / total if total > 0 else self.eigenvalues
 
@@ -117,7 +115,7 @@ def pooled(
 
 
 def _eigenvalues(path: Path) -> dict[str, tuple[int, Spectrum]]:
-    """What a packed run says of its spaces, or a UserError."""
+    """Views and spectrum of each space from a packed run's file, or a UserError."""
     arrays = read_arrays(path)
     try:
         return {
@@ -130,7 +128,7 @@ def _eigenvalues(path: Path) -> dict[str, tuple[int, Spectrum]]:
 
 
 def _run_rows(folder: Path, experiments: Experiments, run: str) -> Rows:
-    """Rows of one run and seed, without what it is called."""
+    """Rows of one run and seed, without the columns that name the run."""
     synthetic = yes_no(read_record(folder)["synthetic"])
     rows = []
     for space, (views, found) in spectra(folder, experiments.run(run).datasets).items():

@@ -1,4 +1,4 @@
-"""Constants of all tables and figures of accuracies."""
+"""Confidence level of all intervals, and the label of smoke tests."""
 
 __all__ = ["LEVEL", "SMOKE_TEST"]
 

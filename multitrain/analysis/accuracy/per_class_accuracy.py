@@ -58,13 +58,13 @@ def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> Row
     """One row a class of a dataset, from the folders of both methods, one a seed."""
     before = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in baseline]
     after = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in method]
-    _require_alike([*before, *after])
+    _require_same_classes([*before, *after])
     labels = before[0].labels
-    base, own = (_right([each.rank for each in found]) for found in (before, after))
+    base, own = (_correct([each.rank for each in found]) for found in (before, after))
     videos = before[0].videos
     projected = None
     if all(each.projected is not None for each in after):
-        projected = _right([each.projected for each in after if each.projected is not None])
+        projected = _correct([each.projected for each in after if each.projected is not None])
     rows = []
     for index, name in enumerate(before[0].classes):
         clips = labels == index
@@ -90,13 +90,13 @@ def _gain(own: np.ndarray, base: np.ndarray, videos: np.ndarray, suffix: str) ->
     return {key: 100 * number for key, number in numbers.items()}
 
 
-def _right(rank: Sequence[np.ndarray]) -> np.ndarray:
-    """Whether each clip is right, a row a seed; (S, N)."""
+def _correct(rank: Sequence[np.ndarray]) -> np.ndarray:
+    """Top-1 correctness (S, N), a row a seed."""
     return top(1, np.stack(rank)).astype(float)
 
 
-def _require_alike(found: Sequence[Predictions]) -> None:
-    """Every file is of the same clips and the same, named, classes."""
+def _require_same_classes(found: Sequence[Predictions]) -> None:
+    """Raise a UserError unless all files are of the same clips and of the same, named, classes."""
     first = found[0]
     if not first.classes:
         raise UserError(f"{first.path}: no class names: evaluate the run again")

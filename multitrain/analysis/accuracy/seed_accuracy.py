@@ -1,4 +1,4 @@
-"""What each training answered: top-1 by run, dataset and seed, beside the mean over seeds and its interval."""
+"""Top-1 by run, dataset and seed, with the mean over seeds and its interval: seeds.csv."""
 
 from pathlib import Path
 
@@ -23,25 +23,25 @@ def write_seeds(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
     names, home = method_names(experiments, scale), results / "runs" / scale.name
     rows: Rows = []
     for run in experiments.shown_runs():
-        its = seeds_of(home, run, seeds)
-        if not has_record(home / run / f"seed{its[0]}"):
+        trained = seeds_of(home, run, seeds)
+        if not has_record(home / run / f"seed{trained[0]}"):
             continue
         for dataset in experiments.run(run).datasets:
-            found = [_found(home / run / f"seed{seed}", dataset) for seed in its]
-            of = {seed: each for seed, (each, _) in zip(its, found, strict=True)}
-            whole = _whole([[of[seed] for seed in those] for those in scale.by_world(its).values()])
-            for seed, (each, synthetic) in zip(its, found, strict=True):
+            found = [_read(home / run / f"seed{seed}", dataset) for seed in trained]
+            of = {seed: each for seed, (each, _) in zip(trained, found, strict=True)}
+            mean = _mean_over_seeds([[of[seed] for seed in those] for those in scale.by_world(trained).values()])
+            for seed, (each, synthetic) in zip(trained, found, strict=True):
                 row = {"run": run, "method": names[run], "dataset": dataset, "seed": seed}
                 row |= {"world": world_of(scale, seed), "clips": len(each.labels), "videos": len(set(each.videos))}
                 row |= {"top1": _percent(each.rank)}
                 if experiments.run(run).projection == "add" and each.projected is not None:
                     row |= {"top1_projected": _percent(each.projected)}
-                rows.append({**row, **whole, "scale": scale.name, "synthetic": synthetic})
+                rows.append({**row, **mean, "scale": scale.name, "synthetic": synthetic})
     write_rows(results / "seeds.csv", rows, SEEDS)
     return pd.DataFrame(rows).groupby("dataset", sort=False)["videos"].min().to_dict()
 
 
-def _found(folder: Path, dataset: str) -> tuple[Predictions, str]:
+def _read(folder: Path, dataset: str) -> tuple[Predictions, str]:
     return read_predictions(folder / "predictions" / f"{dataset}.parquet"), yes_no(read_record(folder)["synthetic"])
 
 
@@ -49,7 +49,7 @@ def _percent(ranks: np.ndarray) -> float:
     return 100 * top(1, ranks).mean()
 
 
-def _whole(worlds: list[list[Predictions]]) -> dict[str, float]:
+def _mean_over_seeds(worlds: list[list[Predictions]]) -> dict[str, float]:
     """The mean over seeds with its interval, of the answers in each world."""
     right = [top(1, np.stack([each.rank for each in its])).astype(float) for its in worlds]
     its = estimate_over_worlds([([each], [found[0].videos]) for each, found in zip(right, worlds, strict=True)])

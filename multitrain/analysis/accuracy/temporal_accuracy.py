@@ -39,7 +39,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Top-1 as a fraction, and that of the best answer that looks at nothing: always the class most often right."""
+    """Top-1 as a fraction, and that of the best constant answer, the class most often right."""
 
     estimate: Estimate
     guess: float

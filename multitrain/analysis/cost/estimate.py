@@ -13,19 +13,17 @@ from typing import Protocol
 
 import pandas as pd
 
-from multitrain.analysis.cost.flops import cost
+from multitrain.analysis.cost.flops import cost, passes
 from multitrain.analysis.cost.memory import WEIGHT, Saved, parameters, peak, saved, state_bytes
 from multitrain.analysis.datasets.accounting import read_published
 from multitrain.common.errors import UserError
-from multitrain.config.experiments import Experiments, Run
-from multitrain.config.recipes import Recipe
+from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 from multitrain.data.manifest import read_manifest
 
 __all__ = ["Counts", "Estimate", "Pace", "Speed", "Time", "counts", "default_speed", "estimate", "machine_time"]
 
 AUGMENT = 1.5e-7  # core-seconds of RandAugment for a pixel of a clip, in the mean over its operations
-FORWARD_BACKWARD = 3  # forward passes that a forward and a backward pass cost together
 RESUME_POINTS = 2  # the newest and the one before it
 DECODED = 32 * 320**2 * 16 / 9  # pixels of the clip that `clips_per_core` is of: 32 frames of 568x320
 OPENING = 0.003  # core-seconds of a video whatever its size: scale mini's clips, whose pixels cost next to nothing
@@ -188,13 +186,6 @@ def steps_of(scale: Scale, experiments: Experiments, name: str, videos: dict[str
     return max(round(recipe.epochs * (there // recipe.batch)), 1)
 
 
-def passes(scale: Scale, run: Run, recipe: Recipe) -> int:
-    """The operations of a training step in forward passes."""
-    again = run.size in scale.machine.checkpointing
-    ahead = run.informative and recipe.informative_statistics == "batch" and recipe.parts(scale.machine.processes) > 1
-    return FORWARD_BACKWARD + again + ahead
-
-
 def decoding(pixels: float, speed: Speed) -> float:
     """Core-seconds of a video of which so many pixels are decoded, cropped and scaled."""
     return OPENING + pixels / DECODED * (1 / speed.clips_per_core - OPENING)
@@ -238,7 +229,10 @@ def _estimate(
 ) -> Estimate:
     run, machine = experiments.runs[name], scale.machine
     recipe, forward = run.effective_recipe(scale.recipes), 2e9 * gflops  # a multiply-accumulate is two operations
-    steps, worth = steps_of(scale, experiments, name, videos), passes(scale, run, recipe)
+    steps, worth = (
+        steps_of(scale, experiments, name, videos),
+        passes(scale, run, recipe, recipe.parts(machine.processes)),
+    )
     clips = steps * recipe.batch * recipe.repeats
     pixels = decoded_pixels(scale, run.datasets, {dataset: videos[dataset].train for dataset in run.datasets})
     decode = decoding(pixels, speed) / recipe.repeats  # once for all clips of a video

@@ -9,7 +9,7 @@ from multitrain.analysis.cost.estimate import Counts, Estimate, Pace, Speed, Tim
 from multitrain.common.terminal_columns import columns
 from multitrain.config.scale import Scale
 
-__all__ = ["after", "before", "by_the_clock", "content", "table"]
+__all__ = ["as_plain_values", "assumptions", "table", "totals", "wall_clock"]
 
 HEAD = (
     *("run", "size", "GFLOPs", "videos", "steps", "Mclips", "passes", "train h", "days", "test h"),
@@ -17,7 +17,9 @@ HEAD = (
 )
 
 
-def content(scale: Scale, found: Sequence[Estimate], videos: Mapping[str, Counts], speed: Speed, seeds: int) -> dict:
+def as_plain_values(
+    scale: Scale, found: Sequence[Estimate], videos: Mapping[str, Counts], speed: Speed, seeds: int
+) -> dict:
     """The estimate as plain values for JSON."""
     return {
         "scale": scale.name,
@@ -28,7 +30,7 @@ def content(scale: Scale, found: Sequence[Estimate], videos: Mapping[str, Counts
     }
 
 
-def before(scale: Scale, videos: Mapping[str, Counts], speed: Speed) -> str:
+def assumptions(scale: Scale, videos: Mapping[str, Counts], speed: Speed) -> str:
     """The assumptions: machine, speeds and numbers of videos."""
     machine = scale.machine
     known = ", ".join(f"{name} {count.train:,} + {count.test:,} ({count.source})" for name, count in videos.items())
@@ -45,18 +47,18 @@ def table(found: Sequence[Estimate]) -> Table:
     return columns(HEAD, map(_row, found), left=2)
 
 
-def after(scale: Scale, found: Sequence[Estimate], seeds: int) -> str:
+def totals(scale: Scale, found: Sequence[Estimate], seeds: int) -> str:
     """Sums over all runs and seeds."""
-    totals = _totals(scale, found, seeds)
+    its = _totals(scale, found, seeds)
     return (
-        f"\nIn all, {seeds} seed{'s' if seeds > 1 else ''}: {totals['train_hours']:,.4g} h of training and "
-        f"{totals['test_hours']:,.4g} h of tests of one {_process(scale)}; {totals['days']:,.3g} days on the whole "
-        f"machine, one job after the other; {totals['models_gb']:.3g} GB of models and {totals['resume_gb']:.3g} GB of "
+        f"\nIn all, {seeds} seed{'s' if seeds > 1 else ''}: {its['train_hours']:,.4g} h of training and "
+        f"{its['test_hours']:,.4g} h of tests of one {_process(scale)}; {its['days']:,.3g} days on the whole "
+        f"machine, one job after the other; {its['models_gb']:.3g} GB of models and {its['resume_gb']:.3g} GB of "
         "resume points of a training."
     )
 
 
-def by_the_clock(scale: Scale, pace: Pace, time: Time, seeds: int) -> str:
+def wall_clock(scale: Scale, pace: Pace, time: Time, seeds: int) -> str:
     """The wall-clock time from a measured pace."""
     worlds = len(scale.worlds(range(seeds)))
     sizes = "; ".join(

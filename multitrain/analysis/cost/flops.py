@@ -1,4 +1,4 @@
-"""gFLOPs of a forward pass of one clip, counted as in the paper's column.
+"""GFLOPs of a forward pass of one clip, counted as in the paper's column, and the passes of a training step.
 
 Multiply-accumulates of convolutions, linear layers and both attention products, plus 5 per element of each LayerNorm.
 """
@@ -11,14 +11,16 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from multitrain.config.experiments import Experiments
+from multitrain.config.experiments import Experiments, Run
 from multitrain.config.model_settings import Model
+from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Scale
 from multitrain.model.backbones.build import build_backbone, without_memory
 
-__all__ = ["cost", "costs", "model_cost"]
+__all__ = ["cost", "costs", "model_cost", "passes"]
 
 LAYER_NORM = 5  # operations an element
+FORWARD_BACKWARD = 3  # forward passes that a forward and a backward pass cost together
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,13 @@ def _count(backbone: nn.Module, clip: torch.Tensor) -> dict[str, float]:
 
 
 def cost(scale: Scale, size: Literal["base", "large"], backbone: str | None = None) -> Cost:
-    """The cost of one clip of that size, with the backbone that runs name so."""
+    """The cost of one clip of that size, with the scale's model or another backbone."""
     model = scale.model if backbone is None else scale.model.with_backbone(scale.backbone_of(backbone))
     return replace(model_cost(model, scale.sizes[size], size), backbone=backbone)
 
 
 def model_cost(model: Model, pixels: int, size: str = "") -> Cost:
-    """The cost of one clip of so many pixels a side; `size` is what the scale calls it. Memory is used by few."""
+    """The cost of one clip of so many pixels a side; `size` is the scale's name of it."""
     kinds, parameters = _counted(model.model_copy(update={"backbone_weights": None}), pixels)
     return Cost(
         size=size,
@@ -90,6 +92,16 @@ def _counted(model: Model, pixels: int) -> tuple[dict[str, float], int]:
 
     backbone, kinds = without_memory(model, count)
     return kinds, sum(parameter.numel() for parameter in backbone.parameters())
+
+
+def passes(scale: Scale, run: Run, recipe: Recipe, parts: int) -> int:
+    """Arithmetic of a training step of so many micro-batches, in forward passes of the backbone.
+
+    Checkpointing adds one, and so do the statistics of a whole batch that is computed in parts.
+    """
+    again = run.size in scale.machine.checkpointing
+    ahead = run.informative and recipe.informative_statistics == "batch" and parts > 1
+    return FORWARD_BACKWARD + again + ahead
 
 
 def costs(scale: Scale, experiments: Experiments) -> list[dict]:

@@ -1,9 +1,9 @@
-"""Memory that a training step takes, counted on the model itself with tensors that have shapes but no data.
+"""Peak memory of a training step, counted on the model itself with tensors that have shapes but no data.
 
 At the peak, as the backward pass begins, there are the weights, their gradients, the optimiser's states, and for each
 clip of a micro-batch every tensor that autograd saved for the backward pass: all of them, or where activations are
 computed again the input of each block, what the largest block saves, and the first gradients of its own backward pass.
-Of other backbones than mvit a whole step is run on such tensors, and the bytes alive at its peak are a clip's.
+For other backbones than mvit a whole step is run on such tensors, and its peak is divided among the clips.
 docs/reference/estimate.md compares it with measurements.
 """
 
@@ -27,7 +27,7 @@ from multitrain.model.backbones.build import build_backbone, without_memory
 from multitrain.model.backbones.mvit import MViT
 from multitrain.model.network import Network, Spec
 
-__all__ = ["WEIGHT", "Alive", "Saved", "parameters", "peak", "saved", "state_bytes"]
+__all__ = ["WEIGHT", "PeakTensorBytes", "Saved", "parameters", "peak", "saved", "state_bytes"]
 
 WEIGHT = 4  # bytes of a weight, of its gradient, and of each state of the optimiser: float32 throughout
 STATES = {"adamw": 2, "sgd": 1}
@@ -40,9 +40,7 @@ class Saved:
 
     blocks: tuple[int, ...]  # by each block
     inputs: tuple[int, ...]  # of these, or of none, the input of each block
-    gradients: tuple[
-        int, ...
-    ]  # of each block's output and of its MLP's hidden layer, with which its backward pass begins
+    gradients: tuple[int, ...]  # the first of each block's backward pass: of its output and its MLP's hidden layer
     rest: int  # by the patches and the last LayerNorm
 
     def of_clip(self, checkpointing: bool) -> int:
@@ -56,7 +54,7 @@ class Saved:
 def saved(model: Model, pixels: int, precision: str) -> Saved:
     """What the forward pass of one clip saves; below float32 as accelerators cast, LayerNorms in float32.
 
-    Of a backbone other than mvit, whose largest gradients lie where nobody knows, it is measured in a whole step.
+    For a backbone other than mvit, whose largest gradients may be anywhere, it is measured in a whole step.
     """
     if model.backbone != MVIT:
         one, three = (_peak_of_step(model, pixels, clips, precision) for clips in (1, 3))
@@ -64,7 +62,7 @@ def saved(model: Model, pixels: int, precision: str) -> Saved:
     backbone = without_memory(model, lambda: build_backbone(model, pixels).train())
     with FakeTensorMode(allow_non_fake_inputs=True):
         backbone = backbone.to_empty(device="cpu")
-        tally = _Tally(backbone)
+        tally = _SavedBytes(backbone)
         clip = torch.empty(1, 3, model.frames, pixels, pixels)
         low = precision != "float32"
         with (
@@ -85,15 +83,15 @@ def _peak_of_step(model: Model, pixels: int, clips: int, precision: str) -> int:
     with FakeTensorMode(allow_non_fake_inputs=True):
         backbone = backbone.to_empty(device="cpu")
         video = torch.empty(clips, 3, model.frames, pixels, pixels)
-        with Alive() as alive:
+        with PeakTensorBytes() as held:
             with torch.autocast("cpu", torch.bfloat16, enabled=precision != "float32"):
                 z = backbone(video)
             z.float().sum().backward()
-    return alive.peak
+    return held.peak
 
 
-class Alive(TorchDispatchMode):
-    """The bytes of tensors made within the context that are alive at the same time."""
+class PeakTensorBytes(TorchDispatchMode):
+    """The most bytes that tensors made within the context hold at the same time: `peak`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,8 +109,8 @@ class Alive(TorchDispatchMode):
         return result
 
 
-class _Tally:
-    """Counts each storage once, for the block that is being computed; weights are not counted."""
+class _SavedBytes:
+    """Bytes saved for the backward pass by block; each storage counts once, weights do not."""
 
     def __init__(self, backbone: nn.Module):
         self.backbone = backbone

@@ -1,8 +1,8 @@
 """Operations and parameters of each run's own network, built as its run.json describes it: networks.csv.
 
-What the scores Y_k of a dataset hang on is found by autograd, not by the parts' names: a head, projections or expander
-without a gradient from Y_k is not needed for it. Operations are multiply-accumulates of convolutions, linear layers and
-attention products, as the paper counts them, without LayerNorms and what works on single numbers.
+What the scores Y_k of a dataset depend on is found by autograd, not by the parts' names: a head, projections or
+expander without a gradient from Y_k is not needed for it. Operations are multiply-accumulates of convolutions, linear
+layers and attention products, as the paper counts them, without LayerNorms and what works on single numbers.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch.utils.flop_counter import FlopCounterMode
 
+from multitrain.analysis.cost.flops import passes
 from multitrain.analysis.render.columns import NETWORKS
 from multitrain.analysis.render.table_files import write_rows
 from multitrain.analysis.study.run_names import seeds_of
@@ -29,7 +30,6 @@ from multitrain.model.network import Network, Output, Spec
 __all__ = ["write_networks"]
 
 FILE = "networks.csv"
-FORWARD_BACKWARD = 3  # forward passes that a forward and a backward pass cost together
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,17 @@ class Recorded:
 class Cost:
     """Operations of one clip at test time, and parameters of the network."""
 
-    operations: Mapping[str, float]  # by dataset: G that Y_k hangs on
+    operations: Mapping[str, float]  # by dataset: G that Y_k depends on
     heads: Mapping[str, float]  # by dataset: of them those of its own head
     backbone: float  # G
     whole: float  # G of the whole forward pass: all heads, and the expander where there is one
-    needed: int  # parameters that the Y_k of some dataset hang on
+    needed: int  # parameters that the Y_k of some dataset depend on
     parameters: int  # all that are trained
 
 
 @cache
 def network_cost(spec_json: str) -> Cost:
-    """Of a network, from the JSON of its `Spec`; nothing is computed, whatever the model's size."""
+    """Cost of a network, from the JSON of its `Spec`; counted on tensors without data, whatever the model's size."""
     spec = Spec.model_validate_json(spec_json)
 
     def count() -> tuple[Network, FlopCounterMode, Output]:
@@ -77,9 +77,8 @@ def network_cost(spec_json: str) -> Cost:
             return network, counter, network(clip)
 
     network, counter, output = without_memory(spec.model, count)
-    counts = {
-        name: sum(its.values()) for name, its in counter.get_flop_counts().items()
-    }  # whole numbers, two a product
+    # Whole numbers, two a multiply-accumulate.
+    counts = {name: sum(its.values()) for name, its in counter.get_flop_counts().items()}
     weights = dict(network.named_parameters())
     needed, operations = set(), {}
     for name, scores in output.logits.items():
@@ -99,7 +98,7 @@ def network_cost(spec_json: str) -> Cost:
 
 
 def _parts(network: Network) -> list[str]:
-    """What can be left out of a forward pass, if nothing hangs on it."""
+    """Parts that a forward pass can leave out if no score depends on them."""
     return [*(f"heads.{name}" for name in network.heads), "projections", "expander"]
 
 
@@ -109,7 +108,7 @@ def step_operations(scale: Scale, recorded: Recorded) -> float:
     The backbone's backward pass counts as two forward ones. Heads, expander and losses are run on made-up features and
     counted, forward and backward. The optimiser and what works on single numbers is not counted.
     """
-    network = _top(scale, recorded)
+    network = _shallow(scale, recorded)
     clips = recorded.recipe.batch * recorded.recipe.repeats
     width = network.backbone.width
     features = torch.zeros(clips, width).normal_(generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -122,13 +121,11 @@ def step_operations(scale: Scale, recorded: Recorded) -> float:
         weights = network.projections.weights()
         terms = objective(logits, network.expander(features), weights, torch.zeros_like(dataset), dataset)
         terms.total.backward()
-    ahead = settings.informative and recipe.informative_statistics == "batch" and recorded.parts > 1
-    again = settings.size in scale.machine.checkpointing
     backbone = network_cost(recorded.spec(scale).model_dump_json()).backbone
-    return backbone * (FORWARD_BACKWARD + ahead + again) + counter.get_total_flops() / 2e9 / clips
+    return backbone * passes(scale, settings, recipe, recorded.parts) + counter.get_total_flops() / 2e9 / clips
 
 
-def _top(scale: Scale, recorded: Recorded) -> Network:
+def _shallow(scale: Scale, recorded: Recorded) -> Network:
     """A network with the heads, projections and expander of the run's on a backbone of one block a stage."""
     spec = recorded.spec(scale)
     shallow = spec.model.model_copy(update={"depths": (1,) * len(spec.model.depths)})  # of mvit; others are whole

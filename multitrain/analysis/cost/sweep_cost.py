@@ -6,8 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from multitrain.analysis.cost.estimate import Estimate, Pace, counts, default_speed
-from multitrain.analysis.cost.estimate import estimate as shown_datasets
+from multitrain.analysis.cost.estimate import Estimate, Pace, counts, default_speed, estimate
 from multitrain.common.terminal_columns import columns
 from multitrain.config.scale import Scale
 from multitrain.planning.sweep_points import Points
@@ -35,7 +34,7 @@ def costs(points: Points, data: Path, published: Path, scale: Scale, pace: Pace 
         assert points.sweep is not None  # of which its points are
         seeds, speed = len(points.sweep.seeds), default_speed(scale)
         videos = counts(point.scale, data, published)
-        runs = shown_datasets(point.scale, point.experiments, videos, speed)
+        runs = estimate(point.scale, point.experiments, videos, speed)
         new = [(point.scale.name, each) for each in point.datasets if (point.scale.name, each) not in rendered]
         rendered |= set(new)
         shipped = [point.scale.made_world.videos[each] for _, each in new]

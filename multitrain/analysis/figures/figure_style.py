@@ -2,7 +2,7 @@
 
 import functools
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,13 @@ __all__ = [
     "PURPLE",
     "RC",
     "SERIES",
-    "SHORTENED",
     "SKY",
     "VERMILION",
     "WIDTH",
     "caption",
     "interval",
     "new",
+    "note_if_shortened",
     "plain_log",
     "save",
     "series",
@@ -175,3 +175,8 @@ def shorten(text: str, width: int) -> str:
 
 
 SHORTENED = "Long class names are shortened (sth: something)"
+
+
+def note_if_shortened(names: Iterable[str], width: int) -> list[str]:
+    """The caption's note SHORTENED where `shorten` changes one of the names; none where all are shown whole."""
+    return [SHORTENED] if any(len(name) > width for name in names) else []

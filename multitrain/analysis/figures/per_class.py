@@ -16,6 +16,7 @@ FILE = "per_class.csv"
 ALL = 30  # with more classes than this, only the ends are shown
 ENDS = 10  # so many of the highest gains and of the lowest
 COLUMNS = 2
+LETTERS = 30  # of a class name
 NUMBERS = ("clips", *(f"gain{kind}{end}" for kind in ("", "_projected") for end in ("", "_low", "_high")))
 TEXT = ("table", "dataset", "title", "class", "baseline", "method", "seeds", "scale", "synthetic")
 
@@ -71,7 +72,7 @@ def _figure(results: Path, table: str) -> Figure:
         f"Ours: {world(rows)}",
         f"{each} test clips a class, so an interval is wide; lines: 95% paired t interval over its videos, of Yₖ",
         "With this many classes some intervals leave out 0 by chance",
-        figure_style.SHORTENED,
+        *figure_style.note_if_shortened(pd.concat(shown)["class"], LETTERS),
         marks=marks,
     )
     return figure
@@ -99,7 +100,7 @@ def _panel(axes: Axes, group: pd.DataFrame, its: pd.DataFrame) -> None:
         markersize=5.5,
         zorder=4,
     )
-    axes.set_yticks(places, [figure_style.shorten(name, 30) for name in its["class"]])
+    axes.set_yticks(places, [figure_style.shorten(name, LETTERS) for name in its["class"]])
     axes.set_ylim(-0.6, len(its) - 0.4)
     if len(its) < len(group):
         axes.axhline(ENDS - 0.5, color="0.6", linestyle=":", linewidth=1)

@@ -1,1 +1,1 @@
-"""One training's answers: confusions and per-class accuracy with sample frames, calibration."""
+"""Confusions, per-class accuracy and calibration of one training."""

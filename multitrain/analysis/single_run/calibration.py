@@ -1,6 +1,6 @@
-"""Calibration of a head: is the probability of its answer the share of its answers that are right?
+"""Calibration of a head: reliability bins, expected calibration error (ECE) and log loss.
 
-Of predictions with scores alone; a packed study has ranks. A score is the softmax, mean over the clip's views.
+It needs predictions with scores; a packed study has ranks alone. A score is the mean softmax over the clip's views.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Confusions of one training: which class its clips were taken for, and per-class accuracy."""
+"""Confusions and per-class accuracy of one training's predictions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from multitrain.analysis.packed.collect import answers
 from multitrain.common.errors import UserError
 from multitrain.common.ranks import top
 
-__all__ = ["Answers", "Confusion", "read_answers"]
+__all__ = ["Confusion", "PredictedClasses", "read_predicted"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Answers:
+class PredictedClasses:
     """The class that each of N clips was taken for, of K classes."""
 
     classes: tuple[str, ...]
@@ -73,8 +73,8 @@ class Answers:
             yield row
 
 
-def read_answers(path: Path, projected: bool = False) -> Answers:
-    """The answers of a predictions file, of a packed study too; with `projected` by Y'_k.
+def read_predicted(path: Path, projected: bool = False) -> PredictedClasses:
+    """The predicted classes of a predictions file, of a packed study too; with `projected` by Y'_k.
 
     Raises:
         UserError: no such predictions, without class names, or without Y'_k.
@@ -92,4 +92,4 @@ def read_answers(path: Path, projected: bool = False) -> Answers:
         for label, place, its in zip(labels.tolist(), rank.to_pylist(), best.to_pylist(), strict=True)
     ]
     clips, videos = (table[name].to_numpy() for name in ("clip", "video"))
-    return Answers(classes, clips, videos, labels.astype(int), np.array(answered), rank.to_numpy().astype(int))
+    return PredictedClasses(classes, clips, videos, labels.astype(int), np.array(answered), rank.to_numpy().astype(int))

@@ -1,4 +1,4 @@
-"""Files on one training's answers: `multitrain confusion` and `multitrain calibration`."""
+"""Confusion and calibration files of one training: `multitrain confusion` and `multitrain calibration`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import pandas as pd
 from multitrain.analysis.datasets.contact_sheet import frames_of_clip, save_sheet
 from multitrain.analysis.figures import save_figure
 from multitrain.analysis.single_run.calibration import calibration
-from multitrain.analysis.single_run.confusion import Answers, Confusion, read_answers
+from multitrain.analysis.single_run.confusion import Confusion, PredictedClasses, read_predicted
 from multitrain.analysis.single_run.confusion_matrix import draw_confusion
 from multitrain.analysis.single_run.reliability import draw_reliability
 from multitrain.analysis.study.run_names import method_names
@@ -23,13 +23,13 @@ from multitrain.config.config_files import load_settings
 from multitrain.config.scale import Scale
 from multitrain.data.manifest import read_manifest
 
-__all__ = ["Tested", "tested", "write_calibration", "write_confusion"]
+__all__ = ["RunPredictions", "find_predictions", "write_calibration", "write_confusion"]
 
 HEADS = ("Y_k", "Y'_k")
 
 
 @dataclass(frozen=True)
-class Tested:
+class RunPredictions:
     """The predictions of one training on one split of some datasets."""
 
     scale: Scale
@@ -44,8 +44,8 @@ class Tested:
         return f"{self.method}, seed {self.seed}, on {self.scale.dataset(dataset).title}'s {self.split} clips ({where})"
 
 
-def tested(run: Path, split: str, datasets: list[str] | None, config: Path) -> Tested:
-    """What is predicted in the folder of a run and seed; all datasets, or those named.
+def find_predictions(run: Path, split: str, datasets: list[str] | None, config: Path) -> RunPredictions:
+    """The predictions in the folder of a run and seed, of all datasets or of those named.
 
     Raises:
         UserError: no run or no such predictions.
@@ -63,10 +63,10 @@ def tested(run: Path, split: str, datasets: list[str] | None, config: Path) -> T
     if not found:
         raise UserError(f"{home}: no predictions: `multitrain evaluate {record['run']} DATASET --split {split}` first")
     method = method_names(experiments, scale).get(record["run"], record["run"])
-    return Tested(scale, method, record["seed"], split, {name: found[name] for name in datasets or found})
+    return RunPredictions(scale, method, record["seed"], split, {name: found[name] for name in datasets or found})
 
 
-def write_calibration(run: Tested, out: Path) -> Iterator[str]:
+def write_calibration(run: RunPredictions, out: Path) -> Iterator[str]:
     """Write calibration.png and calibration.csv of every head into `out`; a line a head for the terminal.
 
     Raises:
@@ -93,7 +93,7 @@ def write_calibration(run: Tested, out: Path) -> Iterator[str]:
     yield f"{shown(out / 'calibration.png')}, calibration.csv"
 
 
-def write_confusion(run: Tested, out: Path, data: Path, projected: bool, worst: int) -> Iterator[str]:
+def write_confusion(run: RunPredictions, out: Path, data: Path, projected: bool, worst: int) -> Iterator[str]:
     """Write the confusion matrix, per-class results and worst confusions of each dataset; lines for the terminal.
 
     <dataset>_confusion.png, <dataset>_classes.csv, <dataset>_confusions.csv, and where the prepared clips are in `data`
@@ -103,35 +103,41 @@ def write_confusion(run: Tested, out: Path, data: Path, projected: bool, worst: 
         UserError: no such head, or a prepared dataset that is not the one of the predictions.
     """
     for dataset, path in run.predictions.items():
-        answers = read_answers(path, projected)
+        predicted = read_predicted(path, projected)
         title = run.title(dataset) + (f", by {HEADS[1]}" if projected else "")
-        write_frame(out / f"{dataset}_classes.csv", pd.DataFrame(answers.by_class()), "%.2f")
-        pairs = answers.worst(len(answers.labels))
-        rows = [_named(answers, each) | {"clip_ids": "; ".join(each.clips)} for each in pairs]
+        write_frame(out / f"{dataset}_classes.csv", pd.DataFrame(predicted.by_class()), "%.2f")
+        pairs = predicted.worst(len(predicted.labels))
+        rows = [_confusion_row(predicted, each) | {"clip_ids": "; ".join(each.clips)} for each in pairs]
         write_frame(out / f"{dataset}_confusions.csv", pd.DataFrame(rows))
-        save_figure(draw_confusion(answers, title), out / f"{dataset}_confusion.png", run.scale.smoke_test)
+        save_figure(draw_confusion(predicted, title), out / f"{dataset}_confusion.png", run.scale.smoke_test)
         manifest = run.scale.clips_folder(dataset, data, run.scale.world_of(run.seed)) / "manifest.parquet"
         if pairs and manifest.is_file():
-            _write_frames(run, dataset, answers, manifest, pairs[:worst], out / f"{dataset}_confusions.jpg", title)
+            _write_frames(run, dataset, predicted, manifest, pairs[:worst], out / f"{dataset}_confusions.jpg", title)
         files = f"{shown(out / dataset)}_confusion.png, _classes.csv, _confusions.csv"
-        yield f"{title}: {sum(row['clips'] for row in rows)} of {len(answers.labels)} clips taken for another class"
+        yield f"{title}: {sum(row['clips'] for row in rows)} of {len(predicted.labels)} clips taken for another class"
         for row in rows[:worst]:
             yield f"  {row['clips']} of {row['of']}: {row['class']} -> {row['answered']}"
         yield f"{files}, _confusions.jpg" if manifest.is_file() else f"{files}; no frames: {manifest} is not there"
 
 
-def _named(answers: Answers, pair: Confusion) -> dict:
-    names = {"class": answers.classes[pair.true], "answered": answers.classes[pair.answered]}
+def _confusion_row(predicted: PredictedClasses, pair: Confusion) -> dict:
+    names = {"class": predicted.classes[pair.true], "answered": predicted.classes[pair.answered]}
     return names | {"clips": len(pair.clips), "of": pair.of}
 
 
 def _write_frames(
-    run: Tested, dataset: str, answers: Answers, manifest: Path, pairs: list[Confusion], path: Path, title: str
+    run: RunPredictions,
+    dataset: str,
+    predicted: PredictedClasses,
+    manifest: Path,
+    pairs: list[Confusion],
+    path: Path,
+    title: str,
 ) -> None:
-    """A contact sheet: left a clip that was confused, right one of the class it was taken for that was recognised."""
+    """Write a contact sheet: left a confused clip, right a recognised one of the class that it was taken for."""
     clips = read_manifest(manifest).split(run.split)
     place = {clip: row for row, clip in enumerate(clips.table["clip_id"].to_pylist())}
-    if clips.classes != answers.classes or not set(answers.clip_ids) <= place.keys():
+    if clips.classes != predicted.classes or not set(predicted.clip_ids) <= place.keys():
         raise UserError(f"{manifest}: not the clips of {run.predictions[dataset]}: evaluate the run again")
 
     def frames(clip: str) -> np.ndarray:
@@ -139,8 +145,8 @@ def _write_frames(
 
     pictures: list[tuple[str, np.ndarray | None]] = []
     for pair in pairs:
-        true, other = answers.classes[pair.true], answers.classes[pair.answered]
-        recognised = answers.clip_ids[(answers.labels == pair.answered) & (answers.answered == pair.answered)]
+        true, other = predicted.classes[pair.true], predicted.classes[pair.answered]
+        recognised = predicted.clip_ids[(predicted.labels == pair.answered) & (predicted.answered == pair.answered)]
         pictures.append((f"{true}, taken for {other}: {len(pair.clips)} of {pair.of} clips", frames(pair.clips[0])))
         right = f"{other}, recognised" if len(recognised) else f"{other}: no clip recognised"
         pictures.append((right, frames(str(recognised[0])) if len(recognised) else None))

@@ -65,9 +65,11 @@ def confusion(
     data: DataFolder = Path("data"),
 ) -> None:
     """Say which classes a run confuses and how it does on each; draw the matrix and frames of the worst confusions."""
-    from multitrain.analysis.single_run.error_report import tested, write_confusion
+    from multitrain.analysis.single_run.error_report import find_predictions, write_confusion
 
-    for line in write_confusion(tested(run, split, dataset, config), out or run / "errors", data, projected, worst):
+    for line in write_confusion(
+        find_predictions(run, split, dataset, config), out or run / "errors", data, projected, worst
+    ):
         typer.echo(line)
 
 
@@ -80,9 +82,9 @@ def calibration(
     config: ConfigFolder = Path("config"),
 ) -> None:
     """Say whether the heads' probabilities are right: expected calibration error and a reliability plot."""
-    from multitrain.analysis.single_run.error_report import tested, write_calibration
+    from multitrain.analysis.single_run.error_report import find_predictions, write_calibration
 
-    for line in write_calibration(tested(run, split, dataset, config), out or run / "errors"):
+    for line in write_calibration(find_predictions(run, split, dataset, config), out or run / "errors"):
         typer.echo(line)
 
 

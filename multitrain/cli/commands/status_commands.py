@@ -111,16 +111,16 @@ def estimate(
     pace = _pace(loaded, experiments) if measured else None
     clock = machine_time(loaded, experiments, estimates, videos, pace) if pace else None
     if as_json:
-        content = page.content(loaded, estimates, videos, speed, seeds)
+        content = page.as_plain_values(loaded, estimates, videos, speed, seeds)
         if pace is not None and clock is not None:
             content |= {"measured": asdict(pace), "seconds_of_a_seed": asdict(clock)}
         typer.echo(json.dumps(content, indent=2))
         return
-    typer.echo(page.before(loaded, videos, speed))
+    typer.echo(page.assumptions(loaded, videos, speed))
     show(page.table(estimates))
-    typer.echo(page.after(loaded, estimates, seeds))
+    typer.echo(page.totals(loaded, estimates, seeds))
     if pace is not None and clock is not None:
-        typer.echo(page.by_the_clock(loaded, pace, clock, seeds))
+        typer.echo(page.wall_clock(loaded, pace, clock, seeds))
 
 
 def _speeds(**values: float | None) -> dict[str, float]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from multitrain.analysis.cost.flops import LAYER_NORM, cost, costs
-from multitrain.analysis.cost.memory import Alive, saved
+from multitrain.analysis.cost.memory import PeakTensorBytes, saved
 from multitrain.config.config_files import load_scale
 from multitrain.config.model_settings import Model
 from multitrain.model.backbones.build import build_backbone
@@ -63,10 +63,10 @@ def test_memory_is_the_peak_of_a_step_with_real_tensors(name: str):
     for clips in (1, 3):
         backbone.zero_grad(set_to_none=True)
         video = torch.randn(clips, 3, 4, 32, 32)
-        with Alive() as alive:
+        with PeakTensorBytes() as held:
             z = backbone(video)  # alive, as in the measured step
             z.sum().backward()
-        peaks.append(alive.peak)
+        peaks.append(held.peak)
     assert saved(model, 32, "float32").of_clip(False) == pytest.approx((peaks[1] - peaks[0]) / 2)
 
 

@@ -22,10 +22,10 @@ from multitrain.analysis.cost.estimate import (
     decoding,
     default_speed,
     estimate,
-    passes,
     seconds,
     steps_of,
 )
+from multitrain.analysis.cost.flops import passes
 from multitrain.analysis.cost.memory import Saved, parameters, saved
 from multitrain.cli import app
 from multitrain.common.errors import UserError
@@ -102,12 +102,16 @@ def test_weights_are_those_of_the_network(paper):
 def test_fewer_processes_take_as_much_arithmetic_but_for_the_second_pass(paper):
     scale, experiments = paper
     node = on(scale, nodes=1)
-    run, recipe = experiments.runs["multitrain"], scale.recipes["joint"]
-    assert (passes(scale, run, recipe), passes(node, run, recipe)) == (3, 4)
-    assert passes(node, run, recipe.model_copy(update={"informative_statistics": "micro_batch"})) == 3
-    assert passes(node, experiments.runs["vanilla"], recipe) == 3
-    assert passes(node, experiments.runs["multitrain_large"], recipe) == 5
-    assert passes(on(node, checkpointing=()), experiments.runs["multitrain_large"], recipe) == 4
+    recipe = scale.recipes["joint"]
+
+    def of_step(scale, run: str, recipe=recipe) -> int:
+        return passes(scale, experiments.runs[run], recipe, recipe.parts(scale.machine.processes))
+
+    assert (of_step(scale, "multitrain"), of_step(node, "multitrain")) == (3, 4)
+    assert of_step(node, "multitrain", recipe.model_copy(update={"informative_statistics": "micro_batch"})) == 3
+    assert of_step(node, "vanilla") == 3
+    assert of_step(node, "multitrain_large") == 5
+    assert of_step(on(node, checkpointing=()), "multitrain_large") == 4
 
 
 def test_the_same_clips_are_at_work_at_once_however_many_processes(paper, of_paper, tmp_path):

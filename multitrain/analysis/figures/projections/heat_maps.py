@@ -1,5 +1,6 @@
 """Heat maps of one run's projection matrices: rows of panels are targets, columns are sources."""
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def draw(results: Path) -> Figure:
         f"A row is a class of the target, a column one of the source; {related}; − marks weights below minus half the"
         " largest",
         "The weight alone says little where logits differ in scale: compare the figure of recovery",
-        *([figure_style.SHORTENED] if named else []),
+        *(figure_style.note_if_shortened(chain(*classes.values()), LETTERS) if named else []),
     )
     return figure
 

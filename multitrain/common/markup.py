@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-__all__ = ["Marked", "cells", "line", "markdown"]
+__all__ = ["Marked", "line", "markdown"]
 
-# What begins emphasis, code, a cell, a tag, an entity or a link. An underscore within a word, a lone & or [ is none.
+# What starts emphasis, code, a cell, a tag, an entity or a link; not an underscore within a word, a lone & or a lone [.
 SPECIAL = re.compile(r"[\\`*|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|<|\[(?=[^\]]*\][\[(:])")
 ENTITIES = {"<": "&lt;", "&": "&amp;"}
 
@@ -21,11 +21,6 @@ def markdown(text: str) -> str:
     return SPECIAL.sub(lambda match: ENTITIES.get(match[0], f"\\{match[0]}"), " ".join(text.split()))
 
 
-def cells(row: Sequence[str]) -> list[str]:
-    """The cells of a Markdown table's row, of which those that are not `Marked` are text."""
-    return [cell if isinstance(cell, Marked) else markdown(cell) for cell in row]
-
-
 def line(row: Sequence[str]) -> str:
-    """A row of a Markdown table."""
-    return f"| {' | '.join(cells(row))} |"
+    """A row of a Markdown table; cells that are not `Marked` are escaped."""
+    return f"| {' | '.join(cell if isinstance(cell, Marked) else markdown(cell) for cell in row)} |"

@@ -26,10 +26,7 @@ Result = TypeVar("Result")
 AHEAD = {True: 4, False: 2}  # items a process that are read and not yielded, ordered or not: bounds the memory
 STARTING = 120  # seconds that a process may take to start on a busy machine
 LONGEST = 1e6  # seconds: the longest wait that the operating system can count
-PRELOAD = [
-    __name__,
-    "multitrain.datasets.transcode.encode_clip",
-]  # imported once, by the fork server
+PRELOAD = [__name__, "multitrain.datasets.transcode.encode_clip"]  # imported once, by the fork server
 
 
 @dataclass(frozen=True)
@@ -209,6 +206,7 @@ def _serve(pipe: connection.Connection, function: Callable) -> None:
 
 
 def _end_with_parent() -> None:
+    """Wait for the parent process to end, then end this one."""
     parent = multiprocessing.parent_process()
     assert parent is not None  # this is a worker
     parent.join()
@@ -218,7 +216,7 @@ def _end_with_parent() -> None:
 def process_map(
     function: Callable[[Item], Result], items: Iterable[Item], jobs: int, seconds: float
 ) -> Iterator[tuple[Item, Result | str]]:
-    """Each item with its result, in the items' order, or with a text that says why it has none."""
+    """Each item with its result, in the items' order, or with the reason why it has none."""
     with ProcessPool(function, jobs, seconds) as pool:
         for task in pool.map(items):
             yield task.item, task.ended.detail if task.ended and not task.results else task.results[0]

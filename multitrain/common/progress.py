@@ -1,4 +1,4 @@
-"""Progress of long work: a bar in a terminal, a line now and then in a log."""
+"""Progress bars: a bar in a terminal, about a line every fifteen seconds in a log."""
 
 import errno
 import io
@@ -47,7 +47,7 @@ class _Lines:
 
 
 def progress(title: str, unit: str, total: int | None = None, initial: int = 0) -> "tqdm":
-    """A bar to update; where standard error is no terminal, about a line every fifteen seconds."""
+    """A progress bar on standard error; lines where that is no terminal."""
     from tqdm import tqdm  # slow to import, and the command line imports this module
 
     terminal = sys.stderr.isatty()

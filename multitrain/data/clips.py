@@ -40,9 +40,9 @@ class Batch:
     rows: Tensor  # (B,) int64, the clips' positions in the step's whole batch
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch with its video and rows on that device.
+        """The same batch with its video and rows on a device.
 
-        Labels stay: the losses select each dataset's rows by them, for which a device would have to be waited for.
+        Labels stay on the processor: the losses select rows by them, which on an accelerator would wait for it.
         """
         video, rows = (tensor.to(device, non_blocking=True) for tensor in (self.video, self.rows))
         return replace(self, video=video, rows=rows)
@@ -189,7 +189,7 @@ class ViewClips(Clips):
 
 
 class Sampled(Protocol):
-    """How the frames of a test view are chosen, as a dataset's settings and a model's card say it."""
+    """Settings that choose the frames of test views: a dataset's, or those in a model's file."""
 
     @property
     def sampling(self) -> Sampling: ...

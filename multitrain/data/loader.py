@@ -145,7 +145,7 @@ def _batches(loader: DataLoader) -> Iterator[Batch]:
     finally:
         workers = getattr(batches, "_workers", ())
         if workers:
-            # else it happens at some later garbage collection
+            # else they end at some later garbage collection
             batches._shutdown_workers()  # type: ignore[attr-defined]  # only an iterator that has workers has it
         for worker in workers:
             if worker.is_alive():

@@ -32,7 +32,7 @@ def _solarize_add(image: Image.Image, m: float) -> Image.Image:
     return image.point([min(value + added, 255) if value < 128 else value for value in range(256)] * 3)
 
 
-# Of an image and a signed magnitude m, -10..10; the sign counts where both directions are alike.
+# Operations on an image by a signed magnitude m, -10..10; the sign is used where an effect has two directions.
 OF_PIXELS: dict[str, Callable[[Image.Image, float], Image.Image]] = {
     "invert": lambda image, m: ImageOps.invert(image),
     "posterize": lambda image, m: ImageOps.posterize(image, max(4 - int(0.4 * abs(m)), 1)),
@@ -50,6 +50,7 @@ OF_FRAMES: dict[str, Callable[[Image.Image, float], Image.Image]] = {  # a pixel
 
 
 def _rotation(m: float, width: int, height: int) -> tuple[float, ...]:
+    """Rotation about the centre by -3 m degrees, as `OF_PLACES`."""
     angle = math.radians(-3 * m)
     cos, sin, x, y = math.cos(angle), math.sin(angle), width / 2, height / 2
     return cos, sin, x - cos * x - sin * y, -sin, cos, y + sin * x - cos * y

@@ -1,4 +1,4 @@
-"""CSV and JSON files: the same bytes from rows of either kind, whole or not at all, and read back."""
+"""CSV and JSON files: rows of either kind give the same bytes, written whole or not at all, and read back."""
 
 import math
 from pathlib import Path
@@ -29,6 +29,13 @@ def test_a_key_that_is_no_column_leaves_the_file_as_it_was(tmp_path):
     with pytest.raises(ValueError, match="no column 'c': the columns are a, b"):
         write_csv(path, ("a", "b"), [{"a": 1}, {"c": 1}])
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "@cmd", "-x", "+x", 'a "b", c', "a\nb"])
+def test_a_name_is_read_as_it_was_written(tmp_path, name):
+    write_csv(tmp_path / "x.csv", ["class"], [[name]])
+    ((_, row),) = read_csv(tmp_path / "x.csv", ["class"], "make it")
+    assert row["class"] == name == pd.read_csv(tmp_path / "x.csv", dtype=str)["class"].item()
 
 
 def test_a_frame_is_written_without_its_index(tmp_path):

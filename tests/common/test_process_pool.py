@@ -1,4 +1,4 @@
-"""The process pool: what hangs, dies or raises costs its own item, and nothing of it stays behind."""
+"""The process pool: an item that hangs, dies or raises loses its own result alone, and no process stays behind."""
 
 import os
 import select
@@ -25,7 +25,7 @@ class Deadly:
 
 
 def behave(item: str) -> str:
-    """What an item asks for: to hang, which a file of that name then tells, to die, or its own name."""
+    """Hang, after making a file of the item's name; die; raise; or return the item, as its name says."""
     if item.startswith("/"):
         Path(item).touch()
         time.sleep(10_000)
@@ -37,7 +37,7 @@ def behave(item: str) -> str:
 
 
 def several(item: str) -> Iterator[str]:
-    """A result for each letter; a capital kills the process, and a full stop does after the last result."""
+    """A result for each letter; a capital letter kills the process, and so does a full stop."""
     for letter in item:
         if letter == ".":
             os._exit(3)
@@ -49,15 +49,15 @@ def interrupted(item: str) -> str:
     return item
 
 
-def told_and_hanging(pipe: str) -> None:
-    """Writes the number of its process."""
+def write_pid_and_hang(pipe: str) -> None:
+    """Write the process's number into a pipe, then hang."""
     Path(pipe).write_text(str(os.getpid()))
     time.sleep(10_000)
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_what_hangs_or_kills_costs_itself_only(tmp_path, monkeypatch, jobs):
-    """An item has its time until it hangs: seconds would be few for a busy machine and many for a test."""
+    """The limit starts when an item hangs: real seconds would be too few on a busy machine, and too many for a test."""
     hang = str(tmp_path / "hangs")
 
     def remaining(worker) -> float:
@@ -73,8 +73,7 @@ def test_what_hangs_or_kills_costs_itself_only(tmp_path, monkeypatch, jobs):
     assert all("died" in words for words in told if "not done" not in words)
 
 
-def test_an_item_has_as_long_as_it_is_given():
-    """The clock itself, of something that never ends."""
+def test_an_item_that_never_ends_is_ended_by_the_clock():
     ((_, told),) = process_map(time.sleep, [10_000], 1, 0.01)
     assert told == "not done after 0.01 s, its decoder was ended"
 
@@ -95,7 +94,7 @@ def test_each_result_has_the_whole_limit(monkeypatch):
     assert left == [10.0] * 5  # it has started, three results, and done
 
 
-def test_an_endless_limit_is_one_too():
+def test_a_limit_may_be_longer_than_the_system_can_count():
     assert list(process_map(behave, ["a"], 1, 1e300)) == [("a", "a")]
 
 
@@ -170,7 +169,7 @@ def test_a_process_that_died_between_two_items_is_told_of_the_second():
 
 def test_processes_end_with_their_parent(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    code = f"list(process_map(told_and_hanging, [{str(tmp_path / 'pipe')!r}], 1, 1e6))"
+    code = f"list(process_map(write_pid_and_hang, [{str(tmp_path / 'pipe')!r}], 1, 1e6))"
     code = f"from tests.common.test_process_pool import *; {code}"
     with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2]) as parent:
         worker = os.pidfd_open(int((tmp_path / "pipe").read_text()))

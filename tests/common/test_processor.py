@@ -1,4 +1,4 @@
-"""The name of the processor, from what a system says of it."""
+"""Name and kind of the processor, from /proc/cpuinfo or the platform."""
 
 import platform
 from pathlib import Path

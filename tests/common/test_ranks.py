@@ -1,4 +1,4 @@
-"""The one rule by which an answer counts as right, and who counts by it."""
+"""Ranks of the true class, top-k, and the answer of a clip."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The one dataset class on prepared clips: what an item is depends on (seed, epoch, index) and nothing else."""
+"""The PyTorch datasets of prepared clips: a training item depends on (seed, epoch, index) alone."""
 
 import gc
 import pickle
@@ -22,17 +22,6 @@ from multitrain.data.sampling import dense, random_start
 from multitrain.data.transforms import as_frames, augment, random_box, resize
 
 
-@pytest.fixture
-def sources(job):
-    return [job("joint").source(name, "train") for name in ("k400", "mit")]
-
-
-@pytest.fixture
-def clips(job, sources):
-    run = job("joint")
-    return TrainClips(sources, run.scale.model.frames, run.size, run.recipe, seed=0)
-
-
 def test_an_item_is_the_same_each_time_and_another_in_another_epoch_or_seed(job, sources, clips):
     assert torch.equal(clips[0, 3][0].video, clips[0, 3][0].video)
     assert not torch.equal(clips[0, 3][0].video, clips[1, 3][0].video)
@@ -53,7 +42,7 @@ def test_the_index_runs_over_all_datasets_in_order(sources, clips):
 
 
 def test_a_pickled_source_maps_one_file_of_its_columns(sources):
-    """What a worker process that is not forked gets."""
+    """As a worker process that is spawned, not forked, gets it."""
     source = sources[0]
     first, second = pickle.dumps(source), pickle.dumps(source)
     assert first == second and len(first) < 4000
@@ -66,13 +55,13 @@ def test_a_pickled_source_maps_one_file_of_its_columns(sources):
     for copy in (*copies, again):
         assert copy.columns.to_pylist() == held and len(copy) == len(source)
         assert (copy.folder, copy.classes, copy.settings) == (source.folder, source.classes, source.settings)
-    gc.collect()  # what earlier tests left would go in between and hide a copy
+    gc.collect()  # memory of earlier tests, freed in between, would hide a copy
     before = pa.total_allocated_bytes()
     kept = pickle.loads(pickle.dumps(again))
     assert pa.total_allocated_bytes() <= before and len(kept) == len(again)  # mapped, not copied
 
 
-def test_no_room_for_the_columns_is_told(sources, monkeypatch):
+def test_no_room_for_the_columns_is_a_user_error(sources, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -97,7 +86,7 @@ def test_view_batches_keep_the_views_of_a_clip_together(job):
 
 
 class Recorded(Source):
-    """A source that tells which frames were asked for instead of reading them."""
+    """A source that records the frame indices that are read, and gives a ramp for frames."""
 
     def __init__(self, source, settings):
         self.__dict__.update(source.__dict__)
@@ -136,8 +125,8 @@ def test_dense_views_ask_for_frames_on_the_grid(job, sources):
     assert last[-1] > source.value("frames", 0) - 1 - 2 * 3
 
 
-def test_a_plain_clip_is_sampled_cropped_and_flipped_as_ever(clips):
-    """The numbers of a recipe without the augmentations of the paper's scale."""
+def test_a_plain_clip_is_sampled_cropped_and_flipped_in_this_order_of_draws(clips):
+    """A recipe without RandAugment, erasing and repeats: its clips must stay the same from version to version."""
     for index in range(6):
         which, row = clips.locate(index)
         source, rng = clips.sources[which], generator(0, "clip", 2, index)

@@ -1,4 +1,4 @@
-"""What comes out of a decoder is damage of its file, of whatever type; what is ours is not hidden by it."""
+"""Exceptions of the video decoder: of any type, they are errors about the file; our own mistakes are not hidden."""
 
 import av
 import pytest
@@ -41,18 +41,18 @@ def test_any_exception_is_damage_in_one_line(error):
     assert caught.value.__cause__ is error
 
 
-def test_libavs_words_come_without_the_path():
+def test_libavs_message_comes_without_the_path():
     with pytest.raises(Bad, match=r"^No such file or directory$"), decoder_errors(Bad):
         av.open("/nowhere/at all.mp4")
 
 
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, SystemExit])
-def test_what_is_no_damage_passes(error):
+def test_memory_errors_and_signals_pass(error):
     with pytest.raises(error), decoder_errors(Bad):
         raise error
 
 
-def test_items_end_and_break():
+def test_items_of_an_iterator_that_ends_or_fails():
     def broken():
         yield 1
         raise IndexError
@@ -65,7 +65,7 @@ def test_items_end_and_break():
 
 
 class Stumbling:
-    """A container whose demuxer stumbles over some packets, or over every one from a place on."""
+    """A container whose demuxer raises an IndexError after the packets of these numbers."""
 
     def __init__(self, container, places: range):
         self._container, self._places, self._count = container, places, 0
@@ -93,7 +93,7 @@ class Stumbling:
 
 @pytest.fixture
 def stumble(monkeypatch):
-    """Make every demuxer stumble at these packets."""
+    """stumble(range): make every demuxer raise an IndexError after the packets of these numbers."""
 
     def make(places: range):
         class Stub:
@@ -118,13 +118,13 @@ def clip(tmp_path):
 FRAMES = Frames(fps=12, grid=3, short_side=24)
 
 
-def test_where_the_demuxer_stumbles_libav_goes_on(clip, stumble):
+def test_decoding_goes_on_after_some_damaged_packets(clip, stumble):
     stumble(range(3, 9))
     with Video(clip) as source_video:
         assert len(list(source_video.frames())) == 30 and "IndexError" in source_video.last_error
 
 
-def test_a_demuxer_that_only_stumbles_is_left(clip, stumble):
+def test_decoding_ends_where_every_packet_is_damaged(clip, stumble):
     stumble(range(10, 10**9))
     views, reached = read_views_until_error(clip, FRAMES, 4, 16)
     assert len(views) == 1 and reached is None  # each time libav went on
@@ -143,7 +143,7 @@ def test_training_names_a_clip_whose_frames_change_their_size(tmp_path):
         read_frames(path, [0, 18], 12.0)
 
 
-def test_check_and_lists_say_it(clip, stumble):
+def test_check_and_path_lists_name_the_damage(clip, stumble):
     stumble(range(5, 10**9))
     assert find_problem(Expected(clip, 30, 12.0, 48, 32)).startswith("it does not decode: IndexError")
     assert probe(clip, Limits())[0] == "undecodable"
@@ -169,7 +169,7 @@ def test_a_mistake_of_ours_is_no_damage(clip, monkeypatch):
         read_views_until_error(clip, FRAMES, 4, 16)
 
 
-def test_too_little_memory_is_said_as_that():
+def test_too_little_memory_is_not_called_damage():
     with pytest.raises(UserError, match=r"^a\.mp4: not enough memory"), video_errors("a.mp4"):
         raise MemoryError
     with pytest.raises(UserError, match="see whether a player shows it"), video_errors("a.mp4"):

@@ -1,3 +1,5 @@
+"""The manifest of a prepared dataset: written and read, its splits, and files that are none."""
+
 import random
 
 import pyarrow as pa
@@ -46,7 +48,7 @@ def test_bytes_do_not_depend_on_the_order_of_rows(tmp_path):
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
-def test_splits_part_the_clips(tmp_path):
+def test_the_splits_divide_the_clips(tmp_path):
     write_manifest(tmp_path / "m.parquet", CLASSES, [row(number) for number in range(8)])
     manifest = read_manifest(tmp_path / "m.parquet")
     parts = {name: manifest.split(name) for name in ("train", "val", "test")}
@@ -74,7 +76,7 @@ def test_a_row_that_breaks_the_schema_writes_nothing(tmp_path, value):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_manifest_is_told(tmp_path):
+def test_a_file_that_is_no_manifest_is_a_user_error(tmp_path):
     path = tmp_path / "m.parquet"
     with pytest.raises(UserError, match="no such manifest"):
         read_manifest(path)

@@ -1,4 +1,4 @@
-"""RandAugment: every operation against another implementation, and what all of them share."""
+"""RandAugment: every operation against torchvision's, and properties of all of them."""
 
 import math
 from collections import Counter
@@ -19,7 +19,7 @@ INCREASING = set(NAMES) - {"invert", "autocontrast", "equalize", "posterize"}  #
 
 
 def picture(seed: int = 0) -> np.ndarray:
-    """(H, W, 3) uint8, smooth and short of black and white."""
+    """(H, W, 3) uint8, smooth, without black and white."""
     small = np.random.default_rng(seed).integers(20, 230, (7, 9, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(small).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
 
@@ -34,7 +34,7 @@ def applied(name: str, magnitude: float, frame: np.ndarray) -> torch.Tensor:
 
 
 def expected(name: str, m: float, frame: np.ndarray) -> torch.Tensor:
-    """What torchvision makes of the release's argument for signed magnitude m; (3, H, W)."""
+    """The result (3, H, W) of torchvision with the release's argument for the signed magnitude m."""
     from torchvision.transforms.v2 import functional as F
 
     tensor, image = clip(frame)[0], Image.fromarray(frame)

@@ -1,4 +1,4 @@
-"""Which frames a clip takes: always inside the video, in order, covering it."""
+"""Frame sampling: indices inside the video, in order, covering it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Crops, flips and erasing on clips whose pixels tell where they came from."""
+"""Crops, flips and erasing, on clips whose pixels encode their position."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_three_views_reach_both_ends_of_the_longer_side(shape, channel):
 
 
 def grey(frames: int = 4, side: int = 64) -> torch.Tensor:
-    """Frames of a colour that noise all but never has in every channel."""
+    """Frames of a colour that erasing's noise hardly ever has in all three channels."""
     return torch.tensor([1, 2, 3], dtype=torch.uint8)[None, :, None, None].expand(frames, 3, side, side)
 
 

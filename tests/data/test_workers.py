@@ -1,4 +1,4 @@
-"""Processes that decode ahead: they change nothing, and whatever becomes of them is told in one line."""
+"""The loader's worker processes: they change no batch, and one that fails, dies or hangs is an error of one line."""
 
 import multiprocessing
 import os
@@ -14,7 +14,7 @@ from multitrain.data.loader import train_batches
 
 
 class Started:
-    """The child processes that a test has started: those that other tests keep are none of them."""
+    """The child processes that a test has started, without those that other tests keep."""
 
     def __init__(self):
         self._before = set(multiprocessing.active_children())
@@ -23,7 +23,7 @@ class Started:
         return [process for process in multiprocessing.active_children() if process not in self._before]
 
     def left(self) -> list[multiprocessing.process.BaseProcess]:
-        """Those that do not end; one that was killed may take its time on a busy machine."""
+        """Those that do not end within ten minutes: a killed one may take long on a busy machine."""
         for process in self.running():
             process.join(600)
         return self.running()
@@ -32,17 +32,6 @@ class Started:
 @pytest.fixture
 def started() -> Started:
     return Started()
-
-
-@pytest.fixture
-def sources(job):
-    return [job("joint").source(name, "train") for name in ("k400", "mit")]
-
-
-@pytest.fixture
-def clips(job, sources):
-    run = job("joint")
-    return TrainClips(sources, run.scale.model.frames, run.size, run.recipe, seed=0)
 
 
 def test_worker_processes_change_nothing(clips):
@@ -55,7 +44,7 @@ def test_worker_processes_change_nothing(clips):
 
 
 class Failing(Source):
-    """A source that goes wrong in one way whenever it is read."""
+    """A source that fails in one way at every read."""
 
     def __init__(self, source, how):
         self.__dict__.update(source.__dict__)
@@ -73,22 +62,25 @@ class Failing(Source):
 
 
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("how", "workers", "message"),
     [
-        ("damaged", r"clip\.mp4: no readable clip: prepare the dataset again"),
-        ("killed", r"a process that decodes clips ahead died or hangs \(.*(killed by signal|exited unexpectedly).*"),
-        ("left", r"a process that decodes clips ahead died or hangs \(.*(exit code 3|exited unexpectedly).*"),
-        ("hangs", r"a process that decodes clips ahead died or hangs \(.*timed out after 0\.1 seconds.*"),
+        ("damaged", 0, r"clip\.mp4: no readable clip: prepare the dataset again"),
+        ("damaged", 1, r"clip\.mp4: no readable clip: prepare the dataset again"),
+        ("killed", 1, r"a process that decodes clips ahead died or hangs \(.*(killed by signal|exited unexpectedly).*"),
+        ("left", 1, r"a process that decodes clips ahead died or hangs \(.*(exit code 3|exited unexpectedly).*"),
+        ("hangs", 1, r"a process that decodes clips ahead died or hangs \(.*timed out after 0\.1 seconds.*"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_worker_that_fails_dies_or_hangs_is_one_line(started, sources, clips, how, message, monkeypatch):
-    if how == "hangs":  # it never answers, so that any limit ends it; the others have all the time there is
+def test_a_clip_or_worker_that_fails_dies_or_hangs_is_one_line(
+    started, sources, clips, how, workers, message, monkeypatch
+):
+    if how == "hangs":  # it never answers, so any limit ends it; the others have unlimited time
         monkeypatch.setattr(loader, "TIMEOUT", 0.1)
-    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.1)  # how long it waits for an ending one
+    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.1)  # wait for a worker that is ending
     failing = TrainClips([Failing(sources[0], how)], clips.frames, clips.size, clips.recipe, seed=0)
     with pytest.raises(UserError, match=f"^{message}$"):
-        next(train_batches(failing, 4, 0, 3, workers=1))
+        next(train_batches(failing, 4, 0, 3, workers))
     assert not started.left()
 
 
@@ -109,9 +101,3 @@ def test_processes_that_decode_end_with_the_batches_that_are_left(started, clips
     assert len(started.running()) == 2
     batches.close()
     assert not started.left()
-
-
-def test_a_damaged_clip_without_workers_is_the_same_line(sources, clips):
-    failing = TrainClips([Failing(sources[0], "damaged")], clips.frames, clips.size, clips.recipe, seed=0)
-    with pytest.raises(UserError, match=r"^clip\.mp4: no readable clip: prepare the dataset again$"):
-        next(train_batches(failing, 4, 0, 3))

@@ -111,6 +111,14 @@ def test_a_motion_repeats_after_one_cycle(name):
     np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["run", "punch", "march", "windmill", "drum", "front_crawl", "climb"])
+def test_alternating_arms_are_half_a_cycle_apart(name):
+    now, later = (MOTIONS[name].pose(Execution(np.linspace(0, 1, 9) + shift)) for shift in (0, 0.5))
+    for limb in ("arm", "forearm"):
+        left, right = getattr(now, limb)[:, 0], getattr(later, limb)[:, 1]
+        np.testing.assert_allclose(np.exp(1j * left), np.exp(1j * right))  # equal up to a full turn
+
+
 @pytest.mark.parametrize("name", MOTIONS)
 def test_limbs_keep_their_length_and_nobody_sinks(name):
     motion, body = MOTIONS[name], somebody()

@@ -36,15 +36,16 @@ def shown(name: Path | str) -> str:
 
     A backslash becomes \\, an unprintable character \n, \t, \x1b or \u200b, a byte that is not UTF-8 \xe9.
     """
-    return "".join("\\\\" if letter == "\\" else _spelt(letter) for letter in as_text(name))
+    return "".join("\\\\" if letter == "\\" else _escaped(letter) for letter in as_text(name))
 
 
 def one_line(message: str) -> str:
     """A message with names on one line, escaped as by `shown` except for backslashes."""
-    return "".join(map(_spelt, as_text(message)))
+    return "".join(map(_escaped, as_text(message)))
 
 
-def _spelt(letter: str) -> str:
+def _escaped(letter: str) -> str:
+    """A letter, or its escape if it is not printable or a byte that is not UTF-8."""
     code = ord(letter)
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"

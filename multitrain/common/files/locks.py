@@ -1,8 +1,8 @@
 """Folder locks: one process at a time works in a folder; the lock ends with its process.
 
 A lock is a POSIX record lock on the file `.lock` in the folder; over NFS the server keeps it. Forked processes do not
-inherit it. The file says which process holds it, and is removed at the end. If the file or its folder is removed by
-somebody else, the lock is lost, and its process ends.
+inherit it. The file says which process holds it, and is removed at the end. If the file or its folder is removed during
+the work, the lock is lost, and its process ends.
 """
 
 import errno
@@ -80,7 +80,7 @@ def locked_folder(folder: Path, what: str, wait: bool = False) -> Iterator[Folde
     descriptor = _acquire(Path(folder), wait)
     _LOCKS[key] = lock = FolderLock(Path(folder), descriptor, os.getpid(), threading.get_ident())
     try:
-        _say(descriptor, what)
+        _write_holder(descriptor, what)
         yield lock
         lock.require()  # else the files are in a folder that was made again, or is another process's
     except (OSError, UserError):
@@ -151,7 +151,7 @@ def _lock(folder: Path, descriptor: int, wait: bool) -> bool:
     return True
 
 
-def _say(descriptor: int, what: str) -> None:
+def _write_holder(descriptor: int, what: str) -> None:
     """Write which process has the lock; errors of a full disk are ignored."""
     note = {"host": platform.node(), "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
     note |= {"what": what, "job": os.environ.get("SLURM_JOB_ID")}

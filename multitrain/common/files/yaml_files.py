@@ -11,7 +11,7 @@ __all__ = ["parse_yaml", "read_yaml"]
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key that comes twice is an error; by itself the last one counts, without a word."""
+    """YAML loader for which a key that comes twice is an error; PyYAML's own takes the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen: set[str] = set()
@@ -30,8 +30,6 @@ def read_yaml(path: Path) -> object:
         raise UserError(f"{path}: no such file; in that folder there are: {known}")
     try:
         content = parse_yaml(read_bytes(path).decode("utf-8"), path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}: change its permissions") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
     if content is None:
@@ -44,11 +42,11 @@ def parse_yaml(text: str, where: Path | str) -> object:
     try:
         return yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not
-        raise UserError(f"{where}: not valid YAML: {_trouble(error)}") from None
+        raise UserError(f"{where}: not valid YAML: {_problem(error)}") from None
 
 
-def _trouble(error: Exception) -> str:
-    """What YAML did not understand, where, and for a tab what to do."""
+def _problem(error: Exception) -> str:
+    """The parser's message with line and column, and for a tab its cure."""
     text = " ".join(str(getattr(error, "problem", None) or error).split())
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

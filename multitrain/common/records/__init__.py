@@ -1,1 +1,1 @@
-"""What a run leaves in its folder: one module a record, with its schema, its writer, its reader and their errors."""
+"""Records of a run: a module for each file, with its schema, writer, reader and their errors."""

@@ -34,7 +34,7 @@ NAME = "history.jsonl"
 TERMS = ("epoch", "rate", "total", "variance", "covariance", "gradient_norm")  # numbers that every line holds
 NORM = "gradient_norm"  # null in a line, NaN here: not finite, of a step in half precision that was left out
 BY_DATASET = ("classification", "sigma")
-MOST = 500  # steps of a run that are shown and kept: a figure has no more room, and a packed study hundreds of runs
+MOST = 500  # steps that are shown and packed of a run: a figure has no more room, and a packed study hundreds of runs
 
 
 class Step(TypedDict):
@@ -49,7 +49,7 @@ class Step(TypedDict):
     classification: dict[str, float]  # L_k by dataset
     sigma: dict[str, float]
     gradient_norm: float | None  # None: not finite, of a step in half precision that was left out
-    extra: NotRequired[dict[str, float]]  # terms of one's own, unweighted
+    extra: NotRequired[dict[str, float]]  # extra terms, unweighted
     extra_sigma: NotRequired[dict[str, float]]  # of those with a learned weight
     skipped: NotRequired[int]  # in half precision: steps that were left out so far
 
@@ -58,7 +58,7 @@ class HistoryFile:
     """The history file of a training: appended to, and truncated to the step of its resume point."""
 
     def __init__(self, path: Path, done: int, lines: int):
-        """Keep the lines of the first `done` steps, of which there were to be `lines`."""
+        """Keep the lines of the first `done` steps; a warning says if there are fewer than `lines`."""
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         _truncate(path, done, lines)
@@ -91,7 +91,7 @@ def write_history(path: Path, lines: Iterable[dict]) -> None:
 
 
 def read_history(path: Path, datasets: tuple[str, ...]) -> list[dict]:
-    """At most MOST lines, flat: `classification.<dataset>` for what stands under classification.
+    """At most MOST lines of a history, nested keys joined by a dot: `classification.<dataset>`.
 
     Raises:
         UserError: the file is not there, or a line is no step of a run on these datasets.
@@ -103,7 +103,7 @@ def read_history(path: Path, datasets: tuple[str, ...]) -> list[dict]:
 
 
 def read_columns(path: Path) -> dict[str, np.ndarray]:
-    """The columns of a history of any terms, thinned: `classification.k400` for what stands under classification.
+    """The columns of a history of any terms, thinned, nested keys joined by a dot: `classification.k400`.
 
     Raises:
         UserError: a line is no JSON object, or lines differ in their numbers.
@@ -128,10 +128,10 @@ def write_columns(path: Path, columns: dict[str, np.ndarray]) -> None:
 
 
 def thinned(lines: Sequence[T]) -> list[T]:
-    """At most MOST of the lines: the first, every so many-th, and the last. Thinned lines stay as they are."""
-    apart = max(-(-(len(lines) - 1) // (MOST - 1)), 1)
-    rest = [lines[-1]] if (len(lines) - 1) % apart else []
-    return [*lines[::apart], *rest]
+    """At most MOST of the lines: the first, every n-th, and the last. Thinned lines stay as they are."""
+    stride = max(-(-(len(lines) - 1) // (MOST - 1)), 1)
+    rest = [lines[-1]] if (len(lines) - 1) % stride else []
+    return [*lines[::stride], *rest]
 
 
 def _lines(path: Path) -> list[str]:
@@ -144,7 +144,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _step(place: str, line: str, datasets: tuple[str, ...]) -> dict:
-    """One line, flat; a missing, superfluous or non-numeric value is an error at `place`."""
+    """One line with nested keys joined by a dot; a missing, superfluous or non-numeric value is an error at `place`."""
     try:
         values = json.loads(line)
         step = {"step": values["step"], **{key: float(values[key]) for key in TERMS if key != NORM}}
@@ -185,7 +185,7 @@ def _nested(columns: dict[str, np.ndarray]) -> Iterator[dict]:
 def _truncate(path: Path, done: int, lines: int) -> None:
     """Drop the lines of steps that will be done again, and the one that was being written when the process died.
 
-    Of the `done` steps there were to be so many `lines`; a warning says how many are missing from a damaged file.
+    The `done` steps should have so many `lines`; a warning says how many are missing from a damaged file.
     """
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     kept = [line for line in text.splitlines() if _number(line) < done]

@@ -59,7 +59,7 @@ class Tested(Protocol):
 
 
 class TestedForms(Tested, Protocol):
-    """Such results by Y_k and, where the run has an added projection, by Y'_k."""
+    """Results by Y_k and, where the run has an added projection, by Y'_k."""
 
     @property
     def projected(self) -> np.ndarray | None: ...
@@ -67,7 +67,7 @@ class TestedForms(Tested, Protocol):
 
 @dataclass(frozen=True)
 class Predictions:
-    """How one run's test clips of one dataset were answered, of K classes."""
+    """Ranks of the own class of one run's test clips of one dataset, by Y_k and by Y'_k."""
 
     path: Path
     clip_ids: np.ndarray  # (N,)

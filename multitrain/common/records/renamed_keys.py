@@ -9,7 +9,7 @@ __all__ = ["RENAMED", "advice", "current_claims", "current_recipe"]
 
 @dataclass(frozen=True)
 class Renamed:
-    """What became of a key."""
+    """The present names of a former key, and its present values."""
 
     keys: tuple[str, ...]  # more than one: each has an element of the former list
     values: Mapping[Any, Any] = field(default_factory=dict)  # by the former value, where that changed too

@@ -1,4 +1,4 @@
-"""The status of a training that goes on (status.json): its state, step, pace and machine, for `multitrain status`."""
+"""The status of a training (status.json): its state, step, pace and machine, for `multitrain status`."""
 
 import json
 import sys
@@ -34,7 +34,7 @@ class Status(BaseModel):
 
 
 def write_status(folder: Path, content: dict) -> None:
-    """Write status.json; a warning where the disk is full or gone, which stops no training for its status alone."""
+    """Write status.json; a full or lost disk is a warning only, so that the training goes on."""
     try:
         write_json(folder / NAME, content, allow_nan=False)
     except OSError as reason:

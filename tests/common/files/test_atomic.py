@@ -1,4 +1,4 @@
-"""Regular files only, wherever a file of the user's is read: a pipe, a device or a folder in its place is one line."""
+"""Checks of the user's files: a pipe, device or folder in the place of a regular file is an error of one line."""
 
 import os
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def device(path: Path) -> Path:
         (lambda path: path.symlink_to(path.parent), "leads to a folder"),
     ],
 )
-def test_what_is_no_regular_file_is_named(tmp_path, make: Callable, kind):
+def test_special_files_are_refused_by_their_kind(tmp_path, make: Callable, kind):
     make(tmp_path / "x")
     with pytest.raises(UserError) as caught:
         regular(tmp_path / "x")
@@ -56,7 +56,7 @@ def test_a_file_a_link_to_one_and_nothing_are_let_through(tmp_path):
     assert read_bytes(tmp_path / "b") == b"text"
 
 
-def test_what_cannot_be_looked_at_or_read_is_one_line(tmp_path):
+def test_unreadable_missing_and_huge_files_are_one_line(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(UserError, match=r"loop: cannot be looked at \(Too many levels"):
         regular(tmp_path / "loop")
@@ -88,7 +88,7 @@ FILES = {
 
 
 @pytest.mark.parametrize(("reader", "name"), [(reader, name) for reader, names in FILES.items() for name in names])
-def test_a_publisher_s_file_that_is_none(tmp_path, reader, name):
+def test_a_publishers_file_that_is_a_device(tmp_path, reader, name):
     raw = PUBLISHED[reader](tmp_path / "raw", b"no video")
     device(raw / name)
     settings = dataset(reader, **({"classes_file": "classes.txt"} if reader == "list" else {}))

@@ -1,4 +1,4 @@
-"""A name of a file is shown on one line, the same in every locale, and can be had back from what is shown."""
+"""File names as text: on one line, the same in every locale, and reversible."""
 
 import csv
 import io
@@ -94,7 +94,7 @@ def model_in(folder: str) -> None:
 
 
 @pytest.fixture(scope="module", params=["C", "C.UTF-8"])
-def said(request, tmp_path_factory):
+def outputs(request, tmp_path_factory):
     """Folder, output, errors of all commands on two classes of oddly named videos, in one process of that locale."""
     folder = tmp_path_factory.mktemp("names")
     clip = write_video(folder / "clip.mp4", 12).read_bytes()
@@ -119,8 +119,8 @@ def _files(folder: bytes) -> set[bytes]:
 
 
 @pytest.mark.slow
-def test_every_name_is_predicted_and_listed_in_every_locale(said):
-    folder, films, out, err = said  # films of the same bytes in any locale
+def test_every_name_is_predicted_and_listed_in_every_locale(outputs):
+    folder, films, out, err = outputs  # films of the same bytes in any locale
     assert "Traceback" not in err and "UnicodeEncodeError" not in err, err
     # The broken one costs predict and features their 0, a timeline of another and finetune go on without it.
     assert [line for line in err.splitlines() if line.isdigit()] == ["1"] * 5 + ["0"] * 2
@@ -137,8 +137,8 @@ def test_every_name_is_predicted_and_listed_in_every_locale(said):
 
 
 @pytest.mark.slow
-def test_every_name_is_in_the_tables(said):
-    folder, films, _, _ = said
+def test_every_name_is_in_the_tables(outputs):
+    folder, films, _, _ = outputs
     paths = set(pq.read_table(folder / "z.parquet")["path"].to_pylist())
     assert paths == {shown(os.fsdecode(name[len(films) + 1 :])) for name in _files(films) if b"ken\n" not in name}
     page = (folder / "time/timeline.html").read_text(encoding="utf-8")
@@ -146,8 +146,8 @@ def test_every_name_is_in_the_tables(said):
 
 
 @pytest.mark.slow
-def test_finetune_learns_the_classes_by_their_text(said):
-    folder, _, _, _ = said
+def test_finetune_learns_the_classes_by_their_text(outputs):
+    folder, _, _, _ = outputs
     report = (folder / "tuned/report.md").read_text(encoding="utf-8")
     assert "# 2 classes" in report and "1 file is not used" in report
     with (folder / "tuned/finetune/own/missing.csv").open(newline="", encoding="utf-8") as stream:

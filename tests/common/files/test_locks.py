@@ -1,4 +1,4 @@
-"""One owner a folder: who comes second is told, waits, or takes over from one that has died or lost it."""
+"""Folder locks: a second process is refused, waits, or takes over from one that died or lost the lock."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ from tests.holder import holding, start
 TRAIN_SH = Path(__file__).parents[3] / "workflow" / "scripts" / "train.sh"
 
 
-def test_the_second_comer_is_told_who_and_what_to_do(tmp_path):
+def test_a_second_process_is_refused_with_the_holder_and_the_cure(tmp_path):
     with holding(tmp_path, "run a seed 0 is being trained") as other:
         with pytest.raises(UserError) as caught, locked_folder(tmp_path, "the same"):
             pytest.fail("two owners")
@@ -42,18 +42,18 @@ def test_on_a_cluster_the_cure_is_the_schedulers(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("how", [(), ("fork",)], ids=["alone", "with a child that stays"])
-def test_a_killed_owner_keeps_nobody_out(tmp_path, how):
+def test_the_lock_of_a_killed_process_is_free(tmp_path, how):
     with holding(tmp_path, "something is done", *how) as other:
         other.kill()
         other.wait()
-        assert is_locked(tmp_path) is False  # what it has left behind means nothing
+        assert is_locked(tmp_path) is False  # the file alone is no lock
         with locked_folder(tmp_path, "the next"):
             assert f'"pid": {os.getpid()}' in (tmp_path / NAME).read_text()
     assert not (tmp_path / NAME).exists() and is_locked(tmp_path) is None
 
 
 @pytest.mark.parametrize("removed", [False, True], ids=["the same file", "removed meanwhile"])
-def test_who_waits_is_the_next_owner(tmp_path, removed):
+def test_a_waiting_process_gets_the_lock(tmp_path, removed):
     folder = tmp_path / "folder"
     with holding(folder, "run a is being trained") as other, start(folder, "run b", "wait") as second:
         said = second.stderr.readline()
@@ -84,7 +84,7 @@ def test_an_owner_notices_that_its_folder_was_removed(tmp_path, what):
         shutil.rmtree(folder)
         if what == "file":
             folder.mkdir()
-            (folder / NAME).touch()  # of somebody else
+            (folder / NAME).touch()  # of another process
         with pytest.raises(FolderRemoved, match=gone):
             owner.require()
     assert (folder / NAME).exists() == (what == "file")  # which is not the owner's to remove
@@ -161,7 +161,7 @@ for _ in range(3):
 """
 
 
-def test_nobody_reading_the_progress_ends_no_work():
+def test_work_goes_on_when_nobody_reads_its_progress():
     pipes = dict.fromkeys(("stdin", "stderr"), subprocess.PIPE)
     with subprocess.Popen([sys.executable, "-c", WRITES], **pipes) as process:
         process.stderr.close()
@@ -169,16 +169,10 @@ def test_nobody_reading_the_progress_ends_no_work():
         assert process.wait() == 0
 
 
-def test_a_log_outlives_who_reads_its_copy(tmp_path):
+def test_a_log_is_written_when_nobody_reads_its_copy(tmp_path):
     """As `tee` does where Snakemake, or what its lines were piped to, has been killed."""
-    command = [
-        "bash",
-        str(TRAIN_SH),
-        str(tmp_path / "log"),
-        "bash",
-        "-c",
-        "read; for i in 1 2 3; do echo $i; done; exit 3",
-    ]
+    script = "read; for i in 1 2 3; do echo $i; done; exit 3"
+    command = ["bash", str(TRAIN_SH), str(tmp_path / "log"), "bash", "-c", script]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         process.stdin.close()

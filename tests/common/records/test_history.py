@@ -1,4 +1,4 @@
-"""Histories as they are read and packed."""
+"""The history of a training: read, and written as columns again."""
 
 import json
 import math
@@ -11,7 +11,7 @@ STEP = {
 }
 
 
-def test_a_step_that_half_precision_left_out_has_no_norm_and_is_read_and_packed_all_the_same(tmp_path):
+def test_a_step_that_half_precision_left_out_is_read_and_packed_without_its_norm(tmp_path):
     path, packed = tmp_path / "history.jsonl", tmp_path / "packed.jsonl"
     lines = [STEP, {**STEP, "step": 1, "gradient_norm": None, "skipped": 1}]
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))

@@ -1,4 +1,4 @@
-"""Predictions: written and read, and compared with those of the same clips alone."""
+"""Predictions: written and read; only predictions of the same clips are compared."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Renamed keys: each class and present key there is, no former one is left, and old recipes are read as new ones."""
+"""Renamed keys: present keys exist, former ones do not, and old recipes and claims are read by their present keys."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Statistics of an evaluation: read as they are, or refused with the file and what is wrong with it."""
+"""Statistics of an evaluation: read as written, or refused with the file and what is wrong with it."""
 
 from pathlib import Path
 

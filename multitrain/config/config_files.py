@@ -26,6 +26,7 @@ __all__ = [
     "scale_path",
     "shown_datasets",
     "study_of",
+    "with_own_recipes",
 ]
 
 S = TypeVar("S", bound=Settings)
@@ -101,20 +102,27 @@ def load_experiments(config: Path | str = "config", scale: Scale | None = None) 
     study = study_of(config)
     path = study.path if study else Path(config) / "experiments.yaml"
     experiments = parse(Experiments, study.experiments if study else read_yaml(path), path)
-    if scale:
-        _check_recipes(experiments, scale, path)
-        if study is None:
-            own = {
-                name: run.model_copy(update={"recipe": name} if name in scale.recipes else {})
-                for name, run in experiments.runs.items()
-            }
-            experiments = experiments.model_copy(update={"runs": own})
-        _check_set(experiments, scale, path)
-        experiments = experiments.without(_left_out(experiments, scale))
-        for name in (study.file.tables or ()) if study else ():
-            experiments.table(name, f"{path}: ")
-        _check_sizes(experiments, scale, study.path if study else scale_path(scale.name, config))
+    if scale is None:
+        return experiments
+    _check_recipes(experiments, scale, path)
+    experiments = experiments if study else with_own_recipes(experiments, scale)
+    _check_set(experiments, scale, path)
+    experiments = experiments.without(_left_out(experiments, scale))
+    for name in (study.file.tables or ()) if study else ():
+        experiments.table(name, f"{path}: ")
+    _check_sizes(experiments, scale, study.path if study else scale_path(scale.name, config))
     return experiments
+
+
+def with_own_recipes(experiments: Experiments, scale: Scale) -> Experiments:
+    """The experiments, each run with the scale's recipe of its name, where there is one; see `recipes_by_name`."""
+    if not experiments.recipes_by_name:
+        return experiments
+    own = {
+        name: run.model_copy(update={"recipe": name} if name in scale.recipes else {})
+        for name, run in experiments.runs.items()
+    }
+    return experiments.model_copy(update={"runs": own})
 
 
 def _left_out(experiments: Experiments, scale: Scale) -> dict[str, str]:

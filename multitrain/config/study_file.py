@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import Field, ValidationError
 
 from multitrain.common.errors import UserError, did_you_mean
@@ -87,6 +88,17 @@ class Study:
         own = self.file.model_dump(include=set(Project.model_fields), exclude_none=True)
         return {RESULTS: f"{RESULTS}/{self.name}", **own}
 
+    def as_folder(self) -> dict[str, str]:
+        """The same settings as the files of a configuration folder, by path."""
+        contents = {
+            f"scales/{self.name}.yaml": self.scale,
+            "experiments.yaml": {**self.experiments, "recipes_by_name": False},
+            "claims.yaml": self.claims,
+        }
+        return {
+            path: yaml.dump(its, Dumper=_Plain, sort_keys=False, allow_unicode=True) for path, its in contents.items()
+        }
+
     def project_values(self, values: Entry, given: Collection[str]) -> Entry:
         """`values`, the content of config.yaml, with the file's keys; `given` are keys of the command line.
 
@@ -102,6 +114,13 @@ class Study:
                 raise UserError(f"--config {key}: set it in {self.path}, which every command reads")
         kept = {key: value for key, value in values.items() if key not in only_in_file}
         return kept | {key: value for key, value in self.project.items() if key not in given} | {"scale": self.name}
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML without anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def is_study(path: Path | str) -> bool:
@@ -148,7 +167,7 @@ def _base(path: Path, name: str, config: Path, seen: tuple[Path, ...]) -> Study:
         return _read(file, config, seen)
     scale, folder = _mapping(file), config if file.parent == config / "scales" else file.parent.parent
     experiments = _mapping(folder / "experiments.yaml")
-    recipes = scale.get("recipes", {})
+    recipes = scale.get("recipes", {}) if experiments.get("recipes_by_name", True) else {}
     runs = {key: run | ({"recipe": key} if key in recipes else {}) for key, run in experiments["runs"].items()}
     return Study(file, StudyFile(extends=name), scale, experiments | {"runs": runs}, _mapping(folder / "claims.yaml"))
 

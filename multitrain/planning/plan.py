@@ -96,8 +96,7 @@ class Plan:
     @cached_property
     def left_out(self) -> dict[str, str]:
         """Why outputs are not made; see `planning.outputs.left_out`."""
-        absent = left_out(self.scale, self.experiments, self.claims)
-        return absent | {"study": "a study in one file cannot be packed yet"} if self.is_study else absent
+        return left_out(self.scale, self.experiments, self.claims)
 
     @property
     def is_study(self) -> bool:

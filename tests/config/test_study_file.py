@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from multitrain.cli.commands.packed_commands import pack
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_claims, load_experiments, load_scale
+from multitrain.config.study_file import read_study
 from multitrain.planning.jobs import Jobs
 from multitrain.planning.plan import Plan
 
@@ -147,9 +147,19 @@ def test_a_file_with_nothing_but_its_base_is_the_base(tmp_path: Path, monkeypatc
     assert load_claims(path, experiments) == load_claims(ROOT / "config", experiments)
 
 
-def test_a_study_in_one_file_is_not_packed(plan):
-    config = plan().folder
-    with pytest.raises(UserError, match=r"mine\.yaml: a study in one file cannot be packed yet"):
-        pack(Path("x.parquet"), config=Path(config))
-    refused = Jobs(plan()).refused(["results/mine/study.parquet"])
-    assert refused == "results/mine/study.parquet: left out: a study in one file cannot be packed yet"
+def test_the_folder_that_a_study_is_packed_as_says_the_same(plan, tmp_path: Path):
+    runs = {**STUDY["runs"], "wo_projection": {"extends": "both", "projection": "none"}}
+    its = plan(extends="mini", runs=runs)  # mini has a recipe wo_projection, which a folder would give that run
+    folder = tmp_path / "config"
+    for path, text in read_study(its.folder).as_folder().items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    scale = load_scale("mine", folder)
+    assert scale == its.scale and scale.fingerprint == its.scale.fingerprint
+    experiments = load_experiments(folder, scale)
+    assert experiments.model_copy(update={"recipes_by_name": True}) == its.experiments
+    assert experiments.runs["wo_projection"].recipe == "joint"
+    assert load_claims(folder, experiments) == its.claims
+    base = Path(its.folder).with_name("other.yaml")
+    base.write_text(yaml.safe_dump({"extends": str(folder / "scales/mine.yaml")}))
+    assert load_experiments(base, load_scale("other", base)).runs == its.experiments.runs

@@ -5,6 +5,7 @@ expander without a gradient from Y_k is not needed for it. Operations are multip
 layers and attention products, as the paper counts them, without LayerNorms and what works on single numbers.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from multitrain.analysis.cost.flops import passes
 from multitrain.analysis.render.columns import NETWORKS
-from multitrain.analysis.render.table_files import write_rows
+from multitrain.analysis.render.table_files import Rows, write_rows
 from multitrain.analysis.study.run_names import seeds_of
 from multitrain.common.errors import UserError
 from multitrain.common.records.run_record import read_record
@@ -27,9 +28,10 @@ from multitrain.losses.objective import Objective
 from multitrain.model.backbones.build import without_memory
 from multitrain.model.network import Network, Output, Spec
 
-__all__ = ["write_networks"]
+__all__ = ["RECORDED", "network_rows", "write_networks"]
 
 FILE = "networks.csv"
+RECORDED = "networks.json"  # of a run of a packed study whose backbone the packed file does not have
 
 
 @dataclass(frozen=True)
@@ -153,25 +155,32 @@ def read_recorded(folder: Path) -> Recorded:
         raise UserError(f"{folder / 'run.json'}: no record of a network ({text}): train the run again") from None
 
 
+def network_rows(scale: Scale, folder: Path, run: str) -> Rows:
+    """A row a dataset: what the network of a run's folder takes; where a packed study recorded it, as recorded."""
+    if (kept := folder / RECORDED).is_file():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    recorded = read_recorded(folder)
+    cost, step = network_cost(recorded.spec(scale).model_dump_json()), step_operations(scale, recorded)
+    return [
+        {
+            "run": run,
+            "dataset": dataset,
+            "gflops": operations,
+            "gflops_head": cost.heads[dataset],
+            "gflops_whole": cost.whole,
+            "gflops_step": step,
+            "parameters": cost.parameters,
+            "parameters_needed": cost.needed,
+            "scale": scale.name,
+        }
+        for dataset, operations in cost.operations.items()
+    ]
+
+
 def write_networks(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], results: Path) -> None:
     """Write <results>/networks.csv: a row a run of the tables and dataset, of the first seed's record."""
     home = results / "runs" / scale.name
-    rows = []
+    rows: Rows = []
     for run in experiments.shown_runs():
-        recorded = read_recorded(home / run / f"seed{seeds_of(home, run, seeds)[0]}")
-        cost, step = network_cost(recorded.spec(scale).model_dump_json()), step_operations(scale, recorded)
-        for dataset, operations in cost.operations.items():
-            rows.append(
-                {
-                    "run": run,
-                    "dataset": dataset,
-                    "gflops": operations,
-                    "gflops_head": cost.heads[dataset],
-                    "gflops_whole": cost.whole,
-                    "gflops_step": step,
-                    "parameters": cost.parameters,
-                    "parameters_needed": cost.needed,
-                    "scale": scale.name,
-                }
-            )
+        rows += network_rows(scale, home / run / f"seed{seeds_of(home, run, seeds)[0]}", run)
     write_rows(results / FILE, rows, NETWORKS)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from multitrain.analysis.accuracy.embedding_spectrum import SPACES, spectra
-from multitrain.analysis.packed.packed_study import ANSWERS, Key, Study
+from multitrain.analysis.packed.packed_study import ANSWERS, OWN_FILE, Key, Study
 from multitrain.analysis.projections.class_map import class_means
 from multitrain.common.errors import UserError
 from multitrain.common.progress import progress
@@ -21,8 +21,10 @@ from multitrain.common.records.predictions import matrix, read_predictions
 from multitrain.common.records.run_record import NAME as RECORD
 from multitrain.common.records.run_record import has_record, read_record
 from multitrain.common.records.statistics import read_arrays, read_statistics
+from multitrain.config.config_files import study_of
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
+from multitrain.model.backbones.declarations import TORCHVISION
 
 __all__ = ["answers", "collect"]
 
@@ -43,7 +45,8 @@ def collect(
     """What there is of the runs of the tables with these seeds, or with any; a UserError for a file that is damaged.
 
     Missing files are left out: `packed_checks` says which. `data` is read for the related classes of a
-    synthetic world alone, `config` for the settings' files, which are kept as they are, as is the scale's own.
+    synthetic world alone, `config` for the settings' files, which are kept as they are, as is the scale's own; it may
+    be the file of a study.
     """
     home = results / "runs" / scale.name
     study = Study(home, scale.name)
@@ -62,10 +65,22 @@ def collect(
     for world, name in product(scale.worlds(study.seeds()), scale.related_datasets()):
         key = Key(dataset=name, name=scale.in_world("relations.csv", world))
         _add_texts(study, [(key, scale.raw_folder(name, data, world) / "relations.csv")])
+    _add_settings(study, config, scale_file)
+    return study
+
+
+def _add_settings(study: Study, config: Path, scale_file: Path) -> None:
+    """Take up the files of all settings; of a study in one file that file, and a folder of settings that says the same.
+
+    Whoever renders the study needs neither its base nor the folder in which it was written.
+    """
+    if own := study_of(config):
+        study.texts |= {Key(name=f"config/{path}"): text for path, text in own.as_folder().items()}
+        _add_texts(study, [(Key(name=f"{OWN_FILE}{own.path.name}"), own.path)])
+        return
     settings = [path for path in sorted(config.glob("*.yaml")) if path.name != "config.yaml"]
     _add_texts(study, ((Key(name=f"config/{path.name}"), path) for path in settings))
-    _add_texts(study, [(Key(name=f"config/scales/{scale.name}.yaml"), scale_file)])
-    return study
+    _add_texts(study, [(Key(name=f"config/scales/{study.scale}.yaml"), scale_file)])
 
 
 def _collect_runs(study: Study, runs: list[tuple[str, int]], experiments: Experiments, scale: Scale) -> None:
@@ -93,6 +108,7 @@ def _collect_run(study: Study, folder: Path, run: str, seed: int, experiments: E
     settings = experiments.run(run)
     read_record(folder)
     _add_texts(study, [(Key(run, seed, name=RECORD), folder / RECORD)])
+    _collect_network(study, folder, run, seed, scale.backbone_of(settings.backbone).backbone, scale)
     if (path := folder / HISTORY).is_file():
         study.arrays |= {Key(run, seed, name=f"history.{name}"): its for name, its in read_columns(path).items()}
     statistics = {name: folder / "predictions" / f"{name}.npz" for name in settings.datasets}
@@ -107,6 +123,16 @@ def _collect_run(study: Study, folder: Path, run: str, seed: int, experiments: E
                 study.arrays[Key(run, seed, dataset, f"class_mean.{name}")] = np.array([row[name] for row in rows])
     if len(settings.datasets) > 1:
         _collect_statistics(study, folder, run, seed, statistics)
+
+
+def _collect_network(study: Study, folder: Path, run: str, seed: int, backbone: str, scale: Scale) -> None:
+    """Take up the cost of a network whose backbone is a function of the user: who renders may not have its module."""
+    module, colon, _ = backbone.partition(":")
+    if colon and module != TORCHVISION:
+        from multitrain.analysis.cost import run_networks  # imports torch
+
+        rows = run_networks.network_rows(scale, folder, run)
+        study.texts[Key(run, seed, name=run_networks.RECORDED)] = json.dumps(rows)
 
 
 def _collect_statistics(study: Study, folder: Path, run: str, seed: int, statistics: dict[str, Path]) -> None:

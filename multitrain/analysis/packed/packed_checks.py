@@ -13,7 +13,7 @@ from multitrain.analysis.study.study_runs import changed, differences, short
 from multitrain.common.errors import UserError
 from multitrain.common.records import predictions
 from multitrain.common.records.run_record import NAME, RunRecord, parse_record
-from multitrain.config.config_files import parse
+from multitrain.config.config_files import parse, with_own_recipes
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
@@ -60,7 +60,7 @@ def settings(study: Study) -> tuple[Scale, Experiments]:
             found.append(parse(kind, values, f"{study.where}: {name}"))
         except UserError as error:  # as of an earlier version, whose keys were others
             raise UserError(f"{error}: pack the study again") from None
-    return found[0], found[1]
+    return found[0], with_own_recipes(found[1], found[0])
 
 
 def _record(study: Study, run: str, seed: int) -> RunRecord:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic, regular
 
-__all__ = ["ANSWERS", "Key", "Study", "read_study", "write_study"]
+__all__ = ["ANSWERS", "OWN_FILE", "Key", "Study", "read_study", "write_study"]
 
 FORMAT = "multitrain-study-1"
 NAME = r"[a-z][a-z0-9_]*"  # of a scale, run or dataset
@@ -53,6 +53,7 @@ SCHEMA = pa.schema(
         pa.field("text", pa.string()),
     ]
 )
+OWN_FILE = "study/"  # before the name of a study's file, which is kept as it was
 PLACES = ("run", "seed", "dataset", "name")
 NUMBERS = "values.list.element"  # as Parquet calls the numbers of `values`
 
@@ -80,6 +81,11 @@ class Study:
     def place(self, run: str, seed: int) -> Path:
         """The file or folder that a run and seed come from."""
         return self.joined.get((run, seed), self.where)
+
+    @property
+    def own_file(self) -> str:
+        """The name of the file that a study in one file was made from, or ""."""
+        return next((key.name.removeprefix(OWN_FILE) for key in self.texts if key.name.startswith(OWN_FILE)), "")
 
     def records(self) -> list[tuple[str, int]]:
         """Run and seed of every training, sorted."""

@@ -20,10 +20,11 @@ __all__ = ["render_study"]
 PICTURES = ("datasets",)  # notebooks that show frames of clips, which a packed study does not have
 
 
-def render_study(own: Arguments, notebooks: bool, asked: Experiments) -> None:
+def render_study(own: Arguments, notebooks: bool, asked: Experiments, file: str = "") -> None:
     """Write all that the results folder of a study holds beside its runs; the other notebooks where asked for.
 
     `asked` are all experiments, of which half a study has a part, `own.experiments`: claims say which runs are missing.
+    `file` is the name of a study in one file, for the report.
     """
     shared = own.scale, own.experiments, own.seeds, own.results, own.published
     gone = left_out(own.scale, own.experiments, own.claims)
@@ -38,16 +39,18 @@ def render_study(own: Arguments, notebooks: bool, asked: Experiments) -> None:
     steps += [partial(write_figure, name, *drawn) for name in there(FIGURES, "figure_", gone)]
     made = there(NOTEBOOKS, "notebook ", gone)
     pages = [REPORT, *(name for name in made if notebooks and name not in PICTURES)]
-    steps += [partial(_write_notebook, name, own) for name in pages]
+    steps += [partial(_write_notebook, name, own, file) for name in pages]
     with progress("rendering", "file", len(steps)) as bar:
         for step in steps:
             step()
             bar.update()
 
 
-def _write_notebook(name: str, own: Arguments) -> None:
+def _write_notebook(name: str, own: Arguments, study: str) -> None:
     file, executed = Path("notebooks") / f"{name}.ipynb", own.results / "notebooks" / f"{name}.ipynb"
     page = own.results / notebook_page(name)
     tables = own_tables(own.experiments)
-    more: dict[str, object] = {"tables": tables} if tables and name == REPORT else {}
+    more: dict[str, object] = {}
+    if name == REPORT:
+        more = {key: its for key, its in (("tables", tables), ("study", study)) if its}
     run_notebook(file, own.results, own.scale.name, executed, page, own.scale.smoke_test, more)

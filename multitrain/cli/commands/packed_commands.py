@@ -16,7 +16,6 @@ from multitrain.cli.options import (
 )
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_settings, scale_path
-from multitrain.config.study_file import is_study
 from multitrain.planning.overwrite import require_same_scale
 
 __all__ = ["app"]
@@ -45,7 +44,6 @@ def pack(
     from multitrain.analysis.packed.packed_study import read_study, write_study
     from multitrain.analysis.study.run_names import ranges
 
-    _require_folder(config)
     loaded, experiments = load_settings(scale, config)
     if out.suffix != ".parquet":
         raise UserError(f"{out}: a packed study is a Parquet file: name it OUT.parquet")
@@ -101,21 +99,15 @@ def render(
     study = read_study(file)
     scale, experiments = packed_checks.settings(study)
     if config is not None:
-        _require_folder(config)
         scale, experiments = load_settings(study.scale, config)
         packed_checks.require_same_settings(study, scale, experiments, config)
     part = packed_checks.complete_part(study, experiments)
     require_same_scale((path for path in out.glob("*") if path.suffix in (".csv", ".parquet")), study.scale, out)
     unpack(study, out, scale)
     folders = (config or out / "config", out / "data", out, published, measured)
-    render_study(Arguments(scale, part, study.seeds(), *folders), notebooks, experiments)
+    render_study(Arguments(scale, part, study.seeds(), *folders), notebooks, experiments, study.own_file)
     for name in part.tables:
         show(name, study.scale, folders[0], out)
     if gone := [name for name in experiments.tables if name not in part.tables]:
         lacks = packed_checks.listed(packed_checks.missing(study, experiments))
         typer.echo(f"half a study, {lacks}: no {', '.join(gone)}; claims.md says which runs are missing", err=True)
-
-
-def _require_folder(config: Path) -> None:
-    if is_study(config):
-        raise UserError(f"{config}: a study in one file cannot be packed yet: keep the file and its folder of results")

@@ -13,10 +13,11 @@ from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.scale import Scale
 
 if TYPE_CHECKING:
+    from multitrain.analysis.cost.estimate import Counts
     from multitrain.engine.setup import Job
     from multitrain.inference.predict import Recogniser
 
-__all__ = ["computing_scale", "exit_when_preempted", "load_job", "load_recogniser"]
+__all__ = ["computing_scale", "exit_when_preempted", "load_job", "load_recogniser", "video_counts"]
 
 
 def computing_scale(scale: str, config: Path) -> Scale:
@@ -24,6 +25,18 @@ def computing_scale(scale: str, config: Path) -> Scale:
     loaded = load_scale(scale, config)
     kernels.select_kernels(loaded.machine, lambda line: typer.echo(line, err=True))
     return loaded
+
+
+def video_counts(scale: Scale, data: Path, published: Path) -> "dict[str, Counts]":
+    """The videos of every dataset, for an estimate: of what is not prepared and not the paper's, those of its files."""
+    from multitrain.analysis.cost.estimate import Counts, counts
+    from multitrain.datasets.prepare import labelled_counts
+
+    def listed(name: str) -> Counts:
+        split, classes = labelled_counts(name, scale.datasets[name], scale.raw_folder(name, data))
+        return Counts(split["train"], split["test"], classes, "files")
+
+    return counts(scale, data, published, listed)
 
 
 def load_job(run: str, scale: str, config: Path, seed: int, data: Path, results: Path, **options: Any) -> "Job":

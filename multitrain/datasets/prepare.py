@@ -1,5 +1,6 @@
 """Dataset preparation: a publisher's files -> prepared clips, manifest.parquet and missing.csv."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +20,7 @@ from multitrain.datasets.transcode.batches import Transcoding
 from multitrain.datasets.transcode.journal import ClipStore, Record
 from multitrain.datasets.transcode.untranscoded import UntranscodedFiles
 
-__all__ = ["prepare"]
+__all__ = ["labelled_counts", "prepare"]
 
 
 def prepare(
@@ -80,6 +81,21 @@ def _prepare(
     return read_manifest(folder / "manifest.parquet")
 
 
+def labelled_counts(name: str, dataset: Dataset, raw: Path, seed: int = 0) -> tuple[Counter[str], int]:
+    """Clips of each split as `prepare` divides them, if every file can be decoded, and classes. No video is decoded.
+
+    Raises:
+        UserError: a file of the publisher is wrong.
+    """
+    publication = draw_subset(_publication(name, dataset, raw), dataset.fraction, seed).publication
+    validation = held_out(publication.clips, dataset.holdout, seed)
+    return Counter(_split(clip, validation) for clip in publication.clips), len(publication.classes)
+
+
+def _split(clip: AnnotatedClip, validation: set[str]) -> str:
+    return "val" if clip.split == "train" and clip.video_id in validation else clip.split
+
+
 def _publication(name: str, dataset: Dataset, raw: Path) -> Publication:
     """What the reader finds in the raw folder; the setting `download` is an error for a reader that ignores it."""
     reader = readers()[dataset.reader]
@@ -117,7 +133,7 @@ def _row(clip: AnnotatedClip, path: str, record: Record, label: int, validation:
         "video_id": clip.video_id,
         "path": path,
         "label": label,
-        "split": "val" if clip.split == "train" and clip.video_id in validation else clip.split,
+        "split": _split(clip, validation),
         "publisher_split": clip.publisher_split,
         "frames": record.frames,
         "fps": record.fps,

@@ -45,13 +45,17 @@ class Pace:
     measuring: float  # wall time of the benchmark itself
 
 
-def measure(scale: Scale, run: Run) -> Pace:
-    """Measure the pace of a synthetic scale on this machine, with the recipe of `run`."""
+def measure(scale: Scale, run: Run, device: "torch.device") -> Pace:
+    """Measure the pace of a synthetic scale on this machine, with the recipe of `run`.
+
+    A process runs on each core, or one alone on an accelerator.
+    """
     began = time.perf_counter()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = cores if device.type == "cpu" else 1
     os.environ.update(kernels.wanted(scale.machine))  # for the processes, which load their libraries after this
     with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
-        measured = list(pool.map(_measure_process, [scale] * cores, [run] * cores, range(cores)))
+        measured = list(pool.map(_measure_process, [scale] * cores, [run] * cores, range(cores), [device] * cores))
     start = _seconds(lambda: subprocess.run([sys.executable, "-c", IMPORTS], check=True))
     trained, tested, videos = zip(*measured, strict=True)
     train, test = _means(trained), _means(tested)
@@ -76,7 +80,9 @@ def measure_step(scale: Scale, run: Run, device: "torch.device") -> tuple[float,
         return _clip_seconds(job, device) * clips, clips
 
 
-def _measure_process(scale: Scale, run: Run, seed: int) -> tuple[dict[str, float], dict[str, float], float]:
+def _measure_process(
+    scale: Scale, run: Run, seed: int, device: "torch.device"
+) -> tuple[dict[str, float], dict[str, float], float]:
     """One process: seconds per training clip and per view, by the model's size, and per video."""
     import torch
 
@@ -93,7 +99,7 @@ def _measure_process(scale: Scale, run: Run, seed: int) -> tuple[dict[str, float
         for size in scale.sizes:
             runs = {RUN: experiments.runs[RUN].model_copy(update={"size": size})}
             job = Job(small, experiments.model_copy(update={"runs": runs}), RUN, seed, data, data)
-            train[size], test[size] = _clip_seconds(job, torch.device("cpu")), _view_seconds(job, name)
+            train[size], test[size] = _clip_seconds(job, device), _view_seconds(job, name, device)
     return train, test, video
 
 
@@ -138,11 +144,16 @@ def _clip_seconds(job: "Job", device: "torch.device") -> float:
     recipe, total = job.recipe, UNTIMED + STEPS
     source = train_batches(training.clips, recipe.batch, 0, total, 0, training.share)
     parts = training.share.parts
-    times = [_seconds(lambda: training.step([next(source) for _ in range(parts)])) for _ in range(total)]
+
+    def step() -> None:
+        training.step([next(source) for _ in range(parts)])
+        _wait(device)
+
+    times = [_seconds(step) for _ in range(total)]
     return statistics.median(times[UNTIMED:]) / (recipe.batch * recipe.repeats)
 
 
-def _view_seconds(job: "Job", name: str) -> float:
+def _view_seconds(job: "Job", name: str, device: "torch.device") -> float:
     """Seconds per view of a test clip: decoding and forward pass."""
     import torch
 
@@ -152,19 +163,28 @@ def _view_seconds(job: "Job", name: str) -> float:
     from multitrain.model.network import normalise
 
     source = job.source(name, "test")
-    network = build_network(job, {name: source.classes}).eval()
+    network = build_network(job, {name: source.classes}).eval().to(device)
     clips, views = ViewClips([source], job.scale.model.frames, job.size), 0
 
     def score() -> None:
         nonlocal views
         with torch.inference_mode():
             for batch in view_batches(clips, VIEWS):
-                network(normalise(batch.video, network.spec.model.normalisation))
+                network(normalise(batch.video.to(device), network.spec.model.normalisation))
                 views += len(batch.video)
+        _wait(device)
 
     score()
     views = 0
     return _seconds(score) / views
+
+
+def _wait(device: "torch.device") -> None:
+    """Wait until an accelerator has computed what it was given."""
+    import torch
+
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 def _seconds(work: Callable[[], object]) -> float:

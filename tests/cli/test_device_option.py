@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.test_cli import COMMANDS, CONFIG, REFERENCE, call
 
+PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
 CI = ["--scale", "ci", *CONFIG]
 LINES = {  # what else the commands need to come to their device
     ("train",): ["multitrain", *CI],
@@ -20,11 +21,12 @@ LINES = {  # what else the commands need to come to their device
     ("finetune",): [str(REFERENCE), "videos", "--out", "out"],
     ("sweep", "run"): ["base", *CONFIG],
     ("doctor",): CI,
+    ("estimate",): ["--measure", "--published", str(PUBLISHED), *CI],
+    ("sweep", "cost"): ["--measure", "--published", str(PUBLISHED), *CONFIG],
 }
 
 
 def test_these_are_the_commands_with_a_device():
-    """`estimate --measure` times processors alone: of accelerators it takes a speed."""
     named = {words for words, command in COMMANDS.items() if any(each.name == "device" for each in command.params)}
     assert named == set(LINES)
 

@@ -6,6 +6,7 @@ A run's arithmetic is its clips times the operations of a forward pass times the
 a sustained throughput, and not less than what the processors need to decode the clips.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,7 +50,7 @@ class Counts:
     train: int
     test: int
     classes: int
-    source: str  # manifest, paper or world
+    source: str  # manifest, paper, world or files
 
 
 @dataclass(frozen=True)
@@ -131,19 +132,22 @@ def default_speed(scale: Scale) -> Speed:
     return ACCELERATOR if scale.machine.gpus else PROCESSOR
 
 
-def counts(scale: Scale, data: Path, published: Path) -> dict[str, Counts]:
+def counts(
+    scale: Scale, data: Path, published: Path, listed: Callable[[str], Counts] | None = None
+) -> dict[str, Counts]:
     """Videos of every dataset: those of its manifest, else those that its publisher ships, as the settings divide them.
 
-    Of several worlds the first's: the others have as many, but for what is damaged.
+    Of several worlds the first's: the others have as many, but for what is damaged. `listed` counts a dataset that has
+    neither a manifest nor a count of the paper's.
 
     Raises:
-        UserError: a dataset has neither a manifest nor a count.
+        UserError: a dataset has no count.
     """
-    folders = {name: scale.clips_folder(name, data) for name in scale.datasets}
-    return {name: _counts(scale, name, folder / "manifest.parquet", published) for name, folder in folders.items()}
+    folders = {name: scale.clips_folder(name, data) / "manifest.parquet" for name in scale.datasets}
+    return {name: _counts(scale, name, manifest, published, listed) for name, manifest in folders.items()}
 
 
-def _counts(scale: Scale, name: str, manifest: Path, published: Path) -> Counts:
+def _counts(scale: Scale, name: str, manifest: Path, published: Path, listed: Callable[[str], Counts] | None) -> Counts:
     if manifest.is_file():
         prepared = read_manifest(manifest, ["clip_id"])
         train, test = (len(prepared.split(split)) for split in ("train", "test"))
@@ -154,9 +158,11 @@ def _counts(scale: Scale, name: str, manifest: Path, published: Path) -> Counts:
         train, test, source = its.train, its.validation, "world"
     elif (name, "train") in paper.index and (name, "validation") in paper.index:
         train, test, source = paper[name, "train"], paper[name, "validation"], "paper"
+    elif listed is not None and dataset.raw is not None:
+        return listed(name)
     else:
-        listed = published / "datasets.csv"
-        raise UserError(f"{manifest}: no such manifest, and {listed} has no {name}: prepare it first")
+        paper_file = published / "datasets.csv"
+        raise UserError(f"{manifest}: no such manifest, and {paper_file} has no {name}: prepare it first")
     train, test = (round(dataset.fraction * count) for count in (train, test))
     return Counts(round((1 - dataset.holdout) * train), test, classes.get(name, 0), source)
 

@@ -9,7 +9,7 @@ from multitrain.analysis.cost.estimate import Counts, Estimate, Pace, Speed, Tim
 from multitrain.common.terminal_columns import columns
 from multitrain.config.scale import Scale
 
-__all__ = ["as_plain_values", "assumptions", "table", "totals", "wall_clock"]
+__all__ = ["as_plain_values", "assumptions", "hours", "table", "totals", "wall_clock"]
 
 HEAD = (
     *("run", "size", "GFLOPs", "videos", "steps", "Mclips", "passes", "train h", "days", "test h"),
@@ -51,11 +51,17 @@ def totals(scale: Scale, found: Sequence[Estimate], seeds: int) -> str:
     """Sums over all runs and seeds."""
     its = _totals(scale, found, seeds)
     return (
-        f"\nIn all, {seeds} seed{'s' if seeds > 1 else ''}: {its['train_hours']:,.4g} h of training and "
-        f"{its['test_hours']:,.4g} h of tests of one {_process(scale)}; {its['days']:,.3g} days on the whole "
-        f"machine, one job after the other; {its['models_gb']:.3g} GB of models and {its['resume_gb']:.3g} GB of "
-        "resume points of a training."
+        f"\nIn all, {seeds} seed{'s' if seeds > 1 else ''}: {hours(scale, found, seeds)}; {its['days']:,.3g} days on "
+        f"the whole machine, one job after the other; {its['models_gb']:.3g} GB of models and {its['resume_gb']:.3g} GB "
+        "of resume points of a training."
     )
+
+
+def hours(scale: Scale, found: Sequence[Estimate], seeds: int) -> str:
+    """Hours of training and of tests, of all runs and seeds."""
+    its = _totals(scale, found, seeds)
+    train, test = its["train_hours"], its["test_hours"]
+    return f"{train:,.4g} h of training and {test:,.4g} h of tests of one {_process(scale)}"
 
 
 def wall_clock(scale: Scale, pace: Pace, time: Time, seeds: int) -> str:

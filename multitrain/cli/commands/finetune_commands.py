@@ -1,15 +1,28 @@
 """The commands `multitrain finetune` and `multitrain new`: adapt a trained model to own videos; a study of them."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from multitrain.cli.loading import exit_when_preempted
-from multitrain.cli.options import ConfigFolder, DataFolder, Device, Jobs, Model, ScaleName, Seed, Threads, Workers
+from multitrain.cli.loading import exit_when_preempted, video_counts
+from multitrain.cli.options import (
+    ConfigFolder,
+    DataFolder,
+    Device,
+    Jobs,
+    Model,
+    PublishedFolder,
+    ScaleName,
+    Seed,
+    Threads,
+    Workers,
+)
 from multitrain.common.errors import UserError
 from multitrain.common.progress import progress_callback
+from multitrain.config.config_files import load_settings
 
 if TYPE_CHECKING:
     from multitrain.inference.finetune.finetune_options import FinetuneOptions
@@ -102,6 +115,7 @@ def new(
         list[str],
         typer.Option("--data", metavar="NAME=PATH", help="Folder of classes or of lists, or a list; repeatable."),
     ],
+    published: PublishedFolder = Path("resources/published"),
 ) -> None:
     """Look at your own videos and write a study of them into one file, which the workflow then runs."""
     from multitrain.inference.finetune.new_study import new_study
@@ -114,6 +128,18 @@ def new(
         if name in datasets:
             raise UserError(f"--data {value}: {name} is {datasets[name]} already: give each dataset a name of its own")
         datasets[name] = Path(path)
-    written = new_study(folder, datasets)
+    written = new_study(folder, datasets, partial(_table_cost, published))
     typer.echo(written.read_text(encoding="utf-8"))
     typer.echo(f"{written}: written; next: snakemake --cores all --configfile {written}", err=True)
+
+
+def _table_cost(published: Path, study: Path, table: str) -> str:
+    """What the runs of a table take, by the estimate that `multitrain estimate` prints."""
+    from multitrain.analysis.cost.estimate import default_speed, estimate
+    from multitrain.analysis.cost.estimate_page import hours
+
+    scale, experiments = load_settings(study.stem, study)
+    videos = video_counts(scale, study.parent, published)
+    runs = experiments.shown_runs(table)
+    found = [each for each in estimate(scale, experiments, videos, default_speed(scale)) if each.run in runs]
+    return f"by `multitrain estimate`: {hours(scale, found, 1)}"

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from multitrain.cli.options import AsJson, ConfigFolder, DataFolder, PublishedFolder, ResultsFolder, ScaleName, Seeds
+from multitrain.cli.loading import video_counts
+from multitrain.cli.options import (
+    AsJson,
+    ConfigFolder,
+    DataFolder,
+    Device,
+    PublishedFolder,
+    ResultsFolder,
+    ScaleName,
+    Seeds,
+)
 from multitrain.common.errors import UserError
 from multitrain.common.terminal_columns import columns, show
 from multitrain.config.config_files import load_settings
@@ -17,6 +27,8 @@ from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
 if TYPE_CHECKING:
+    import torch
+
     from multitrain.planning.measure import Pace
 
 __all__ = ["app"]
@@ -89,6 +101,7 @@ def estimate(
         float | None, typer.Option(help="Clips of 32 frames of 320 pixels that a core decodes in a second.")
     ] = None,
     measured: Measured = None,
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Estimate the cost of each run: operations, hours, memory, disk, and decoding cores.
@@ -101,14 +114,14 @@ def estimate(
         experiments.run(name)
     given = _speeds(tflops=tflops, clips_per_core=clips_per_core)
     from multitrain.analysis.cost import estimate_page as page
-    from multitrain.analysis.cost.estimate import counts, default_speed, machine_time
+    from multitrain.analysis.cost.estimate import default_speed, machine_time
     from multitrain.analysis.cost.estimate import estimate as estimate_runs
 
-    measured = _is_measured(measured, loaded, bool(given))
+    measuring = _measuring_device(measured, loaded, bool(given), device)
     speed = replace(default_speed(loaded), **given)
-    videos = counts(loaded, data, published)
+    videos = video_counts(loaded, data, published)
     estimates = [each for each in estimate_runs(loaded, experiments, videos, speed) if not run or each.run in run]
-    pace = _pace(loaded, experiments) if measured else None
+    pace = _pace(loaded, experiments, measuring) if measuring else None
     clock = machine_time(loaded, experiments, estimates, videos, pace) if pace else None
     if as_json:
         content = page.as_plain_values(loaded, estimates, videos, speed, seeds)
@@ -132,19 +145,24 @@ def _speeds(**values: float | None) -> dict[str, float]:
     return given
 
 
-def _is_measured(wanted: bool | None, scale: Scale, speeds_given: bool) -> bool:
-    """Whether steps are timed: as `wanted`, or by default on a synthetic CPU scale without given speeds."""
-    possible = scale.world is not None and not scale.machine.gpus
-    if wanted and not possible:
+def _measuring_device(wanted: bool | None, scale: Scale, speeds_given: bool, device: str) -> "torch.device | None":
+    """The device whose steps are timed, or None: as `wanted`, or by default of a CPU scale without given speeds."""
+    usual = scale.world is not None and not scale.machine.gpus and scale.machine.processes == 1 and not speeds_given
+    if not (usual if wanted is None else wanted):
+        return None
+    from multitrain.engine.processes.device import select_device
+
+    chosen = select_device(device, 1, portable=scale.machine.portable)
+    if scale.world is None or (scale.machine.gpus and chosen.type == "cpu"):
         raise UserError(f"--measure: scale {scale.name} has accelerators or real videos: give --tflops, or --assume")
-    return possible and scale.machine.processes == 1 and not speeds_given if wanted is None else wanted
+    return chosen
 
 
-def _pace(scale: Scale, experiments: Experiments) -> "Pace":
+def _pace(scale: Scale, experiments: Experiments, device: "torch.device") -> "Pace":
     """The pace of this machine, measured on the run with the most datasets."""
     from multitrain.planning.measure import measure
 
-    return measure(scale, max(experiments.runs.values(), key=lambda each: len(each.datasets)))
+    return measure(scale, max(experiments.runs.values(), key=lambda each: len(each.datasets)), device)
 
 
 @app.command()

@@ -43,6 +43,7 @@ def cost(
     data: DataFolder = Path("data"),
     published: PublishedFolder = Path("resources/published"),
     measured: Annotated[bool, typer.Option("--measure", help="Measure steps on this machine: a minute.")] = False,
+    device: Device = "auto",
 ) -> None:
     """Print every point with its trainings and estimated core-hours."""
     from multitrain.analysis.cost.sweep_cost import cost_sum, cost_table, costs
@@ -51,7 +52,12 @@ def cost(
     loaded = load_scale(scale, config)
     points = _points(loaded, config)
     base = points.point(BASE)
-    pace = measure(base.scale, base.experiments.run("multitrain")) if measured else None
+    pace = None
+    if measured:
+        from multitrain.engine.processes.device import select_device
+
+        chosen = select_device(device, 1, portable=base.scale.machine.portable)
+        pace = measure(base.scale, base.experiments.run("multitrain"), chosen)
     estimates = costs(points, data, published, loaded, pace)
     terminal_columns.show(cost_table(points, estimates))
     typer.echo(cost_sum(estimates))

@@ -2,8 +2,9 @@
 
 import hashlib
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +25,8 @@ CLIPS_SEEN = 4800  # in a training, counted over its epochs; as in fine-tuning
 EPOCHS = (6, 60)
 BATCH = 16
 REPEATS = 2  # clips of a video in a batch, as at scale mini
-SPEED = 80  # training clips a second of one core at 48 pixels; docs/guides/run.md has 60 to 100
 CLASS_FILES = ("classes.csv", "classes.txt", "classes.json")
+MAIN = "main"  # the first table
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 RUNS = {  # and their switches; left out they mean heads and cross-entropy alone
     "multitrain": ", informative: true, projection: add, weighting: uncertainty",
@@ -40,8 +41,8 @@ METHODS = {
     "wo_projection": "w/o Projection Loss",
 }
 CLAIMS = {  # name: text, table, the right method
-    "joint_training": ("One model for all beats a model a dataset", "main", "Baseline"),
-    "losses": ("The two losses beat joint training without them", "main", "Vanilla"),
+    "joint_training": ("One model for all beats a model a dataset", MAIN, "Baseline"),
+    "losses": ("The two losses beat joint training without them", MAIN, "Vanilla"),
 }
 
 
@@ -61,10 +62,11 @@ class Seen:
         return sum(clip.split == split for clip in self.clips)
 
 
-def new_study(folder: Path, data: Mapping[str, Path]) -> Path:
+def new_study(folder: Path, data: Mapping[str, Path], cost: Callable[[Path, str], str] | None = None) -> Path:
     """Write FOLDER/NAME.yaml, where NAME is the folder's, for these datasets; returns its path.
 
-    Lists of videos are written again into FOLDER/lists, divided where they are not.
+    Lists of videos are written again into FOLDER/lists, divided where they are not. `cost(file, TABLE)` is a line on
+    what the runs of a table will take, which the file then says.
 
     Raises:
         UserError: a dataset cannot be used, two have the same videos, or there is such a file.
@@ -82,10 +84,13 @@ def new_study(folder: Path, data: Mapping[str, Path]) -> Path:
         raise UserError("--data: name at least one dataset, as --data NAME=FOLDER")
     seen = [_look(folder, key, where) for key, where in data.items()]
     shared = _shared(seen)
+    with tempfile.TemporaryDirectory(prefix="multitrain-") as first:  # tried before it is written
+        tried = Path(first) / path.name
+        tried.write_text(_text(path, seen, shared, ""), encoding="utf-8")
+        load_claims(tried, load_experiments(tried, load_scale(name, tried)))
+        takes = cost(tried, MAIN) if cost else ""
     with atomic(path) as temporary:
-        temporary.write_text(_text(path, seen, shared), encoding="utf-8")
-    scale = load_scale(name, path)
-    load_claims(path, load_experiments(path, scale))  # what is written can be read
+        temporary.write_text(_text(path, seen, shared, takes), encoding="utf-8")
     return path
 
 
@@ -187,21 +192,18 @@ def _about(each: Seen) -> list[str]:
     return lines + [f"and {len(each.unread) - 5} more" for _ in [0] if len(each.unread) > 5]
 
 
-def _text(path: Path, seen: list[Seen], shared: list[str]) -> str:
-    """The file."""
+def _text(path: Path, seen: list[Seen], shared: list[str], takes: str) -> str:
+    """The file; `takes` is what its first table will take."""
     names = [each.name for each in seen]
     train = {each.name: each.count("train") for each in seen}
-    joint = len(names) > 1
     batch = min(BATCH, max(min(train.values()) // 4 * 2, 2))
     alone, together = _epochs(min(train.values())), _epochs(sum(train.values()))
-    passes = REPEATS * (sum(train.values()) * alone + (2 if joint else 0) * sum(train.values()) * together)
     lines = [
         f"# {path.stem}: a study of one's own. Its first table:",
-        f"#     snakemake --cores all {path.parent}/results/main.csv --configfile {path}",
+        f"#     snakemake --cores all {path.parent}/results/{MAIN}.csv --configfile {path}",
         "# All tables, claims, figures and the report:",
         f"#     snakemake --cores all --configfile {path}",
-        f"# Cost of table main, by estimate: {passes} clips to train on, at {SPEED} a second some"
-        f" {max(passes / SPEED / 60, 1):.0f} minutes of one core; tests and preparation come on top.",
+        *([f"# Cost of table {MAIN}, {takes}; preparation comes on top."] if takes else []),
         *(f"# The same bytes in two datasets: {line}" for line in shared[:5]),
         "extends: mini  # model, sizes and whatever is not below; desk is larger",
         f"data: {path.parent}/data",
@@ -239,7 +241,7 @@ def _experiments(names: list[str]) -> list[str]:
     lines += [
         "",
         "tables:",
-        "  main:",
+        f"  {MAIN}:",
         "    title: A model a dataset, and one model for all",
         f"    datasets: [{listed}]",
     ]

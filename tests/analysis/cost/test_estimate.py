@@ -1,8 +1,10 @@
 """The estimate: its sums by hand, its counts, what it makes of a changed scale, and what it refuses."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -32,6 +34,7 @@ from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.engine.setup import schedule
 from multitrain.model.network import Network, Spec
+from multitrain.planning import measure as pace
 from multitrain.planning.measure import Pace, _measure_process
 
 ROOT = Path(__file__).parents[3]
@@ -246,7 +249,7 @@ PACE = Pace(
 
 def test_where_it_is_measured_the_time_of_a_seed_and_of_all_is_told(tmp_path, monkeypatch):
     """By hand: seconds of all clips, views, videos and processes over two cores; worlds are made once each."""
-    monkeypatch.setattr("multitrain.planning.measure.measure", lambda scale, run: PACE)
+    monkeypatch.setattr("multitrain.planning.measure.measure", lambda *_: PACE)
     scale = yaml.safe_load((CONFIG / "scales" / "ci.yaml").read_text())
     scale["world"]["run_seeds"] = 2
     (tmp_path / "ci.yaml").write_text(yaml.safe_dump(scale))
@@ -272,10 +275,37 @@ def test_where_it_is_measured_the_time_of_a_seed_and_of_all_is_told(tmp_path, mo
     assert "seconds_of_a_seed" not in json.loads(call(*common, "--json", "--tflops", "1").output)
 
 
+@pytest.mark.parametrize(("device", "processes"), [("cpu", len(os.sched_getaffinity(0))), ("meta", 1)])
+def test_a_process_measures_on_each_core_and_one_on_an_accelerator(device, processes, monkeypatch):
+    asked = []
+
+    def measured(scale, run, seed, device):
+        asked.append(device)
+        return {"base": 1.0}, {"base": 2.0}, 3.0
+
+    monkeypatch.setattr(pace, "_measure_process", measured)
+    monkeypatch.setattr(pace, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
+    monkeypatch.setattr(pace.subprocess, "run", lambda *_, **__: None)
+    scale = load_scale("ci", CONFIG)
+    found = pace.measure(scale, load_experiments(CONFIG, scale).runs["multitrain"], torch.device(device))
+    assert (found.cores, asked) == (processes, [torch.device(device)] * processes)
+
+
+def test_the_device_is_that_of_the_option(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(pace, "measure", lambda scale, run, device: asked.append(device) or PACE)
+    common = ("--scale", "ci", "--config-dir", str(CONFIG), "--data", str(tmp_path), "--published", str(PUBLISHED))
+    for option in (("--device", "meta"), ("--device", "cpu"), ("--assume", "--device", "meta")):
+        assert call(*common, *option).exit_code == 0
+    assert asked == [torch.device("meta"), torch.device("cpu")]
+
+
 @pytest.mark.slow
 def test_a_machine_is_measured_with_the_products_own_steps():
     scale = load_scale("ci", CONFIG)
-    train, test, video = _measure_process(scale, load_experiments(CONFIG, scale).runs["multitrain"], 0)
+    train, test, video = _measure_process(
+        scale, load_experiments(CONFIG, scale).runs["multitrain"], 0, torch.device("cpu")
+    )
     assert set(train) == set(test) == {"base", "large"}
     assert min(*train.values(), *test.values(), video) > 0 and min(train.values()) > min(test.values())
 

@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from multitrain.analysis.packed import packed_checks
+from multitrain.analysis.packed.collect import collect
 from multitrain.analysis.packed.packed_study import Key, read_study, write_study
 from multitrain.cli.commands import packed_commands
 from multitrain.common.errors import UserError
-from multitrain.config.config_files import load_experiments
-from tests.analysis.packed.made import PUBLISHED, SMALL, make, pack, settings
+from multitrain.config.config_files import load_experiments, load_settings, scale_path
+from tests.analysis.packed.made import CONFIG, PUBLISHED, SMALL, make, pack, settings
 
 
 def edit(path: Path, **changed: object) -> None:
@@ -33,6 +34,15 @@ def test_other_settings_are_refused_by_the_first_key_that_differs(packed, config
     with pytest.raises(UserError, match=message):
         packed_commands.render(packed, tmp_path / "out", config=own, published=PUBLISHED)
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize("name", ["ci", "mini", "desk"])
+def test_the_settings_of_a_packed_study_are_those_it_was_packed_with(name, tmp_path):
+    """Scales have recipes of their own for some runs, by the runs' names."""
+    scale, experiments = load_settings(name, CONFIG)
+    study = collect(tmp_path, scale, experiments, None, tmp_path, CONFIG, scale_path(name, CONFIG))
+    assert packed_checks.settings(study)[1].runs == experiments.runs
+    packed_checks.require_same_settings(study, scale, experiments, CONFIG)
 
 
 def test_another_world_is_refused(packed, config, tmp_path):

@@ -1,13 +1,17 @@
 """`multitrain new`: what it writes can be read; what is wrong with the videos is named."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from multitrain.common.errors import UserError
+from multitrain.config.config_files import load_scale
+from multitrain.datasets.prepare import labelled_counts, prepare
 from multitrain.inference.finetune.new_study import new_study
 from multitrain.planning.plan import Plan
+from tests.cli.test_cli import call
 
 ROOT = Path(__file__).parents[3]
 
@@ -33,6 +37,39 @@ def test_what_is_written_is_a_study_of_both_datasets(videos: Path):
     assert "2 classes, 2 to 2 videos each; 2 to train on, 0 val, 2 to score." in path.read_text()
     with pytest.raises(UserError, match="there is such a file"):
         new_study(videos / "My-study", {"films": videos / "k400"})
+
+
+def test_the_cost_is_the_one_that_estimate_tells(videos: Path, capsys):
+    said = str(ROOT / "resources" / "published")
+    home = videos / "mine"
+    assert call("new", str(home), "--data", f"a={videos / 'k400'}", "--data", f"b={videos / 'mit'}") == 0
+    text = (home / "mine.yaml").read_text()
+    told = re.search(
+        r"# Cost of table main, by `multitrain estimate`: (.+ of tests of one .+); preparation comes", text
+    )
+    runs = [word for run in ("a_alone", "b_alone", "vanilla", "multitrain") for word in ("--run", run)]
+    capsys.readouterr()
+    assert call("estimate", "--config", str(home / "mine.yaml"), "--published", said, *runs) == 0
+    assert f"In all, 1 seed: {told[1]};" in capsys.readouterr().out
+    assert call("estimate", "--config", str(home / "mine.yaml"), "--published", said) == 0
+    assert told[1] not in capsys.readouterr().out  # with the ablations
+
+
+def test_what_is_not_prepared_is_counted_as_it_will_be(videos: Path):
+    for place in range(4, 12):
+        shutil.copy(videos / "k400" / f"class{place % 2}" / f"{place % 4}.mp4", videos / f"{place}.mp4")
+        (videos / "k400" / f"class{place % 2}" / f"{place}.mp4").write_bytes(
+            (videos / f"{place}.mp4").read_bytes() + bytes(place)
+        )
+    dataset = (
+        load_scale("ci", ROOT / "config")
+        .datasets["k400"]
+        .model_copy(update={"reader": "folder", "raw": str(videos / "k400"), "holdout": 0.34, "download": None})
+    )
+    found, classes = labelled_counts("films", dataset, videos / "k400")
+    manifest = prepare("films", dataset, videos / "k400", videos / "out")
+    assert classes == 2 and found["val"] > 0
+    assert found == {split: len(manifest.split(split)) for split in ("train", "val", "test")}
 
 
 def test_a_list_is_divided(videos: Path):

@@ -52,8 +52,8 @@ def totals(scale: Scale, found: Sequence[Estimate], seeds: int) -> str:
     its = _totals(scale, found, seeds)
     return (
         f"\nIn all, {seeds} seed{'s' if seeds > 1 else ''}: {hours(scale, found, seeds)}; {its['days']:,.3g} days on "
-        f"the whole machine, one job after the other; {its['models_gb']:.3g} GB of models and {its['resume_gb']:.3g} GB "
-        "of resume points of a training."
+        f"the whole machine, one job after the other; {its['models_gb']:.3g} GB of models and "
+        f"{its['resume_gb']:.3g} GB of resume points of a training."
     )
 
 

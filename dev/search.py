@@ -3,9 +3,10 @@
     python dev/search.py vanilla --scale desk --seeds 0 1       # both stages, by the design's rule
     python dev/search.py vanilla --seeds 0 1 --value lr=5e-4,1e-3,2e-3 --value label_smoothing=0,0.1
     python dev/search.py vanilla --seeds 0 1 2 --value schedule=1,2     # is its schedule long enough?
+    python dev/search.py k400_baseline --scale config/studies/desk_cnn.yaml --seeds 0 1 --rates
 
 Without values: the run's four learning rates in GRIDS; while the best is at the end of what was tried, the next; then
-two more settings at the best. `schedule` is a factor on a recipe's epochs, warm-up included; what was trained with
+two more settings at the best, but for --rates. --scale takes the path of a study too. `schedule` is a factor on a recipe's epochs, warm-up included; what was trained with
 nothing else changed is collected in PLATEAU of the scale.
 
 Needs the prepared datasets and, for each seed, the model of the run's `init`. Each line of RUN.csv is one training: its
@@ -35,7 +36,7 @@ from multitrain.common.files.locks import locked_folder
 from multitrain.common.ranks import ranks, top
 from multitrain.common.records.renamed_keys import current_recipe
 from multitrain.common.records.statistics import read_statistics
-from multitrain.config.config_files import load_experiments, load_scale, parse
+from multitrain.config.config_files import load_experiments, load_scale, parse, study_of
 from multitrain.config.experiments import Run
 from multitrain.config.recipes import Recipe
 from multitrain.engine.evaluate import evaluate
@@ -221,8 +222,8 @@ def trials(jobs: list[Job], settings: list[dict[str, float]], folder: Path) -> l
     return rows
 
 
-def staged(jobs: list[Job], folder: Path) -> str:
-    """Both stages of docs/reference/design.md; a line that says what was chosen."""
+def staged(jobs: list[Job], folder: Path, rates: bool = False) -> str:
+    """Both stages of docs/reference/design.md, or the first alone, of `rates`; a line that says what was chosen."""
     run, names = jobs[0].run, jobs[0].run.datasets
     settings = combinations(GRIDS[jobs[0].name])
     while True:
@@ -232,7 +233,7 @@ def staged(jobs: list[Job], folder: Path) -> str:
         if not (further := beyond(tried, best)):
             break
         settings.append({"lr": further})
-    settings += second_stage(run, best)
+    settings += [] if rates else second_stage(run, best)
     rows = trials(jobs, settings, folder)
     chosen = max(settings, key=lambda each: mean_of(rows, names, **each))
     values = ", ".join(f"{name} {value:g}" for name, value in chosen.items())
@@ -247,6 +248,7 @@ def main() -> None:
     parser.add_argument(
         "--value", action="append", help="name=value,value,... of the recipe; a+b=... sets both; else both stages"
     )
+    parser.add_argument("--rates", action="store_true", help="the first stage alone: learning rates")
     parser.add_argument("--trials", type=Path, help="CSV file of all trainings: read first, and written anew")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -255,7 +257,8 @@ def main() -> None:
         parser.error(f"{options.run} has no learning rates of its own ({', '.join(GRIDS)} have): give --value")
     torch.set_num_threads(1)
     scale = load_scale(options.scale)
-    experiments = load_experiments(scale=scale)
+    study = study_of("config", options.scale)
+    experiments = load_experiments(study.path if study else "config", scale)
     folder = options.results / "search" / scale.name
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [Job(scale, experiments, options.run, seed, options.data, options.results) for seed in options.seeds]
@@ -264,7 +267,7 @@ def main() -> None:
     if options.value:
         trials(jobs, combinations(options.value), folder)
     else:
-        sys.stdout.write(f"{staged(jobs, folder)}\n")
+        sys.stdout.write(f"{staged(jobs, folder, options.rates)}\n")
     if options.trials:
         export_trials(options.trials, folder)
     rows = read_trials(folder)

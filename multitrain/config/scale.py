@@ -19,20 +19,7 @@ from multitrain.config.model_settings import Backbone, Model
 from multitrain.config.recipes import Machine, Recipe
 from multitrain.config.world_settings import Published, World
 
-__all__ = [
-    "Backbone",
-    "Dataset",
-    "Download",
-    "Limits",
-    "Model",
-    "Project",
-    "Published",
-    "Sampling",
-    "Scale",
-    "Transcode",
-    "Views",
-    "World",
-]
+__all__ = ["Dataset", "Download", "Limits", "Model", "Project", "Sampling", "Scale", "Transcode", "Views", "World"]
 
 NOT_DECIDING = {"title", "paper_letter", "raw", "download", "limits"}  # keys of a dataset
 MOST_SEGMENTS = 4  # annotated in an untrimmed synthetic video, at most
@@ -148,6 +135,11 @@ class Scale(Settings):
     machine: Machine = Machine()
     remark: str = Field("", description="what a reader of its tables has to know")
     smoke_test: bool = Field(False, description="every table says that no number of this scale means anything")
+    clips_of: Name | None = Field(
+        None,
+        exclude_if=lambda name: name is None,
+        description="scale whose prepared clips it takes, of the same world and datasets; null: its own",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -243,9 +235,14 @@ class Scale(Settings):
 
     def worlds_on_disk(self, data: Path) -> tuple[int, ...]:
         """The worlds of which anything has been made, or the first."""
-        folders = (data / self.name).glob("world[0-9]*") if self.several_worlds else ()
+        folders = (data / self.clips_scale).glob("world[0-9]*") if self.several_worlds else ()
         numbers = (folder.name.removeprefix("world") for folder in folders)
         return tuple(sorted(int(number) for number in numbers if number.isdecimal())) or (0,)
+
+    @property
+    def clips_scale(self) -> str:
+        """The scale in whose folder of data the prepared clips lie: its own, or that of `clips_of`."""
+        return self.clips_of or self.name
 
     @property
     def place(self) -> str:
@@ -260,7 +257,7 @@ class Scale(Settings):
         """
         if world and not self.several_worlds:
             raise UserError(f"scale {self.name} has no world {world}: leave --world out, or set world.run_seeds")
-        return data / self.name / self.in_world(name, world)
+        return data / self.clips_scale / self.in_world(name, world)
 
     def raw_folder(self, name: str, data: Path, world: int = 0) -> Path:
         """Where a dataset's raw files lie: as its settings say, else in the data folder."""
@@ -270,7 +267,7 @@ class Scale(Settings):
     @property
     def fingerprint(self) -> str:
         """A hash of the settings that decide numbers; of keys that a later version adds, those not at their default."""
-        values = self.model_dump(mode="json", exclude={"name", "remark", "smoke_test"}, exclude_defaults=True)
+        values = self.model_dump(mode="json", exclude={"name", "remark", "smoke_test", "clips_of"}, exclude_defaults=True)
         values["machine"] = self.machine.precision
         if self.world:  # what a dataset has by default decides as much as what the scale's file changes
             values["world"]["bias"] = {name: self.world.bias_of(name).model_dump(mode="json") for name in KINDS}

@@ -5,7 +5,7 @@ config/claims.yaml, or another study. `load_scale`, `load_experiments` and `load
 the folder of the configuration.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,9 @@ class StudyFile(Settings):
     recipes: Entries = Field({}, description="recipes beside the base's, or in place of those of the same name")
     machine: Entry = Field({}, description="keys that differ from the base's machine")
     world: Entry | None = Field(None, description="keys that differ from the base's synthetic world")
+    clips_of: Name | None = Field(
+        None, description="scale of config/scales whose prepared clips it takes: its world and datasets are the same"
+    )
     remark: str = Field("", description="what a reader of the tables has to know")
     smoke_test: bool | None = Field(None, description="no number means anything, as every table says; null: the base's")
     runs: Entries | None = Field(None, description="these and no others; left out: the base's on these datasets")
@@ -154,15 +157,17 @@ def _read(path: Path, config: Path, seen: tuple[Path, ...]) -> Study:
     if path.stem in scales:
         raise UserError(f"{path}: a scale of {config}/scales is called {path.stem} too: rename the file")
     experiments = _experiments(path, file, base)
-    return Study(path, file, _scale(path, file, base, experiments["runs"]), experiments, _claims(path, file, base))
+    scale = _scale(path, file, base, experiments["runs"])
+    if file.clips_of is not None:
+        _require_same_clips(path, scale, _mapping(_scale_file(path, "clips_of", file.clips_of, config)))
+    return Study(path, file, scale, experiments, _claims(path, file, base, experiments["tables"]))
 
 
 def _base(path: Path, name: str, config: Path, seen: tuple[Path, ...]) -> Study:
     """The base; a run for which its scale has a recipe of the same name has that recipe, as `load_experiments` says."""
-    file = (path.parent / name) if Path(name).suffix in SUFFIXES else config / "scales" / f"{name}.yaml"
-    if not file.is_file():
-        there = sorted(each.stem for each in (config / "scales").glob("*.yaml"))
-        raise UserError(f"{path}: extends: no base {name!r}: {did_you_mean(name, there)}, or give the path of a file")
+    file = (path.parent / name) if Path(name).suffix in SUFFIXES else None
+    if file is None or not file.is_file():
+        file = _scale_file(path, "extends", name, config, ", or give the path of a file")
     if is_study(file):
         return _read(file, config, seen)
     scale, folder = _mapping(file), config if file.parent == config / "scales" else file.parent.parent
@@ -170,6 +175,15 @@ def _base(path: Path, name: str, config: Path, seen: tuple[Path, ...]) -> Study:
     recipes = scale.get("recipes", {}) if experiments.get("recipes_by_name", True) else {}
     runs = {key: run | ({"recipe": key} if key in recipes else {}) for key, run in experiments["runs"].items()}
     return Study(file, StudyFile(extends=name), scale, experiments | {"runs": runs}, _mapping(folder / "claims.yaml"))
+
+
+def _scale_file(path: Path, key: str, name: str, config: Path, more: str = "") -> Path:
+    """The file of the scale of `config` that a key of a study names."""
+    file = config / "scales" / f"{name}.yaml"
+    if not file.is_file():
+        there = sorted(each.stem for each in (config / "scales").glob("*.yaml"))
+        raise UserError(f"{path}: {key}: no base {name!r}: {did_you_mean(name, there)}{more}")
+    return file
 
 
 def _mapping(path: Path) -> Entry:
@@ -184,7 +198,7 @@ def _scale(path: Path, file: StudyFile, base: Study, runs: Entries) -> Entry:
     of_base = base.scale
     changed = {key: {**of_base.get(key, {}), **getattr(file, key)} for key in ("model", "sizes", "machine")}
     recipes = {**of_base["recipes"], **_extended(path, "recipes", file.recipes, of_base["recipes"])}
-    scale = {**of_base, **changed, "recipes": recipes, "name": path.stem, "remark": file.remark}
+    scale = {**of_base, **changed, "recipes": recipes, "name": path.stem, "remark": file.remark, "clips_of": file.clips_of}
     if file.smoke_test is not None:
         scale["smoke_test"] = file.smoke_test
     if file.datasets is None:
@@ -199,6 +213,19 @@ def _scale(path: Path, file: StudyFile, base: Study, runs: Entries) -> Entry:
     world["videos"] = {name: entry for name, entry in world.get("videos", {}).items() if name in made}
     scale["world"] = world if world["videos"] else None
     return scale
+
+
+def _require_same_clips(path: Path, scale: Entry, other: Entry) -> None:
+    """Raise a UserError for the first setting that makes other clips than those of the scale `other`."""
+    worlds = [{**(each.get("world") or {}), "videos": None} for each in (scale, other)]
+    made, others = ((each.get("world") or {}).get("videos", {}) for each in (scale, other))
+    pairs = [("world", worlds)]
+    pairs += [(f"datasets.{name}", [its, other["datasets"].get(name)]) for name, its in scale["datasets"].items()]
+    pairs += [(f"world.videos.{name}", [its, others.get(name)]) for name, its in made.items()]
+    for key, (ours, theirs) in pairs:
+        if ours != theirs:
+            name = other.get("name")
+            raise UserError(f"{path}: clips_of: {key} is not that of scale {name}: take out one of the two")
 
 
 def _datasets(path: Path, own: Entries, of_base: Entries) -> Entries:
@@ -235,16 +262,26 @@ def _rows(table: Mapping[str, Any]) -> set[str]:
     return {run for row in table["rows"] for run in row["runs"]}
 
 
-def _claims(path: Path, file: StudyFile, base: Study) -> Entry:
-    """The content of claims.yaml: the base's where the tables are its own, else those of the file alone."""
+def _claims(path: Path, file: StudyFile, base: Study, tables: Entries) -> Entry:
+    """The content of claims.yaml: the base's about the tables that are left of it, else those of the file alone."""
     of_base = base.claims
-    settings = dict(of_base) if file.tables is None else {"margin": of_base.get("margin", 2.0)}
-    if file.claims is not None or file.evidence_claims is not None:
-        settings = {"margin": settings["margin"], "paper": settings.get("paper", {})}
-        for key in ("claims", "evidence_claims"):
-            own = _extended(path, key, getattr(file, key) or {}, of_base.get(key, {}))
-            settings[key] = {name: _ours(entry) if key == "claims" else entry for name, entry in own.items()}
-    return settings if file.margin is None else settings | {"margin": file.margin}
+    own = file.claims is not None or file.evidence_claims is not None
+    settings = {} if own or file.tables is not None else dict(of_base)
+    settings["margin"] = of_base.get("margin", 2.0) if file.margin is None else file.margin
+    if file.tables is None:
+        settings["paper"] = _of_tables(of_base.get("paper", {}), tables, lambda name, _: name)
+    for key in ("claims", "evidence_claims"):
+        if own:
+            entries = _extended(path, key, getattr(file, key) or {}, of_base.get(key, {}))
+            settings[key] = {name: _ours(entry) if key == "claims" else entry for name, entry in entries.items()}
+        elif key in settings:
+            settings[key] = _of_tables(settings[key], tables, lambda _, claim: claim.get("table"))
+    return settings
+
+
+def _of_tables(entries: Entries, tables: Entries, table_of: Callable[[str, Entry], str | None]) -> Entries:
+    """The entries about one of these tables, or about none."""
+    return {name: its for name, its in entries.items() if table_of(name, its) in (None, *tables)}
 
 
 def _ours(claim: Entry) -> Entry:

@@ -7,7 +7,7 @@ when the job is needed.
 import re
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, product
 from pathlib import Path
 
@@ -38,6 +38,7 @@ RUNS = {  # files of a run of one seed
     "related": "temporal_val/{dataset}_on",
 }
 PUBLISHED = "resources/published"
+CONFIG = "config"  # the folder of the scales that a study can name
 WILDCARD = re.compile(r"{(\w+)}")
 LOGS = {  # paths of logs that are not named after their rule
     "table": "{table}",
@@ -58,8 +59,19 @@ class Jobs:
 
     def clips(self, *kinds: str) -> dict[str, str]:
         """Patterns of a dataset's files, with the wildcards `dataset` and, for several worlds, `world`."""
-        folder = f"{self.plan.project.data}/{self.plan.scale.name}/{self.plan.scale.place}"
+        folder = f"{self.plan.project.data}/{self.plan.scale.clips_scale}/{self.plan.scale.place}"
         return {kind: f"{folder}/{CLIPS[kind]}" for kind in kinds}
+
+    def clip_options(self, world: int) -> str:
+        """Options of the commands that make clips: those of the scale whose clips are taken, so that they stay as made.
+
+        A study names a scale of config/scales there; Snakemake would make them again with options of the study.
+        """
+        plan = self.plan
+        if plan.scale.clips_of is None:
+            return plan.options("data", world=world)
+        project = plan.project.model_copy(update={"scale": plan.scale.clips_of})
+        return replace(plan, project=project, folder=CONFIG if plan.is_study else plan.folder).options("data", world=world)
 
     def runs(self, *kinds: str) -> dict[str, str]:
         """Patterns of a run's files, with the wildcards `run`, `seed` and, for some files, `dataset`."""

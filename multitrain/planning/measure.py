@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from multitrain.config import kernels
 from multitrain.config.experiments import Experiments, Run
-from multitrain.config.scale import Published, Scale
+from multitrain.config.scale import Scale
+from multitrain.config.world_settings import Published
 
 if TYPE_CHECKING:  # imports torch, which must not load before the processes have their kernels
     import torch

@@ -140,7 +140,8 @@ def load_points(scale: Scale, experiments: Experiments, config: Path | str = "co
             message = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise UserError(f"{path}: factors.{factor}: {value:g}: {message.removeprefix('Value error, ')}") from None
         world = derived.made_world.model_dump_json() + str({k: v.model_dump() for k, v in derived.datasets.items()})
-        named = derived.model_copy(update={"name": worlds.setdefault(world, f"{scale.name}_sweep_{name}")})
+        swept = {"name": worlds.setdefault(world, f"{scale.name}_sweep_{name}"), "clips_of": None}
+        named = derived.model_copy(update=swept)
         point = Point(name, named, runs)
         names[factor, value] = by_settings.setdefault(point.settings(), name)
         points.setdefault(names[factor, value], point)

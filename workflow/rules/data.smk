@@ -12,7 +12,7 @@ rule synth:
     priority: lambda wildcards: PLAN.data_priority(wildcards.dataset, world(wildcards))
     threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
     params:
-        options=lambda wildcards: PLAN.options("data", world=world(wildcards)),
+        options=lambda wildcards: JOBS.clip_options(world(wildcards)),
         settings=JOBS.settings("synth"),
     message:
         "Publishing the synthetic {wildcards.dataset}"
@@ -47,7 +47,7 @@ checkpoint prepare:
     priority: lambda wildcards: PLAN.data_priority(wildcards.dataset, world(wildcards))
     threads: lambda wildcards: PLAN.data_threads(wildcards.dataset)
     params:
-        options=lambda wildcards: PLAN.options("data", world=world(wildcards)),
+        options=lambda wildcards: JOBS.clip_options(world(wildcards)),
         settings=JOBS.settings("prepare"),
     message:
         "Preparing the clips of {wildcards.dataset}"

@@ -42,7 +42,7 @@ def synth(
     wait: Wait = False,
 ) -> None:
     """Write a synthetic dataset in its publisher's format: archives, annotations, list of related classes."""
-    loaded = computing_scale(scale, config)
+    loaded = _with_own_clips(computing_scale(scale, config))
     from multitrain.synth.publishing.publish import publish
 
     reader = loaded.dataset(dataset).reader
@@ -63,7 +63,7 @@ def prepare(
     wait: Wait = False,
 ) -> None:
     """Cut and transcode a publisher's videos into clips; write manifest.parquet and missing.csv."""
-    loaded = computing_scale(scale, config)
+    loaded = _with_own_clips(computing_scale(scale, config))
     from multitrain.datasets.prepare import prepare as run_prepare
     from multitrain.datasets.required_splits import require_prepared
 
@@ -73,6 +73,13 @@ def prepare(
         dataset, settings, raw, folder, jobs=jobs, progress=progress_callback(f"prepare {dataset}"), wait=wait
     )
     require_prepared(raw, manifest)
+
+
+def _with_own_clips(scale: Scale) -> Scale:
+    """The scale, or a UserError where its clips are another scale's, whose settings make them."""
+    if scale.clips_of:
+        raise UserError(f"{scale.name}: takes the clips of scale {scale.clips_of}: make them with --scale {scale.clips_of}")
+    return scale
 
 
 @app.command()

@@ -6,8 +6,8 @@
     python dev/search.py k400_baseline --scale config/studies/desk_cnn.yaml --seeds 0 1 --rates
 
 Without values: the run's four learning rates in GRIDS; while the best is at the end of what was tried, the next; then
-two more settings at the best, but for --rates. --scale takes the path of a study too. `schedule` is a factor on a recipe's epochs, warm-up included; what was trained with
-nothing else changed is collected in PLATEAU of the scale.
+two more settings at the best, which --rates leaves out. `schedule` is a factor on a recipe's epochs, warm-up included;
+what was trained with nothing else changed is collected in PLATEAU of the scale. --scale may be the path of a study.
 
 Needs the prepared datasets and, for each seed, the model of the run's `init`. Each line of RUN.csv is one training: its
 values, seed, top-1 on val by dataset, of Y_k and of Y'_k, and the effective rank of the features z on val. The test

@@ -267,7 +267,9 @@ class Scale(Settings):
     @property
     def fingerprint(self) -> str:
         """A hash of the settings that decide numbers; of keys that a later version adds, those not at their default."""
-        values = self.model_dump(mode="json", exclude={"name", "remark", "smoke_test", "clips_of"}, exclude_defaults=True)
+        values = self.model_dump(
+            mode="json", exclude={"name", "remark", "smoke_test", "clips_of"}, exclude_defaults=True
+        )
         values["machine"] = self.machine.precision
         if self.world:  # what a dataset has by default decides as much as what the scale's file changes
             values["world"]["bias"] = {name: self.world.bias_of(name).model_dump(mode="json") for name in KINDS}

@@ -182,7 +182,8 @@ def _scale_file(path: Path, key: str, name: str, config: Path, more: str = "") -
     file = config / "scales" / f"{name}.yaml"
     if not file.is_file():
         there = sorted(each.stem for each in (config / "scales").glob("*.yaml"))
-        raise UserError(f"{path}: {key}: no base {name!r}: {did_you_mean(name, there)}{more}")
+        kind = "base" if key == "extends" else "scale"
+        raise UserError(f"{path}: {key}: no {kind} {name!r}: {did_you_mean(name, there)}{more}")
     return file
 
 
@@ -198,7 +199,14 @@ def _scale(path: Path, file: StudyFile, base: Study, runs: Entries) -> Entry:
     of_base = base.scale
     changed = {key: {**of_base.get(key, {}), **getattr(file, key)} for key in ("model", "sizes", "machine")}
     recipes = {**of_base["recipes"], **_extended(path, "recipes", file.recipes, of_base["recipes"])}
-    scale = {**of_base, **changed, "recipes": recipes, "name": path.stem, "remark": file.remark, "clips_of": file.clips_of}
+    scale = {
+        **of_base,
+        **changed,
+        "recipes": recipes,
+        "name": path.stem,
+        "remark": file.remark,
+        "clips_of": file.clips_of,
+    }
     if file.smoke_test is not None:
         scale["smoke_test"] = file.smoke_test
     if file.datasets is None:

@@ -71,7 +71,9 @@ class Jobs:
         if plan.scale.clips_of is None:
             return plan.options("data", world=world)
         project = plan.project.model_copy(update={"scale": plan.scale.clips_of})
-        return replace(plan, project=project, folder=CONFIG if plan.is_study else plan.folder).options("data", world=world)
+        return replace(plan, project=project, folder=CONFIG if plan.is_study else plan.folder).options(
+            "data", world=world
+        )
 
     def runs(self, *kinds: str) -> dict[str, str]:
         """Patterns of a run's files, with the wildcards `run`, `seed` and, for some files, `dataset`."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from multitrain.cli.commands.pipeline_commands import prepare, synth
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_claims, load_experiments, load_scale
 from multitrain.config.study_file import read_study
@@ -163,3 +164,73 @@ def test_the_folder_that_a_study_is_packed_as_says_the_same(plan, tmp_path: Path
     base = Path(its.folder).with_name("other.yaml")
     base.write_text(yaml.safe_dump({"extends": str(folder / "scales/mine.yaml")}))
     assert load_experiments(base, load_scale("other", base)).runs == its.experiments.runs
+
+
+CNN = str(ROOT / "config" / "studies" / "desk_cnn.yaml")
+
+
+def test_the_study_of_another_backbone_is_table_1_of_desk_but_for_network_and_rates(monkeypatch):
+    """Snakemake makes no clip again: paths, commands and settings of the jobs are desk's."""
+    monkeypatch.chdir(ROOT)
+    its, desk = Plan.load({}, CNN), Plan.load({"scale": "desk"})
+    runs = {run for row in desk.experiments.tables["table1"].rows for run in row.runs}
+    assert list(its.experiments.tables) == ["table1"] and set(its.experiments.runs) == runs
+    assert its.experiments.tables["table1"] == desk.experiments.tables["table1"]
+    assert set(its.claims.claims) == {"joint_training", "larger_input"}
+    for name, run in its.experiments.runs.items():
+        assert run == desk.experiments.runs[name]
+        recipes = [run.effective_recipe(each.scale.recipes).model_dump(exclude={"lr"}) for each in (its, desk)]
+        assert recipes[0] == recipes[1]
+        assert [its.compared_datasets(name), its.train_datasets(name)] == [
+            [dataset for dataset in names if dataset != "k700"]
+            for names in (desk.compared_datasets(name), desk.train_datasets(name))
+        ]
+    assert its.scale.model.backbone == "cnn3d" and its.scale.sizes == desk.scale.sizes
+    assert its.scale.fingerprint != desk.scale.fingerprint
+    ours, theirs = Jobs(its), Jobs(desk)
+    assert ours.clips("manifest", "published") == theirs.clips("manifest", "published")
+    for dataset in its.scale.datasets:
+        assert its.scale.clips_folder(dataset, Path("data"), 0) == Path("data/desk/world0") / dataset
+        job = {"dataset": dataset, "world": "0"}
+        for rule in ("synth", "prepare"):
+            assert ours.settings(rule)(job) == theirs.settings(rule)(job)
+    assert ours.clip_options(0) == theirs.clip_options(0) == desk.options("data", world=0)
+    assert ours.runs("model") != theirs.runs("model")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"clips_of": "dsk"}, r"clips_of: no scale 'dsk': did you mean 'desk'\?"),
+        ({"world": {"seed": 7}}, "clips_of: world is not that of scale desk: take out one of the two"),
+        (
+            {"datasets": {name: {"extends": name, "holdout": 0.5} for name in ("k400", "mit", "ssv2", "actnet")}},
+            "clips_of: datasets.k400 is not that of scale desk: take out one of the two",
+        ),
+        ({"extends": "mini"}, "clips_of: world is not that of scale desk"),
+    ],
+)
+def test_clips_of_another_world_or_preparation_are_refused(tmp_path: Path, monkeypatch, changed: dict, message: str):
+    monkeypatch.chdir(ROOT)
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(Path(CNN).read_text()), **changed}, sort_keys=False))
+    with pytest.raises(UserError, match=rf"^{path}: {message}"):
+        load_scale("mine", path)
+
+
+def test_clips_of_another_scale_are_not_made_with_the_studys_own_name(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for command in (synth, prepare):
+        with pytest.raises(UserError, match=r"^desk_cnn: takes the clips of scale desk: make them with --scale desk$"):
+            command("k400", scale=CNN, config=ROOT / "config")
+
+
+def test_a_study_of_one_of_the_bases_tables_has_the_claims_about_it(plan):
+    rows = load_experiments(ROOT / "config", load_scale("ci", ROOT / "config")).tables["table1"].rows
+    runs = {run: {"extends": run} for row in rows for run in row.runs}
+    its = plan(datasets=None, runs=runs, tables=None, claims=None)
+    assert list(its.experiments.tables) == list(its.claims.paper) == ["table1"]
+    assert {claim.table for claim in its.claims.claims.values()} == {"table1"}
+    assert {"joint_training", "larger_input"} <= set(its.claims.claims)
+    assert {claim.table for claim in its.claims.evidence_claims.values()} <= {"table1", None}
+    assert its.claims.not_tested and its.claims.margin == 2

@@ -25,6 +25,7 @@ from multitrain.cli.options import (
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import regular
 from multitrain.common.progress import progress_callback
+from multitrain.config.scale import Scale
 
 __all__ = ["app"]
 
@@ -78,7 +79,9 @@ def prepare(
 def _with_own_clips(scale: Scale) -> Scale:
     """The scale, or a UserError where its clips are another scale's, whose settings make them."""
     if scale.clips_of:
-        raise UserError(f"{scale.name}: takes the clips of scale {scale.clips_of}: make them with --scale {scale.clips_of}")
+        raise UserError(
+            f"{scale.name}: takes the clips of scale {scale.clips_of}: make them with --scale {scale.clips_of}"
+        )
     return scale
 
 

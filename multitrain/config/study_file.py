@@ -225,15 +225,14 @@ def _scale(path: Path, file: StudyFile, base: Study, runs: Entries) -> Entry:
 
 def _require_same_clips(path: Path, scale: Entry, other: Entry) -> None:
     """Raise a UserError for the first setting that makes other clips than those of the scale `other`."""
-    worlds = [{**(each.get("world") or {}), "videos": None} for each in (scale, other)]
-    made, others = ((each.get("world") or {}).get("videos", {}) for each in (scale, other))
-    pairs = [("world", worlds)]
+    worlds = [each.get("world") or {} for each in (scale, other)]
+    made, others = (world.get("videos", {}) for world in worlds)
+    pairs = [("world", [{**world, "videos": None} for world in worlds])]
     pairs += [(f"datasets.{name}", [its, other["datasets"].get(name)]) for name, its in scale["datasets"].items()]
     pairs += [(f"world.videos.{name}", [its, others.get(name)]) for name, its in made.items()]
     for key, (ours, theirs) in pairs:
         if ours != theirs:
-            name = other.get("name")
-            raise UserError(f"{path}: clips_of: {key} is not that of scale {name}: take out one of the two")
+            raise UserError(f"{path}: clips_of: {key} is not that of scale {other['name']}: take out one of the two")
 
 
 def _datasets(path: Path, own: Entries, of_base: Entries) -> Entries:

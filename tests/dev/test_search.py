@@ -84,7 +84,7 @@ def test_a_best_rate_at_the_end_of_what_was_tried_gets_the_next_one(tried, best,
     assert len(settings) == 8 and f"lr {best:g}:" in said
 
 
-def test_the_first_stage_alone_tries_rates_of_a_study_too(search, tmp_path, monkeypatch):
+def test_the_first_stage_alone_tries_rates_of_a_study_too(tmp_path, monkeypatch):
     path = ROOT / "config" / "studies" / "desk_cnn.yaml"
     monkeypatch.chdir(ROOT)
     seen = []
@@ -97,10 +97,10 @@ def test_the_first_stage_alone_tries_rates_of_a_study_too(search, tmp_path, monk
             "effective_rank": 1.0,
         }
 
-    monkeypatch.setitem(search["trial"].__globals__, "measured", measured)
+    monkeypatch.setattr(search, "measured", measured)
     words = ["search", "mit_baseline", "--scale", str(path), "--seeds", "0", "1", "--rates"]
     monkeypatch.setattr("sys.argv", [*words, "--results", str(tmp_path), "--trials", str(tmp_path / "trials.csv")])
-    search["main"]()
+    search.main()
     rates = [5e-4, 1e-3, 2e-3, 4e-3, 8e-3]  # 8e-3, as 4e-3 is at the end of the four
     assert seen[:8] == [("desk_cnn", seed, {"lr": lr}) for lr in rates[:4] for seed in (0, 1)]
     assert seen[8:] == [("desk_cnn", seed, {"lr": 8e-3}) for seed in (0, 1)]

@@ -5,7 +5,7 @@ config/claims.yaml, or another study. `load_scale`, `load_experiments` and `load
 the folder of the configuration.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from multitrain.common.errors import UserError, did_you_mean
-from multitrain.common.files.yaml_files import read_yaml
+from multitrain.common.files.yaml_files import extended, read_yaml
 from multitrain.config.base import Name, Settings
 from multitrain.config.config_messages import explain
 from multitrain.config.scale import Project
@@ -198,7 +198,7 @@ def _scale(path: Path, file: StudyFile, base: Study, runs: Entries) -> Entry:
     """The content of a scale's file, with the datasets that some run uses."""
     of_base = base.scale
     changed = {key: {**of_base.get(key, {}), **getattr(file, key)} for key in ("model", "sizes", "machine")}
-    recipes = {**of_base["recipes"], **_extended(path, "recipes", file.recipes, of_base["recipes"])}
+    recipes = {**of_base["recipes"], **extended(path, "recipes", file.recipes, of_base["recipes"])}
     scale = {
         **of_base,
         **changed,
@@ -237,7 +237,7 @@ def _require_same_clips(path: Path, scale: Entry, other: Entry) -> None:
 
 def _datasets(path: Path, own: Entries, of_base: Entries) -> Entries:
     """The datasets of the file, prepared and sampled like one of the base unless they say how."""
-    datasets = _extended(path, "datasets", own, of_base)
+    datasets = extended(path, "datasets", own, of_base)
     for name, entry in datasets.items():
         like = entry.pop("like", None)
         known = {**of_base, **{key: each for key, each in datasets.items() if key != name}}
@@ -253,11 +253,11 @@ def _datasets(path: Path, own: Entries, of_base: Entries) -> Entries:
 def _experiments(path: Path, file: StudyFile, base: Study) -> Entry:
     """The content of experiments.yaml; of the base only what the study's runs have."""
     of_base = base.experiments
-    runs = of_base["runs"] if file.runs is None else _extended(path, "runs", file.runs, of_base["runs"])
+    runs = of_base["runs"] if file.runs is None else extended(path, "runs", file.runs, of_base["runs"])
     if file.tables is None:
         tables = {name: entry for name, entry in of_base["tables"].items() if _rows(entry) <= runs.keys()}
     else:
-        tables = _extended(path, "tables", file.tables, of_base["tables"])
+        tables = extended(path, "tables", file.tables, of_base["tables"])
     settings = {"runs": runs, "tables": {name: {"title": name} | entry for name, entry in tables.items()}}
     shown = of_base.get("projections") if file.projections is None else file.projections
     if file.projections is not None or (shown and set(shown["runs"]) <= runs.keys()):
@@ -279,7 +279,7 @@ def _claims(path: Path, file: StudyFile, base: Study, tables: Entries) -> Entry:
         settings["paper"] = _of_tables(of_base.get("paper", {}), tables, lambda name, _: name)
     for key in ("claims", "evidence_claims"):
         if own:
-            entries = _extended(path, key, getattr(file, key) or {}, of_base.get(key, {}))
+            entries = extended(path, key, getattr(file, key) or {}, of_base.get(key, {}))
             settings[key] = {name: _ours(entry) if key == "claims" else entry for name, entry in entries.items()}
         elif key in settings:
             settings[key] = _of_tables(settings[key], tables, lambda _, claim: claim.get("table"))
@@ -294,26 +294,3 @@ def _of_tables(entries: Entries, tables: Entries, table_of: Callable[[str, Entry
 def _ours(claim: Entry) -> Entry:
     """A claim of which no sentence is quoted is ours."""
     return ({} if "quote" in claim else {"stated_by": "us"}) | claim
-
-
-def _extended(path: Path, section: str, own: Entries, of_base: Entries) -> Entries:
-    """The entries of a section, those with `extends` on top of the entry that it names."""
-    return {name: dict(_resolved(path, section, name, own, of_base, ())) for name in own}
-
-
-def _resolved(
-    path: Path, section: str, name: str, own: Entries, of_base: Entries, seen: tuple[str, ...]
-) -> Iterator[tuple[str, Any]]:
-    """(key, value) of an entry, those that it takes over first; `extends: X` of an entry X means the base's."""
-    parent = own[name].get("extends")
-    if parent is not None:
-        if parent in own and parent != name:
-            if parent in seen:
-                raise UserError(f"{path}: {section}.{name}.extends: goes in a circle: name another entry")
-            yield from _resolved(path, section, parent, own, of_base, (*seen, name))
-        elif parent in of_base:
-            yield from of_base[parent].items()
-        else:
-            known = {*of_base, *(set(own) - {name})}
-            raise UserError(f"{path}: {section}.{name}.extends: no entry {parent!r}: {did_you_mean(parent, known)}")
-    yield from ((key, value) for key, value in own[name].items() if key != "extends")

@@ -1,13 +1,18 @@
 """YAML files of the user: every mistake is one line that names the file, the place and the cure."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from multitrain.common.errors import UserError
+from multitrain.common.errors import UserError, did_you_mean
 from multitrain.common.files.atomic import read_bytes
 
-__all__ = ["parse_yaml", "read_yaml"]
+__all__ = ["extended", "parse_yaml", "read_yaml"]
+
+Entry = dict[str, Any]
+Entries = Mapping[str, Entry]
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,3 +56,30 @@ def _problem(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     return f"{place}{text}" + (": indent with spaces" if "'\\t'" in text else "")
+
+
+def extended(path: Path, section: str, own: Entries, of_base: Entries) -> dict[str, Entry]:
+    """The entries of a section of a file, those with `extends: NAME` on top of that entry, of the file or of a base.
+
+    Raises:
+        UserError: no such entry, or entries that extend each other.
+    """
+    return {name: dict(_resolved(path, section, name, own, of_base, ())) for name in own}
+
+
+def _resolved(
+    path: Path, section: str, name: str, own: Entries, of_base: Entries, seen: tuple[str, ...]
+) -> Iterator[tuple[str, Any]]:
+    """(key, value) of an entry, those that it takes over first; `extends: X` of an entry X means the base's."""
+    parent = own[name].get("extends")
+    if parent is not None:
+        if parent in own and parent != name:
+            if parent in seen:
+                raise UserError(f"{path}: {section}.{name}.extends: goes in a circle: name another entry")
+            yield from _resolved(path, section, parent, own, of_base, (*seen, name))
+        elif parent in of_base:
+            yield from of_base[parent].items()
+        else:
+            known = {*of_base, *(set(own) - {name})}
+            raise UserError(f"{path}: {section}.{name}.extends: no entry {parent!r}: {did_you_mean(parent, known)}")
+    yield from ((key, value) for key, value in own[name].items() if key != "extends")

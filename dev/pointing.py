@@ -28,7 +28,7 @@ from multitrain.common.seeding import generator
 from multitrain.config.config_files import load_scale
 from multitrain.data.transforms import as_frames, view_crops
 from multitrain.inference.interpret.attribution import METHODS, Method, attribute, hide, marked, probability
-from multitrain.inference.interpret.explain import CONTROLS, elsewhere
+from multitrain.inference.interpret.explain import CONTROLS, moved_masks
 from multitrain.inference.predict import Recogniser
 from multitrain.inference.video_frames import read_part
 from multitrain.model.backbones.mvit import MViT
@@ -92,7 +92,7 @@ def measure(recogniser: Recogniser, label: int, clip: Tensor, where: Tensor, dat
             found["hit", method] = float(near.flatten()[relevance.argmax()])
         for share in SHARES:
             mask = marked(relevance, share)
-            masks = (mask, *elsewhere(mask, CONTROLS, seed))
+            masks = (mask, *moved_masks(mask, CONTROLS, seed))
             hidden = [hide(clip, its) for its in masks] + [torch.where(its, still, clip) for its in masks]
             whole, *falls = probability(network, torch.stack([clip, *hidden]), dataset, label, batch).tolist()
             for fill, (own, *others) in (("", falls[: len(masks)]), (" still", falls[len(masks) :])):

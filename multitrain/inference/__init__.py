@@ -1,1 +1,1 @@
-"""Use of a trained network: load, predict, probe, export, fine-tune."""
+"""Use of a trained network: load, predict, explain, export, fine-tune."""

@@ -175,10 +175,8 @@ def _program(network: Network, half: bool) -> torch.export.ExportedProgram:
     device = next(network.parameters()).device
     example = torch.zeros((2, 3, spec.model.frames, spec.size, spec.size), dtype=torch.uint8, device=device)
     shapes = ({0: torch.export.Dim("batch", min=1)},)
-    with (
-        torch.no_grad(),
-        warnings.catch_warnings(),
-    ):  # without gradients, custom autograd functions are inlined in the graph
+    # Without gradients, custom autograd functions are inlined in the graph.
+    with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.export.export(Exported(network, half).eval(), (example,), dynamic_shapes=shapes)
     for node in program.graph.nodes:
@@ -187,6 +185,7 @@ def _program(network: Network, half: bool) -> torch.export.ExportedProgram:
 
 
 def _onnx(program: torch.export.ExportedProgram, outputs: list[str], text: str) -> bytes:
+    """The bytes of an ONNX file, with `text` as its metadata and without paths of this machine."""
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = torch.onnx.export(
@@ -214,6 +213,7 @@ def _onnx(program: torch.export.ExportedProgram, outputs: list[str], text: str) 
 
 
 def _onnx_runner(path: Path) -> Callable[[Tensor], Answers]:
+    """A function that runs an ONNX file on clips, on the processor."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

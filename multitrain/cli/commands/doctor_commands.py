@@ -1,14 +1,13 @@
-"""What this machine can do, and what would fail or be slow on it."""
+"""`multitrain doctor`: check of this machine for a scale."""
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from multitrain.cli.loading import computing_scale
-from multitrain.cli.options import ConfigFolder, DataFolder, Device, ResultsFolder, ScaleName
+from multitrain.cli.options import AsJson, ConfigFolder, DataFolder, Device, ResultsFolder, ScaleName
 from multitrain.common.terminal_columns import show
 
 __all__ = ["app"]
@@ -23,7 +22,7 @@ def doctor(
     data: DataFolder = Path("data"),
     results: ResultsFolder = Path("results"),
     device: Device = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check this machine for a scale: a line each, green, yellow or red, with its cure; status 1 if one is red.
 

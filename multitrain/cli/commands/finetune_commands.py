@@ -1,4 +1,4 @@
-"""The commands `multitrain finetune` and `multitrain new`: adapt a trained model to own videos; a study of them."""
+"""`multitrain finetune` and `multitrain new`: adapt a trained model to own videos; write a study of them."""
 
 import sys
 from functools import partial

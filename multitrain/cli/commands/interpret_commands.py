@@ -1,4 +1,4 @@
-"""Commands that look inside: what a model is, what decided an answer, which classes are confused."""
+"""Commands that look inside a model and its predictions: inspect, confusion, calibration, explain."""
 
 import json
 from enum import StrEnum

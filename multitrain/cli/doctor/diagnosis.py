@@ -1,4 +1,4 @@
-"""Verdicts on a machine's facts: a line each, green, yellow or red, with the cure of what is not green."""
+"""Diagnosis of a machine: a verdict for each fact, green, yellow or red, with the cure of what is not green."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -134,7 +134,7 @@ def _speeds(facts: Facts) -> Iterator[Verdict]:
 
 
 def _feature(what: str, trial: Trial, asked: bool, cure: str) -> Verdict:
-    """Of something that a scale may ask for: its failure is red where it does."""
+    """The verdict on an optional feature: its failure is red where the scale asks for it."""
     if trial.works:
         return Verdict(what, "green", trial.detail)
     if asked:

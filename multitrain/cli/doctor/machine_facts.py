@@ -80,7 +80,7 @@ class Codec:
 
 @dataclass(frozen=True)
 class Trial:
-    """The result of something that was tried here: what it gave, or why it failed."""
+    """The result of one trial: what it gave, or why it failed."""
 
     works: bool
     detail: str
@@ -160,7 +160,7 @@ def _memory() -> Memory:
 
 
 def _disk(folder: Path) -> Disk:
-    """Of a folder that does not exist, the nearest one above it that does."""
+    """The disk below a folder; for a folder that does not exist, below the nearest parent that does."""
     there = folder.absolute()
     while not there.exists():
         there = there.parent

@@ -163,7 +163,10 @@ def _stray(raw: Path, path: Path) -> Missing:
 
 
 def _without_copies(raw: Path, clips: list[AnnotatedClip]) -> tuple[list[AnnotatedClip], list[Missing]]:
-    """The first file of each content: the same video in train and test would bias the accuracy. Test clips go first."""
+    """Deduplication by content: the first file of each stays, test clips first; the others are missing as duplicates.
+
+    The same video in train and test would bias the accuracy.
+    """
     sizes = defaultdict(list)
     for clip in clips:
         sizes[(raw / clip.key).stat().st_size].append(clip)

@@ -1,4 +1,4 @@
-"""Transcoding of a part of a video to a clip: short side fixed, constant rate, laid out for the sampler's stride.
+"""Transcoding of part of a video to a clip: short side fixed, constant rate, laid out for the sampler's stride.
 
 Reading every `stride`-th frame of a prepared clip costs only those frames: the frames between are B-frames that no
 frame refers to, and a decoder may drop them. The last frame before a keyframe is an exception: groups are closed, so it

@@ -175,7 +175,7 @@ class Demo(ThreadingHTTPServer):
         return {"answers": answers(answer, self.titles), "panels": panels(timeline, why), "data": data(timeline)}
 
     def _explain(self, path: Path, timeline: Timeline, send: Send) -> dict[str, Explanation]:
-        """What decided the surest moment of every dataset."""
+        """Explanations of the moment with the most probable class, by dataset."""
         found: dict[str, Explanation] = {}
         for number, (name, scores) in enumerate(timeline.scores.items()):
             send({"stage": "Looking for what decided", "done": number / len(timeline.scores)})

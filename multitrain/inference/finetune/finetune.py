@@ -15,7 +15,7 @@ from multitrain.config.model_settings import MVIT, Model
 from multitrain.config.recipes import Recipe
 from multitrain.config.scale import Dataset, Scale, Transcode
 from multitrain.data.manifest import Manifest
-from multitrain.datasets.formats import class_folders as sorted_folder
+from multitrain.datasets.formats import class_folders
 from multitrain.datasets.prepare import prepare
 from multitrain.datasets.required_splits import require_prepared
 from multitrain.engine.checkpointing.checkpoint import load_network, save_network
@@ -86,7 +86,7 @@ def finetune(
     card = network.card or assumed_card(network.spec.classes)
     dataset = own_dataset(videos, card, options, network.spec.size)
     check_options(out, videos, network, options)
-    sorted_folder.read(videos, dataset)  # raises before anything is written
+    class_folders.read(videos, dataset)  # raises before anything is written
     with reserve_output(out, videos, network, options):
         home = out / NAME / options.name
         manifest = prepare(options.name, dataset, videos, home, 0, jobs, progress)

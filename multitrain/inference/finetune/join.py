@@ -17,7 +17,7 @@ from multitrain.config.experiments import Experiments, ProjectionTable, Run
 from multitrain.config.model_settings import Model
 from multitrain.config.scale import Dataset, Scale
 from multitrain.data.manifest import read_manifest
-from multitrain.datasets.formats import class_folders as sorted_folder
+from multitrain.datasets.formats import class_folders
 from multitrain.datasets.prepare import prepare
 from multitrain.datasets.required_splits import require_prepared
 from multitrain.engine.checkpointing.checkpoint import save_network
@@ -80,7 +80,7 @@ def join(
     run = template.model_copy(update={"datasets": (*others, options.name), "init": START, "steps_of": None})
     runs = {START: run.model_copy(update={"init": None}), RUN: run}
     shown = ProjectionTable(title="Projections", published="table4.csv", runs=(RUN,))
-    sorted_folder.read(videos, own)  # raises before anything is written
+    class_folders.read(videos, own)  # raises before anything is written
     home = scale.clips_folder(options.name, base.data, scale.world_of(options.seed))
     _check_home(home, own)
     joint = {"scale": scale.name, "datasets": list(others), "data": str(base.data.resolve())}

@@ -1,12 +1,12 @@
 """Fine-tuning report: accuracy on the test clips, the worst classes, and the files that are not used."""
 
-import math
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from scipy.stats import binomtest
 
 from multitrain.common.files.atomic import atomic
 from multitrain.common.markup import line, markdown
@@ -17,17 +17,8 @@ from multitrain.datasets.formats.class_folders import NO_VIDEO, OTHER_CLASS
 
 __all__ = ["write_report"]
 
-LEVEL = 1.959964  # standard deviations of the 95 % interval of a normal distribution
 WORST = 5  # classes that are shown
 SHOWN = 5  # names in a sentence
-
-
-def wilson(right: int, count: int) -> tuple[float, float]:
-    """95 % confidence interval of the share `right` of `count` (Wilson, 1927), also for few clips."""
-    share, square = right / count, LEVEL**2
-    middle = (share + square / (2 * count)) / (1 + square / count)
-    half = LEVEL / (1 + square / count) * math.sqrt(share * (1 - share) / count + square / (4 * count**2))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def write_report(out: Path, name: str, manifest: Manifest) -> str:
@@ -52,7 +43,7 @@ def write_report(out: Path, name: str, manifest: Manifest) -> str:
 
 
 def _missing_details(missing: pd.DataFrame) -> list[str]:
-    """A line for each file in two classes, and one for all files that are no videos."""
+    """Lines on files that are in two classes, and one on all files that are no videos."""
     twice = [markdown(detail) for detail in missing["detail"] if OTHER_CLASS in str(detail)]
     lines = [f"- {detail}: one of the two is in the wrong class" for detail in twice[:SHOWN]]
     lines += [f"- and {len(twice) - SHOWN} more"] if len(twice) > SHOWN else []
@@ -69,7 +60,7 @@ def _scores(path: Path, manifest: Manifest) -> list[str]:
     labels, scores = table["label"].to_numpy(), np.stack(table["scores"].to_numpy())
     rank, found = ranks(scores, labels), answers(scores, labels)
     right, count = int(top(1, rank).sum()), len(labels)
-    low, high = wilson(right, count)
+    low, high = binomtest(right, count).proportion_ci(method="wilson")  # 95 %, also for few clips
     most = Counter(manifest.split("train").table["label"].to_pylist()).most_common()
     largest, videos = most[0]
     always = float((labels == largest).mean())

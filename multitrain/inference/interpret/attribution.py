@@ -1,4 +1,4 @@
-"""Which places and moments of a clip decided a class: occlusion, Grad-CAM, attention rollout.
+"""Attribution of a class to the places and moments of a clip: occlusion, Grad-CAM, attention rollout.
 
 Every method maps a normalised clip (3, T, S, S) to the relevance (T, S, S) of its pixels for one class of one head;
 higher is more. What is hidden has the clip's mean colour.

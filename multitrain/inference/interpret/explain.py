@@ -1,4 +1,4 @@
-"""Explanation of an answer to a video: the places and moments that decided it, and a check by hiding them."""
+"""Explanation of a prediction: the places and moments of a video that decided it, with a deletion check."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from multitrain.inference.predict import Recogniser
 from multitrain.inference.video_frames import read_part
 from multitrain.model.network import normalise
 
-__all__ = ["CONTROLS", "MARKED", "Explanation", "elsewhere", "explain"]
+__all__ = ["CONTROLS", "MARKED", "Explanation", "explain", "moved_masks"]
 
 MARKED = 0.1  # share of a clip's pixels that count as the places that decided
 CONTROLS = 8  # times that the marked places are hidden elsewhere
@@ -74,7 +74,7 @@ def explain(
         label = heads[dataset].index(name) if name else int(network.logits(clip[None])[dataset].argmax())
     relevance = attribute(network, clip, dataset, label, method, recogniser.batch)
     mask = marked(relevance, MARKED)
-    clips = torch.stack([clip, *(hide(clip, where) for where in (mask, *elsewhere(mask, CONTROLS)))])
+    clips = torch.stack([clip, *(hide(clip, where) for where in (mask, *moved_masks(mask, CONTROLS)))])
     whole, hidden, *others = probability(network, clips, dataset, label, recogniser.batch).tolist()
     relevance = relevance.clamp_min(0)
     return Explanation(
@@ -92,8 +92,8 @@ def explain(
     )
 
 
-def elsewhere(mask: Tensor, count: int, seed: int = 0) -> list[Tensor]:
-    """Masks (T, S, S) of the same shape at `count` random places, turned over at the clip's edges."""
+def moved_masks(mask: Tensor, count: int, seed: int = 0) -> list[Tensor]:
+    """Masks (T, S, S) of the same shape at `count` random places, continued at the opposite edge of the clip."""
     rng = generator(seed, "elsewhere")
     shifts = np.stack([rng.integers(length, size=count) for length in mask.shape], axis=1)
     return [mask.roll(tuple(shift), (0, 1, 2)) for shift in shifts.tolist()]

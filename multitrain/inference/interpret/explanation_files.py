@@ -1,4 +1,4 @@
-"""Files of an explanation: a strip of frames, a video, and the values."""
+"""Files of an explanation: a picture of frames, a video, and the values."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -15,9 +15,9 @@ from multitrain.common.files.json_files import write_json
 from multitrain.inference.interpret.explain import MARKED, Explanation
 from multitrain.inference.timelines.curves import RC
 
-__all__ = ["draw_strip", "overlay", "shown_frames", "write_explanation"]
+__all__ = ["draw_frames", "overlay", "shown_frames", "write_explanation"]
 
-SHOWN = 8  # frames of a strip, at most
+SHOWN = 8  # frames of the picture, at most
 SIDE = 240  # pixels of a frame of the video, at least
 HEAT, OUTLINE = "inferno", "#56B4E9"
 
@@ -25,7 +25,7 @@ HEAT, OUTLINE = "inferno", "#56B4E9"
 def write_explanation(its: Explanation, video: str, folder: Path) -> None:
     """Write explanation.png, explanation.mp4 and explanation.json into a folder."""
     with atomic(folder / "explanation.png") as temporary:
-        draw_strip(its, video).savefig(temporary, format="png", metadata={"Software": None})
+        draw_frames(its, video).savefig(temporary, format="png", metadata={"Software": None})
     with atomic(folder / "explanation.mp4") as temporary:
         _write_video(its, temporary)
     about: dict[str, Any] = {"video": video, "dataset": its.dataset, "class": its.name, "method": its.method}
@@ -47,11 +47,11 @@ def overlay(its: Explanation, frame: int) -> np.ndarray:
 
 
 def shown_frames(its: Explanation) -> list[int]:
-    """The frames of a strip, evenly chosen."""
+    """Indices of the frames of the picture, evenly spaced."""
     return np.unique(np.linspace(0, len(its.frames) - 1, SHOWN).round().astype(int)).tolist()
 
 
-def draw_strip(its: Explanation, video: str) -> Figure:
+def draw_frames(its: Explanation, video: str) -> Figure:
     """Frames, below them the same with their relevance and the marked places outlined, and each frame's share."""
     places = shown_frames(its)
     with rc_context({**RC, "axes.grid": False}):

@@ -1,7 +1,7 @@
-"""What a model file is and how it was made, as plain values and as text: `multitrain inspect`.
+"""Report on a model file: network, training, datasets and strongest projections, for `multitrain inspect`.
 
-The file says the network (its specification) and who trained it (its card). What only the record of the training knows,
-such as epochs, clips and the learned sigma, is taken from the run.json beside the model where that is of the same run.
+The file has the network's specification and the card of its training. What only the record of the training has, such as
+epochs, clips and the learned sigma, is taken from the run.json beside the model where that is of the same run.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ TRAINING = ("seconds", "device", "processor", "precision", "processes", "commit"
 
 
 def describe_model(where: str, network: Network, gflops: float, strongest: int = 10, classes: bool = False) -> dict:
-    """All that is known of a model, as values for JSON.
+    """Everything known about a model, as plain values for JSON.
 
     `gflops` is the cost of one forward pass of a clip, `strongest` how many projection weights are listed; with
     `classes` every class is named.
@@ -102,7 +102,7 @@ def _clips(record: RunRecord, name: str) -> dict:
 
 
 def _training(card: Card, record: RunRecord | None) -> dict | None:
-    """Who made the weights; None where nothing says it."""
+    """The training that made the weights; None where it is not recorded."""
     if card.origin is None:
         return None
     known: dict[str, Any] = card.origin.model_dump()
@@ -124,7 +124,7 @@ def _record(where: Path, card: Card) -> RunRecord | None:
 
 
 def _bytes(where: Path) -> int | None:
-    """Of the model's files; None for one on the hub."""
+    """Bytes of the model's files; None for a model on the hub."""
     if where.is_file() and where.name != WEIGHTS:
         return where.stat().st_size
     folder = where if where.is_dir() else where.parent

@@ -32,7 +32,7 @@ ORDERS = ("whole", "static", "shuffled", "reversed")
 
 
 def places(order: str, frames: int, clip_id: str) -> np.ndarray:
-    """The frame indices (T,) of a clip in one of ORDERS; the clip's id seeds the shuffle."""
+    """Frame indices (T,) of a clip in one of ORDERS; the clip's id seeds the shuffle."""
     whole = np.arange(frames)
     if order == "static":
         return np.full(frames, frames // 2)
@@ -112,7 +112,7 @@ def _network(job: Job, head: str, source: Source | None) -> Network:
 
 
 def _videos(source: Source, split: str) -> dict[str, str]:
-    """The video of each clip."""
+    """The video's id of each clip, by clip id."""
     manifest = read_manifest(source.folder / "manifest.parquet", ["clip_id", "video_id"]).split(split)
     return dict(zip(*(manifest.table[name].to_pylist() for name in ("clip_id", "video_id")), strict=True))
 

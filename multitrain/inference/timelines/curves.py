@@ -49,12 +49,13 @@ def curve(timeline: Timeline, dataset: str, index: int) -> tuple[np.ndarray, np.
 
 
 def _joined(row: np.ndarray) -> np.ndarray:
+    """Means of neighbours, at most DRAWN of them."""
     starts = np.arange(0, len(row), math.ceil(len(row) / DRAWN))
     return np.add.reduceat(row, starts) / np.diff(starts, append=len(row))
 
 
 def clock(seconds: float) -> str:
-    """1:05, or 1:00:05 from an hour on, with a tenth where there is one: 0:02.5."""
+    """Seconds as a clock shows them: 1:05, from an hour on 1:00:05, with a tenth where there is one: 0:02.5."""
     minutes, tenths = divmod(round(seconds * 10), 600)
     rest = f"{tenths // 10:02}" + (f".{tenths % 10}" if tenths % 10 else "")
     return f"{minutes // 60}:{minutes % 60:02}:{rest}" if minutes >= 60 else f"{minutes}:{rest}"

@@ -85,7 +85,7 @@ def answers(answer: Answer, titles: dict[str, str], top: int = LISTED) -> Markup
 
 
 def data(timeline: Timeline) -> dict:
-    """The data of player.js: the position of the curves and the likeliest classes of each moment."""
+    """The data for player.js: the position of the curves and the likeliest classes of each moment."""
     datasets = []
     for name in timeline.scores:
         tops = [timeline.top(name, moment, LISTED) for moment in range(len(timeline.times))]
@@ -116,10 +116,10 @@ def _panel(timeline: Timeline, name: str) -> dict:
 
 
 def _why(timeline: Timeline, its: Explanation) -> dict:
-    """Frames with what decided as heat, side by side, as a PNG in a data URI; and the check."""
-    strip = np.concatenate([overlay(its, place) for place in shown_frames(its)], axis=1)  # (S, n S, 3)
+    """Frames with their relevance as heat, side by side, as a PNG in a data URI; and the deletion check."""
+    frames = np.concatenate([overlay(its, place) for place in shown_frames(its)], axis=1)  # (S, n S, 3)
     file = io.BytesIO()
-    Image.fromarray(strip).save(file, "PNG")
+    Image.fromarray(frames).save(file, "PNG")
     return {
         "uri": "data:image/png;base64," + base64.b64encode(file.getvalue()).decode(),
         "at": f"{_across(timeline, float(its.times.mean())):.1f}",
@@ -141,10 +141,8 @@ def _ticks(seconds: float) -> list[float]:
 
 def _shared() -> dict[str, Markup]:
     """Style and player, which both pages include."""
-    return {name: Markup((TEMPLATES / file).read_text("utf-8")) for name, file in _FILES.items()}
-
-
-_FILES = {"css": "style.css", "player": "player.js"}
+    files = {"css": "style.css", "player": "player.js"}
+    return {name: Markup((TEMPLATES / file).read_text("utf-8")) for name, file in files.items()}
 
 
 def _digest(script: str) -> str:

@@ -15,7 +15,7 @@ from multitrain.common.errors import UserError
 from multitrain.config.scale import Scale
 from multitrain.engine.checkpointing.checkpoint import save_network
 from multitrain.inference.interpret.attribution import METHODS, attribute, hide, marked, probability
-from multitrain.inference.interpret.explain import elsewhere, explain
+from multitrain.inference.interpret.explain import explain, moved_masks
 from multitrain.inference.predict import Recogniser
 from multitrain.model.backbones.contract import backbone
 from multitrain.model.files.metadata import make_card
@@ -86,7 +86,7 @@ def test_the_place_that_alone_counts_is_found(scale, lit, method, grid):
     inside = torch.zeros_like(mask)
     inside[CORNER] = True
     assert (mask & inside).sum() > 0.5 * inside.sum()
-    hidden = [hide(lit, where) for where in (mask, *elsewhere(mask, 8))]
+    hidden = [hide(lit, where) for where in (mask, *moved_masks(mask, 8))]
     whole, own, *others = probability(network, torch.stack([lit, *hidden]), "k400", 0).tolist()
     assert whole - own > 0.3 and whole - np.mean(others) < 0.1
 
@@ -156,7 +156,7 @@ def run(*arguments: object):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_command_writes_a_strip_a_video_and_the_values(model, videos, tmp_path, method):
+def test_the_command_writes_a_picture_a_video_and_the_values(model, videos, tmp_path, method):
     out = tmp_path / "out"
     said = run(model, videos / "upper half" / "0.mp4", "--dataset", "k400", "--method", method, "--out", out)
     assert said.exit_code == 0, said.output

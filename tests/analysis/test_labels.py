@@ -1,4 +1,4 @@
-"""Names in figures: apart, inside, and short."""
+"""Names in figures: without overlap, inside, and short."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multitrain.analysis.figures import figure_style
-from multitrain.analysis.figures.cost import apart
+from multitrain.analysis.figures.cost import separated
 
 
 @given(st.lists(st.floats(0, 1), max_size=12), st.floats(0.01, 0.3))
 def test_names_keep_apart_and_inside(heights: list[float], gap: float):
     ordered = np.array(sorted(heights, reverse=True))
-    moved = apart(ordered, gap)
+    moved = separated(ordered, gap)
     least = min(gap, 1 / max(len(heights) - 1, 1))
     assert (np.diff(moved) <= -least + 1e-9).all()
     assert ((moved >= -1e-9) & (moved <= 1 + 1e-9)).all()
@@ -21,7 +21,7 @@ def test_names_keep_apart_and_inside(heights: list[float], gap: float):
 
 
 def test_names_that_meet_stay_about_their_mean():
-    np.testing.assert_allclose(apart(np.array([0.5, 0.5, 0.5]), 0.1), [0.6, 0.5, 0.4])
+    np.testing.assert_allclose(separated(np.array([0.5, 0.5, 0.5]), 0.1), [0.6, 0.5, 0.4])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from multitrain.analysis.render.cells import chance, difference, p_value, percen
 from multitrain.analysis.render.columns import CLAIMS, TABLE, Printed
 from multitrain.analysis.render.html import SYNTAX
 from multitrain.analysis.render.sheet import Section, Sheet, Styled
-from multitrain.analysis.render.table_files import read_frame, read_published, read_rows, settled, write_rows
+from multitrain.analysis.render.table_files import as_printed, read_frame, read_published, read_rows, write_rows
 from multitrain.analysis.study import study_report
 from multitrain.common.errors import UserError
 
@@ -26,10 +26,10 @@ def written(tmp_path):
 
 
 def test_a_number_is_rounded_once_as_its_column_prints_it():
-    (row,) = settled([OURS], TABLE)
+    (row,) = as_printed([OURS], TABLE)
     assert (str(row["top1"]), percent(row["top1"]), str(row["gflops"])) == ("79.95", "80.0", "224")
     assert percent(OURS["top1"]) == "79.9" and "top5" not in row and row["clips"] == 12
-    assert str(settled([{"low": -0.001}], CLAIMS)[0]["low"]) == "0.00"
+    assert str(as_printed([{"low": -0.001}], CLAIMS)[0]["low"]) == "0.00"
 
 
 def test_rows_come_back_with_their_text_and_without_what_was_empty(written):

@@ -9,7 +9,7 @@ from multitrain.analysis.claims.claim_numbers import Comparison, Numbers, compar
 from multitrain.analysis.claims.evidence.evidence_results import FILE
 from multitrain.analysis.claims.verdict_rule import AIM, NOT_RUN, Decision, combined, decide
 from multitrain.analysis.render.columns import CLAIMS, EVIDENCE
-from multitrain.analysis.render.table_files import Row, Rows, read_rows, settled, write_rows, write_text
+from multitrain.analysis.render.table_files import Row, Rows, as_printed, read_rows, write_rows, write_text
 from multitrain.analysis.study.run_names import yes_no
 from multitrain.common.errors import UserError
 from multitrain.config.claims import Claim, Claims, Part
@@ -106,7 +106,7 @@ def _rows(tested: dict[str, list[TestedPart]], claims: Claims) -> Rows:
                 whole = combined(*(row[f"verdict{form}"] for row in rows_of_claim if f"verdict{form}" in row))
                 rows_of_claim = [row | {f"claim_verdict{form}": whole} for row in rows_of_claim]
         rows += rows_of_claim
-    return settled(rows, CLAIMS)
+    return as_printed(rows, CLAIMS)
 
 
 def _decide(tested: dict[str, list[TestedPart]], claims: Claims, form: str) -> dict[tuple[str, int], Decision]:

@@ -1,4 +1,4 @@
-"""Every clip of every dataset accounted for: datasets.csv and .md, and the videos that leak in leakage.csv."""
+"""Accounting of every clip of every dataset: datasets.csv and .md, and the videos that leak in leakage.csv."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,11 +45,11 @@ def write_accounting(
     if not table["not_in_fraction"].any():
         table = table.drop(columns="not_in_fraction")
     pairs = pa.concat_tables(found)
-    shown_datasets = leaks_of_runs(experiments, pairs)
+    of_runs = leaks_of_runs(experiments, pairs)
     write_frame(results / "datasets.csv", table.astype({"published": "Int64"}))
-    write_frame(results / "leakage.csv", shown_datasets.to_pandas())
+    write_frame(results / "leakage.csv", of_runs.to_pandas())
     with atomic(results / "datasets.md") as temporary:
-        temporary.write_text(page(scale, table, pairs, shown_datasets), encoding="utf-8")
+        temporary.write_text(page(scale, table, pairs, of_runs), encoding="utf-8")
 
 
 def role(word: str) -> str:
@@ -60,7 +60,7 @@ def role(word: str) -> str:
 def account(scale: Scale, name: str, manifest: Manifest, folder: Path, paper: pd.Series) -> pd.DataFrame:
     """A row a split of the publisher; the columns are explained in results/README.md."""
     missing = read_missing(folder / "missing.csv")
-    _apart(manifest, missing, folder)
+    _require_disjoint(manifest, missing, folder)
     clips = manifest.table.select(["publisher_split", "split", "label"])
     annotated = read_annotated(folder / "annotated.csv")
     left_out = read_left_out(folder / "annotated.csv")
@@ -104,7 +104,7 @@ def _complaint(folder: Path, split: str, count: int) -> str:
     return f"{folder}: {split}: {what}: prepare the dataset again"
 
 
-def _apart(manifest: Manifest, missing: pd.DataFrame, folder: Path) -> None:
+def _require_disjoint(manifest: Manifest, missing: pd.DataFrame, folder: Path) -> None:
     """Raise a UserError for a clip that is there and missing, or is there twice."""
     ids = manifest.table["clip_id"]
     gone = missing.loc[~missing["reason"].isin(SHARED), "clip_id"]

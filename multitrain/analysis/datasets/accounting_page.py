@@ -1,4 +1,4 @@
-"""The account of the datasets as a page to read: datasets.md."""
+"""datasets.md: the accounting of all clips as a page."""
 
 import pandas as pd
 import pyarrow as pa
@@ -28,7 +28,7 @@ clips out; the tested clips stay the publisher's."""
 NO_ABSENT = "None: every class has a clip in every split."
 
 
-def page(scale: Scale, table: pd.DataFrame, pairs: pa.Table, shown_datasets: pa.Table) -> str:
+def page(scale: Scale, table: pd.DataFrame, pairs: pa.Table, of_runs: pa.Table) -> str:
     """Markdown of datasets.csv's rows, of the leaks between any two datasets, and of those that concern runs."""
     rows = [{**row, "title": _title(scale, row)} for row in table.to_dict("records")]
     return document(
@@ -43,7 +43,7 @@ def page(scale: Scale, table: pd.DataFrame, pairs: pa.Table, shown_datasets: pa.
             "## Classes without a clip",
             bullets(map(_absent, (row for row in rows if row["classes_without_clips"]))) or NO_ABSENT,
             "## Videos in the training split of one dataset and in a tested split of another",
-            *_leaks(scale, pairs, shown_datasets),
+            *_leaks(scale, pairs, of_runs),
         ]
     )
 
@@ -76,7 +76,7 @@ def _counts(rows: list[dict]) -> Grid:
 
 
 def _fractions(scale: Scale, rows: list[dict]) -> list[Block]:
-    """What is said of datasets of which a part is used."""
+    """Notes on the datasets of which a fraction is used."""
     found = [
         f"{row['title']}, {row['publisher_split']}: {count(row['not_in_fraction'])} clips are not in the fraction"
         f" {scale.datasets[row['dataset']].fraction:g}"
@@ -101,13 +101,13 @@ def _absent(row: dict) -> str:
     )
 
 
-def _leaks(scale: Scale, pairs: pa.Table, shown_datasets: pa.Table) -> list[Block]:
+def _leaks(scale: Scale, pairs: pa.Table, of_runs: pa.Table) -> list[Block]:
     if not pairs.num_rows:
         return ["None."]
     keys = ["train_dataset", "test_dataset", "test_split"]
     sums = [("video_id", "count"), ("train_clips", "sum"), ("test_clips", "sum")]
     counted = pairs.group_by(keys).aggregate(sums).sort_by([(key, "ascending") for key in keys])
-    runs = shown_datasets.group_by([*keys, "run"]).aggregate([]).to_pylist()
+    runs = of_runs.group_by([*keys, "run"]).aggregate([]).to_pylist()
     rows = []
     for row in counted.to_pylist():
         concerned = sorted(each["run"] for each in runs if all(each[key] == row[key] for key in keys))

@@ -15,7 +15,15 @@ from multitrain.data.clips import view_indices
 from multitrain.data.decode import read_frames
 from multitrain.data.manifest import Manifest, read_manifest
 
-__all__ = ["even", "frames_of_clip", "kind", "save_sheet", "square", "write_contact_sheet", "write_overview"]
+__all__ = [
+    "evenly_spaced",
+    "frames_of_clip",
+    "save_sheet",
+    "source_text",
+    "square",
+    "write_contact_sheet",
+    "write_overview",
+]
 
 FRAMES = 8  # shown of a clip, or as many as the scale's clips have
 SIDE = 72  # pixels of a shown frame; a smaller one is enlarged
@@ -34,8 +42,8 @@ def write_contact_sheet(
     save_sheet(path, title, pictures)
 
 
-def kind(scale: Scale, world: int) -> str:
-    """What a title says of where clips are from: real, synthetic, or which of several synthetic worlds."""
+def source_text(scale: Scale, world: int) -> str:
+    """The source of clips as text for a title: real, synthetic, or which of several synthetic worlds."""
     if scale.several_worlds:
         return f"synthetic, world {world}"
     return "synthetic" if scale.world else "real"
@@ -46,14 +54,14 @@ def write_overview(scale: Scale, data: Path, path: Path, classes: int = 4, world
     pictures = []
     for name, settings in scale.datasets.items():
         clips = read_manifest(scale.clips_folder(name, data, world) / "manifest.parquet").split("test")
-        for label in even(len(clips.classes), classes):
+        for label in evenly_spaced(len(clips.classes), classes):
             caption = f"{settings.title}: {clips.classes[label]}"
             pictures.append((caption, _frames_of_class(clips, settings, scale.model.frames, label)))
-    title = f"Scale {scale.name} ({kind(scale, world)}): frames of one test clip of some classes of each dataset"
+    title = f"Scale {scale.name} ({source_text(scale, world)}): frames of one test clip of some classes of each dataset"
     save_sheet(path, title, pictures)
 
 
-def even(count: int, most: int) -> list[int]:
+def evenly_spaced(count: int, most: int) -> list[int]:
     """At most `most` of 0 .. count - 1, evenly spread, first and last among them."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
 
@@ -67,7 +75,7 @@ def _frames_of_class(clips: Manifest, settings: Dataset, frames: int, label: int
 def frames_of_clip(clips: Manifest, settings: Dataset, frames: int, place: int) -> np.ndarray:
     """Frames (SIDE, n * SIDE, 3) of the first view of the clip in row `place`."""
     row = {name: clips.table[name][place].as_py() for name in ("path", "frames", "fps")}
-    indices = view_indices(settings, row["frames"], frames)[0][even(frames, FRAMES)]
+    indices = view_indices(settings, row["frames"], frames)[0][evenly_spaced(frames, FRAMES)]
     video = read_frames(clips.folder / row["path"], indices, row["fps"], settings.grid)
     return np.concatenate([square(frame, SIDE) for frame in video], axis=1)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from multitrain.analysis.datasets.contact_sheet import even, kind, write_contact_sheet
+from multitrain.analysis.datasets.contact_sheet import evenly_spaced, source_text, write_contact_sheet
 from multitrain.common.errors import UserError
 from multitrain.common.files.csv_files import write_frame
 from multitrain.config.scale import Scale
@@ -33,18 +33,13 @@ def write_survey(dataset: str, scale: Scale, data: Path, results: Path, world: i
     write_frame(target / "classes.csv", classes(clips, manifest.classes))
     write_frame(target / "durations.csv", durations(clips))
     write_frame(target / "missing.csv", missing(read_missing(source / "missing.csv")))
-    labels = even(len(manifest.classes), SHOWN)
-    every = (
-        "every class"
-        if len(labels) == len(manifest.classes)
-        else (f"{len(labels)} of {len(manifest.classes)} classes, evenly chosen")
-    )
-    title = (
-        f"{settings.title} ({kind(scale, world)}, scale {scale.name}), {every}: frames of one test clip, the first view"
-    )
-    write_contact_sheet(
-        target / "contact_sheet.jpg", title, manifest.split("test"), settings, scale.model.frames, labels
-    )
+    labels = evenly_spaced(len(manifest.classes), SHOWN)
+    some = f"{len(labels)} of {len(manifest.classes)} classes, evenly chosen"
+    which = "every class" if len(labels) == len(manifest.classes) else some
+    about = f"{settings.title} ({source_text(scale, world)}, scale {scale.name})"
+    title = f"{about}, {which}: frames of one test clip, the first view"
+    sheet, clips_shown = target / "contact_sheet.jpg", manifest.split("test")
+    write_contact_sheet(sheet, title, clips_shown, settings, scale.model.frames, labels)
 
 
 def classes(clips: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from multitrain.analysis.datasets.contact_sheet import even, square
+from multitrain.analysis.datasets.contact_sheet import evenly_spaced, square
 from multitrain.common.files.filenames import as_path
 from multitrain.data.decode import read_frames
 from multitrain.data.manifest import Manifest
@@ -38,7 +38,7 @@ def first_clip(clips: Manifest, label: int) -> dict | None:
 
 def frames(clips: Manifest, clip: dict) -> Picture:
     """Frames of a whole clip side by side."""
-    indices = even(clip["frames"], SHOWN)
+    indices = evenly_spaced(clip["frames"], SHOWN)
     video = read_frames(clips.folder / as_path(clip["path"]), indices, clip["fps"])
     picture = np.concatenate([square(frame, SIDE) for frame in video], axis=1)
     return Picture(_uri([Image.fromarray(picture)]), picture.shape[1], picture.shape[0])

@@ -126,7 +126,7 @@ def _published(axes: Axes, its: pd.DataFrame, gap: float) -> None:
         return
     axes.plot(its["gflops"], its["top1"], "o", color="0.6", markersize=4, linestyle="none", zorder=2)
     bottom, top = axes.get_ylim()
-    places = apart(((its["top1"] - bottom) / (top - bottom)).to_numpy(), gap)
+    places = separated(((its["top1"] - bottom) / (top - bottom)).to_numpy(), gap)
     left, right = np.log(axes.get_xlim())
     beside = np.exp(left + 1.03 * (right - left))
     starts = its[["gflops", "top1"]].to_numpy()
@@ -158,7 +158,7 @@ def _mark(axes: Axes, row: pd.Series, kind: str, x: float, colour: str, marker: 
     )
 
 
-def apart(heights: np.ndarray, gap: float) -> np.ndarray:
+def separated(heights: np.ndarray, gap: float) -> np.ndarray:
     """Label positions: descending heights (N,), moved as little as possible to be `gap` apart within 0 and 1.
 
     Names that overlap form a group about the mean of their heights (the isotonic regression of heights + gap * i).

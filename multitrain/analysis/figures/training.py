@@ -1,4 +1,4 @@
-"""How training went: every loss term, sigma, the gradient's norm and the rate, by step; val where it was scored."""
+"""Training figure: loss terms, sigma, gradient norm and learning rate by step; accuracy on val where it was scored."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -29,11 +29,11 @@ def draw(results: Path) -> Figure:
     means = class_means(results)
     pairs = closest_pairs(nearest(means), PAIRS)
     maps = [
-        ("PCA of z", *principal(positions(means, apart=True))),
-        ("PCA, each dataset about its own mean", *principal(positions(means, apart=False))),
+        ("PCA of z", *principal(positions(means, by_dataset=False))),
+        ("PCA, each dataset about its own mean", *principal(positions(means, by_dataset=True))),
     ]
     if importlib.util.find_spec("umap"):
-        maps.append(("UMAP, each dataset about its own mean", *_umap(positions(means, apart=False))))
+        maps.append(("UMAP, each dataset about its own mean", *_umap(positions(means, by_dataset=True))))
     figure = figure_style.new(4.6 if len(maps) == 2 else 8.4)
     grid = figure.add_gridspec(-(-len(maps) // 2), 2)
     panels = []

@@ -99,13 +99,13 @@ def class_means(path: Path, dataset: str) -> list[dict]:
     return rows
 
 
-def positions(means: pd.DataFrame, apart: bool) -> np.ndarray:
-    """Centred class means z (C, D): about the mean of all classes, or with `apart` false about that of each dataset.
+def positions(means: pd.DataFrame, by_dataset: bool) -> np.ndarray:
+    """Class means z (C, D), centred over all classes, or with `by_dataset` over the classes of each dataset.
 
     What all classes of a dataset share, such as how its videos look, tells nothing of the action.
     """
     z, groups = np.stack(means["z"].to_list()), means["dataset"].to_numpy()
-    if apart:
+    if not by_dataset:
         return z - z.mean(0)
     return z - np.stack([z[groups == name].mean(0) for name in groups])
 
@@ -115,7 +115,7 @@ def nearest(means: pd.DataFrame) -> pd.DataFrame:
 
     Columns: dataset, class, other, other_class, cosine, mutual (each is the other's nearest).
     """
-    z, groups = positions(means, apart=False), means["dataset"].to_numpy()
+    z, groups = positions(means, by_dataset=True), means["dataset"].to_numpy()
     unit = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
     cosine = unit @ unit.T  # (C, C)
     names = list(dict.fromkeys(groups))

@@ -1,6 +1,6 @@
 """Average precision of a weight matrix for the related class pairs, with a permutation test.
 
-Ties favour nobody: equal weights count as if they stood in random order, by the expected value over all such orders.
+Equal weights count as if they stood in random order, by the expected value over all such orders.
 A matrix of equal weights therefore scores what a random one does on average.
 """
 

@@ -14,7 +14,7 @@ from multitrain.analysis.render import markdown
 from multitrain.analysis.render.cells import NONE, share, signed
 from multitrain.analysis.render.columns import RECOVERY, RECOVERY_SUMMARY
 from multitrain.analysis.render.sheet import Grid
-from multitrain.analysis.render.table_files import Row, Rows, settled, write_rows, write_text
+from multitrain.analysis.render.table_files import Row, Rows, as_printed, write_rows, write_text
 from multitrain.analysis.study.run_names import method_names, yes_no
 from multitrain.analysis.tables.table_layout import setting
 from multitrain.config.experiments import Experiments
@@ -140,7 +140,7 @@ def _summary(found: Found, scale: Scale) -> dict[str, Row]:
         }
         for form, sign in (("weight", -1), ("scaled", 1))
     ]
-    return {row["form"]: row for row in settled(rows, RECOVERY_SUMMARY)}
+    return {row["form"]: row for row in as_printed(rows, RECOVERY_SUMMARY)}
 
 
 def _p(recovery: Recovery) -> float:

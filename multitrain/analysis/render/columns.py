@@ -42,7 +42,7 @@ class Printed(float):
 
 @dataclass(frozen=True)
 class Column:
-    """What the cells of a column are: the text of a value, and the value of a text that is not empty."""
+    """The type of a column's cells: the text of a value, and the value of a text that is not empty."""
 
     write: Callable[[Any], str] = str  # of a value of this column
     read: Callable[[str], object] = str
@@ -56,8 +56,8 @@ class Column:
         """Whether a cell holds several numbers."""
         return self in (LIST, LIST_OF_POINTS)
 
-    def settled(self, value: object) -> object:
-        """A number with the digits that are printed, so that every form of a table rounds the same number."""
+    def as_printed(self, value: object) -> object:
+        """A number rounded as it is printed, so that every format of a table shows the same digits."""
         return Printed(self.write(value)) if self.read is Printed and not isinstance(value, Printed) else value
 
     def text(self, value: object) -> str:
@@ -211,12 +211,12 @@ RUNS: Columns = {
 DEVIATIONS: Columns = _all(TEXT, "kind what scale")
 NETWORKS: Columns = {
     **_all(TEXT, "run dataset"),
-    "gflops": _number(".10g"),  # of one clip, of the parts that Y_k of the dataset hangs on
+    "gflops": _number(".10g"),  # of one clip, of the parts that Y_k of the dataset depends on
     "gflops_head": _number(".10g"),  # of them those of the dataset's own head
     "gflops_whole": _number(".10g"),  # of one clip, of the whole forward pass
     "gflops_step": _number(".10g"),  # of one clip in a training step
     "parameters": COUNT,  # all that are trained
-    "parameters_needed": COUNT,  # those that the Y_k of some dataset hang on
+    "parameters_needed": COUNT,  # those that the Y_k of some dataset depend on
     "scale": TEXT,
 }
 EVIDENCE: Columns = {

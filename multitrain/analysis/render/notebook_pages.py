@@ -20,7 +20,7 @@ __all__ = ["run_notebook"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 400  # characters of a failing cell's error
-PATIENCE = 600  # seconds for a kernel to start, and for what a cell showed to arrive; by default 60, and 4 in silence
+TIMEOUT = 600  # seconds for a kernel to start and for a cell's output to arrive; the defaults are 60 and 4
 ADDRESS = re.compile(r" at 0x[0-9a-f]+>")  # in the text of what is shown as HTML
 KEPT = {"tags"}  # of a cell's metadata: the rest is when and how long
 
@@ -76,8 +76,8 @@ def execute(path: Path, parameters: dict[str, object]) -> nbformat.NotebookNode:
             parameters,
             kernel_name="python3",
             kernel_manager_class=ThisPython,
-            start_timeout=PATIENCE,
-            iopub_timeout=PATIENCE,
+            start_timeout=TIMEOUT,
+            iopub_timeout=TIMEOUT,
             raise_on_iopub_timeout=True,
             progress_bar={"desc": path.stem, "file": sys.stderr, "mininterval": 0.5 if sys.stderr.isatty() else 15},
         )
@@ -87,7 +87,7 @@ def execute(path: Path, parameters: dict[str, object]) -> nbformat.NotebookNode:
         raise UserError(f"{path}: cell [{error.exec_count}], `{first}`: {_short(what)}") from None
     except (PapermillException, RuntimeError, TimeoutError) as error:  # a kernel that died is a RuntimeError
         raise UserError(f"{path}: could not be executed: {_short(error)}") from None
-    return without_chance(notebook)
+    return reproducible(notebook)
 
 
 def as_page(notebook: nbformat.NotebookNode, file: str, notice: str = "") -> str:
@@ -105,7 +105,7 @@ def as_page(notebook: nbformat.NotebookNode, file: str, notice: str = "") -> str
     return page
 
 
-def without_chance(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+def reproducible(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook without times, random ids and memory addresses, for reproducible bytes."""
     notebook.metadata.pop("papermill", None)
     for place, cell in enumerate(notebook.cells):

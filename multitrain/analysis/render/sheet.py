@@ -28,7 +28,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Section:
-    """A group of rows under a heading; `lead` is said below that, where there is room."""
+    """A group of rows under a heading; `lead` stands below the heading where there is room."""
 
     heading: str
     rows: Sequence[Sequence[Cell]]
@@ -38,7 +38,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table whose groups of rows have the same columns, and what a reader must know of it."""
+    """A table: groups of rows with the same columns, and notes below it."""
 
     title: str
     head: Sequence[str]

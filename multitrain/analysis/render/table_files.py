@@ -13,19 +13,29 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.common.files.csv_files import read_csv, write_csv
 
-__all__ = ["Row", "Rows", "made_by", "read_frame", "read_published", "read_rows", "settled", "write_rows", "write_text"]
+__all__ = [
+    "Row",
+    "Rows",
+    "as_printed",
+    "made_by",
+    "read_frame",
+    "read_published",
+    "read_rows",
+    "write_rows",
+    "write_text",
+]
 
 Row = dict[str, Any]  # cells are of the kinds that `columns` says; a value that is not there is no key
 Rows = list[Row]
 
 
-def settled(rows: Iterable[Row], columns: Columns) -> Rows:
-    """Rows whose numbers have the digits that the CSV file prints; without those that are None."""
-    return [{key: columns[key].settled(value) for key, value in row.items() if value is not None} for row in rows]
+def as_printed(rows: Iterable[Row], columns: Columns) -> Rows:
+    """Rows with numbers rounded as the CSV file prints them, without cells that are None."""
+    return [{key: columns[key].as_printed(value) for key, value in row.items() if value is not None} for row in rows]
 
 
 def write_rows(path: Path, rows: Iterable[Row], columns: Columns) -> None:
-    """Rows as a CSV file; a column that a row does not have is empty."""
+    """Write rows as a CSV file; a column that a row does not have is empty."""
     texts = ({key: columns[key].text(value) for key, value in row.items() if value is not None} for row in rows)
     write_csv(path, tuple(columns), texts)
 

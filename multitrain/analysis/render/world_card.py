@@ -10,7 +10,7 @@ from markupsafe import Markup
 from multitrain.analysis.accuracy.metrics import SMOKE_TEST
 from multitrain.analysis.accuracy.temporal_accuracy import Accuracy, accuracy, read_temporal, related_accuracy
 from multitrain.analysis.datasets import world_pictures as pictures
-from multitrain.analysis.datasets.contact_sheet import even
+from multitrain.analysis.datasets.contact_sheet import evenly_spaced
 from multitrain.analysis.datasets.world_facts import Facts, dials, motions, read_facts, read_related
 from multitrain.analysis.projections.class_relations import Relations
 from multitrain.common.errors import UserError
@@ -197,10 +197,12 @@ def _moving(facts: Facts, split: str, label: str) -> pictures.Picture | None:
 def _gallery(facts: Facts, split: str) -> dict:
     """Frames of some classes, and moving clips of a few of them."""
     clips = facts.manifest.split(split)
-    chosen = [facts.classes[label] for label in even(len(facts.classes), SHOWN)]
+    chosen = [facts.classes[label] for label in evenly_spaced(len(facts.classes), SHOWN)]
     frames = {}
     for label in chosen:
         clip = pictures.first_clip(clips, facts.classes.index(label))
         frames[label] = clip and pictures.frames(clips, clip)
-    playing = {chosen[place]: _moving(facts, split, chosen[place]) for place in even(len(chosen), 2 + MOVING)[1:-1]}
+    playing = {
+        chosen[place]: _moving(facts, split, chosen[place]) for place in evenly_spaced(len(chosen), 2 + MOVING)[1:-1]
+    }
     return {"frames": frames, "playing": playing}

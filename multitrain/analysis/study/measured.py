@@ -12,7 +12,17 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.csv_files import read_csv
 from multitrain.config.scale import Scale
 
-__all__ = ["COLUMNS", "FEWEST_SEEDS", "FLAT", "PLATEAU", "Doubling", "Read", "doublings", "read_plateau", "read_spread"]
+__all__ = [
+    "COLUMNS",
+    "FEWEST_SEEDS",
+    "FLAT",
+    "PLATEAU",
+    "Doubling",
+    "MeasuredFile",
+    "doublings",
+    "read_plateau",
+    "read_spread",
+]
 
 PLATEAU = "plateau.csv"
 COLUMNS = ("settings", "run", "seed", "epochs_factor", "dataset", "top1")  # of plateau.csv
@@ -62,7 +72,7 @@ class Doubling:
 
 
 @dataclass(frozen=True)
-class Read:
+class MeasuredFile:
     """The content of a file, or the reason why it is not used."""
 
     path: Path
@@ -75,12 +85,12 @@ class Read:
         return self.unused not in ("", ABSENT)
 
 
-def read_plateau(folder: Path, scale: Scale) -> Read:
+def read_plateau(folder: Path, scale: Scale) -> MeasuredFile:
     """<folder>/<scale>/plateau.csv as Trials; a UserError names the row of what is wrong."""
     return _read(folder / scale.name / PLATEAU, scale, COLUMNS, _trial)
 
 
-def read_spread(folder: Path, scale: Scale, table: str = "table1") -> Read:
+def read_spread(folder: Path, scale: Scale, table: str = "table1") -> MeasuredFile:
     """<folder>/<scale>/<table>.csv, a copy of the table of several seeds, as Spreads of our rows."""
     needs = ("settings", "source", "method", "dataset", "seeds", "top1", "top1_std", "processor")
     return _read(folder / scale.name / f"{table}.csv", scale, needs, _spread)
@@ -109,21 +119,23 @@ def doublings(trials: tuple[Trial, ...]) -> list[Doubling]:
     return found
 
 
-def _read(path: Path, scale: Scale, needs: tuple[str, ...], row_of: Callable[[Mapping], Trial | Spread | None]) -> Read:
+def _read(
+    path: Path, scale: Scale, needs: tuple[str, ...], row_of: Callable[[Mapping], Trial | Spread | None]
+) -> MeasuredFile:
     if not path.exists():
-        return Read(path, (), ABSENT)
+        return MeasuredFile(path, (), ABSENT)
     rows, own = [], scale.fingerprint
     for number, row in read_csv(path, needs, "restore the file, or remove it"):
         try:
             if (row["settings"] or "").partition(" ")[0] not in ("", own):
-                return Read(path, (), f"of other settings ({row['settings']}; here {own}), so not used")
+                return MeasuredFile(path, (), f"of other settings ({row['settings']}; here {own}), so not used")
             rows.append((number, row_of(row)))
         except (ValueError, TypeError, AttributeError) as error:
             raise UserError(f"{path}: line {number}: {error}: correct the row, or remove the file") from None
-    return Read(path, _different(path, [(number, its) for number, its in rows if its is not None]))
+    return MeasuredFile(path, _require_distinct(path, [(number, its) for number, its in rows if its is not None]))
 
 
-def _different(path: Path, rows: list[tuple[int, Trial | Spread]]) -> tuple:
+def _require_distinct(path: Path, rows: list[tuple[int, Trial | Spread]]) -> tuple:
     """The rows, or a UserError for a cell that occurs twice."""
     seen: dict[tuple, int] = {}
     for number, its in rows:

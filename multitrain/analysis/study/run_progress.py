@@ -26,7 +26,7 @@ from multitrain.model.backbones.declarations import file_hashes
 
 __all__ = ["RunStatus", "run_statuses", "seeds_on_disk"]
 
-SILENT_SECONDS = 600.0  # without a word for so long, or for so many steps, a training is taken for dead
+SILENT_SECONDS = 600.0  # without an update for so long, and for so many steps, a training counts as dead
 SILENT_STEPS = 5
 
 State = Literal["waiting", "running", "stopped", "preempted", "failed", "finished"]
@@ -89,10 +89,10 @@ def seeds_on_disk(scale: Scale, results: Path) -> tuple[int, ...]:
 def run_status(folder: Path, name: str, run: Run, seed: int, now: datetime) -> RunStatus:
     """One run's status from its folder."""
     damaged: list[str] = []
-    said, record = _said(folder, damaged), _record(folder, damaged)
+    said, record = _read_status(folder, damaged), _record(folder, damaged)
     status = RunStatus(name, seed, "waiting")
     if said is not None:
-        status = _from_said(status, said, now, is_locked(folder))
+        status = _with_status(status, said, now, is_locked(folder))
     elif (folder / "resume").is_dir():
         status = replace(status, state="stopped", note="no word of how far it is")
     ended = record is not None and not (folder / "resume").is_dir()  # which goes when all else is written
@@ -106,7 +106,7 @@ def run_status(folder: Path, name: str, run: Run, seed: int, now: datetime) -> R
     return replace(status, damaged=tuple(damaged))
 
 
-def _from_said(status: RunStatus, said: Status, now: datetime, owned: bool | None) -> RunStatus:
+def _with_status(status: RunStatus, said: Status, now: datetime, owned: bool | None) -> RunStatus:
     """The content of status.json, and whether its process still runs and holds the folder."""
     state: State = said.state
     note = " ".join(said.message.split())
@@ -146,7 +146,7 @@ def _finished(status: RunStatus, record: RunRecord, folder: Path) -> RunStatus:
     return replace(status, state="finished", step=step, steps=step, note="; ".join(notes), other_code=other, **known)
 
 
-def _said(folder: Path, damaged: list[str]) -> Status | None:
+def _read_status(folder: Path, damaged: list[str]) -> Status | None:
     try:
         return parse_status(folder)
     except (FileNotFoundError, NotADirectoryError):

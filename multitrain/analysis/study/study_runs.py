@@ -7,7 +7,7 @@ from typing import Any
 
 from multitrain.analysis.claims.verdict_rule import FEWEST_VIDEOS
 from multitrain.analysis.render.table_files import Row, Rows
-from multitrain.analysis.study.measured import FEWEST_SEEDS, FLAT, Doubling, Read
+from multitrain.analysis.study.measured import FEWEST_SEEDS, FLAT, Doubling, MeasuredFile
 from multitrain.analysis.study.run_names import method_names, ranges, world_of, yes_no
 from multitrain.analysis.tables.paper_tables import epochs, processor_text
 from multitrain.common.records.run_record import RunRecord, has_record, read_record
@@ -95,7 +95,9 @@ def short(value: object) -> str:
     return text if len(text) < 60 else f"{text[:59]}…"
 
 
-def deviations(rows: Rows, videos: dict[str, int], changes: list[Doubling], plateau: Read, scale: Scale) -> Rows:
+def deviations(
+    rows: Rows, videos: dict[str, int], changes: list[Doubling], plateau: MeasuredFile, scale: Scale
+) -> Rows:
     """The deviations from the design, one line each; `videos` counts those of the test split by dataset."""
     found = [*_seeds(rows), *_settings(rows)]
     if scale.several_worlds and len(worlds := _values(rows, "world")) == 1:
@@ -143,7 +145,7 @@ def _settings(rows: Rows) -> Iterator[tuple[str, str]]:
         yield "settings", f"{_named([row for row in rows if row.get('differs') == text])}: {text}"
 
 
-def _plateaus(rows: Rows, changes: list[Doubling], plateau: Read) -> Iterator[tuple[str, str]]:
+def _plateaus(rows: Rows, changes: list[Doubling], plateau: MeasuredFile) -> Iterator[tuple[str, str]]:
     if plateau.unused:
         yield "plateau", f"no plateau was measured ({plateau.path}: {plateau.unused})"
         return

@@ -6,7 +6,7 @@ from multitrain.analysis.accuracy.seed_accuracy import write_seeds
 from multitrain.analysis.render.columns import DEVIATIONS, MEASURED, RUNS
 from multitrain.analysis.render.table_files import Rows, write_rows
 from multitrain.analysis.study.loss_curves import write_curves
-from multitrain.analysis.study.measured import Doubling, Read, doublings, read_plateau, read_spread
+from multitrain.analysis.study.measured import Doubling, MeasuredFile, doublings, read_plateau, read_spread
 from multitrain.analysis.study.run_names import method_names, ranges
 from multitrain.analysis.study.study_runs import deviations, run_rows
 from multitrain.common.errors import UserError
@@ -34,7 +34,7 @@ def write_study(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
     write_rows(results / "deviations.csv", deviations(rows, videos, changes, plateau, scale), DEVIATIONS)
 
 
-def _require_runs(plateau: Read, experiments: Experiments) -> None:
+def _require_runs(plateau: MeasuredFile, experiments: Experiments) -> None:
     for each in plateau.rows:
         run = experiments.runs.get(each.run)
         if run is None or each.dataset not in run.datasets:
@@ -43,7 +43,7 @@ def _require_runs(plateau: Read, experiments: Experiments) -> None:
             )
 
 
-def _measured(plateau: Read, spread: Read, changes: list[Doubling], names: dict[str, str]) -> Rows:
+def _measured(plateau: MeasuredFile, spread: MeasuredFile, changes: list[Doubling], names: dict[str, str]) -> Rows:
     rows: Rows = []
     for kind, what, its in (
         ("note.plateau", "no plateau was measured", plateau),

@@ -4,7 +4,7 @@ from multitrain.analysis.render.cells import percent, signed, unique
 from multitrain.analysis.render.markdown import Block, bullets
 from multitrain.analysis.render.sheet import Grid
 from multitrain.analysis.render.table_files import Rows
-from multitrain.analysis.study.measured import FEWEST_SEEDS, FLAT, Read, doublings
+from multitrain.analysis.study.measured import FEWEST_SEEDS, FLAT, MeasuredFile, doublings
 from multitrain.analysis.study.run_names import ranges
 from multitrain.analysis.tables.table_layout import our_rows_of
 from multitrain.config.experiments import Experiments, Table
@@ -14,7 +14,7 @@ __all__ = ["blocks"]
 
 
 def blocks(
-    table: Table, scale: Scale, experiments: Experiments, rows: Rows, spread: Read, plateau: Read
+    table: Table, scale: Scale, experiments: Experiments, rows: Rows, spread: MeasuredFile, plateau: MeasuredFile
 ) -> list[Block]:
     """The texts and grids of earlier measurements; files of other settings are named but not used."""
     ours = our_rows_of(rows)
@@ -24,7 +24,7 @@ def blocks(
     return found + _plateau(table, scale, experiments, plateau)
 
 
-def _spread(table: Table, scale: Scale, ours: Rows, spread: Read) -> list[Block]:
+def _spread(table: Table, scale: Scale, ours: Rows, spread: MeasuredFile) -> list[Block]:
     """The deviation between seeds by method and dataset, beside a table of one seed."""
     methods = dict.fromkeys(row["method"] for row in ours)
     found = {(each.method, each.dataset): each.std for each in spread.rows if each.method in methods}
@@ -40,7 +40,7 @@ def _spread(table: Table, scale: Scale, ours: Rows, spread: Read) -> list[Block]
     return [said, Grid(["Method", *(scale.dataset(name).title for name in table.datasets)], body)]
 
 
-def _plateau(table: Table, scale: Scale, experiments: Experiments, plateau: Read) -> list[Block]:
+def _plateau(table: Table, scale: Scale, experiments: Experiments, plateau: MeasuredFile) -> list[Block]:
     """The change of val accuracy by doubling the schedule, for the runs of a table."""
     names = {run: row.method for row in table.rows for run in row.runs}
     changes = [each for each in doublings(plateau.rows) if each.run in names]

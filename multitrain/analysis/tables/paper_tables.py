@@ -8,7 +8,7 @@ import numpy as np
 from multitrain.analysis.accuracy.contrasts import estimate_over_worlds
 from multitrain.analysis.render import latex, markdown
 from multitrain.analysis.render.columns import TABLE
-from multitrain.analysis.render.table_files import Row, Rows, read_published, settled, write_rows, write_text
+from multitrain.analysis.render.table_files import Row, Rows, as_printed, read_published, write_rows, write_text
 from multitrain.analysis.study.measured import read_plateau, read_spread
 from multitrain.analysis.study.run_names import seeds_of, yes_no
 from multitrain.analysis.tables.measured_sections import blocks
@@ -88,7 +88,7 @@ def our_rows(table: Table, scale: Scale, experiments: Experiments, seeds: tuple[
                     ),
                 }
             )
-    return settled(rows, TABLE)
+    return as_printed(rows, TABLE)
 
 
 def training_data(row: Method, run: Run, scale: Scale, experiments: Experiments) -> str:

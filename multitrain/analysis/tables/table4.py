@@ -11,7 +11,7 @@ from multitrain.analysis.projections.projection_weights import Projection, read_
 from multitrain.analysis.render import latex, markdown
 from multitrain.analysis.render.columns import TABLE4
 from multitrain.analysis.render.sheet import Cell, Piece, Section, Sheet, Styled
-from multitrain.analysis.render.table_files import Rows, read_published, settled, write_rows, write_text
+from multitrain.analysis.render.table_files import Rows, as_printed, read_published, write_rows, write_text
 from multitrain.analysis.study.run_names import method_names, ranges, yes_no
 from multitrain.analysis.tables.table_layout import setting
 from multitrain.common.errors import UserError
@@ -39,7 +39,7 @@ def write_table4(
     first = {each.run: each.seed for each in reversed(every)}
     found = [each for each in every if each.seed == first[each.run]]
     paper = published_rows(published / table.published) if table.published else []
-    ours = settled((row for each in found for row in _largest(each, scale)), TABLE4)
+    ours = as_printed((row for each in found for row in _largest(each, scale)), TABLE4)
     names = method_names(experiments, scale)
     sections = [Section("Published, as the paper prints them", _lines(paper, scale))] if paper else []
     for run, its in groupby(found, key=lambda each: each.run):
@@ -90,7 +90,7 @@ def _title(scale: Scale, name: str, found: Iterable[Projection]) -> str:
 
 
 def _notes(found: list[Projection], names: dict[str, str], seeds: tuple[int, ...]) -> list[str]:
-    """What a reader must know, a sentence or two each."""
+    """Notes below the table, a sentence or two each."""
     world = found[0].relation_from == WORLD
     said = [
         "A pair reads source class → target class (weight): W[target class, source class] of Eq. 4, the largest first."

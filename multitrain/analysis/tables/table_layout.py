@@ -170,7 +170,7 @@ def _of_what(ours: Rows) -> str:
 
 
 def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
-    """What a reader must know, a sentence or two each."""
+    """Notes below the table, a sentence or two each."""
     ours = our_rows_of(rows)
     settings = [scale.datasets[name] for name in table.datasets]
     letters = {each.paper_letter: each.title for each in settings if each.paper_letter}

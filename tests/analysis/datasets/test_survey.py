@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from multitrain.analysis.datasets import contact_sheet
-from multitrain.analysis.datasets.contact_sheet import even, write_overview
+from multitrain.analysis.datasets.contact_sheet import evenly_spaced, write_overview
 from multitrain.analysis.datasets.survey import classes, durations, write_survey
 from multitrain.common.errors import UserError
 from multitrain.data.manifest import Missing, read_manifest, write_manifest, write_missing
@@ -117,9 +117,9 @@ def test_the_contact_sheet_shows_the_frames_of_the_first_test_clip(scale, prepar
 
 
 def test_many_classes_are_evenly_chosen():
-    assert even(3, 40) == [0, 1, 2]
-    assert even(400, 40)[0] == 0 and even(400, 40)[-1] == 399 and len(even(400, 40)) == 40
-    assert even(1, 4) == [0]
+    assert evenly_spaced(3, 40) == [0, 1, 2]
+    assert evenly_spaced(400, 40)[0] == 0 and evenly_spaced(400, 40)[-1] == 399 and len(evenly_spaced(400, 40)) == 40
+    assert evenly_spaced(1, 4) == [0]
 
 
 def test_the_overview_has_every_dataset(scale, prepared, tmp_path):

@@ -101,7 +101,13 @@ def test_no_name_of_a_class_is_too_long(tmp_path: Path, name: str):
         weights[side] += LONG
     classes.to_csv(results / "per_class.csv", index=False)
     weights.to_parquet(results / "projections.parquet")
-    require_whole(FIGURES[name].draw(results))
+    figure = FIGURES[name].draw(results)
+    require_whole(figure)
+    assert ("class names are shortened" in texts(figure)) == (name != "projection_graph")
+
+
+def test_names_that_are_shown_whole_are_not_called_shortened(drawn):
+    assert not [name for name in ("per_class", "projections") if "shortened" in texts(drawn(name))]
 
 
 @pytest.mark.parametrize("name", ["accuracy", "per_class", "spectrum", "training", "recovery", "cost"])

@@ -110,7 +110,7 @@ def test_related_classes_are_counted_against_chance(means):
 
 
 def test_components_are_those_of_most_variance(means):
-    z = positions(means, apart=False)
+    z = positions(means, by_dataset=True)
     np.testing.assert_allclose(z.reshape(4, CLASSES, -1).mean(1), 0, atol=1e-12)
     points, (first, _) = class_drawing.principal(z)
     values, vectors = np.linalg.eigh(z.T @ z)
@@ -127,7 +127,7 @@ def test_the_drawing_says_what_it_shows(results, means, monkeypatch):
     assert "MultiTrain, synthetic world mini, seed 0." in said and "K400" in said and "UMAP" not in said
     assert len(figure.axes) == 2 and len(figure.axes[0].collections) == len(DATASETS)
     marks = np.stack([each.get_offsets() for each in figure.axes[0].collections])  # a colour for each dataset's own
-    np.testing.assert_allclose(marks.reshape(-1, 2), class_drawing.principal(positions(means, apart=True))[0])
+    np.testing.assert_allclose(marks.reshape(-1, 2), class_drawing.principal(positions(means, by_dataset=False))[0])
     for axes in figure.axes:  # classes of one kind lie together, and so would their numbers
         figure.draw_without_rendering()
         boxes = [Text.get_window_extent(text) for text in axes.texts]  # without what joins it to its line

@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from multitrain.analysis.render.index_page import links
-from multitrain.analysis.render.notebook_pages import as_page, run_notebook, without_chance
+from multitrain.analysis.render.notebook_pages import as_page, reproducible, run_notebook
 from multitrain.common.errors import UserError
 from multitrain.planning.outputs import NOTEBOOKS, OUTPUTS, REPORT
 
@@ -110,7 +110,7 @@ def test_a_page_begins_with_its_notice(tmp_path, notice):
 def test_where_a_table_lay_in_memory_is_not_kept():
     shown = [{"text/plain": "<Styler at 0x7ff4efabaf50>", "text/html": "<table>"}, {"text/plain": "meet me at 0x7f"}]
     outputs = [new_output("display_data", data=data) for data in shown]
-    notebook = without_chance(new_notebook(cells=[new_code_cell("", outputs=outputs)]))
+    notebook = reproducible(new_notebook(cells=[new_code_cell("", outputs=outputs)]))
     assert [each.data["text/plain"] for each in notebook.cells[0].outputs] == ["<Styler>", "meet me at 0x7f"]
 
 

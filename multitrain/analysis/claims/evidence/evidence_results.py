@@ -1,4 +1,4 @@
-"""The answer of a record to a claim: findings, each with a verdict, and their common verdict."""
+"""Findings of records on a claim, each with a verdict, and their common verdict."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The section of claims.md on claims that other records than accuracies decide."""
+"""Section of claims.md on claims that other records than accuracies decide."""
 
 from itertools import groupby
 
@@ -22,7 +22,7 @@ def section(rows: Rows) -> list[Block]:
         "Verdicts are about the runs that there are, seed by seed: mixed, where seeds or datasets say different things;"
         " undetermined, where too few steps, or no such classes, say anything.",
         "gFLOPs are multiply-accumulates of each run's own network as its run.json describes it: of the parts that Yₖ"
-        " hangs on, found by autograd. Training: the backbone's backward pass counts as two forward passes.",
+        " depends on, found by autograd. Training: the backbone's backward pass counts as two forward passes.",
         "Against methods of others the figures of the paper's own tables are shown; ours are compared with them on real"
         " datasets alone.",
     ]

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from multitrain.common.records.predictions import write_predictions
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.experiments import Experiments, Run
 from multitrain.config.scale import Scale
@@ -62,18 +61,11 @@ class Results:
         (folder / "run.json").write_text(json.dumps(record))
         for dataset, its in ranks.items():
             by_sum = (projected or {}).get(dataset, [0] * len(its) if run.projection == "add" else None)
-            columns = {
-                "clip_id": pa.array([f"clip{i}" for i in range(len(its))]),
-                "label": pa.array([3] * len(its), pa.int32()),
-                "scores": pa.array(scores_with_ranks(its).tolist(), pa.list_(pa.float32())),
-                "scores_projected": pa.array(
-                    [None] * len(its) if by_sum is None else scores_with_ranks(by_sum).tolist(),
-                    pa.list_(pa.float32()),
-                ),
-                "views": pa.array([1] * len(its), pa.int16()),
-                "video_id": pa.array([f"video{i}" for i in range(len(its))]),
-            }
-            pq.write_table(pa.table(columns), folder / "predictions" / f"{dataset}.parquet")
+            added = [None] * len(its) if by_sum is None else scores_with_ranks(by_sum)
+            pairs = enumerate(zip(scores_with_ranks(its), added, strict=True))
+            rows = [(f"clip{i}", 3, own, projected, 1, f"video{i}") for i, (own, projected) in pairs]
+            classes = [f"class {i}" for i in range(CLASSES)]
+            write_predictions(folder / "predictions" / f"{dataset}.parquet", rows, classes)
         return folder
 
     def add_table1(self, seed: int = 0, code: str = "abc") -> None:

@@ -1,5 +1,6 @@
 """Tiny publications in each publisher's format, written by hand so that the readers are held to the formats."""
 
+import csv
 import io
 import json
 import tarfile
@@ -150,6 +151,12 @@ def activitynet(raw: Path, video: bytes, database: dict | None = None, suffix: s
     for name in database:
         put(raw / "videos" / f"v_{name}{suffix}", video)
     return raw
+
+
+def missing_rows(folder: Path) -> list[dict[str, str]]:
+    """The rows of a preparation's missing.csv."""
+    with (folder / "missing.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 def path_lists(raw: Path, train: str | None, val: str | None, test: str | None = None, classes: str = "a\nb\n") -> Path:

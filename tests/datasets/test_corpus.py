@@ -1,6 +1,5 @@
 """Nothing of the corpus crashes, hangs or gets lost: each video and archive ends in a clip, a line, or an error."""
 
-import csv
 import io
 import tarfile
 import tracemalloc
@@ -20,7 +19,7 @@ from tests.datasets import corpus
 from tests.datasets.coded import read_all
 from tests.datasets.corpus_archives import member, pax, tars, zips
 from tests.datasets.forged import encode
-from tests.datasets.raw import MIT_FILES, MIT_VIDEOS, TRANSCODE, dataset, kinetics, put, put_zip
+from tests.datasets.raw import MIT_FILES, MIT_VIDEOS, TRANSCODE, dataset, kinetics, missing_rows, put, put_zip
 
 VIDEOS = corpus.videos()
 TINY = encode(count=3)
@@ -69,8 +68,7 @@ def account(reader: str, raw: Path, out: Path, archive: str) -> tuple[str, str]:
         return "error", words
     finally:
         assert {path for path in raw.parent.rglob("*") if out not in path.parents and path != out} == before
-    with (out / "missing.csv").open(newline="") as stream:
-        missing = {row["clip_id"]: row for row in csv.DictReader(stream)}
+    missing = {row["clip_id"]: row for row in missing_rows(out)}
     found = manifest.table["clip_id"].to_pylist()
     listed = {"kinetics": 5, "mit": 3}[reader]
     assert len({*found, *missing}) == len(found) + len(missing) == listed

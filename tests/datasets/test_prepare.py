@@ -1,4 +1,3 @@
-import csv
 import json
 import os
 from collections import Counter
@@ -12,7 +11,18 @@ from multitrain.datasets.prepare import prepare
 from multitrain.datasets.publication import safe_id
 from multitrain.datasets.transcode import batches
 from tests.datasets.coded import read_all
-from tests.datasets.raw import HEADER, PUBLISH, TRANSCODE, dataset, kinetics, put, tar_bytes
+from tests.datasets.raw import (
+    HEADER,
+    PUBLISH,
+    TRANSCODE,
+    dataset,
+    kinetics,
+    missing_rows,
+    put,
+    ssv2_archive,
+    ssv2_pieces,
+    tar_bytes,
+)
 
 READERS = sorted(PUBLISH)
 
@@ -170,8 +180,6 @@ def test_every_listed_clip_is_in_the_manifest_or_missing(raw, video, tmp_path, r
         put(raw / "train/part_0.tar.gz", tar_bytes(files))
         listed = {"train": 3, "val": 2}
     elif reader == "ssv2":
-        from tests.datasets.raw import ssv2_archive, ssv2_pieces
-
         ssv2_pieces(raw, ssv2_archive(video, ("2", "1420")))
         listed = {"train": 2, "validation": 1}
     elif reader == "mit":
@@ -183,8 +191,7 @@ def test_every_listed_clip_is_in_the_manifest_or_missing(raw, video, tmp_path, r
         put(raw / "videos/v_5n7NCViB5TU.mp4", b"x" * 99)
         listed = {"training": 4, "validation": 3}
     manifest = prepare(reader, options(reader), raw, tmp_path / "out")
-    with (tmp_path / "out/missing.csv").open() as stream:
-        missing = list(csv.DictReader(stream))
+    missing = missing_rows(tmp_path / "out")
     counted = Counter(manifest.table["publisher_split"].to_pylist()) + Counter(
         row["publisher_split"] for row in missing
     )

@@ -9,7 +9,8 @@ import typer
 from typer.testing import CliRunner
 
 from multitrain.cli.commands import finetune_commands
-from multitrain.engine.checkpointing.checkpoint import save_network
+from multitrain.engine.checkpointing.checkpoint import load_network, save_network
+from multitrain.inference.predict import Recogniser
 from multitrain.model.files.metadata import make_card
 from multitrain.model.network import Network, Spec
 from tests.datasets.coded import write_video
@@ -34,6 +35,12 @@ def trained(scale, experiments, data, tmp_path_factory):
 def model(trained) -> Path:
     """The model file of that run."""
     return trained.folder / "model.pt"
+
+
+@pytest.fixture(scope="session")
+def recogniser(model) -> Recogniser:
+    """A recogniser of that model; tests leave its network as it is."""
+    return Recogniser(load_network(model))
 
 
 def half(index: int, width: int, height: int, axis: int) -> np.ndarray:

@@ -27,11 +27,6 @@ NEAR = 1e-5  # between probabilities: kernels for another number of clips round 
 
 
 @pytest.fixture(scope="module")
-def recogniser(model) -> Recogniser:
-    return Recogniser(load_network(model))
-
-
-@pytest.fixture(scope="module")
 def scored(trained, tmp_path_factory):
     """What evaluation writes, by dataset: clip ids, prepared files and scores."""
     found = {}

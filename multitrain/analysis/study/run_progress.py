@@ -1,6 +1,5 @@
 """Progress of a scale's runs, from their records; no model is loaded."""
 
-import os
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -9,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
 from pydantic import ValidationError
 
 from multitrain.common.codehash import code_hash
@@ -112,7 +112,7 @@ def _with_status(status: RunStatus, said: Status, now: datetime, owned: bool | N
     note = " ".join(said.message.split())
     if said.state == "running":
         here, silent = said.host == platform.node(), _silent(said, now)
-        if here and (owned is False or not _alive(said.pid)):
+        if here and (owned is False or not psutil.pid_exists(said.pid)):
             state, note = "stopped", f"process {said.pid} is gone without a word"
         elif silent:
             state, note = "running" if here else "stopped", f"no word from {said.host} for {silent / 60:.0f} minutes"
@@ -184,13 +184,3 @@ def _top1(folder: Path, run: Run, damaged: list[str]) -> dict[str, float]:
 def _accuracy(path: Path, modified: int, size: int) -> float:
     """Top-1 in percent; an unchanged file is read once, since it has 100 MB at the paper's scale."""
     return float(100 * top(1, read_predictions(path).rank).mean())
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

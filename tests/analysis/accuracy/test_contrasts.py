@@ -183,8 +183,3 @@ def test_several_worlds_are_their_seeds_alike_and_the_videos_of_each_in_its_shar
     assert [df for _, df in its.terms] == [3, 39, 49]
     assert [term for term, _ in its.terms] == pytest.approx([by_seed.var(ddof=1) / 4, *videos])
     assert its.by_world == pytest.approx([values.mean() for values, _ in parts]) and (its.seeds, its.videos) == (4, 90)
-
-
-def test_one_world_is_what_it_was():
-    values, videos = np.random.default_rng(1).random((3, 20)), np.arange(20)
-    assert estimate([values], [videos]) == estimate_over_worlds([([values], [videos])])

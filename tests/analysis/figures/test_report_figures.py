@@ -13,6 +13,8 @@ from tests.analysis.tabled import claims_table, fill, measured_table
 
 pytestmark = pytest.mark.xdist_group("figures")
 SEEDS = (0, 3)
+RECORDED = {"kind": "spread", "method": "MultiTrain", "dataset": "mit", "top1": 48, "std": 2, "seeds": "0-9"}
+RECORDED |= {"text": "a Z80"}
 
 
 @pytest.fixture
@@ -101,32 +103,14 @@ def test_one_seed_stands_before_the_spread_that_was_recorded(tmp_path: Path):
     assert points(shown(alone)[0], "o") == [(40, 0), (50, 1)] and not points(shown(alone)[0], "|")
     assert not lines(shown(alone)[0]) and not shown(alone)[0].patches
     assert "how much trainings differ is not known (no spread: b.csv: not there)" in texts(alone)
-    row = {
-        "kind": "spread",
-        "method": "MultiTrain",
-        "dataset": "mit",
-        "top1": 48,
-        "std": 2,
-        "seeds": "0-9",
-        "text": "a Z80",
-    }
-    figure = FIGURES["spread"].draw(measured(results, row))
+    figure = FIGURES["spread"].draw(measured(results, RECORDED))
     bands = {axes.get_title(): [(its.get_x(), its.get_width()) for its in axes.patches] for axes in shown(figure)}
     assert bands == {"K400": [], "MiT": [(44, 8)], "K700": []}
     assert "Recorded before: seeds 0-9 on a Z80" in texts(figure)
 
 
 def test_several_seeds_show_their_own_spread(root: Path):
-    row = {
-        "kind": "spread",
-        "method": "MultiTrain",
-        "dataset": "mit",
-        "top1": 48,
-        "std": 2,
-        "seeds": "0-9",
-        "text": "a Z80",
-    }
-    figure = FIGURES["spread"].draw(measured(root, row))
+    figure = FIGURES["spread"].draw(measured(root, RECORDED))
     assert not [patch for axes in shown(figure) for patch in axes.patches]
     assert "Recorded" not in texts(figure)
 
@@ -143,30 +127,10 @@ def test_losses_are_drawn_by_method_and_dataset(root: Path):
 
 
 def test_longer_schedules_are_drawn_where_they_were_measured(root: Path):
-    rows = [
-        {
-            "kind": "trial",
-            "run": "mit_baseline",
-            "method": "Baseline",
-            "dataset": "mit",
-            "seed": seed,
-            "epochs_factor": n,
-            "top1": 50 + n + seed,
-        }
-        for seed in (0, 1)
-        for n in (1, 2)
-    ]
-    rows.append(
-        {
-            "kind": "doubling",
-            "run": "mit_baseline",
-            "method": "Baseline",
-            "dataset": "",
-            "epochs_factor": 1,
-            "change": 1,
-            "seeds": 2,
-        }
-    )
+    run = {"run": "mit_baseline", "method": "Baseline"}
+    trial = {"kind": "trial", **run, "dataset": "mit"}
+    rows = [{**trial, "seed": seed, "epochs_factor": n, "top1": 50 + n + seed} for seed in (0, 1) for n in (1, 2)]
+    rows.append({"kind": "doubling", **run, "dataset": "", "epochs_factor": 1, "change": 1, "seeds": 2})
     notes = (("note.plateau", "from b.csv"),)
     figure = FIGURES["plateau"].draw(measured(root, *rows, notes=notes))
     axes = shown(figure)[-1]

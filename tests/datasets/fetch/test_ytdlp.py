@@ -1,6 +1,5 @@
 """ActivityNet by yt-dlp: a stand-in on the PATH that answers as told, and the real one where it is installed."""
 
-import csv
 import importlib.util
 import json
 import sys
@@ -13,7 +12,7 @@ from multitrain.config.scale import Download
 from multitrain.datasets.fetch import ytdlp
 from multitrain.datasets.fetch.ytdlp import address
 from multitrain.datasets.prepare import prepare
-from tests.datasets.raw import ACTIVITYNET, activitynet, dataset, put
+from tests.datasets.raw import ACTIVITYNET, activitynet, dataset, missing_rows, put
 from tests.datasets.server import Server
 
 STANDIN = """#!{python}
@@ -85,8 +84,7 @@ def calls(home: Path) -> list[str]:
 
 
 def missing(home: Path) -> dict[str, tuple[str, str]]:
-    with (home.parent / "out/missing.csv").open() as stream:
-        return {row["video_id"]: (row["reason"], row["detail"]) for row in csv.DictReader(stream)}
+    return {row["video_id"]: (row["reason"], row["detail"]) for row in missing_rows(home.parent / "out")}
 
 
 def test_fetched_is_as_brought(home, local):

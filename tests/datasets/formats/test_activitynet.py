@@ -11,7 +11,7 @@ from multitrain.datasets.formats import activitynet
 from multitrain.datasets.prepare import prepare
 from tests.datasets.coded import codes
 from tests.datasets.raw import activitynet as publish
-from tests.datasets.raw import dataset, entry, put
+from tests.datasets.raw import dataset, entry, missing_rows, put
 
 DATASET = dataset("activitynet", clip_seconds=1.0)
 
@@ -66,8 +66,7 @@ def test_segments_against_the_end_of_the_file(raw, video, tmp_path):
     assert told["000_00"] == list(range(18, 30))
     assert told["005_01"] == list(range(12))
     assert [told[f"007_0{i}"] for i in range(3)] == [list(range(10 * i, 10 * i + 10)) for i in range(3)]
-    lines = [line.split(",") for line in (tmp_path / "out/missing.csv").read_text().splitlines()[1:]]
-    reasons = {line[0][12:]: line[4] for line in lines}
+    reasons = {row["clip_id"][12:]: row["reason"] for row in missing_rows(tmp_path / "out")}
     assert reasons == {
         **dict.fromkeys(("000_01", "000_02", "001_00", "001_01", "002", "003", "004", "005_00"), "outside"),
         "006_00": "too short",
@@ -102,8 +101,7 @@ def test_missing_and_empty_videos_are_counted(raw, video, tmp_path):
     manifest = prepare("actnet", DATASET, raw, tmp_path / "out")
     assert len(manifest) == 3
     assert manifest.split("train").empty_classes() == ("Zumba",)
-    lines = [line.split(",") for line in (tmp_path / "out/missing.csv").read_text().splitlines()[1:]]
-    assert {(line[0], line[4]) for line in lines} == {
+    assert {(row["clip_id"], row["reason"]) for row in missing_rows(tmp_path / "out")} == {
         ("-_train0002_000_00", "not found"),
         *{(f"validation1_000_0{i}", "empty") for i in range(3)},
     }

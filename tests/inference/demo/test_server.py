@@ -20,7 +20,6 @@ from typer.testing import CliRunner
 
 from multitrain.cli import app
 from multitrain.common.errors import UserError
-from multitrain.engine.checkpointing.checkpoint import load_network
 from multitrain.inference.demo import server as demo_module
 from multitrain.inference.demo.requests import Handler
 from multitrain.inference.demo.server import serving
@@ -31,11 +30,6 @@ from tests.datasets.coded import write_video
 from tests.inference.browser import browser
 
 LIMIT = 300_000
-
-
-@pytest.fixture(scope="module")
-def recogniser(model) -> Recogniser:
-    return Recogniser(load_network(model))
 
 
 @pytest.fixture(scope="module")

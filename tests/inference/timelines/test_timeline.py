@@ -12,9 +12,7 @@ from typer.testing import CliRunner
 
 from multitrain.cli import app
 from multitrain.common.errors import UserError
-from multitrain.engine.checkpointing.checkpoint import load_network
 from multitrain.inference.answers import Timeline, Window
-from multitrain.inference.predict import Recogniser
 from multitrain.inference.timelines import timeline as timeline_module
 from multitrain.inference.timelines.curves import SHOWN, clock, curve
 from multitrain.inference.timelines.timeline import Moments, video_seconds, write_timeline
@@ -25,11 +23,6 @@ from tests.inference.browser import browser
 
 BOX = "(({x, y, width, height}) => [x, y, width, height])(document.querySelector('svg.panel').getBoundingClientRect())"
 FILES = {"timeline.csv", "timeline.html", "timeline.png"}
-
-
-@pytest.fixture(scope="module")
-def recogniser(model) -> Recogniser:
-    return Recogniser(load_network(model))
 
 
 @pytest.fixture(scope="module")

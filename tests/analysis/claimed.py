@@ -1,11 +1,11 @@
 """A claim about made-up predictions, and the rows that are written for it."""
 
-import csv
 from pathlib import Path
 
 from multitrain.analysis.claims.claim_verdicts import write_claims
 from multitrain.config.claims import Claim, Claims
 from multitrain.config.config_files import load_claims
+from tests.csv_rows import csv_rows
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "resources" / "published"
@@ -29,8 +29,7 @@ def write(results, *seeds: int, claims: Claims | None = None, **claim: object) -
     paper = load_claims(ROOT / "config", results.experiments).paper
     claims = claims or Claims(paper=paper, claims={"one": Claim(**{**ON_MIT, **claim})})
     write_claims(results.scale, results.experiments, claims, seeds or SEEDS, results.root, PUBLISHED)
-    with (results.root / "claims.csv").open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = csv_rows(results.root / "claims.csv")
     return rows, (results.root / "claims.md").read_text(encoding="utf-8")
 
 

@@ -1,6 +1,5 @@
 """Tiny publications in each publisher's format, written by hand so that the readers are held to the formats."""
 
-import csv
 import io
 import json
 import tarfile
@@ -8,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from multitrain.config.scale import Dataset, Transcode
+from tests.csv_rows import csv_rows
 
 TRANSCODE = Transcode(short_side=24, fps=12, stride=3, keyint=12, crf=20, preset="ultrafast")
 
@@ -155,8 +155,7 @@ def activitynet(raw: Path, video: bytes, database: dict | None = None, suffix: s
 
 def missing_rows(folder: Path) -> list[dict[str, str]]:
     """The rows of a preparation's missing.csv."""
-    with (folder / "missing.csv").open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    return csv_rows(folder / "missing.csv")
 
 
 def path_lists(raw: Path, train: str | None, val: str | None, test: str | None = None, classes: str = "a\nb\n") -> Path:

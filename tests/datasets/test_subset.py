@@ -1,6 +1,5 @@
 """A fraction of a dataset: stratified, seeded, by video, in every split, drawn from the annotation alone."""
 
-import csv
 import json
 import random
 from collections import Counter
@@ -16,6 +15,7 @@ from multitrain.datasets.preparation_status import status
 from multitrain.datasets.prepare import prepare
 from multitrain.datasets.publication import AnnotatedClip, Batch, Member, Publication
 from multitrain.datasets.subset import draw_subset
+from tests.csv_rows import csv_rows
 from tests.datasets.raw import (
     HEADER,
     activitynet,
@@ -179,8 +179,7 @@ MANY = {
 
 
 def annotated_rows(folder: Path) -> list[dict[str, int]]:
-    with (folder / "annotated.csv").open() as stream:
-        return [{k: int(v) for k, v in row.items() if k != "publisher_split"} for row in csv.DictReader(stream)]
+    return [{k: int(v) for k, v in row.items() if k != "publisher_split"} for row in csv_rows(folder / "annotated.csv")]
 
 
 @pytest.mark.parametrize("reader", MANY)

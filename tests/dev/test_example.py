@@ -1,7 +1,6 @@
 """What is copied into docs/example: pictures, and pages that link them."""
 
 import base64
-import csv
 import io
 import re
 from pathlib import Path
@@ -12,6 +11,7 @@ from PIL import Image
 import multitrain
 from dev.example.complete_run import KEPT, PAGE_LIMIT, copy, shrink, write_page
 from dev.example.model_and_clips import CLIPS
+from tests.csv_rows import csv_rows
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example"
 
@@ -79,8 +79,7 @@ def test_the_committed_pages_are_small_and_their_files_are_there():
 
 def test_the_example_model_answers_its_clips():
     """5 of 10 are right by the head of the clip's own dataset; one may turn by another processor's rounding."""
-    with (EXAMPLE / "clips" / "labels.csv").open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = csv_rows(EXAMPLE / "clips" / "labels.csv")
     network = multitrain.load(str(EXAMPLE / "model"))
     assert [row["dataset"] for row in rows] == [name for name, count in CLIPS.items() for _ in range(count)]
     assert len({(row["dataset"], row["label"]) for row in rows}) == len(rows)

@@ -1,6 +1,5 @@
 """Spectra of covariances whose rank is known."""
 
-import csv
 import json
 
 import numpy as np
@@ -12,6 +11,7 @@ from multitrain.analysis.accuracy.embedding_spectrum import pooled, spectrum, wr
 from multitrain.analysis.render.columns import SPECTRUM
 from multitrain.common.errors import UserError
 from multitrain.common.records.statistics import Statistics
+from tests.csv_rows import csv_rows
 
 
 def test_a_line_has_rank_one_and_an_even_spread_the_full_rank():
@@ -64,8 +64,7 @@ def write(results, *runs: str) -> list[dict]:
     }
     experiments = results.experiments.model_copy(update={"runs": {**results.experiments.runs, **changed}})
     write_spectrum(results.scale, experiments, (0,), results.root, runs)
-    with (results.root / "spectrum.csv").open(newline="") as stream:
-        return list(csv.DictReader(stream))
+    return csv_rows(results.root / "spectrum.csv")
 
 
 def test_datasets_are_pooled_with_the_spread_of_their_means(results):

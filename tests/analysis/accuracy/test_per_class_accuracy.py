@@ -1,6 +1,5 @@
 """Gains by class on predictions whose right and wrong clips are chosen."""
 
-import csv
 import json
 
 import numpy as np
@@ -12,6 +11,7 @@ from multitrain.analysis.accuracy.per_class_accuracy import write_classes
 from multitrain.analysis.render.columns import PER_CLASS
 from multitrain.common.errors import UserError
 from multitrain.config.experiments import Row
+from tests.csv_rows import csv_rows
 
 NAMES = ("jump", "run", "sit")
 
@@ -49,8 +49,7 @@ def write(results, *seeds: int, methods: tuple[str, ...] = ("Baseline", "MultiTr
     table = table.model_copy(update={"datasets": ("k400",), "rows": rows})
     experiments = results.experiments.model_copy(update={"tables": {"table1": table}})
     write_classes(results.scale, experiments, seeds or (0,), results.root)
-    with (results.root / "per_class.csv").open(newline="") as stream:
-        return list(csv.DictReader(stream))
+    return csv_rows(results.root / "per_class.csv")
 
 
 def test_gains_of_both_kinds_of_logits_are_those_planted(results):

@@ -17,6 +17,7 @@ from multitrain.common.errors import UserError
 from multitrain.config.claims import Claim, Claims
 from multitrain.config.config_files import load_claims
 from tests.analysis.claimed import CLIPS, ON_MIT, PUBLISHED, ROOT, add, add_run, first, numbers, write
+from tests.csv_rows import csv_rows
 
 
 def test_the_papers_figures_stand_beside_ours(results):
@@ -112,8 +113,7 @@ def test_the_releases_numbers_are_not_taken_for_the_papers(results, tmp_path):
     (tmp_path / "table1.csv").write_text("\n".join([lines[0], *lines[-3:], *lines[1:-3]]) + "\n")
     claims = Claims(paper=load_claims(ROOT / "config", results.experiments).paper, claims={"one": Claim(**ON_MIT)})
     write_claims(results.scale, results.experiments, claims, (0,), results.root, tmp_path)
-    with (results.root / "claims.csv").open(newline="") as stream:
-        (row,) = csv.DictReader(stream)
+    (row,) = csv_rows(results.root / "claims.csv")
     assert "41.70" in (row["paper_left"], row["paper_right"])  # and not the release's 41.4
 
 

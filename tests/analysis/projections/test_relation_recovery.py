@@ -1,6 +1,5 @@
 """The recovery files on planted projections."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from multitrain.analysis.projections.relation_recovery import write_recovery
 from multitrain.analysis.render.columns import RECOVERY, RECOVERY_SUMMARY
 from multitrain.common.errors import UserError
 from tests.analysis.planted import CLASSES, plant, relation_files, write
+from tests.csv_rows import csv_rows
 
 
 def recover(results, tmp_path, *runs: str, seeds: tuple[int, ...] = (0,)) -> tuple[list[dict], list[dict], str]:
@@ -21,8 +21,7 @@ def recover(results, tmp_path, *runs: str, seeds: tuple[int, ...] = (0,)) -> tup
     write_recovery(results.scale, results.experiments, seeds, results.root, runs)
     tables = []
     for name in ("projection_recovery", "projection_recovery_summary"):
-        with (results.root / f"{name}.csv").open(newline="") as stream:
-            tables.append(list(csv.DictReader(stream)))
+        tables.append(csv_rows(results.root / f"{name}.csv"))
     return *tables, (results.root / "projection_recovery.md").read_text()
 
 
@@ -209,8 +208,7 @@ def test_names_stand_in_where_no_world_is_known(results):
     write(results, "multitrain")
     write_recovery(results.scale, results.experiments, (0,), results.root, ("multitrain",))
     assert "Related: classes of the same name." in (results.root / "projection_recovery.md").read_text()
-    with (results.root / "projection_recovery.csv").open(newline="") as stream:
-        assert {row["relation_from"] for row in csv.DictReader(stream)} == {"same name"}
+    assert {row["relation_from"] for row in csv_rows(results.root / "projection_recovery.csv")} == {"same name"}
 
 
 def test_the_same_table_gives_the_same_bytes(results, tmp_path):

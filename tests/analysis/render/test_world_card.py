@@ -1,6 +1,5 @@
 """The world's card: its numbers are the files', and the page stands alone."""
 
-import csv
 import json
 import re
 from html import unescape
@@ -19,6 +18,7 @@ from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpointing.checkpoint import save_network
 from multitrain.inference.interpret import temporal_probe
 from multitrain.model.network import Network, Spec
+from tests.csv_rows import csv_rows
 
 CPU = torch.device("cpu")
 
@@ -51,8 +51,7 @@ def made(small, experiments, data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(made):
-    with (made / "world_card.csv").open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    return csv_rows(made / "world_card.csv")
 
 
 def value(rows, dataset, what, of, split=None) -> float:

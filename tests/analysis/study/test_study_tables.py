@@ -1,6 +1,5 @@
 """A study as it was run: trainings, deviations from the design, seeds, curves, and the sentences of the report."""
 
-import csv
 import json
 import math
 import shutil
@@ -16,6 +15,7 @@ from multitrain.analysis.study.study_tables import write_study
 from multitrain.common.errors import UserError
 from tests.analysis.packed.made import CLIPS, FEW, SCALE, SMALL, make
 from tests.analysis.tabled import claims_table, measured_table
+from tests.csv_rows import csv_rows
 
 RUNS = ("k400_baseline", "mit_baseline", "k700_baseline", "multitrain", "wo_projection", "multitrain_k700")
 
@@ -34,8 +34,7 @@ def study(studied, tmp_path) -> Path:
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    return csv_rows(path)
 
 
 def again(root: Path, *seeds: int, measured: Path | None = None) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """Gains of the sweep on planted answers, the page and the figure made of them, and the cost."""
 
-import csv
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +16,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.terminal_columns import plain
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.planning.sweep_points import BASE, JOINT, load_points
+from tests.csv_rows import csv_rows
 
 ROOT = Path(__file__).parents[3]
 CLIPS = 10
@@ -82,8 +82,7 @@ def test_a_mean_is_over_the_datasets_that_all_points_of_the_factor_have(points, 
 
 def test_the_files_say_that_it_is_exploratory(points, home, scale, monkeypatch):
     write_sweep(scale, points, home)
-    with (home / "when_it_helps.csv").open(newline="") as stream:
-        table = list(csv.DictReader(stream))
+    table = csv_rows(home / "when_it_helps.csv")
     assert list(table[0]) == list(SWEEP) and {row["exploratory"] for row in table} == {"yes"}
     text = (home / "when_it_helps.md").read_text()
     assert "**Exploratory:" in text and "Smoke test" in text and all(method in text for method in JOINT)

@@ -1,6 +1,5 @@
 """The table files on made-up predictions whose accuracies are known."""
 
-import csv
 import json
 import re
 import shutil
@@ -18,6 +17,7 @@ from multitrain.analysis.tables.paper_tables import epochs, processor_text, publ
 from multitrain.common.errors import UserError
 from multitrain.common.records.run_record import read_record
 from multitrain.config.config_files import load_scale
+from tests.csv_rows import csv_rows
 
 PUBLISHED = Path(__file__).parents[3] / "resources" / "published"
 PAPER_ROWS, RELEASE_ROWS = 40, 3
@@ -29,8 +29,7 @@ def write(results, *seeds: int) -> tuple[list[dict], str]:
     write_table(
         "table1", results.scale, results.experiments, seeds or (0,), results.root, PUBLISHED, results.root / "measured"
     )
-    with (results.root / "table1.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = csv_rows(results.root / "table1.csv")
     return rows, (results.root / "table1.md").read_text()
 
 
@@ -46,8 +45,7 @@ def write_other(results) -> str:
 def test_published_rows_are_the_papers_text_in_its_order(results):
     results.add_table1()
     rows, _ = write(results)
-    with (PUBLISHED / "table1.csv").open(newline="") as stream:
-        paper = list(csv.DictReader(stream))
+    paper = csv_rows(PUBLISHED / "table1.csv")
     assert len(paper) == PRINTED
     assert [{key: row[key] for key in paper[0]} for row in rows[:PRINTED]] == paper
     assert {row["source"] for row in rows[:PAPER_ROWS]} == {"published"}

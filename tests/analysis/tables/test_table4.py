@@ -1,6 +1,5 @@
 """Table 4 on planted matrices."""
 
-import csv
 from itertools import permutations
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from multitrain.analysis.render.columns import TABLE4
 from multitrain.analysis.tables.table4 import write_table4
 from multitrain.common.errors import UserError
 from tests.analysis.planted import CLASSES, plant, ramp, relation_files, write
+from tests.csv_rows import csv_rows
 
 PUBLISHED = Path(__file__).parents[3] / "resources" / "published"
 RUNS = ("multitrain_large", "multitrain_k700_large")
@@ -23,15 +23,13 @@ def table(results, tmp_path, *seeds: int, weight=ramp) -> tuple[list[dict], str]
             plant(results, run, lambda source, target, seed=seed: weight(source, target) + seed, seed=seed)
     write(results, *RUNS, seeds=seeds or (0,), relations=relation_files(tmp_path))
     write_table4(results.scale, results.experiments, seeds or (0,), results.root, PUBLISHED)
-    with (results.root / "table4.csv").open(newline="") as stream:
-        return list(csv.DictReader(stream)), (results.root / "table4.md").read_text()
+    return csv_rows(results.root / "table4.csv"), (results.root / "table4.md").read_text()
 
 
 def test_published_rows_are_the_papers_text_in_its_order(results, tmp_path):
     rows, markdown = table(results, tmp_path)
     assert tuple(rows[0]) == tuple(TABLE4)
-    with (PUBLISHED / "table4.csv").open(newline="") as stream:
-        paper = list(csv.DictReader(stream))
+    paper = csv_rows(PUBLISHED / "table4.csv")
     assert len(paper) == PAPER_ROWS
     assert [{key: row[key] for key in paper[0]} for row in rows[:PAPER_ROWS]] == paper
     assert {row["origin"] for row in rows[:PAPER_ROWS]} == {"published"}

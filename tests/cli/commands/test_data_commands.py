@@ -1,6 +1,5 @@
 """`multitrain data ...` as people type it: before, amid and after a preparation, and when clips are damaged."""
 
-import csv
 import shutil
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from multitrain.datasets.integrity import Expected, find_problem, sampled_rows
 from multitrain.datasets.preparation_status import disk_usage
 from multitrain.datasets.transcode.encode_clip import Clip
 from multitrain.datasets.transcode.untranscoded import probe
+from tests.csv_rows import csv_rows
 from tests.datasets.coded import write_video
 
 ROOT = Path(__file__).parents[3]
@@ -121,8 +121,7 @@ def test_check_reports_every_damaged_clip(mine, tmp_path, capsys):
     paths[4].write_bytes(content)
     out = tmp_path / "wrong.csv"
     assert call("check", "mit", "--all", "--data", str(mine), "--out", str(out)) == 1
-    with out.open() as stream:
-        rows = list(csv.DictReader(stream))
+    rows = csv_rows(out)
     assert [row["clip_id"] for row in rows] == table["clip_id"].to_pylist()[:5]
     assert [row["path"] for row in rows] == [str(path) for path in paths[:5]]
     assert rows[0]["trouble"] == "no such file" and "does not decode" in rows[1]["trouble"]

@@ -1,6 +1,5 @@
 """The timeline says what the windows say, in bounded memory; its page keeps video, line and answers together."""
 
-import csv
 import dataclasses
 import json
 import re
@@ -17,6 +16,7 @@ from multitrain.inference.timelines import timeline as timeline_module
 from multitrain.inference.timelines.curves import SHOWN, clock, curve
 from multitrain.inference.timelines.timeline import Moments, video_seconds, write_timeline
 from multitrain.inference.timelines.timeline_page import LEFT, RIGHT, SIZE, data, timeline_page
+from tests.csv_rows import csv_rows
 from tests.datasets.coded import write_video
 from tests.datasets.server import Server, be_impatient
 from tests.inference.browser import browser
@@ -46,8 +46,7 @@ def planted(**scores: list[list[float]]) -> Timeline:
 
 
 def test_the_table_has_the_best_classes_of_every_window(made, recogniser, video):
-    with (made[0] / "timeline.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = csv_rows(made[0] / "timeline.csv")
     windows = list(recogniser.windows(video, hop=0.5))
     assert len(windows) > 10 and len(rows) == len(windows) * 2 * 2
     for index, window in enumerate(windows):

@@ -1,6 +1,5 @@
 """Operations and parameters of networks as run.json describes them, and claims about them."""
 
-import csv
 import json
 
 import pytest
@@ -14,6 +13,7 @@ from multitrain.common.errors import UserError
 from multitrain.model.network import Network, Output
 from tests.analysis.claims.evidence.test_evidence_table import JOINT
 from tests.analysis.claims.evidence.test_evidence_table import answer as answered
+from tests.csv_rows import csv_rows
 
 CLASSES = dict(zip(JOINT, (16, 14, 13, 11), strict=True))
 WIDTH = 48  # of the features of two stages
@@ -175,8 +175,7 @@ def test_a_step_is_three_passes_of_the_backbone_and_what_the_losses_take(results
 def test_a_row_a_run_and_dataset_is_written(results):
     add(results, "multitrain", *BASELINES)
     answer(results, "test_cost", **AGAINST_BASELINES)
-    with (results.root / "networks.csv").open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = csv_rows(results.root / "networks.csv")
     assert tuple(rows[0]) == tuple(NETWORKS)
     assert [(row["run"], row["dataset"]) for row in rows][3:5] == [
         ("actnet_baseline", "actnet"),

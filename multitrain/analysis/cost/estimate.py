@@ -235,10 +235,8 @@ def _estimate(
 ) -> Estimate:
     run, machine = experiments.runs[name], scale.machine
     recipe, forward = run.effective_recipe(scale.recipes), 2e9 * gflops  # a multiply-accumulate is two operations
-    steps, worth = (
-        steps_of(scale, experiments, name, videos),
-        passes(scale, run, recipe, recipe.parts(machine.processes)),
-    )
+    steps = steps_of(scale, experiments, name, videos)
+    worth = passes(scale, run, recipe, recipe.parts(machine.processes))
     clips = steps * recipe.batch * recipe.repeats
     pixels = decoded_pixels(scale, run.datasets, {dataset: videos[dataset].train for dataset in run.datasets})
     decode = decoding(pixels, speed) / recipe.repeats  # once for all clips of a video

@@ -68,6 +68,7 @@ def test_what_the_study_does_not_have_is_left_out_with_a_reason(plan):
     runs = {name: run for name, run in STUDY["runs"].items() if name != "both"}
     alone = plan(runs=runs, tables={"mine": {"datasets": ["pets", "films"], "rows": [ROW]}}, claims={}).left_out
     assert alone["spectrum"] == "no row of a table is a run on several datasets"
+    assert alone["confusion"] == alone["reliability"] == "no table has a baseline and a joint run"
     assert alone["figure_per_class"] == "no table has a baseline and a joint run"
 
 

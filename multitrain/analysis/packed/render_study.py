@@ -17,6 +17,7 @@ from multitrain.planning.outputs.left_out import left_out, own_tables, there
 
 __all__ = ["render_study"]
 
+PROBABILITIES = {"reliability"}  # analyses of probabilities, which a packed study does not have
 PICTURES = ("datasets",)  # notebooks that show frames of clips, which a packed study does not have
 
 
@@ -31,7 +32,9 @@ def render_study(own: Arguments, notebooks: bool, asked: Experiments, file: str 
     names = {"study_records" if name == "study" else name: each for name, each in ANALYSES.items()}
     others = {"claims": replace(own, experiments=asked)}
     steps: list[Callable[[], None]] = [
-        partial(each.write, others.get(name, own)) for name, each in names.items() if name not in gone
+        partial(each.write, others.get(name, own))
+        for name, each in names.items()
+        if name not in {*gone, *PROBABILITIES}
     ]
     steps += [partial(write_table, name, *shared, own.measured) for name in own.experiments.tables]
     steps += [partial(write_table4, *shared)] if "table4" not in gone else []

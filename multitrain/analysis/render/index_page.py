@@ -18,7 +18,7 @@ from multitrain.common.records.run_record import RunRecord, read_record
 from multitrain.config.claims import Claims
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
-from multitrain.planning.outputs import FIGURES, NOTEBOOKS, REPORT, notebook_page
+from multitrain.planning.outputs import ANALYSES, FIGURES, NOTEBOOKS, REPORT, notebook_page
 from multitrain.planning.outputs.left_out import left_out, there
 
 __all__ = ["write_index"]
@@ -67,6 +67,8 @@ def write_index(scale: Scale, experiments: Experiments, claims: Claims, seeds: t
     of_paper = decided["stated_by"] == "paper"
     facts = (of_paper | (not of_paper.any())) & (decided["same_fact_as"] == "")  # as claims.md counts them
     tables = {name: (table.title, _accuracy(results, name, names)) for name, table in experiments.tables.items()}
+    drawn = [*there(FIGURES, "figure_", gone).values()]
+    drawn += [each for name, each in ANALYSES.items() if each.category == "Figures" and name not in gone]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -86,7 +88,7 @@ def write_index(scale: Scale, experiments: Experiments, claims: Claims, seeds: t
         table4=experiments.projections.title if experiments.projections else "",
         kinds=KINDS,
         report=notebook_page(REPORT),
-        figures={name: each.caption for name, each in there(FIGURES, "figure_", gone).items()},
+        figures={each.files[0]: each.caption for each in drawn},
         notebooks={name: each.title for name, each in there(NOTEBOOKS, "notebook ", gone).items()},
         datasets=[_dataset(name, scale, results) for name in scale.datasets if name in experiments.used_datasets()],
         records=records,

@@ -51,6 +51,7 @@ def _needs(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str, 
     shown = (
         "" if experiments.projections else experiments.left_out.get("projections", "the study names no `projections`")
     )
+    main = "" if experiments.mapped_run() else gains or "its joint run is not one run"
     related = "" if scale.related_datasets() else "not all datasets are of a synthetic world"
     return {
         "projections": projecting,
@@ -58,8 +59,8 @@ def _needs(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str, 
         "table4": projecting or ("" if experiments.projections else shown),
         "spectrum": joint,
         "training": joint,
-        "class_means": experiments.left_out.get("features")
-        or ("" if experiments.mapped_run() else gains or "its joint run is not one run"),
+        "class_means": experiments.left_out.get("features") or main,
+        **dict.fromkeys(("confusion", "reliability"), main),
         "claims": "" if claims.claims else "the study has no claims",
         "evidence": "" if claims.claims else "the study has no claims",
         "figure_per_class": gains,

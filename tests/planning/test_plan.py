@@ -76,9 +76,10 @@ def test_a_datasets_flip_changes_the_runs_that_read_it(plan: Plan):
 
 
 def test_a_recipe_changes_the_runs_that_use_it(plan: Plan):
-    recipe = plan.scale.recipes["baseline"].model_copy(update={"epochs": 1})
-    other = changed(plan, recipes={**plan.scale.recipes, "baseline": recipe})
-    users = [f"actnet_{kind}" for kind in ("baseline", "longer", "scratch")]
+    recipe = plan.scale.recipes["joint"].model_copy(update={"lr": 1})
+    other = changed(plan, recipes={**plan.scale.recipes, "joint": recipe})
+    users = [name for name, run in plan.experiments.runs.items() if run.recipe == "joint"]
+    assert "multitrain" in users and "vanilla" not in users
     assert differing(plan, other) == {("train", name) for name in users} | TABLES
 
 

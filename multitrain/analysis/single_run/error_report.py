@@ -40,8 +40,13 @@ class RunPredictions:
 
     def title(self, dataset: str) -> str:
         """E.g. `MultiTrain, seed 0, on K400's test clips (scale mini)`."""
-        where = f"scale {self.scale.name}{', synthetic' * (self.scale.world is not None)}"
-        return f"{self.method}, seed {self.seed}, on {self.scale.dataset(dataset).title}'s {self.split} clips ({where})"
+        title = self.scale.dataset(dataset).title
+        return f"{self.method}, seed {self.seed}, on {title}'s {self.split} clips ({self.where})"
+
+    @property
+    def where(self) -> str:
+        """The scale, and whether its videos are synthetic."""
+        return f"scale {self.scale.name}{', synthetic' * (self.scale.world is not None)}"
 
 
 def find_predictions(run: Path, split: str, datasets: list[str] | None, config: Path) -> RunPredictions:
@@ -87,7 +92,11 @@ def write_calibration(run: RunPredictions, out: Path, name: str = "calibration")
                 f"mean probability {100 * its.confidence:.1f} %, right {100 * its.accuracy:.1f} %; "
                 f"log loss {its.log_loss:.3f}"
             )
-    title = run.title(next(iter(run.predictions))) if len(run.predictions) == 1 else f"{run.method}, seed {run.seed}"
+    title = (
+        run.title(next(iter(run.predictions)))
+        if len(run.predictions) == 1
+        else f"{run.method}, seed {run.seed} ({run.where})"
+    )
     write_frame(out / f"{name}.csv", pd.DataFrame(rows), "%.4f")
     save_figure(draw_reliability(heads, f"Calibration of {title}"), out / f"{name}.png", run.scale.smoke_test)
     yield f"{shown(out / name)}.png, {name}.csv"

@@ -44,7 +44,7 @@ def write_main_confusion(scale: Scale, experiments: Experiments, seeds: tuple[in
     columns = ["dataset", "class", "answered", "clips", "of", "scale"]
     write_frame(results / FOLDER / "confusion.csv", pd.DataFrame(rows, columns=columns))
     titled = {scale.dataset(dataset).title: predicted for dataset, predicted in heads.items()}
-    title = f"What {run.method}, seed {run.seed}, took each class's test clips for, by Y_k (scale {scale.name})"
+    title = f"What {run.method}, seed {run.seed}, took each class's test clips for, by Y_k ({run.where})"
     save_figure(draw_confusions(titled, title), results / FOLDER / "confusion.png", scale.smoke_test)
 
 

@@ -1,4 +1,4 @@
-"""What varies in each synthetic dataset beside the class, and by how much: the world's mechanisms and its difficulty.
+"""Biases of the synthetic datasets: what varies beside the class, and by how much, which sets the difficulty.
 
 A scale's file changes single values: `world: { bias: { mit: { noise: 0.1 } } }`.
 """
@@ -176,7 +176,7 @@ BIASES: dict[str, Bias] = {
     ),
 }
 
-# Why the mechanisms have the values they have. Everything not named here is a nuisance that sets the difficulty.
+# Sources of the values. What is not named here is a nuisance that sets the difficulty.
 REASONS = {
     "appearance": (
         "One frame a segment, without any motion (TSN), reaches about 70% on Kinetics-400 and 30% on Something- "

@@ -1,4 +1,4 @@
-"""What is run and which rows a table has (config/experiments.yaml), the same at every scale."""
+"""Settings of the runs and the tables (config/experiments.yaml), the same at every scale."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -45,7 +45,7 @@ class Run(Growing):
     @model_validator(mode="wrap")
     @classmethod
     def _set_switches(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Switches in `set` are the run's own; their errors are said to be of `set`."""
+        """Take the switches in `set` as the run's own; their errors name `set`."""
         if not isinstance(values, Mapping) or not isinstance(values.get("set"), Mapping):
             return handler(values)
         changed = {key: value for key, value in values["set"].items() if key in SWITCHES}
@@ -84,7 +84,7 @@ def with_later_keys(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changes(settings: Mapping[str, Any]) -> str:
-    """What a recorded run changes of its recipe, and adds to it: `covariance_weight=0, 0.1 x supcon:contrast`."""
+    """A recorded run's changes to its recipe, and its extra losses: `covariance_weight=0, 0.1 x supcon:contrast`."""
     changed = [f"{key}={json.dumps(value)}" for key, value in _leaves(settings.get("set", {}), "")]
     return ", ".join(changed + [f"{each['weight']} x {each['function']}" for each in settings.get("extra_losses", ())])
 
@@ -123,7 +123,7 @@ class ProjectionTable(Settings):
 
 
 class Compared(NamedTuple):
-    """Two rows of a table whose gain is told by class; `method` is "" where only one row is there."""
+    """Two rows of a table, for the gain in each class; `method` is "" where there is only one row."""
 
     table: str
     baseline: str
@@ -185,7 +185,7 @@ class Experiments(Settings):
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Why something is not there: by `runs.NAME`, `tables.NAME`, `projections`, `features` (of the mapped run)."""
+        """Why something is left out, by `runs.NAME`, `tables.NAME`, `projections`, `features` (of the mapped run)."""
         return self._left_out
 
     def without(self, gone: dict[str, str]) -> "Experiments":

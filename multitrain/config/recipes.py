@@ -1,4 +1,4 @@
-"""How a run is trained: optimiser, schedule, augmentation, the losses' open constants, and the machine it runs on."""
+"""Settings of a training: the recipe (optimiser, schedule, augmentation, constants of the losses) and the machine."""
 
 import re
 from collections.abc import Mapping

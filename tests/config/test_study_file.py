@@ -1,4 +1,4 @@
-"""A study in one file: what it takes from its base, what it leaves out, and what is wrong in it in one line."""
+"""A study in one file: taken from its base, left out with a reason, and mistakes in one line."""
 
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def test_the_papers_study_leaves_nothing_out(monkeypatch):
     assert Plan.load({}).left_out == {}
 
 
-def test_a_file_that_is_asked_for_and_left_out_is_refused_in_one_line(plan):
+def test_a_request_for_a_file_that_is_left_out_is_refused_in_one_line(plan):
     jobs = Jobs(plan())
     assert jobs.refused(["results/mine/table4.csv"]) == (
         "results/mine/table4.csv: left out: the study names no `projections`"
@@ -115,7 +115,7 @@ def test_an_ablation_of_the_base_is_one_entry(plan):
         ({"runs": {"both": {"extends": "multitrian"}}}, "runs.both.extends: no entry 'multitrian': did you mean"),
     ],
 )
-def test_what_is_wrong_is_named_in_one_line(plan, changed: dict, message: str):
+def test_a_mistake_is_named_in_one_line(plan, changed: dict, message: str):
     with pytest.raises(UserError, match=message) as caught:
         plan(**changed)
     assert "\n" not in str(caught.value)

@@ -20,7 +20,7 @@ class Bias(Settings):
 
     seconds: Range = Field(description="length of a video or, untrimmed, of a segment")
     appearance: Share = Field(
-        description="probability that a video is filmed in its motion's usual place, with its kit"
+        description="probability that a video is filmed in its motion's usual place, in the clothes worn there"
     )
     relatives: int = Field(ge=0, description="classes related to one of K400's (of K700: not used)")
     tail: float = Field(1.0, ge=1, description="training videos of the most frequent class over those of the rarest")

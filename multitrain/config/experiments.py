@@ -32,7 +32,7 @@ class Run(Growing):
     informative: bool = Field(False, description="variance and covariance terms, Eq. 2 and 3")
     projection: Literal["add", "separate", "none"] = Field("none", description="add: Eq. 4; separate: own branches")
     weighting: Literal["uncertainty", "fixed"] = Field("fixed", description="uncertainty: Eq. 6")
-    extra_losses: tuple[ExtraLoss, ...] = Field((), description="terms of one's own beside those of Eq. 6")
+    extra_losses: tuple[ExtraLoss, ...] = Field((), description="user-defined terms beside those of Eq. 6")
     init: Name | None = Field(None, description="run whose backbone gives the initial weights")
     steps_of: Name | None = Field(None, description="train for as many steps as that run takes, not for the epochs")
     checkpoint: Literal["last", "best"] = Field(

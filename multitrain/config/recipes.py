@@ -101,7 +101,7 @@ class Recipe(Growing):
 
 
 class ExtraLoss(Settings):
-    """A loss term of one's own; the text `module:function` stands for one of weight 1. docs/guides/your-loss.md."""
+    """A user-defined loss term; the text `module:function` stands for one of weight 1. docs/guides/your-loss.md."""
 
     function: str = Field(description="`module:function` of a file of your own; the function's name is the term's")
     weight: Annotated[float, Field(ge=0)] | Literal["learned"] = Field(

@@ -129,8 +129,7 @@ class ResumePoint:
         """The file of the newest good state, or None; `warn` gets a message for each bad one.
 
         A good one can be read, has its checksum, and passes `check`, which raises a ValueError with the reason. Without
-        a good one the training starts anew with a warning, since nobody may be there to decide. Temporary files of
-        killed writers are deleted.
+        a good one the training starts anew: an unattended study goes on. Temporary files of killed writers are deleted.
         """
         remove_temporary_files(self.path.parent)
         paths = [path for path in (self.path, self.previous) if os.path.lexists(path)]

@@ -114,7 +114,7 @@ def _bound(node: ast.stmt) -> list[str]:
 
 
 def source_of(name: str) -> Path | None:
-    """The file of the module in `module:function`; None if there is none, or if the backbone is none of the user's."""
+    """The file of the module in `module:function`; None if there is none, or if the backbone is not user-defined."""
     module, colon, _ = name.partition(":")
     if not colon or module == TORCHVISION:
         return None
@@ -131,7 +131,7 @@ def source_of(name: str) -> Path | None:
 
 
 def file_hashes(names: Iterable[str]) -> list[str]:
-    """sha256, in twelve digits, of the file of each `module:function`; of what is none of the user's, nothing."""
+    """sha256, in twelve digits, of the file of each user-defined `module:function`; other names have none."""
     files = dict.fromkeys(filter(None, map(source_of, names)))
     return [hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in files]
 

@@ -140,7 +140,7 @@ JOB = {"dataset": "mit", "run": "mit_longer", "seed": "0", "table": "table1"}
         ("scale.world.seed", 7, SCALE | {"synth", "card"}),
         ("scale.recipes.joint.epochs", 1, SCALE | {"train"}),  # mit_longer takes its number of steps
         ("scale.recipes.joint.lr", 1, SCALE),
-        ("scale.recipes.mit_longer.lr", 1, SCALE | {"train"}),
+        ("scale.recipes.OWN.lr", 1, SCALE | {"train"}),  # that of mit_longer
         (
             "scale.model.frames",
             4,
@@ -168,6 +168,7 @@ JOB = {"dataset": "mit", "run": "mit_longer", "seed": "0", "table": "table1"}
     ],
 )
 def test_a_rule_runs_again_for_the_fields_it_depends_on_and_for_no_other(plan: Plan, path: str, value, rules: set[str]):
+    path = path.replace("OWN", plan.experiments.runs[JOB["run"]].recipe)
     other = with_field(plan, path.split("."), value)
     assert {rule for rule in RULES if settings(plan, rule, JOB) != settings(other, rule, JOB)} == rules
 

@@ -111,3 +111,22 @@ def render(
     if gone := [name for name in experiments.tables if name not in part.tables]:
         lacks = packed_checks.listed(packed_checks.missing(study, experiments))
         typer.echo(f"half a study, {lacks}: no {', '.join(gone)}; claims.md says which runs are missing", err=True)
+
+
+@app.command()
+def backbones(
+    first: Annotated[Path, typer.Argument(metavar="FIRST.parquet", help="A packed study.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND.parquet", help="The same with another backbone.")],
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="Results of the first; its report shows this.")],
+) -> None:
+    """Compare Table 1's contrasts of two studies whose backbones differ: backbones.csv and .png."""
+    from multitrain.analysis.figures import save_figure
+    from multitrain.analysis.figures.comparisons.backbones import draw
+    from multitrain.analysis.packed.backbones import FILE, write_backbones
+    from multitrain.analysis.packed.packed_checks import settings
+    from multitrain.analysis.packed.packed_study import read_study
+
+    studies = read_study(first), read_study(second)
+    require_same_scale([results / FILE, results / "table1.csv"], studies[0].scale, results)
+    write_backbones(*studies, results)
+    save_figure(draw(results), results / "backbones.png", settings(studies[0])[0].smoke_test)

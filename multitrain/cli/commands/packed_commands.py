@@ -79,6 +79,9 @@ def render(
     notebooks: Annotated[
         bool, typer.Option("--notebooks", help="Execute the other notebooks too: half a minute.")
     ] = False,
+    tables_alone: Annotated[
+        bool, typer.Option("--tables", help="Tables and claims alone, without figures and the report: in seconds.")
+    ] = False,
     config: Annotated[
         Path | None, typer.Option("--config-dir", help="Tables and claims of this folder in place of the study's own.")
     ] = None,
@@ -105,7 +108,8 @@ def render(
     require_same_scale((path for path in out.glob("*") if path.suffix in (".csv", ".parquet")), study.scale, out)
     unpack(study, out, scale)
     folders = (config or out / "config", out / "data", out, published, measured)
-    render_study(Arguments(scale, part, study.seeds(), *folders), notebooks, experiments, study.own_file)
+    own = Arguments(scale, part, study.seeds(), *folders)
+    render_study(own, notebooks, experiments, study.own_file, tables_alone)
     for name in part.tables:
         show(name, study.scale, folders[0], out)
     if gone := [name for name in experiments.tables if name not in part.tables]:

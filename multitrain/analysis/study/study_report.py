@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from multitrain.analysis.claims.claim_sentences import capitalised, html_list, low_power
+from multitrain.analysis.cost.energy import ASSUMED
 from multitrain.analysis.packed.backbones import FILE as BACKBONES
 from multitrain.analysis.packed.backbones import MEAN
 from multitrain.analysis.render import page_tables
@@ -144,6 +145,11 @@ def cost(root: Path) -> Styler:
     lines.append(_cost("all", runs))
     unit = " and ".join(UNITS[each] for each in dict.fromkeys(runs["device"]))
     said = f"{unit.capitalize()} of training: seconds of each run.json times its processes and threads."
+    if set(runs["device"]) == {"processor"}:
+        said += (
+            f" kWh by Green Algorithms' formula, with {ASSUMED.core:g} W a core, {ASSUMED.gigabytes:g} GB of memory for each and an"
+            f" overhead of {ASSUMED.overhead:g} (docs/reference/cost.md): an assumption, not a measurement."
+        )
     said += " Preparation, evaluation and analyses are not in it: benchmarks/ has what they took."
     return page_tables.frame(pd.DataFrame(lines), "cost", said)
 
@@ -151,7 +157,9 @@ def cost(root: Path) -> Styler:
 def _cost(method: str, its: pd.DataFrame) -> dict:
     line = {"Method": method, "Trainings": len(its), "Steps": int(its["steps"].sum())}
     whole, each = its["hours"].sum(min_count=1), its["hours"].mean()
-    return {**line, "Hours": _significant(whole), "Of a training": _significant(each)}
+    line |= {"Hours": _significant(whole), "Of a training": _significant(each)}
+    on_processors = set(its["device"]) == {"processor"}
+    return line | ({"kWh": _significant(ASSUMED.kwh(whole))} if on_processors else {})
 
 
 def _significant(value: float) -> str:

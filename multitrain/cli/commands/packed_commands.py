@@ -14,6 +14,7 @@ from multitrain.cli.options import (
     ScaleName,
     Seeds,
 )
+from multitrain.common import terminal_columns
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_settings, scale_path
 from multitrain.planning.overwrite import require_same_scale
@@ -115,6 +116,23 @@ def render(
     if gone := [name for name in experiments.tables if name not in part.tables]:
         lacks = packed_checks.listed(packed_checks.missing(study, experiments))
         typer.echo(f"half a study, {lacks}: no {', '.join(gone)}; claims.md says which runs are missing", err=True)
+
+
+@app.command()
+def cost(
+    file: Annotated[Path, typer.Argument(metavar="FILE.parquet", help="A packed study.")],
+    published: PublishedFolder = Path("resources/published"),
+) -> None:
+    """Print the core-hours of a packed study by part, and their energy by Green Algorithms' formula."""
+    from multitrain.analysis.cost.energy import ASSUMED
+    from multitrain.analysis.cost.study_cost import HEAD, cells, study_parts
+    from multitrain.analysis.packed.packed_study import read_study
+
+    terminal_columns.show(terminal_columns.columns(HEAD, cells(study_parts(read_study(file), published))))
+    typer.echo(
+        f"{ASSUMED.core:g} W a core, {ASSUMED.gigabytes:g} GB a core of {ASSUMED.memory:g} W a GB, times {ASSUMED.overhead:g}: "
+        "docs/reference/cost.md"
+    )
 
 
 @app.command()

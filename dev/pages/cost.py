@@ -25,7 +25,8 @@ def page() -> str:
     settings = {scale: load_settings(scale, ROOT / "config") for scale in SEARCHES.values()}
     searches = [searched(NOTES / name, *settings[scale], published) for name, scale in SEARCHES.items()]
     hours = sum(part.core_hours for part in (*study, *searches))
-    kwh = ASSUMED.kwh(hours)
+    power = ASSUMED
+    kwh = power.kwh(hours)
     return f"""# What it took: core-hours and energy
 
 Written by `python -m dev.pages.cost` from what is committed; `multitrain results cost STUDY.parquet` prints the first
@@ -50,22 +51,23 @@ In all {hours:.1f} core-hours and {kwh:.2f} kWh: at the world's average of {WORL
 
 ## The formula
 
-That of Green Algorithms (Lannelongue, Grealey and Inouye, [2021](https://doi.org/10.1002/advs.202100707)) with the constants of its
-[calculator](https://github.com/GreenAlgorithms/green-algorithms-tool):
+That of Green Algorithms (Lannelongue, Grealey and Inouye, [2021](https://doi.org/10.1002/advs.202100707)) with the
+constants of its [calculator](https://github.com/GreenAlgorithms/green-algorithms-tool):
 
-kWh = core-hours x ({ASSUMED.core:g} W a core + {ASSUMED.memory:g} W/GB x {ASSUMED.gigabytes:g} GB) x {ASSUMED.overhead:g} / 1000
+kWh = core-hours x ({power.core:g} W a core + {power.memory:g} W/GB x {power.gigabytes:g} GB) x {power.overhead:g} / 1000
 
-{ASSUMED.core:g} W is the calculator's core of any kind, fully used; {ASSUMED.overhead:g} its overhead of a building of
-which nothing is known (1 on a desk). {ASSUMED.gigabytes:g} GB a core is ours: runs do not record what memory their
+{power.core:g} W is the calculator's core of any kind, fully used; {power.overhead:g} its overhead of a building of
+which nothing is known (1 on a desk). {power.gigabytes:g} GB a core is ours: runs do not record what memory their
 machine has. The calculator's own list has 4.2 and 15 W a core for its two EPYCs, the kind of processor that these
 records name, so the energy may also be half of this.
 
 ## What is not in it
 
-- Rendering and preparing the videos: a packed study has no record of it. Snakemake's `results/benchmarks` has the seconds.
+- Rendering and preparing the videos: a packed study has no record of it. Snakemake's `results/benchmarks` has the
+  seconds.
 - Tables, claims, figures and pages, and the start of processes.
-- Development: tests, benchmarks, runs of earlier versions, trainings that were stopped, and what was tried and not kept. Nobody
-  counted it; it is likely more than all of the above.
+- Development: tests, benchmarks, runs of earlier versions, trainings that were stopped, and what was tried and not kept.
+  Nobody counted it; it is likely more than all of the above.
 - Cores that wait, disks, the network, and the making of the machine.
 """
 

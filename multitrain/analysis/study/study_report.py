@@ -147,8 +147,8 @@ def cost(root: Path) -> Styler:
     said = f"{unit.capitalize()} of training: seconds of each run.json times its processes and threads."
     if set(runs["device"]) == {"processor"}:
         said += (
-            f" kWh by Green Algorithms' formula, with {ASSUMED.core:g} W a core, {ASSUMED.gigabytes:g} GB of memory for each and an"
-            f" overhead of {ASSUMED.overhead:g} (docs/reference/cost.md): an assumption, not a measurement."
+            f" kWh by Green Algorithms' formula, with {ASSUMED.core:g} W a core, {ASSUMED.gigabytes:g} GB of memory for each"
+            f" and an overhead of {ASSUMED.overhead:g} (docs/reference/cost.md): an assumption, not a measurement."
         )
     said += " Preparation, evaluation and analyses are not in it: benchmarks/ has what they took."
     return page_tables.frame(pd.DataFrame(lines), "cost", said)

@@ -129,10 +129,8 @@ def cost(
     from multitrain.analysis.packed.packed_study import read_study
 
     terminal_columns.show(terminal_columns.columns(HEAD, cells(study_parts(read_study(file), published))))
-    typer.echo(
-        f"{ASSUMED.core:g} W a core, {ASSUMED.gigabytes:g} GB a core of {ASSUMED.memory:g} W a GB, times {ASSUMED.overhead:g}: "
-        "docs/reference/cost.md"
-    )
+    memory = f"{ASSUMED.gigabytes:g} GB a core of {ASSUMED.memory:g} W a GB"
+    typer.echo(f"{ASSUMED.core:g} W a core, {memory}, times {ASSUMED.overhead:g}: docs/reference/cost.md")
 
 
 @app.command()

@@ -54,7 +54,7 @@ In all {hours:.1f} core-hours and {kwh:.2f} kWh: at the world's average of {WORL
 That of Green Algorithms (Lannelongue, Grealey and Inouye, [2021](https://doi.org/10.1002/advs.202100707)) with the
 constants of its [calculator](https://github.com/GreenAlgorithms/green-algorithms-tool):
 
-kWh = core-hours x ({power.core:g} W a core + {power.memory:g} W/GB x {power.gigabytes:g} GB) x {power.overhead:g} / 1000
+kWh = core-hours x ({power.core:g} W + {power.memory:g} W/GB x {power.gigabytes:g} GB) x {power.overhead:g} / 1000
 
 {power.core:g} W is the calculator's core of any kind, fully used; {power.overhead:g} its overhead of a building of
 which nothing is known (1 on a desk). {power.gigabytes:g} GB a core is ours: runs do not record what memory their
@@ -66,7 +66,7 @@ records name, so the energy may also be half of this.
 - Rendering and preparing the videos: a packed study has no record of it. Snakemake's `results/benchmarks` has the
   seconds.
 - Tables, claims, figures and pages, and the start of processes.
-- Development: tests, benchmarks, runs of earlier versions, trainings that were stopped, and what was tried and not kept.
+- Development: tests, benchmarks, runs of earlier versions, trainings that were stopped, what was tried and not kept.
   Nobody counted it; it is likely more than all of the above.
 - Cores that wait, disks, the network, and the making of the machine.
 """

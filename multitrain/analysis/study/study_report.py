@@ -147,7 +147,7 @@ def cost(root: Path) -> Styler:
     said = f"{unit.capitalize()} of training: seconds of each run.json times its processes and threads."
     if set(runs["device"]) == {"processor"}:
         said += (
-            f" kWh by Green Algorithms' formula, with {ASSUMED.core:g} W a core, {ASSUMED.gigabytes:g} GB of memory for each"
+            f" kWh by Green Algorithms' formula, with {ASSUMED.core:g} W a core, {ASSUMED.gigabytes:g} GB for each"
             f" and an overhead of {ASSUMED.overhead:g} (docs/reference/cost.md): an assumption, not a measurement."
         )
     said += " Preparation, evaluation and analyses are not in it: benchmarks/ has what they took."

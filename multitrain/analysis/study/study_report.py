@@ -10,8 +10,8 @@ from pandas.io.formats.style import Styler
 
 from multitrain.analysis.claims.claim_sentences import capitalised, html_list, low_power
 from multitrain.analysis.cost.energy import ASSUMED
-from multitrain.analysis.packed.backbones import FILE as BACKBONES
-from multitrain.analysis.packed.backbones import MEAN
+from multitrain.analysis.packed.backbone_contrasts import FILE as BACKBONES
+from multitrain.analysis.packed.backbone_contrasts import MEAN
 from multitrain.analysis.render import page_tables
 from multitrain.analysis.render.cells import difference, is_there, unique
 from multitrain.analysis.study.run_names import ranges

@@ -142,7 +142,7 @@ def backbones(
     """Compare Table 1's contrasts of two studies whose backbones differ: backbones.csv and .png."""
     from multitrain.analysis.figures import save_figure
     from multitrain.analysis.figures.comparisons.backbones import draw
-    from multitrain.analysis.packed.backbones import FILE, write_backbones
+    from multitrain.analysis.packed.backbone_contrasts import FILE, write_backbones
     from multitrain.analysis.packed.packed_checks import settings
     from multitrain.analysis.packed.packed_study import read_study
 

@@ -9,7 +9,7 @@ import yaml
 
 from multitrain.analysis.accuracy.contrasts import estimate
 from multitrain.analysis.figures.comparisons.backbones import draw
-from multitrain.analysis.packed.backbones import DIFFERENCE, FILE, MEAN, write_backbones
+from multitrain.analysis.packed.backbone_contrasts import DIFFERENCE, FILE, MEAN, write_backbones
 from multitrain.analysis.packed.packed_study import ANSWERS, Key, Study, write_study
 from multitrain.analysis.render.table_files import read_rows
 from multitrain.analysis.study import study_report

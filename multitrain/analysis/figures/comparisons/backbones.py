@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from multitrain.analysis.figures import figure_style
-from multitrain.analysis.packed.backbones import DIFFERENCE, FILE
+from multitrain.analysis.packed.backbone_contrasts import DIFFERENCE, FILE
 from multitrain.analysis.study.checked_tables import read
 from multitrain.analysis.study.run_names import ranges
 

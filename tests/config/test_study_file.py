@@ -223,7 +223,7 @@ def test_clips_of_another_scale_are_not_made_with_the_studys_own_name(monkeypatc
     monkeypatch.chdir(ROOT)
     for command in (synth, prepare):
         with pytest.raises(UserError, match=r"^desk_cnn: takes the clips of scale desk: make them with --scale desk$"):
-            command("k400", scale=CNN, config=ROOT / "config")
+            command("unknown", scale=CNN, config=ROOT / "config")  # so that nothing is made if it is not refused
 
 
 def test_a_study_of_one_of_the_bases_tables_has_the_claims_about_it(plan):

@@ -138,7 +138,7 @@ def test_the_gains_of_a_longer_schedule_are_those_that_were_measured():
     names = {"K400's baseline": "k400_baseline", "MiT's": "mit_baseline", "SSv2's": "ssv2_baseline"}
     names |= {"ActNet's": "actnet_baseline", "MultiTrain": "multitrain", "MultiTrain, large": "multitrain_large"}
     said = re.search(r"twice as long raises val by (.*?), in the mean of three seeds", TEXT).group(1)
-    found = {name: gain for gain, name in re.findall(r"([\d.]+)(?: points)?\s\(([^)]*)\)", said)}
+    found = {name: gain for gain, name in re.findall(r"(-?[\d.]+)(?: points)?\s\(([^)]*)\)", said)}
     assert set(measured["run"]) == set(names.values()) and set(measured["seed"]) == {0, 1, 2}
     assert found == {name: f"{means.loc[run, 2.0] - means.loc[run, 1.0]:.1f}" for name, run in names.items()}
 

@@ -1,4 +1,4 @@
-"""docs/example/records.parquet: the answers of the complete run that is copied there, packed.
+"""`records.parquet` of the example: the answers of the complete run that is copied there, packed.
 
 The tables of docs/example are rendered from it again and compared byte for byte.
 """

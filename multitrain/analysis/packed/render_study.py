@@ -36,7 +36,7 @@ def render_study(
     steps: list[Callable[[], None]] = [
         partial(each.write, others.get(name, own))
         for name, each in names.items()
-        if name not in {*gone, *PROBABILITIES}
+        if name not in {*gone, *PROBABILITIES} and not (tables_alone and each.category == "Figures")
     ]
     steps += [partial(write_table, name, *shared, own.measured) for name in own.experiments.tables]
     steps += [partial(write_table4, *shared)] if "table4" not in gone else []

@@ -181,6 +181,8 @@ def _scale_file(path: Path, key: str, name: str, config: Path, more: str = "") -
     """The file of the scale of `config` that a key of a study names."""
     file = config / "scales" / f"{name}.yaml"
     if not file.is_file():
+        if not file.parent.is_dir():
+            raise UserError(f"{path}: {key}: no folder {file.parent} for {name!r}: start in the repository's folder")
         there = sorted(each.stem for each in (config / "scales").glob("*.yaml"))
         kind = "base" if key == "extends" else "scale"
         raise UserError(f"{path}: {key}: no {kind} {name!r}: {did_you_mean(name, there)}{more}")

@@ -121,6 +121,15 @@ def test_a_mistake_is_named_in_one_line(plan, changed: dict, message: str):
     assert "\n" not in str(caught.value)
 
 
+def test_outside_the_repository_the_folder_is_named(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("extends: mini\n")
+    with pytest.raises(UserError, match=r"^mine.yaml: extends: no folder config/scales for 'mini': start in the repo"):
+        load_scale("mine", Path("mine.yaml"))
+    with pytest.raises(UserError, match=r"^config/scales/mini.yaml: no such file, and no folder config/scales: start"):
+        load_scale("mini")
+
+
 def test_the_command_line_changes_seeds_and_folders_alone(plan):
     assert plan(("seeds",), {"seeds": [0, 1]}).project.seeds == (0, 1)
     with pytest.raises(UserError, match=r"--config scale: .*mine.yaml is a study"):

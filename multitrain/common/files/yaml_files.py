@@ -31,6 +31,8 @@ class _Loader(yaml.SafeLoader):
 def read_yaml(path: Path) -> object:
     """The content of a YAML file, or a UserError."""
     if not path.exists():
+        if not path.parent.is_dir():
+            raise UserError(f"{path}: no such file, and no folder {path.parent}: start in the repository's folder")
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise UserError(f"{path}: no such file; in that folder there are: {known}")
     try:

@@ -1,7 +1,7 @@
-"""Leakage between datasets: videos that one dataset of a run trains on and another is tested on.
+"""Leakage: videos that a dataset of a run trains on and that one, itself or another, is tested on.
 
 Videos are compared by YouTube id where publishers name them so: Kinetics, ActivityNet, the files yt-{id}_{n} of Moments
-in Time, and path-label lists of such files. Other ids are compared between datasets of the same publisher only.
+in Time, and path-label lists of such files. Other ids are compared within one publisher's datasets only.
 Manifests may have a million rows, which stay Arrow columns.
 """
 
@@ -49,11 +49,11 @@ def video_keys(scale: Scale, dataset: str, manifest: Manifest) -> pa.ChunkedArra
 def comparable(scale: Scale, one: str, other: str) -> bool:
     """Whether keys of both datasets can be compared."""
     first, second = (scale.dataset(name).reader for name in (one, other))
-    return one != other and (first == second or (first in YOUTUBE and second in YOUTUBE))
+    return first == second or (first in YOUTUBE and second in YOUTUBE)
 
 
 def leaks(scale: Scale, manifests: Mapping[str, Manifest]) -> pa.Table:
-    """A row (`LEAKS`) a video that is in the training split of one dataset and in a tested one of another, sorted."""
+    """A row (`LEAKS`) a video in the training split of a dataset and in a tested one of the same or another, sorted."""
     trained = {name: _counts(scale, name, manifest.split("train"), "train") for name, manifest in manifests.items()}
     tables = [LEAKS.empty_table()]
     for test, manifest in manifests.items():
@@ -95,7 +95,8 @@ def datasets_tested_by(scale: Scale, experiments: Experiments, run: str, dataset
     """The datasets whose tested videos must not be among a run's training clips of `dataset`.
 
     The run, or a run that starts from its weights and that a table asks for, is tested on them. Only datasets with
-    comparable keys count, in the scale's order. Synthetic datasets share no videos, and so do not depend on each other.
+    comparable keys count, `dataset` itself among them, in the scale's order. A synthetic dataset names each video once
+    and shares none with another synthetic one, so these depend on none.
     """
     others = dict.fromkeys((run, *experiments.asked_runs()))
     successors = (other for other in others if any(trainer == run for trainer, _ in trained_on(experiments, other)))

@@ -22,9 +22,9 @@ FRACTION = """\
 Of some datasets this scale uses a fraction of each class's videos. Annotated, prepared and missing are of that
 fraction; the paper's count is of the whole. What is not in it was not looked at: it is neither prepared nor missing."""
 LEAKED = """\
-A run is named where it, or a run that its initial weights come from, is trained on the one dataset and it is tested on
-the other; leakage.csv lists their videos. With `exclude_leaks` (config/config.yaml) training leaves these training
-clips out; the tested clips stay the publisher's."""
+A run is named where it, or a run that its initial weights come from, is trained on the first dataset and it is tested
+on the second; leakage.csv lists their videos. The same dataset twice: its publisher's own lists overlap. With
+`exclude_leaks` (config/config.yaml) training leaves these training clips out; the tested clips stay the publisher's."""
 NO_ABSENT = "None: every class has a clip in every split."
 
 
@@ -42,7 +42,7 @@ def page(scale: Scale, table: pd.DataFrame, pairs: pa.Table, of_runs: pa.Table) 
             _reasons(rows),
             "## Classes without a clip",
             bullets(map(_absent, (row for row in rows if row["classes_without_clips"]))) or NO_ABSENT,
-            "## Videos in the training split of one dataset and in a tested split of another",
+            "## Videos that are trained on and tested",
             *_leaks(scale, pairs, of_runs),
         ]
     )

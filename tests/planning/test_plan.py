@@ -210,13 +210,9 @@ def test_options_are_quoted_for_the_shell():
 def test_a_training_waits_for_the_manifests_of_test_sets_that_may_share_its_videos():
     plan = Plan.load({"scale": "paper"}, str(CONFIG))
     assert plan.train_datasets("k400_baseline") == ["k400"]
-    assert set(plan.compared_datasets("k400_baseline")) == {"k400", "mit", "actnet"}  # and what starts from it
-    assert set(plan.compared_datasets("ssv2_baseline")) == {
-        "k400",
-        "mit",
-        "ssv2",
-        "actnet",
-    }  # through the run it starts from
+    shown = {"k400", "mit", "ssv2", "actnet"}  # itself, and what is tested by runs that start from it
+    assert set(plan.compared_datasets("k400_baseline")) == shown
+    assert set(plan.compared_datasets("ssv2_baseline")) == shown  # through the run it starts from
     kept = Plan.load({"scale": "paper", "exclude_leaks": False}, str(CONFIG))
     assert kept.compared_datasets("k400_baseline") == []
     assert trained(plan, "k400_baseline", 0) != trained(kept, "k400_baseline", 0)

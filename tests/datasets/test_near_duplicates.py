@@ -4,8 +4,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import av
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,7 +18,7 @@ from multitrain.data.manifest import read_manifest
 from multitrain.datasets.prepare import prepare
 from multitrain.datasets.transcode import fingerprint_clips
 from multitrain.engine.setup import Job
-from tests.datasets.coded import read_all, write_video
+from tests.datasets.coded import encoded_again
 from tests.datasets.raw import HEADER, dataset, kinetics_name, put, tar_bytes
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
@@ -31,19 +29,6 @@ def videos(data: Path) -> list[Path]:
     """Eight different videos of the synthetic world."""
     folder = data / "ci" / "k400"
     return [folder / path for path in read_manifest(folder / "manifest.parquet").table["path"].to_pylist()[:8]]
-
-
-def encoded_again(source: Path, target: Path, cut: int = 0, half: bool = False, mirrored: bool = False) -> Path:
-    """The video with another codec and container, without its first frames, at half the size, or mirrored."""
-    frames = [frame[:, ::-1] if mirrored else frame for _, frame in read_all(source)][cut:]
-    height, width = (side // (4 if half else 2) * 2 for side in frames[0].shape[:2])
-
-    def paint(index: int, width: int, height: int) -> np.ndarray:
-        whole = av.VideoFrame.from_ndarray(np.ascontiguousarray(frames[index]), "rgb24")
-        return whole.reformat(width, height).to_ndarray()
-
-    options = {"crf": "28", "preset": "veryfast"}
-    return write_video(target, len(frames), size=(width, height), options=options, paint=paint)
 
 
 def kinetics(raw: Path, train: list[Path], tested: list[Path]) -> Dataset:

@@ -16,10 +16,10 @@ from multitrain.data.duplicates.fingerprints import CELLS, FRAMES
 
 __all__ = ["Matches", "find_matches"]
 
-STILL, MOVING = 0.03, 0.4  # limits of the two parts
+STILL, MOVING = 0.03, 0.2  # limits of the two parts
 CONTRAST = 8  # grey levels: films of less contrast are compared as if they had so much
 NOISE = 0.005  # of the variance: what encoding alone adds
-TRIMS = (0.0, 0.035, 0.07, 0.1)  # of the length, at the start and at the end
+TRIMS = (0.0, 0.025, 0.05, 0.075, 0.1)  # of the length, at the start and at the end
 BANDS, BITS = 24, 20  # of random projections: two mean pictures at the limit share a band with a probability of 0.995
 PAIRS, FILMS = 1 << 18, 1 << 12  # pairs of mean pictures and of films that are compared at once
 ROWS = 1 << 14  # films that are normalised at once

@@ -18,11 +18,17 @@ def films(count: int, times: np.ndarray = TIMES, scene: int | None = None) -> np
     for number in range(count):
         rng, place = generator(number, "film"), generator(number if scene is None else scene, "scene")
         background = 60 * np.sin(place.uniform(2, 6) * rows + place.uniform(2, 6) * columns + place.uniform(0, 6))
-        pace, phase, x, y = rng.uniform(2, 9), rng.uniform(0, 6), rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.8)
-        across, down = x + 0.2 * np.sin(pace * times + phase), y + 0.2 * np.cos(pace * times + phase)
-        actor = np.exp(-((columns - across[:, None, None]) ** 2 + (rows - down[:, None, None]) ** 2) / 0.02)
-        made[number] = np.clip(110 + background + 90 * actor, 0, 255)
+        made[number] = np.clip(110 + background + 90 * (_actor(rng, times) + _actor(rng, times)), 0, 255)
     return made
+
+
+def _actor(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
+    """(T, CELLS, CELLS): a spot on an ellipse."""
+    rows, columns = np.mgrid[:CELLS, :CELLS] / CELLS
+    pace, phase, x, y = rng.uniform(3, 9), rng.uniform(0, 6), rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9)
+    across = x + rng.uniform(0.1, 0.4) * np.sin(pace * times + phase)
+    down = y + rng.uniform(0.1, 0.4) * np.cos(pace * times + phase)
+    return np.exp(-((columns - across[:, None, None]) ** 2 + (rows - down[:, None, None]) ** 2) / 0.02)
 
 
 def noisy(clean: np.ndarray) -> np.ndarray:

@@ -50,9 +50,11 @@ def film_frames(length: int, grid: int = 1) -> np.ndarray:
 
 def film(frames: np.ndarray) -> np.ndarray:
     """The film (FRAMES, CELLS, CELLS) uint8 of frames (FRAMES, H, W, 3) uint8 RGB: the mean luma of each cell."""
-    luma = sum(weight * frames[..., place].astype(np.int64) for place, weight in enumerate(LUMA))
+    luma = sum(weight * frames[..., place].astype(np.int32) for place, weight in enumerate(LUMA))
     height, width = frames.shape[1:3]
-    cells = _cell_sums(_cell_sums(luma, 1), 2)  # (FRAMES, CELLS, CELLS): CELLS^2 times the sum of a cell
+    cells = _cell_sums(
+        _cell_sums(luma, 1).astype(np.int64), 2
+    )  # (FRAMES, CELLS, CELLS): CELLS^2 times the sum of a cell
     whole = sum(LUMA) * height * width
     return ((cells + whole // 2) // whole).astype(np.uint8)
 
@@ -62,7 +64,7 @@ def _cell_sums(values: np.ndarray, axis: int) -> np.ndarray:
     size = values.shape[axis]
     whole, part = np.divmod(np.arange(CELLS + 1) * size, CELLS)
     padded = np.concatenate([values, np.zeros_like(values.take([0], axis))], axis)
-    before = np.cumsum(padded, axis) - padded  # the sum of all pixels before each
+    before = np.cumsum(padded, axis, padded.dtype) - padded  # the sum of all pixels before each
     shape = [-1 if place == axis else 1 for place in range(values.ndim)]
     return np.diff(CELLS * before.take(whole, axis) + part.reshape(shape) * padded.take(whole, axis), axis=axis)
 

@@ -162,9 +162,9 @@ def _written(folder: Path, name: str, listed: Path) -> Path:
     home = folder / "lists" / name
     home.mkdir(parents=True, exist_ok=True)
     parts = {name: [row for row in rows if (video[row[0]] in scored) == (name == "val.csv")] for name in LISTS}
-    for file, lines_of in parts.items():
+    for part, lines_of in parts.items():
         lines = (f"{path} {labels.index(label)}\n" for path, label in lines_of)
-        (home / file).write_text("".join(lines), encoding="utf-8")
+        (home / part).write_text("".join(lines), encoding="utf-8")
     (home / "classes.csv").write_text(
         "".join(f"{index},{each}\n" for index, each in enumerate(labels)), encoding="utf-8"
     )

@@ -136,9 +136,7 @@ class Experiments(Settings):
     runs: dict[Name, Run] = Field(description="by name")
     tables: dict[Name, Table] = Field(description="by name: table1, table2, table3")
     projections: ProjectionTable | None = Field(None, description="table4; null: there is none")
-    recipes_by_name: bool = Field(
-        True, exclude_if=bool, description="a run has the recipe of its name, if there is one"
-    )
+    recipes_by_name: bool = Field(True, exclude_if=bool, description="a run has the recipe of its name, if there is one")
     _left_out: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")

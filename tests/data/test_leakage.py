@@ -103,6 +103,7 @@ def test_runs_are_concerned_through_the_runs_they_start_from(shipped, made):
         ("k700_baseline", "k700", "actnet"),
         ("multitrain_k700", "k700", "actnet"),
         ("multitrain_k700", "mit", "actnet"),
+        ("multitrain_k700", "ssv2", "ssv2"),
     }
     # tested on K400 after training on K700 only where a run is made to
     runs = {

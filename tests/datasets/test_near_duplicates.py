@@ -61,7 +61,7 @@ def folders(raw: Path, train: list[Path], tested: list[Path]) -> Dataset:
 
 
 FORMATS = {"kinetics": kinetics, "list": lists, "folder": folders}
-CHANGES = {"codec": {}, "half": {"half": True}, "trim": {"cut": 2}, "mirrored": {"mirrored": True}}
+CHANGES = {"codec": {}, "half": {"half": True}, "trim": {"cut": 1}, "mirrored": {"mirrored": True}}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -72,8 +72,8 @@ def test_a_copy_within_a_dataset_is_found_and_no_other_clip(videos, tmp_path, fo
     home = tmp_path / "home"
     train = prepare("own", settings, tmp_path / "raw", home).split("train")
     (row,) = near_duplicates(home, home).to_pylist()
-    numbered = sorted(train.table["clip_id"].to_pylist(), key=lambda name: "-4" in name or "0004" in name)
-    assert row["train_clip"] == numbered[-1] and row["test_split"] == "test" and row["distance"] < 1
+    (copy,) = (name for name in train.table["clip_id"].to_pylist() if "train-4" in name or "train000004" in name)
+    assert row["train_clip"] == copy and row["test_split"] == "test" and row["distance"] < 1
     assert row["mirrored"] == (change == "mirrored")
 
 
@@ -118,7 +118,7 @@ def test_without_fingerprints_the_page_says_that_ids_alone_were_compared(joint: 
     assert joint.source("k400", "train").left_out == 0
     write_accounting(joint.scale, joint.experiments, joint.data, joint.results, PUBLISHED)
     assert len((joint.results / "leakage.csv").read_text().splitlines()) == 1
-    assert "MiT: compared by id alone" in (joint.results / "datasets.md").read_text().replace("T: c", "MiT: c")
+    assert "\nmit: compared by id alone" in (joint.results / "datasets.md").read_text()
 
 
 def test_the_clean_world_has_none(scale: Scale, data: Path):

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from dev.example.records import RECORDS, write_records
 from multitrain.common.markup import line
 from multitrain.common.processor import model
 
@@ -26,6 +27,10 @@ PAGE_LIMIT = 100_000  # bytes of a notebook's page
 ALIKE = 6.0  # grey levels between two sizes of one figure, in the mean, at most
 KEPT = ("model", "clips")  # written by model_and_clips.py
 EMBEDDED = r"data:image/(png|jpeg);base64,([A-Za-z0-9+/=\s]+)"
+NOT_COPIED = (  # large, or not made of the records
+    *("README.md", "per_class.csv", "spectrum.csv"),
+    *("world_card.csv", "when_it_helps.csv", "when_it_helps.md", "backbones.csv"),
+)
 STAGES = {  # folder or file of results/benchmarks -> stage
     "synth": "synthetic datasets published",
     "prepare": "clips cut and transcoded",
@@ -121,11 +126,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--config", type=Path, default=Path("config"))
+    parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=Path("docs/example"))
     parser.add_argument("--seconds", type=float, required=True, help="wall-clock time of the complete run")
     parser.add_argument("--beside", default="", help="what else the machine did meanwhile")
     options = parser.parse_args()
     copy(options.results, options.scale, options.out)
+    write_records(options.results, options.scale, options.out, options.config, options.data)
     (options.out / "README.md").write_text(readme(options))
     require_small(options.out)
 
@@ -140,7 +148,7 @@ def copy(results: Path, scale: str, out: Path) -> None:
     for name in ("figures", "notebooks", "datasets"):
         (out / name).mkdir(parents=True)
     for path in sorted(results.glob("*")):
-        if path.suffix in (".csv", ".md", ".tex") and path.name not in ("README.md", "per_class.csv", "spectrum.csv"):
+        if path.suffix in (".csv", ".md", ".tex") and path.name not in NOT_COPIED:
             shutil.copy(path, out)
     for path in sorted((results / "figures").glob("*.png")):
         (out / "figures" / path.name).write_bytes(shrink(path.read_bytes()))
@@ -177,6 +185,10 @@ Seconds are summed over jobs, two of which run side by side; MiB is the largest 
 To try without training: `multitrain predict docs/example/model docs/example/clips` ([the model](model/README.md), of
 scale `desk`; [its clips](clips/labels.csv), of val; written by `dev/example/model_and_clips.py`).
 
+What the runs answered and recorded is [{RECORDS}]({RECORDS}): `multitrain results render docs/example/{RECORDS}
+rendered` makes the tables of it again, without training ([a study in one file](../reference/evidence.md)); a test
+compares them byte for byte.
+
 Tables: {tables}. Notebooks as pages (to read, download the folder: their pictures lie beside them): {pages}.
 
 {pictures}
@@ -187,7 +199,8 @@ def require_small(out: Path) -> None:
     """Exit where a page, or all examples together, are too large for git."""
     if large := [str(path) for path in (out / "notebooks").glob("*.html") if path.stat().st_size > PAGE_LIMIT]:
         raise SystemExit(f"{', '.join(large)}: more than {PAGE_LIMIT / 1e3:.0f} kB")
-    parts = [path for path in out.rglob("*") if path.is_file() and path.relative_to(out).parts[0] not in KEPT]
+    apart = {*KEPT, RECORDS}  # which have limits of their own
+    parts = [path for path in out.rglob("*") if path.is_file() and path.relative_to(out).parts[0] not in apart]
     size = sum(path.stat().st_size for path in parts)
     if size > LIMIT:
         raise SystemExit(f"{out}: {size / 1e6:.1f} MB, more than {LIMIT / 1e6:.0f}")

@@ -143,7 +143,7 @@ class _Worker:
         task.begun, self.task = True, task
         if self._started:
             self._deadline = monotonic() + self._seconds
-            with suppress(ConnectionError):  # a dead worker: its pipe tells
+            with suppress(ConnectionError):  # a dead worker: `receive` finds its pipe closed
                 self.pipe.send(task.item)
 
     def remaining(self) -> float:

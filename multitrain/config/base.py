@@ -1,4 +1,4 @@
-"""The base of all settings, and the kinds of number they are made of."""
+"""Base classes and field types of all settings."""
 
 import os
 from collections.abc import Mapping
@@ -25,9 +25,10 @@ Count = Annotated[int, Field(ge=1)]
 
 
 def seeds(value: object) -> tuple[int, ...]:
-    """The seeds of a configuration or of the command line; a ValueError with the one rule for all of them.
+    """Check the seeds of a configuration or of the command line; Snakemake gives those of --config as text.
 
-    Snakemake hands over the numbers of a list in --config as text.
+    Raises:
+        ValueError: they are not different whole numbers from 0 on.
     """
     listed = list(value) if isinstance(value, list | tuple) else []
     read = [int(each) if isinstance(each, str) and each.isascii() and each.isdecimal() else each for each in listed]
@@ -51,15 +52,15 @@ Folder = Annotated[str, AfterValidator(_folder)]
 
 
 class Settings(BaseModel):
-    """Immutable, no unknown keys."""
+    """Base class of settings: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Growing(Settings):
-    """Settings that trainings are known by: a key of `LATER` is written only where it has not its default value.
+    """Settings in records and fingerprints of trainings: a key of `LATER` is written only if it is not at its default.
 
-    Hashes of settings and records of runs are then the same as before the key was added.
+    Fingerprints and records are then the same as before the key was added.
     """
 
     LATER: ClassVar[frozenset[str]] = frozenset()
@@ -75,6 +76,6 @@ class Growing(Settings):
 
     @classmethod
     def completed(cls, written: Mapping[str, Any]) -> dict[str, Any]:
-        """What was written, with the defaults of keys of `LATER` that are not in it."""
+        """Written settings with the defaults of the keys of `LATER` that they lack."""
         defaults = {key: cls.model_fields[key].default for key in sorted(cls.LATER)}
         return {**to_jsonable_python(defaults), **written}

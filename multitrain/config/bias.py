@@ -1,4 +1,4 @@
-"""What varies in each synthetic dataset beside the class, and by how much: the world's mechanisms and its difficulty.
+"""Biases of the synthetic datasets: what varies beside the class, and by how much, which sets the difficulty.
 
 A scale's file changes single values: `world: { bias: { mit: { noise: 0.1 } } }`.
 """
@@ -20,7 +20,7 @@ class Bias(Settings):
 
     seconds: Range = Field(description="length of a video or, untrimmed, of a segment")
     appearance: Share = Field(
-        description="probability that a video is filmed in its motion's usual place, with its kit"
+        description="probability that a video is filmed in its motion's usual place, in the clothes worn there"
     )
     relatives: int = Field(ge=0, description="classes related to one of K400's (of K700: not used)")
     tail: float = Field(1.0, ge=1, description="training videos of the most frequent class over those of the rarest")
@@ -176,7 +176,7 @@ BIASES: dict[str, Bias] = {
     ),
 }
 
-# Why the mechanisms have the values they have. Everything not named here is a nuisance that sets the difficulty.
+# Sources of the values. What is not named here is a nuisance that sets the difficulty.
 REASONS = {
     "appearance": (
         "One frame a segment, without any motion (TSN), reaches about 70% on Kinetics-400 and 30% on Something- "

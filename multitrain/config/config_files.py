@@ -1,4 +1,4 @@
-"""Settings from files: every mistake is one line that names the file, the key and the cure."""
+"""Loading of settings from files: every mistake is one line that names the file, the key and the cure."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -79,7 +79,7 @@ def _changed(change: str, where: str) -> tuple[str, object]:
 
 
 def study_of(config: Path | str, scale: str = "") -> Study | None:
-    """The study that is given in the place of a configuration folder or of a scale; None where neither is one."""
+    """The study given in the place of a configuration folder or of a scale; None where neither is one."""
     if is_study(config):
         return read_study(config)
     return read_study(scale, config) if is_study(scale) else None
@@ -96,8 +96,8 @@ def shown_datasets(scale: Scale, experiments: Experiments) -> Scale:
 def load_experiments(config: Path | str = "config", scale: Scale | None = None) -> Experiments:
     """The experiments; with a scale, those of its datasets, also checked against its recipes.
 
-    Runs whose datasets the scale lacks, and tables that show them, are left out; who asks for one gets the reason. A
-    recipe of the scale that has a run's name is that run's, whatever recipe the experiments name.
+    Runs whose datasets the scale lacks, and tables that show them, are left out; `run` and `table` then raise the
+    reason. A recipe of the scale that has a run's name is that run's, whatever recipe the experiments name.
     """
     study = study_of(config)
     path = study.path if study else Path(config) / "experiments.yaml"
@@ -126,7 +126,7 @@ def with_own_recipes(experiments: Experiments, scale: Scale) -> Experiments:
 
 
 def _left_out(experiments: Experiments, scale: Scale) -> dict[str, str]:
-    """Why runs, tables and projections cannot be at a scale: it lacks a dataset of theirs, or of a run they need."""
+    """What a scale cannot have of the runs, tables and projections, each with the reason: a dataset that it lacks."""
     gone: dict[str, str] = {}
 
     def lacking(names: Collection[str]) -> list[str]:

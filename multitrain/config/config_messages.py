@@ -1,4 +1,4 @@
-"""One line for a mistake in a configuration: the file, the path of the key, its value, and what is allowed."""
+"""Error messages of a configuration: one line with the file, the path of the key, its value, and what is allowed."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -35,9 +35,9 @@ _Path = tuple[str, ...]
 
 
 def explain(error: ValidationError, kind: type[BaseModel], where: Path | str, under: str = "") -> UserError:
-    """One line for the first error; a key that does not exist goes first, as it explains one that is missing.
+    """The first error as one line; an unknown key goes before a missing one, which it explains.
 
-    `under` is the key whose value the settings of that kind are, where they are a part of the file.
+    `under` is the path of these settings in the file, where they are a part of it.
     """
     errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     first = errors[0]
@@ -48,7 +48,7 @@ def explain(error: ValidationError, kind: type[BaseModel], where: Path | str, un
 
 
 def shown(value: object) -> str:
-    """A value as it is said in a message: on one line, and not for ever."""
+    """A value for a message: on one line, at most LONGEST characters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
@@ -73,7 +73,7 @@ def _cure(error: dict[str, Any], path: _Path, kind: type[BaseModel]) -> str:
 
 
 def _described(path: _Path, kind: type[BaseModel]) -> str:
-    """What a key is for, where the settings say so."""
+    """The description of a key, after a colon; "" if it has none."""
     field = _beside(path, kind).get(path[-1])
     return f": {field.description}" if field and field.description else ""
 
@@ -94,7 +94,7 @@ def _belongs(path: _Path, kind: type[BaseModel]) -> str:
 
 
 def _beside(path: _Path, kind: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The keys that there are where the last one of `path` is."""
+    """The keys allowed in the place of the last one of `path`."""
     return {each[-1]: key.field for each, key in _keys(kind).items() if _is_beside(each, path)}
 
 

@@ -1,4 +1,4 @@
-"""What is run and which rows a table has (config/experiments.yaml), the same at every scale."""
+"""Settings of the runs and the tables (config/experiments.yaml), the same at every scale."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ class Run(Growing):
     informative: bool = Field(False, description="variance and covariance terms, Eq. 2 and 3")
     projection: Literal["add", "separate", "none"] = Field("none", description="add: Eq. 4; separate: own branches")
     weighting: Literal["uncertainty", "fixed"] = Field("fixed", description="uncertainty: Eq. 6")
-    extra_losses: tuple[ExtraLoss, ...] = Field((), description="terms of one's own beside those of Eq. 6")
+    extra_losses: tuple[ExtraLoss, ...] = Field((), description="user-defined terms beside those of Eq. 6")
     init: Name | None = Field(None, description="run whose backbone gives the initial weights")
     steps_of: Name | None = Field(None, description="train for as many steps as that run takes, not for the epochs")
     checkpoint: Literal["last", "best"] = Field(
@@ -45,7 +45,7 @@ class Run(Growing):
     @model_validator(mode="wrap")
     @classmethod
     def _set_switches(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Switches in `set` are the run's own; their errors are said to be of `set`."""
+        """Take the switches in `set` as the run's own; their errors name `set`."""
         if not isinstance(values, Mapping) or not isinstance(values.get("set"), Mapping):
             return handler(values)
         changed = {key: value for key, value in values["set"].items() if key in SWITCHES}
@@ -84,7 +84,7 @@ def with_later_keys(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changes(settings: Mapping[str, Any]) -> str:
-    """What a recorded run changes of its recipe, and adds to it: `covariance_weight=0, 0.1 x supcon:contrast`."""
+    """A recorded run's changes to its recipe, and its extra losses: `covariance_weight=0, 0.1 x supcon:contrast`."""
     changed = [f"{key}={json.dumps(value)}" for key, value in _leaves(settings.get("set", {}), "")]
     return ", ".join(changed + [f"{each['weight']} x {each['function']}" for each in settings.get("extra_losses", ())])
 
@@ -123,7 +123,7 @@ class ProjectionTable(Settings):
 
 
 class Compared(NamedTuple):
-    """Two rows of a table whose gain is told by class; `method` is "" where only one row is there."""
+    """Two rows of a table, for the gain in each class; `method` is "" where there is only one row."""
 
     table: str
     baseline: str
@@ -136,7 +136,7 @@ class Experiments(Settings):
     runs: dict[Name, Run] = Field(description="by name")
     tables: dict[Name, Table] = Field(description="by name: table1, table2, table3")
     projections: ProjectionTable | None = Field(None, description="table4; null: there is none")
-    recipes_by_name: bool = Field(True, exclude_if=bool, description="a run has the recipe of its name, if there is one")
+    recipes_by_name: bool = Field(True, exclude_if=bool, description="a run has the recipe of its name, if any")
     _left_out: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
@@ -185,7 +185,7 @@ class Experiments(Settings):
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Why something is not there: by `runs.NAME`, `tables.NAME`, `projections`, `features` (of the mapped run)."""
+        """Why something is left out, by `runs.NAME`, `tables.NAME`, `projections`, `features` (of the mapped run)."""
         return self._left_out
 
     def without(self, gone: dict[str, str]) -> "Experiments":

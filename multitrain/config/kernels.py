@@ -1,7 +1,7 @@
-"""Kernels whose results do not depend on the kind of processor (`machine.portable`).
+"""Portable kernels: the same bits on every kind of processor (`machine.portable`).
 
-The libraries choose their kernels by the processor when they load, and read these variables then: so they are set
-before torch and numpy are imported. What each library promises, and what was tried: docs/reference/reproducibility.md.
+The libraries choose their kernels by the processor when they load, and read these variables then. The variables are
+therefore set before torch and numpy are imported. What each library promises: docs/reference/reproducibility.md.
 """
 
 import os
@@ -23,12 +23,12 @@ KERNELS = {
     "OPENBLAS_CORETYPE": "Haswell",  # numpy's and scipy's products of matrices
     "OPENBLAS_NUM_THREADS": "1",
 }
-NEEDED = {"avx2", "fma"}  # what all these kernels have in common
+NEEDED = {"avx2", "fma"}  # flags of a processor that has all these kernels
 CPUINFO = Path("/proc/cpuinfo")
 
 
 def available() -> bool:
-    """Whether this processor has them: x86-64 with AVX2 and FMA, under Linux."""
+    """Whether this processor has the portable kernels: x86-64 with AVX2 and FMA, under Linux."""
     if platform.machine() != "x86_64":
         return False
     try:
@@ -40,12 +40,12 @@ def available() -> bool:
 
 
 def wanted(machine: Machine) -> dict[str, str]:
-    """The variables of a process that computes for this machine; none where its kernels are the processor's own."""
+    """The environment variables for this machine's kernels; none where they are the processor's own."""
     return dict(KERNELS) if machine.portable and available() else {}
 
 
 def changed(machine: Machine, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """A line for each variable of somebody else's that gives way, and one where there are no such kernels."""
+    """A note for each variable of the environment that is replaced, and one if this processor has no such kernels."""
     if machine.portable and not available():
         return ["note: no AVX2 here: numbers are those of this kind of processor alone, though machine.portable is set"]
     return [
@@ -83,7 +83,7 @@ def kernels(machine: Machine, device: str = "cpu") -> str:
 
 
 def _other() -> str:
-    """The name of what does not have these kernels, of what is loaded; empty where nothing is wrong."""
+    """The loaded library without the portable kernels; "" if there is none."""
     loaded = [name for name in ("torch", "numpy") if name in sys.modules]
     if loaded and (lacking := [name for name, value in KERNELS.items() if os.environ.get(name) != value]):
         return f"{loaded[0]} (without {lacking[0]})"

@@ -7,11 +7,12 @@ from pydantic import AfterValidator, Field, model_validator
 
 from multitrain.config.base import Count, Fraction, Settings
 
-__all__ = ["MVIT", "OPTIONS_OF_MVIT", "Backbone", "Model", "backbone_name"]
+__all__ = ["MVIT", "OPTIONS_OF_MVIT", "PIXEL_MEAN", "PIXEL_STD", "Backbone", "Model", "backbone_name"]
 
 Scalar = bool | int | float | str
 Option = Scalar | list[Scalar]
 MVIT = "mvit"
+PIXEL_MEAN, PIXEL_STD = 0.45, 0.225  # of pixels in 0..1, of every colour: `normalisation: constant`, as in the release
 OPTIONS_OF_MVIT = ("channels", "depths", "heads", "patch_kernel", "patch_stride", "kv_stride", "mlp_ratio")
 SHAPE = re.compile(r"[a-z][a-z0-9_]*|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 

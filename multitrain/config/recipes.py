@@ -1,4 +1,4 @@
-"""How a run is trained: optimiser, schedule, augmentation, the losses' open constants, and the machine it runs on."""
+"""Settings of a training: the recipe (optimiser, schedule, augmentation, constants of the losses) and the machine."""
 
 import re
 from collections.abc import Mapping
@@ -101,7 +101,7 @@ class Recipe(Growing):
 
 
 class ExtraLoss(Settings):
-    """A loss term of one's own; the text `module:function` stands for one of weight 1. docs/guides/your-loss.md."""
+    """A user-defined loss term; the text `module:function` stands for one of weight 1. docs/guides/your-loss.md."""
 
     function: str = Field(description="`module:function` of a file of your own; the function's name is the term's")
     weight: Annotated[float, Field(ge=0)] | Literal["learned"] = Field(

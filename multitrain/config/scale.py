@@ -1,7 +1,6 @@
-"""Every setting, as frozen models. An unknown key is an error that names it.
+"""Settings of a scale (config/scales/NAME.yaml): datasets, model, recipes, machine; and of the project (config.yaml).
 
-A *scale* (config/scales/NAME.yaml) says what things are: datasets, model, recipes, test views. What is run and
-shown, the same at every scale, is in multitrain/config/experiments.py.
+Runs and tables, the same at every scale, are in multitrain/config/experiments.py.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ from multitrain.config.world_settings import Published, World
 
 __all__ = ["Dataset", "Download", "Limits", "Model", "Project", "Sampling", "Scale", "Transcode", "Views", "World"]
 
-NOT_DECIDING = {"title", "paper_letter", "raw", "download", "limits"}  # keys of a dataset
+NOT_DECIDING = {"title", "paper_letter", "raw", "download", "limits"}  # keys of a dataset that change no number
 MOST_SEGMENTS = 4  # annotated in an untrimmed synthetic video, at most
 
 
@@ -195,7 +194,7 @@ class Scale(Settings):
         return {world: tuple(s for s in listed if self.world_of(s) == world) for world in self.worlds(listed)}
 
     def first_world(self, seeds: Iterable[int]) -> tuple[int, ...]:
-        """Those of the seeds that have the first one's world: what is told by class is told of them."""
+        """Those of the seeds that have the first one's world, whose classes the results by class are of."""
         return next(iter(self.by_world(seeds).values()), ())
 
     def dataset(self, name: str) -> Dataset:
@@ -205,7 +204,7 @@ class Scale(Settings):
         return self.datasets[name]
 
     def backbone_of(self, name: str | None) -> Backbone:
-        """What a run's `backbone` names: one of `backbones`, any other by itself; None is the model's."""
+        """The backbone that a run names: one of `backbones`, or any other; None is the model's."""
         return self.model if name is None else self.backbones.get(name) or Backbone(backbone=name)
 
     def model_of(self, recipe: Recipe, backbone: str | None = None) -> Model:
@@ -219,7 +218,7 @@ class Scale(Settings):
         return self.world is not None and self.dataset(name).raw is None
 
     def most_training_clips(self, name: str) -> int:
-        """At most so many training clips of a synthetic dataset; a class keeps a video where others are held out."""
+        """The largest possible number of training clips of a synthetic dataset: each class keeps one video at least."""
         dataset = self.dataset(name)
         used = dataset.fraction * self.made_world.videos[name].train
         videos = int((1 - dataset.holdout) * used) + KINDS[name].classes
@@ -246,11 +245,11 @@ class Scale(Settings):
 
     @property
     def place(self) -> str:
-        """Where clips lie in the scale's folder of data, as a pattern of `dataset` and, of several, `world`."""
+        """The folder of a dataset's clips below the scale's data, a pattern of `dataset` and, of several, `world`."""
         return "world{world}/{dataset}" if self.several_worlds else "{dataset}"
 
     def clips_folder(self, name: str, data: Path, world: int = 0) -> Path:
-        """Where a dataset's clips and their manifest lie: DATA/SCALE/DATASET, of several worlds in a folder each.
+        """The folder of a dataset's clips and manifest: DATA/SCALE/DATASET, or DATA/SCALE/worldN/DATASET.
 
         Raises:
             UserError: no such dataset, or a world other than 0 of a scale that has one.
@@ -260,13 +259,13 @@ class Scale(Settings):
         return data / self.clips_scale / self.in_world(name, world)
 
     def raw_folder(self, name: str, data: Path, world: int = 0) -> Path:
-        """Where a dataset's raw files lie: as its settings say, else in the data folder."""
+        """The folder of a dataset's raw files: that of its settings, else one in the data folder."""
         raw = self.dataset(name).raw
         return Path(raw) if raw else self.clips_folder(name, data, world) / "raw"
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the settings that decide numbers; of keys that a later version adds, those not at their default."""
+        """A hash of the settings that change numbers, without keys at their default."""
         values = self.model_dump(
             mode="json", exclude={"name", "remark", "smoke_test", "clips_of"}, exclude_defaults=True
         )

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from multitrain.config.model_settings import PIXEL_MEAN, PIXEL_STD
 from multitrain.config.recipes import Recipe
 from multitrain.data.randaugment import apply_operations, draw_operations
 
 __all__ = ["as_frames", "augment", "view_crops"]
 
-MEAN, STD = 0.45, 0.225  # of pixels in 0..1, for normalisation
 ERASED_AREA, ERASED_ASPECT = (0.02, 1 / 3), (0.3, 1 / 0.3)
 
 
@@ -82,7 +82,7 @@ def erase(frames: Tensor, rng: np.random.Generator) -> Tensor:
     height, width = frames.shape[-2:]
     top, left, height, width = random_box(height, width, ERASED_AREA, ERASED_ASPECT, rng)
     noise = rng.standard_normal((*frames.shape[:2], height, width), dtype=np.float32)
-    pixels = ((noise * STD + MEAN) * 255).round().clip(0, 255).astype(np.uint8)
+    pixels = ((noise * PIXEL_STD + PIXEL_MEAN) * 255).round().clip(0, 255).astype(np.uint8)
     frames = frames.clone()
     frames[..., top : top + height, left : left + width] = torch.from_numpy(pixels)
     return frames

@@ -1,4 +1,4 @@
-"""Buffers that a forward pass changes, such as BatchNorm's running statistics, over a step's parts and processes."""
+"""Running buffers such as BatchNorm's statistics, averaged over the micro-batches and processes of a step."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ __all__ = ["StepBuffers"]
 class StepBuffers:
     """The buffers of a network in one step: every part starts from the same ones, and their mean is kept.
 
-    So a step is one update of running statistics, the same for two processes as for two micro-batches, and the same
-    bits in all processes. Whole numbers (counters) are those after one part. A network without buffers costs nothing.
+    A step is one update of running statistics, the same for two processes as for two micro-batches, and the same bits
+    in all processes. Whole numbers (counters) are those after one part. A network without buffers costs nothing.
     """
 
     def __init__(self, network: nn.Module, process_group: ProcessGroup = SINGLE_PROCESS):

@@ -1,4 +1,4 @@
-"""Multi-view evaluation: scores of every clip of a split, averaged over its views; and of val during a training."""
+"""Multi-view evaluation: scores of every clip of a split, averaged over its views; validation during a training."""
 
 from pathlib import Path
 
@@ -97,7 +97,7 @@ class Validation:
         self.lines.append({"step": step, "epoch": epoch, "top1": top1})
 
     def _top1(self, name: str, workers: int) -> float:
-        """The share of right clips by Y_k, 0 to 1."""
+        """Top-1 accuracy by Y_k, 0 to 1."""
         source, spec, group = self.sources[name], self.network.spec, self.process_group
         views, device = source.settings.views, next(self.network.parameters()).device
         each = views.temporal * views.spatial
@@ -110,7 +110,7 @@ class Validation:
         return sum(group.all_gather_objects(right)) / len(clips)
 
     def state(self) -> dict:
-        """For a resume point."""
+        """The content for a resume point."""
         return {"lines": self.lines, "best": self.best}
 
     def restore(self, state: dict) -> None:

@@ -1,7 +1,7 @@
 """Mean and covariance of a network's features and logits over many clips, batch by batch.
 
-Scores do not tell the embedding's spectrum or a logit's scale, and the features of all clips would be gigabytes at the
-paper's scale. Means and covariances suffice, and those of several datasets can be pooled.
+The embedding's spectrum and a logit's scale do not follow from scores, and the features of all clips would be gigabytes
+at the paper's scale. Means and covariances suffice, and those of several datasets can be pooled.
 """
 
 import numpy as np
@@ -34,11 +34,11 @@ class Moments:
         self.products += einsum(rows, rows, "b i, b j -> i j")
 
     def mean(self) -> np.ndarray:
-        """(D,)"""
+        """The mean (D,)."""
         return (self.shift + self.sums / self.count).cpu().numpy()
 
     def covariance(self) -> np.ndarray:
-        """(D, D); zero for a single row."""
+        """The unbiased covariance (D, D); zero for a single row."""
         spread = self.products - torch.outer(self.sums, self.sums) / self.count
         return (spread / max(self.count - 1, 1)).cpu().numpy()
 

@@ -121,10 +121,10 @@ class Job:
         return Source(settings, chosen, len(clips) - len(chosen))
 
     def require_clean_start(self) -> None:
-        """Check that what gave the initial weights was not trained on videos that this run is tested on.
+        """Check that the run that gave the initial weights was not trained on videos that this run is tested on.
 
         Raises:
-            UserError: it was: no table asks for this run, so that they were not left out.
+            UserError: it was. No table shows this run, and so its tested videos were not left out.
         """
         if not self.exclude_leaks or self.run.init in self.pretrained:
             return
@@ -182,7 +182,6 @@ def make_job(
 
 def schedule(job: Job) -> tuple[int, int]:
     """(steps, warm-up steps) of a run: its recipe's epochs over its clips, or as many steps as `steps_of` takes."""
-
     paced = replace(job, name=job.run.steps_of or job.name)
     clips = sum(len(paced.source(dataset, "train")) for dataset in paced.run.datasets)
     steps = max(round(paced.recipe.epochs * (clips // paced.recipe.batch)), 1)
@@ -228,6 +227,7 @@ def load_initial(network: Network, path: Path) -> None:
 
 
 def _released(path: Path) -> tuple[Spec, dict[str, Tensor]]:
+    """Specification and weights of a checkpoint of the release."""
     network = import_release(path)
     return network.spec, network.state_dict()
 

@@ -97,12 +97,8 @@ class Chunk(nn.Module):
         return rows.shape[1] - self.network.backbone.width - 2 * sum(map(len, self.network.spec.classes.values()))
 
 
-def _parallel(chunk: Chunk) -> DistributedDataParallel:
-    # buffers are averaged by StepBuffers; by default those of the first process would be copied to the others
-    return DistributedDataParallel(chunk, gradient_as_bucket_view=True, broadcast_buffers=False)
-
-
 def _whole(values: Tensor) -> Tensor:
+    """Half precision as float32; other values as they are."""
     return values.float() if values.dtype in PRECISIONS.values() else values
 
 
@@ -135,9 +131,10 @@ class Backward:
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         extra = objective.extra.parameters() if objective.extra is not None else ()
         self.trained = [parameter for parameter in extra if parameter.requires_grad]
-        several = process_group.count > 1
-        self.buffers = StepBuffers(network, process_group)
-        self.parallel = _parallel(self.chunk) if several else None
+        self.buffers = StepBuffers(network, process_group)  # averaged; DDP would copy those of the first process
+        self.parallel: DistributedDataParallel | None = None
+        if process_group.count > 1:
+            self.parallel = DistributedDataParallel(self.chunk, gradient_as_bucket_view=True, broadcast_buffers=False)
 
     def __call__(self, batches: Sequence[Batch], randomness: StepRandomness) -> Terms:
         """The terms of the step's whole batch, the same in all processes; no parameter is changed."""

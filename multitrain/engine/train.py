@@ -104,7 +104,7 @@ def _log_interval(training: Training) -> int:
 
 
 def _step(training: Training, resume: ResumePoint, batches: Sequence[Batch], recorded: bool) -> Step | None:
-    """One step; its errors, the same in all processes, tell whether there is a resume point."""
+    """One step; its errors, the same in all processes, say whether there is a resume point."""
     try:
         return training.step(batches, recorded)
     except UserError as error:
@@ -127,7 +127,7 @@ def _locked_run(job: Job, group: ProcessGroup, wait: bool) -> Iterator[FolderLoc
 
 
 def _already_finished(training: Training) -> bool:
-    """Whether the same work was finished before; if so, its files are linked into the run's folder again."""
+    """Whether the same training was finished before; if so, its files are linked into the run's folder again."""
     folder = training.job.folder
     if not is_finished(folder, training.fingerprint, training.job.code, _warn):
         return False

@@ -1,4 +1,4 @@
-"""Extra loss terms of a run: imported, tried on random batches before anything is trained, and called."""
+"""Extra loss terms of a run: imported, checked on random batches before the training, and called."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,19 +14,19 @@ from multitrain.model.backbones.contract import failure, import_function
 
 __all__ = ["load_terms", "term_values", "try_early"]
 
-OF_SIZES = (RuntimeError, IndexError, ValueError)  # what a function can raise at sizes that are not its own
+OF_SIZES = (RuntimeError, IndexError, ValueError)  # errors that made-up sizes can cause
 CLIPS = 4  # of each dataset, in the random batch
 
 
 def load_terms(
     losses: Sequence[ExtraLoss], where: str, classes: Mapping[str, int], width: int, embedding: int
 ) -> ExtraTerms | None:
-    """The extra terms of a run, tried; None where there are none. `classes` are C_k, `width` is D, `embedding` d.
+    """The extra terms of a run, checked; None where there are none. `classes` are C_k, `width` is D, `embedding` d.
 
     A class is called with these three by name, and gives a torch module.
 
     Raises:
-        UserError: one cannot be imported, or fails the trial.
+        UserError: one cannot be imported, or fails on a random batch.
     """
     functions = {}
     for place, each in enumerate(losses):
@@ -50,7 +50,7 @@ def load_terms(
 
 
 def try_early(losses: Sequence[ExtraLoss], where: str, datasets: Sequence[str]) -> None:
-    """The trial with made-up sizes, before those of the run are known. What they may have caused counts no error.
+    """Check with made-up sizes, before those of the run are known; errors that such sizes can cause are ignored.
 
     Raises:
         UserError: as `load_terms`.
@@ -72,6 +72,7 @@ def term_values(terms: ExtraTerms, outputs: BatchOutputs) -> Tensor:
 
 
 def _value(terms: ExtraTerms, name: str, where: str, outputs: BatchOutputs) -> Tensor:
+    """A term's value; its exceptions as a UserError."""
     try:
         return terms.term(name, outputs)
     except Exception as error:
@@ -81,7 +82,7 @@ def _value(terms: ExtraTerms, name: str, where: str, outputs: BatchOutputs) -> T
 def _random(
     datasets: Sequence[str], classes: Mapping[str, int], width: int, embedding: int, mixed: bool
 ) -> BatchOutputs:
-    """Normal numbers in the place of outputs, of which the gradient is wanted, for clips of these datasets in turn."""
+    """A batch of random outputs that require a gradient, for clips of these datasets in turn."""
     count = CLIPS * len(classes)
     torch.manual_seed(0)
     index = torch.arange(count)
@@ -96,7 +97,7 @@ def _random(
 
 
 def _try(terms: ExtraTerms, name: str, where: str, outputs: BatchOutputs) -> None:
-    """Raise a UserError where a term's value or gradient for a random batch is of no use."""
+    """Raise a UserError where a term's value or gradient for a random batch is not finite, or it has no gradient."""
     there = ", ".join(outputs.datasets[k] for k in outputs.dataset.unique().tolist())
     what = f"{name} on a random batch of {len(outputs.label)} clips of {there}{', mixed' * bool(outputs.partner)}"
     value = _value(terms, name, f"{where}: {what}", outputs)

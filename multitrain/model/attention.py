@@ -98,6 +98,7 @@ class Block(nn.Module):
         self.mlp = Mlp(out, mlp_ratio * out, out)
 
     def _pool_skip(self, x: Tensor) -> Tensor:
+        """The skip path's (B, T, H, W, C), max-pooled to the grid of the queries."""
         if self.q_stride == 1:
             return x
         t = x.shape[1]

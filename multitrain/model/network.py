@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from multitrain.common.errors import UserError
 from multitrain.config.base import Count, Name, Settings
-from multitrain.config.model_settings import MVIT, Model
+from multitrain.config.model_settings import MVIT, PIXEL_MEAN, PIXEL_STD, Model
 from multitrain.model.attention import Mlp
 from multitrain.model.backbones.build import build_backbone
 from multitrain.model.backbones.mvit import init_linear
@@ -112,7 +112,7 @@ def normalise(video: Tensor, how: str) -> Tensor:
         raise ValueError(f"normalisation {how!r}: choose of {', '.join(NORMALISATIONS)}")
     video = video.float()
     if how == "constant":
-        return (video / 255 - 0.45) / 0.225
+        return (video / 255 - PIXEL_MEAN) / PIXEL_STD
     clip, count = (1, 2, 3, 4), video[0].numel()
     # two passes: torch.std_mean is ten times slower
     video = video - video.mean(clip, keepdim=True)

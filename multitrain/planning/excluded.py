@@ -40,6 +40,7 @@ def excluded(scale: Scale, dataset: str, tested: tuple[str, ...], data: Path, wo
 
 
 def _read(path: Path) -> Manifest | None:
+    """A manifest; None if it is missing or unreadable."""
     try:
         status = path.stat()
         return _manifest(path, status.st_mtime_ns, status.st_size)

@@ -172,6 +172,7 @@ class Jobs:
         }
         absent |= set(PAPER_TABLES) - {f"{name}.csv" for name in self.plan.experiments.tables}
         files = [path for file in inputs if file not in absent for path in self._expand(self._result(file), job)]
+        files += [path for file in output.found if Path(path := self._result(file)).is_file()]
         return [*files, *([f"notebooks/{notebook}.ipynb"] if notebook else [])]
 
     def _run_and_data_inputs(self, output: Output, job: Job) -> list[str]:

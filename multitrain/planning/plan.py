@@ -110,13 +110,13 @@ class Plan:
 
     @property
     def datasets(self) -> list[str]:
-        """Those that the runs of the tables use, in the scale's order."""
+        """The datasets that the runs of the tables use, in the scale's order."""
         used = self.experiments.used_datasets()
         return [name for name in self.scale.datasets if name in used]
 
     @property
     def related_datasets(self) -> list[str]:
-        """Those of them whose related classes the synthetic world lists."""
+        """The datasets among them whose related classes the synthetic world lists."""
         return [name for name in self.datasets if name in self.scale.related_datasets()]
 
     @property

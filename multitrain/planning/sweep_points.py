@@ -26,7 +26,6 @@ BASE = "base"
 JOINT_DATASETS = 4  # datasets of a joint run, if the factor is not their number
 CLIPS_PER_VIDEO = 1.5  # mean number of clips of an untrimmed video
 JOINT = {"Vanilla": "vanilla", "MultiTrain": "multitrain", "w/o Projection Loss": "wo_projection"}
-BASELINE = "Baseline, steps of MultiTrain"
 
 
 def _is_whole(value: float, least: int) -> bool:
@@ -162,7 +161,7 @@ def derive(
     runs = _runs(experiments, chosen)
     recipes = {}
     for name, run in runs.items():
-        recipe = _run(experiments, name, run).effective_recipe(scale.recipes)
+        recipe = experiments.runs.get(name, run).effective_recipe(scale.recipes)  # the study's run of that name first
         base_sum, own_sum = (sum(counts[each] for each in run.datasets) for counts in (base_clips, clips))
         longer = sweep.epochs_factor * base_sum / own_sum  # the same number of steps
         change = {"epochs": recipe.epochs * longer, "warmup_epochs": recipe.warmup_epochs * longer}
@@ -231,8 +230,3 @@ def _runs(experiments: Experiments, datasets: tuple[str, ...]) -> dict[str, Run]
         runs[f"{name}_longer"] = Run(datasets=(name,), **trained, steps_of="multitrain", init=first)
     joint = {name: experiments.runs[name] for name in JOINT.values()}
     return runs | {name: run.model_copy(update={"datasets": datasets, "init": first}) for name, run in joint.items()}
-
-
-def _run(experiments: Experiments, name: str, run: Run) -> Run:
-    """The study's run of that name, or else the run itself; it gives the recipe."""
-    return experiments.runs.get(name, run)

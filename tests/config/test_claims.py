@@ -1,4 +1,4 @@
-"""Shipped claims are read and fit every scale; what is wrong in them is named in one message."""
+"""Claims: the shipped ones fit every scale; a mistake in them is one message; their parts and contrasts."""
 
 from pathlib import Path
 
@@ -90,7 +90,7 @@ def test_shipped_claims_use_every_method_of_the_ablations(experiments: Experimen
         ),
     ],
 )
-def test_what_is_wrong_in_a_claim_is_named(tmp_path: Path, experiments: Experiments, change: dict, message: str):
+def test_a_mistake_in_a_claim_is_named(tmp_path: Path, experiments: Experiments, change: dict, message: str):
     papers = {method: {"method": method} for method in ("MultiTrain", "Baseline")}
     three = {**papers, "w/o ActNet": {"method": "w/o ActNet"}}
     content = {"paper": {"table1": papers, "table3": three}, "claims": {"one": CLAIM}}
@@ -113,12 +113,12 @@ def test_what_is_wrong_in_a_claim_is_named(tmp_path: Path, experiments: Experime
         ),
     ],
 )
-def test_what_is_wrong_in_the_papers_rows_is_named(tmp_path: Path, experiments: Experiments, paper: dict, message: str):
+def test_a_mistake_in_the_papers_rows_is_named(tmp_path: Path, experiments: Experiments, paper: dict, message: str):
     with pytest.raises(UserError, match=message):
         load(tmp_path, experiments, {"paper": paper, "claims": {"one": CLAIM | {"stated_by": "us"}}})
 
 
-def test_a_file_that_is_not_there_is_refused_and_one_without_claims_is_not(tmp_path: Path, experiments: Experiments):
+def test_a_missing_file_is_refused_and_one_without_claims_is_not(tmp_path: Path, experiments: Experiments):
     with pytest.raises(UserError, match=r"claims.yaml: no such file"):
         load_claims(tmp_path, experiments)
     assert load(tmp_path, experiments, {"paper": {}, "claims": {}}).claims == {}
@@ -128,7 +128,7 @@ def parts(**settings: object) -> list[tuple[str, str]]:
     return [(part.label, part.text) for part in Claim(**{**CLAIM, **settings}).parts(ALL, TITLES)]
 
 
-def test_parts_read_as_what_they_test():
+def test_labels_and_texts_of_parts():
     assert parts(datasets=("mit", "ssv2")) == [
         ("mean", "MultiTrain > Baseline, mean of MiT, SSv2"),
         ("MiT", "MultiTrain > Baseline, MiT"),
@@ -174,7 +174,7 @@ def test_more_than_eight_primary_claims_are_refused(tmp_path: Path, experiments:
         load(tmp_path, experiments, {"paper": {}, "claims": claims})
 
 
-def test_sides_are_sums_and_unknown_where_a_number_is():
+def test_a_side_is_the_sum_of_its_terms_and_none_if_a_number_is_missing():
     part, *_ = Claim(**CLAIM, left_factor=0.5, right_offset=-3.0).parts(ALL, TITLES)
     numbers = {("MultiTrain", name): value for name, value in zip(ALL, (10, 20, 30, 60), strict=True)}
     assert part.left.value(lambda *key: numbers[key]) == pytest.approx(15)

@@ -1,4 +1,4 @@
-"""Portable kernels: set before torch and numpy load, refused after, never silently others."""
+"""Portable kernels: set before torch and numpy load, and an error if these were loaded with others."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def test_they_need_an_x86_processor_with_avx2_and_fma(monkeypatch, tmp_path, arc
     assert lines == [] if there else "numbers are those of this kind of processor alone" in lines[0]
 
 
-def test_what_somebody_else_set_gives_way_with_a_line(monkeypatch):
+def test_a_variable_of_the_environment_is_replaced_with_a_note(monkeypatch):
     monkeypatch.setattr(portable, "available", lambda: True)
     environment = {"ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"}
     (line,) = portable.changed(PORTABLE, environment)
@@ -52,7 +52,7 @@ def test_what_somebody_else_set_gives_way_with_a_line(monkeypatch):
 
 
 def in_a_process(code: str, **environment: str) -> subprocess.CompletedProcess:
-    """What a fresh Python says of some code, with none of the variables but those named."""
+    """Run code in a new Python process, with none of the kernels' variables but those given."""
     plain = {key: value for key, value in os.environ.items() if key not in portable.KERNELS}
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env={**plain, **environment}

@@ -1,4 +1,4 @@
-"""`set` of a run: other values for keys of its recipe."""
+"""The key `set` of a run: other values for keys of its recipe."""
 
 import json
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_an_entry_is_changed_key_by_key():
         (3, r"runs.multitrain.set: should be keys with values"),
     ],
 )
-def test_a_mistake_is_said_with_its_key(loaded, values, said):
+def test_a_mistake_is_named_with_its_key(loaded, values, said):
     with pytest.raises(UserError, match=said):
         loaded(values)
 

@@ -1,4 +1,4 @@
-"""A study in one file: what it takes from its base, what it leaves out, and what is wrong in it in one line."""
+"""A study in one file: taken from its base, left out with a reason, and mistakes in one line."""
 
 from pathlib import Path
 
@@ -68,6 +68,7 @@ def test_what_the_study_does_not_have_is_left_out_with_a_reason(plan):
     runs = {name: run for name, run in STUDY["runs"].items() if name != "both"}
     alone = plan(runs=runs, tables={"mine": {"datasets": ["pets", "films"], "rows": [ROW]}}, claims={}).left_out
     assert alone["spectrum"] == "no row of a table is a run on several datasets"
+    assert alone["confusion"] == alone["reliability"] == "no table has a baseline and a joint run"
     assert alone["figure_per_class"] == "no table has a baseline and a joint run"
 
 
@@ -76,7 +77,7 @@ def test_the_papers_study_leaves_nothing_out(monkeypatch):
     assert Plan.load({}).left_out == {}
 
 
-def test_a_file_that_is_asked_for_and_left_out_is_refused_in_one_line(plan):
+def test_a_request_for_a_file_that_is_left_out_is_refused_in_one_line(plan):
     jobs = Jobs(plan())
     assert jobs.refused(["results/mine/table4.csv"]) == (
         "results/mine/table4.csv: left out: the study names no `projections`"
@@ -114,7 +115,7 @@ def test_an_ablation_of_the_base_is_one_entry(plan):
         ({"runs": {"both": {"extends": "multitrian"}}}, "runs.both.extends: no entry 'multitrian': did you mean"),
     ],
 )
-def test_what_is_wrong_is_named_in_one_line(plan, changed: dict, message: str):
+def test_a_mistake_is_named_in_one_line(plan, changed: dict, message: str):
     with pytest.raises(UserError, match=message) as caught:
         plan(**changed)
     assert "\n" not in str(caught.value)
@@ -222,7 +223,7 @@ def test_clips_of_another_scale_are_not_made_with_the_studys_own_name(monkeypatc
     monkeypatch.chdir(ROOT)
     for command in (synth, prepare):
         with pytest.raises(UserError, match=r"^desk_cnn: takes the clips of scale desk: make them with --scale desk$"):
-            command("k400", scale=CNN, config=ROOT / "config")
+            command("unknown", scale=CNN, config=ROOT / "config")  # so that nothing is made if it is not refused
 
 
 def test_a_study_of_one_of_the_bases_tables_has_the_claims_about_it(plan):

@@ -1,19 +1,29 @@
 """What is copied into docs/example: pictures, and pages that link them."""
 
 import base64
+import contextlib
 import io
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import multitrain
+from dev.example import records
 from dev.example.complete_run import KEPT, PAGE_LIMIT, copy, shrink, write_page
 from dev.example.model_and_clips import CLIPS
+from dev.example.records import RECORDS, changed, tables, write_records
+from multitrain.cli.commands.packed_commands import render
+from multitrain.common.errors import UserError
+from tests.analysis.packed.made import make, settings
 from tests.csv_rows import csv_rows
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "example"
+ROOT = Path(__file__).parents[2]
+CLAIMS = "claims: { one: { text: More is right, stated_by: us, table: table1, left: MultiTrain, right: Baseline } }"
+EXAMPLE = ROOT / "docs" / "example"
 
 
 def test_few_pixels_of_a_strong_colour_keep_it():
@@ -26,6 +36,42 @@ def test_few_pixels_of_a_strong_colour_keep_it():
     Image.fromarray(picture).save(out, "PNG")
     shrunk = np.asarray(Image.open(io.BytesIO(shrink(out.getvalue()))).convert("RGB")).astype(int)
     assert np.abs(shrunk - picture).max() <= 12  # of 255
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory) -> Path:
+    """Records and tables of a made-up run, as they are copied."""
+    root, out = make(tmp_path_factory.mktemp("run"), 0, 1), tmp_path_factory.mktemp("example")
+    config = settings(root / "config")
+    (config / "claims.yaml").write_text(CLAIMS)
+    write_records(root, "ci", out, config, root / "data")
+    with contextlib.chdir(ROOT):
+        render(out / RECORDS, root / "rendered", tables_alone=True)
+    for path in tables(root / "rendered"):
+        shutil.copy(path, out)
+    return out
+
+
+def test_the_tables_of_a_copied_run_are_those_of_its_records_byte_for_byte(example: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert {"table1.csv", "table1.md", "table1.tex", "runs.csv"} <= {path.name for path in tables(example)}
+    assert changed(example, tmp_path / "one") == []
+    assert not list((tmp_path / "one").rglob("*.png")) and not (tmp_path / "one" / "report.html").exists()
+    other = shutil.copytree(example, tmp_path / "example")
+    table = other / "table1.csv"
+    table.write_text(table.read_text().replace(",ours,", ",ours ,") + "\n")
+    (other / "table9.md").write_text("a table that no record gives\n")
+    assert changed(other, tmp_path / "two") == ["table1.csv", "table9.md"]
+    (other / RECORDS).unlink()
+    with pytest.raises(UserError, match=r"records.parquet: no such file: `multitrain results pack` writes one"):
+        changed(other, tmp_path / "three")
+
+
+def test_records_too_large_for_git_are_refused(tmp_path: Path, monkeypatch):
+    root = make(tmp_path / "run", 0)
+    monkeypatch.setattr(records, "LIMIT", 10_000)
+    with pytest.raises(SystemExit, match=r"records.parquet: 0.\d MB, more than 0"):
+        write_records(root, "ci", tmp_path, settings(root / "config"), root / "data")
 
 
 def as_png(pixels: np.ndarray) -> bytes:

@@ -1,4 +1,4 @@
-"""A backbone of a file of the user's own, with BatchNorm."""
+"""A user-defined backbone with BatchNorm."""
 
 from torch import Tensor, nn
 

@@ -1,4 +1,4 @@
-"""A device that is none: its tensors hold values on the processor, and each wait for it is counted.
+"""A fake accelerator: its tensors hold values on the processor, and every wait for it is recorded.
 
 The device is `meta`. A tensor of it knows what an accelerator's tensor knows, and what would make the processor wait
 (its values, the size of a selection by its values, a copy to the processor) is noted with its name. An operation that
@@ -38,7 +38,7 @@ class OnDevice(Tensor):
 
 
 class FakeDevice(TorchDispatchMode):
-    """A context in which `meta` is such a device; `waits` are the names of what waited for it."""
+    """A context in which `meta` is the fake device; `waits` are the names of operations that waited for it."""
 
     def __init__(self) -> None:
         super().__init__()

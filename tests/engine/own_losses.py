@@ -1,4 +1,4 @@
-"""Loss terms of the user's own: one that compares clips, one with weights of its own, and ones that are wrong."""
+"""User-defined loss terms: one that compares clips, one with weights of its own, and ones that are wrong."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ CONTRAST, CENTRES = f"{HERE}:contrast", f"{HERE}:Centres"
 
 
 def contrast(outputs: BatchOutputs, temperature: float = 0.5) -> Tensor:
-    """(B,): of every pair of clips, weighted by labels, partners and the order in the batch."""
+    """A contrastive loss (B,) over pairs of clips, weighted by labels, partners and the order in the batch."""
     z = nn.functional.normalize(outputs.features + outputs.embedding.mean(1, keepdim=True), dim=1)
     same = (outputs.label[:, None] == outputs.label) & (outputs.dataset[:, None] == outputs.dataset)
     if outputs.partner is not None:

@@ -1,4 +1,4 @@
-"""Processes that compute one step together, as test_parallel.py starts them."""
+"""Groups of processes that compute one training step together, and the plain step to compare with."""
 
 import os
 from collections.abc import Sequence
@@ -181,7 +181,7 @@ def _process(rank: int, count: int, store: str, folder: str, work, arguments: tu
 
 
 def in_processes(count: int, folder: Path, work, *arguments) -> list:
-    """What work(group, *arguments) gives in each process of a group; an error where one fails or hangs."""
+    """The results of work(group, *arguments) in each process of a group; an error where one fails or hangs."""
     folder.mkdir()
     how = (count, str(folder / "store"), str(folder), work, arguments)
     assert forks().exit_codes([(_process, (rank, *how)) for rank in range(count)]) == [0] * count

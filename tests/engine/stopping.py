@@ -1,11 +1,23 @@
-"""A training that ends at a step."""
+"""Trainings that end at a step, and jobs whose run has other settings."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from multitrain.engine.checkpointing.checkpoint import ResumePoint
+from multitrain.engine.setup import Job
 from multitrain.engine.training_state import Training
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def with_run(job: Job, **changes: object) -> Job:
+    """The job with these settings of its run changed."""
+    runs = {**job.experiments.runs, job.name: job.run.model_copy(update=changes)}
+    return replace(job, experiments=job.experiments.model_copy(update={"runs": runs}))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training
 from tests.engine.batch_norm_net import NAME
-from tests.engine.stopping import stopped_at
+from tests.engine.stopping import stopped_at, with_run
 
 CPU = torch.device("cpu")
 
@@ -32,9 +32,7 @@ def on(job: Job, backbone: str, **scale: object) -> Job:
 
 @pytest.mark.parametrize("backbone", ["cnn3d", NAME])
 def test_a_joint_run_is_trained_and_scored(job, backbone, tmp_path):
-    own = on(job("joint"), backbone)
-    runs = {**own.experiments.runs, "joint": own.experiments.runs["joint"].model_copy(update={"init": None})}
-    own = replace(own, experiments=own.experiments.model_copy(update={"runs": runs}))
+    own = with_run(on(job("joint"), backbone), init=None)
     train(own, CPU)
     record = json.loads((own.folder / "run.json").read_text())
     assert record["settings"]["backbone"] == backbone
@@ -109,9 +107,7 @@ def test_settings_that_a_backbone_cannot_follow_are_refused(job):
 
 @pytest.mark.parametrize("informative", ["k400_baseline", "joint"])
 def test_a_step_of_two_parts_is_one_update_of_running_statistics(job, informative):
-    own = on(job(informative, micro_batch=4), NAME)
-    runs = {**own.experiments.runs, informative: own.run.model_copy(update={"init": None})}
-    training = Training(replace(own, experiments=own.experiments.model_copy(update={"runs": runs})), CPU)
+    training = Training(with_run(on(job(informative, micro_batch=4), NAME), init=None), CPU)
     norm, seen = training.network.backbone.norm, []
     norm.register_forward_hook(lambda module, inputs, _: seen.append(inputs[0].detach().mean((0, 2, 3, 4))))
     source = train_batches(training.clips, 8, 0, 1, 0, training.share)

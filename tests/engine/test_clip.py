@@ -1,4 +1,4 @@
-"""Gradients are clipped as a recipe says, also as the release's processes have them."""
+"""Gradient clipping by a recipe, and as in the release's processes (`gradient_divisor`)."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ PROCESSES = 4
 
 
 def in_one_of_the_release(case: Case, rank: int) -> dict[str, torch.Tensor]:
-    """The gradient in one of its processes: the whole batch's loss of gathered rows, of which only its own have one."""
+    """The gradient in one of the release's processes: the whole batch's loss, back-propagated through its own rows."""
     network, objective = case.modules()
     batch = case.batch()
     own = (torch.arange(len(batch.label)) % PROCESSES == rank)[:, None]
@@ -54,7 +54,7 @@ def test_the_divisor_gives_the_gradient_of_the_releases_processes():
 
 
 def moved(divisor: int, clip_norm: float, kind: str = "adamw") -> torch.Tensor:
-    """How far all weights go in steps with gradients of norm 0.5, 3 and 20."""
+    """The change of all weights in steps with gradients of norm 0.5, 3 and 20."""
     torch.manual_seed(1)
     scale = load_scale("ci")
     how = {"gradient_divisor": divisor, "clip_norm": clip_norm, "optimiser": kind, "weight_decay": 0}
@@ -78,7 +78,7 @@ def apart(one: torch.Tensor, other: torch.Tensor) -> float:
     return ((one - other).norm() / other.norm()).item()
 
 
-def test_of_a_divided_gradient_adamw_sees_no_more_than_the_clip():
+def test_a_divisor_changes_adamw_only_through_the_clip():
     never, nothing = 1e9, 0.01  # what an epsilon of 1e-8 makes where a gradient is near it
     plain = moved(1, never)
     assert apart(moved(16, never), plain) < nothing

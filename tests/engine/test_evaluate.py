@@ -1,4 +1,4 @@
-"""Evaluation accounts for every clip, and averages softmax over views."""
+"""Evaluation: every clip once, softmax averaged over views, statistics of all views."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Loss terms of the user's own in a run: logged, weighted, resumed, and refused where they are wrong."""
+"""Extra loss terms of a run: logged, weighted, resumed, and refused where they are wrong."""
 
 import json
 import math
@@ -23,7 +23,7 @@ from multitrain.engine.user_losses import load_terms
 from multitrain.model.backbones.declarations import require_function
 from multitrain.planning.plan import Plan
 from tests.engine.own_losses import CENTRES, CONTRAST, HERE
-from tests.engine.stopping import stopped_at
+from tests.engine.stopping import stopped_at, with_run
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -32,10 +32,7 @@ SIZES = {"classes": {"a": 3, "b": 5}, "width": 6, "embedding": 4}
 
 
 def adding(job: Job, *losses: ExtraLoss) -> Job:
-    run = job.run.model_copy(update={"extra_losses": losses, "init": None})
-    return replace(
-        job, experiments=job.experiments.model_copy(update={"runs": {**job.experiments.runs, job.name: run}})
-    )
+    return with_run(job, extra_losses=losses, init=None)
 
 
 def test_a_run_without_them_has_neither_state_nor_key_nor_another_fingerprint(job):
@@ -96,7 +93,7 @@ def test_a_wrong_function_is_refused_before_anything_is_trained(name, said):
 
 
 @pytest.mark.parametrize("name", ["text", "wide", "detached", "undefined", "failing", "sized"])
-def test_the_first_trial_refuses_all_but_what_made_up_sizes_may_cause(name, experiments, scale):
+def test_the_check_with_made_up_sizes_ignores_errors_of_sizes_alone(name, experiments, scale):
     plan = Plan("config", Project(scale="ci"), scale, experiments, None)
     run = experiments.runs["joint"].model_copy(update={"extra_losses": (ExtraLoss(function=f"{HERE}:{name}"),)})
     plan = replace(plan, experiments=experiments.model_copy(update={"runs": {**experiments.runs, "joint": run}}))
@@ -117,14 +114,14 @@ def test_the_first_trial_refuses_all_but_what_made_up_sizes_may_cause(name, expe
         (f"{HERE}:none", r"none\(\) is called with one argument"),
     ],
 )
-def test_what_is_not_there_is_refused_without_an_import(name, said):
+def test_a_missing_function_is_refused_without_an_import(name, said):
     with pytest.raises(UserError, match=f"^here: .*{said}"):
         require_function(name, "here")
     require_function(CONTRAST, "here")
     require_function(CENTRES, "here")
 
 
-def test_the_trial_leaves_weights_buffers_and_random_numbers_alone():
+def test_the_check_changes_no_weight_buffer_or_random_number():
     torch.manual_seed(3)
     first = load_terms(BOTH, "here", **SIZES)
     after = torch.rand(1)
@@ -141,7 +138,7 @@ def test_the_trial_leaves_weights_buffers_and_random_numbers_alone():
         (["a:b", "c:b"], "runs.multitrain.extra_losses: two terms are called 'b'"),
     ],
 )
-def test_a_wrong_key_is_said_with_file_and_place(losses, said, tmp_path):
+def test_a_wrong_key_is_named_with_its_file_and_place(losses, said, tmp_path):
     content = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())
     content["runs"]["multitrain"]["extra_losses"] = losses
     (tmp_path / "experiments.yaml").write_text(yaml.safe_dump(content))

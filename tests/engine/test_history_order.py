@@ -1,4 +1,4 @@
-"""The history's lines are on the disk before the resume point that counts on them."""
+"""The history's lines are on the disk before the resume point of the same steps."""
 
 import os
 import signal

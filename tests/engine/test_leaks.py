@@ -46,11 +46,11 @@ def test_a_training_clip_of_a_tested_video_is_left_out_and_counted(real):
     assert (len(real.source("actnet", "test")), real.source("actnet", "test").left_out) == (1, 0)
 
 
-def test_so_it_is_for_the_run_that_gives_the_initial_weights(real):
+def test_the_run_that_gives_the_initial_weights_leaves_it_out_too(real):
     assert len(replace(real, name="k400_baseline").source("k400", "train")) == 19
 
 
-def test_the_switch_keeps_it(real):
+def test_with_exclude_leaks_off_it_is_kept(real):
     assert len(replace(real, exclude_leaks=False).source("k400", "train")) == 20
 
 
@@ -72,7 +72,7 @@ def test_a_video_in_a_datasets_own_lists_is_not_trained_on(real):
     assert len(replace(real, exclude_leaks=False).source("k400", "train")) == 2
 
 
-def test_nothing_left_is_said_to_be_a_leak(real):
+def test_a_training_split_of_tested_videos_alone_is_an_error(real):
     manifest(real.data / "ci", "k400", [(SHARED, "train")])
     with pytest.raises(UserError, match=r"k400/manifest.parquet: run multitrain is tested on every.*exclude_leaks"):
         real.source("k400", "train")
@@ -80,7 +80,7 @@ def test_nothing_left_is_said_to_be_a_leak(real):
 
 @pytest.fixture
 def unshown(real) -> Job:
-    """The joint run, which no table shows: K400's baseline, from which it starts, does not know of it."""
+    """The joint run where no table shows it: K400's baseline, from which it starts, leaves nothing out for it."""
     tables = {"table1": Table(title="T", datasets=("k400",), rows=(Row(method="Baseline", runs=("k400_baseline",)),))}
     return replace(real, experiments=real.experiments.model_copy(update={"tables": tables}))
 
@@ -107,7 +107,7 @@ def test_synthetic_datasets_share_no_video(job):
     assert job("joint").source("k400", "train").left_out == 0
 
 
-def test_the_record_says_how_many(job, tmp_path):
+def test_the_record_has_the_number_of_clips_left_out(job, tmp_path):
     train(job("k400_baseline"), torch.device("cpu"))
     record = json.loads((job("k400_baseline").folder / "run.json").read_text())
     assert record["datasets"]["k400"]["left_out"] == 0

@@ -1,4 +1,4 @@
-"""The schedule and the parameter groups."""
+"""The learning-rate schedule and the parameter groups."""
 
 from itertools import pairwise
 

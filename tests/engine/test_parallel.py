@@ -1,4 +1,4 @@
-"""One, two and four processes, and any number of parts, have the loss and the gradient of the plain step."""
+"""One, two and four processes, each with any number of parts: the loss and the gradient of the plain step."""
 
 from dataclasses import replace
 
@@ -66,7 +66,7 @@ IDS = [case.name for case in CASES]
 
 @pytest.fixture(scope="module")
 def groups(tmp_path_factory) -> dict[int, list[dict[Case, StepResult]]]:
-    """By the number of processes, what each of them found."""
+    """The results of each process, by the number of processes."""
     folder, cases = tmp_path_factory.mktemp("groups"), [*CASES, *map(single, CASES), PARTS]
     return {count: in_processes(count, folder / str(count), all_cases, cases) for count in (2, 4)}
 
@@ -91,7 +91,7 @@ def test_processes_and_parts_have_the_gradient_of_one_batch(groups, case, double
     expected = plainly(case)
     for found in everyone:
         agree(found, expected, tolerance)
-        assert found.terms == everyone[0].terms  # bit for bit, so that all decide the same
+        assert found.terms == everyone[0].terms  # bit for bit: all processes decide the same
         assert all(torch.equal(found.gradients[name], g) for name, g in everyone[0].gradients.items())
 
 
@@ -114,7 +114,7 @@ def test_parts_may_have_statistics_of_their_own(groups, count):
     "case", [case for case in CASES if case.parts == 1 and not case.extra], ids=lambda case: case.name
 )
 def test_one_process_has_the_bits_of_the_plain_step(case):
-    """So a run of today gives the weights of yesterday; and what is computed again gives what it gave."""
+    """Bits must not change from version to version, nor with recomputed activations."""
     one, other = together(single(case)), plainly(single(case))
     assert one.terms == other.terms
     for name, gradient in one.gradients.items():

@@ -1,4 +1,4 @@
-"""Initial weights from a file in place of a run's model: the backbone alone, and only of a model that fits."""
+"""Initial weights of the backbone from a file in place of a run's model, if that model fits."""
 
 import hashlib
 import json
@@ -100,8 +100,8 @@ def test_a_file_that_does_not_fit_is_named(job, tmp_path, change, message):
     assert message in str(error.value)
 
 
-def test_the_release_itself_serves(job, tmp_path):
-    """Parity: a run of the reference's own model starts with the very weights of the release's file."""
+def test_the_release_itself_gives_initial_weights(job, tmp_path):
+    """Parity: a run of the reference's own model starts with the weights of the release's file."""
     released = import_release(REFERENCE / "tiny.pyth")
     run = job("joint")
     scale = run.scale.model_copy(update={"model": released.spec.model, "sizes": {"base": 32, "large": 48}})

@@ -1,4 +1,4 @@
-"""Val during a training, the best weights on it, and the weights' moving average: off by default, resumed exactly."""
+"""Validation during a training, the best weights on it, and the moving average of weights: off by default, resumed."""
 
 import json
 from dataclasses import replace
@@ -16,21 +16,14 @@ from multitrain.data.loader import train_batches
 from multitrain.engine.checkpointing.checkpoint import read_weights
 from multitrain.engine.checkpointing.resume import check_state
 from multitrain.engine.evaluate import Validation, evaluate
-from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training
 from multitrain.planning.depends import settings
 from multitrain.planning.plan import Plan
 from tests.conftest import ROOT
-from tests.engine.stopping import stopped_at
+from tests.engine.stopping import stopped_at, with_run
 
 CPU = torch.device("cpu")
-
-
-def taking(job: Job, checkpoint: str) -> Job:
-    run = job.run.model_copy(update={"checkpoint": checkpoint})
-    runs = {**job.experiments.runs, job.name: run}
-    return replace(job, experiments=job.experiments.model_copy(update={"runs": runs}))
 
 
 def weights(path) -> dict[str, torch.Tensor]:
@@ -86,7 +79,7 @@ def test_the_first_of_the_best_is_kept_and_taken_without_another_training(job, m
     assert all(torch.equal(best[name], weight) for name, weight in seen[1].items())
     assert all(torch.equal(last[name], weight) for name, weight in seen[-1].items())
     monkeypatch.setattr(Training, "step", None)
-    train(taking(own, "best"), CPU)
+    train(with_run(own, checkpoint="best"), CPU)
     assert (own.folder / "model.pt").read_bytes() == (own.folder / "best.pt").read_bytes()
     train(own, CPU)
     assert all(torch.equal(weights(own.folder / "model.pt")[name], weight) for name, weight in last.items())

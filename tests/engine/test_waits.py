@@ -1,7 +1,6 @@
-"""A step waits for its device only where the history has a line of it."""
+"""A training step waits for its accelerator only where the history has a line of the step."""
 
 import importlib
-from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ from multitrain.engine.setup import Job
 from multitrain.engine.training_state import Training
 from tests.engine.fake_device import DEVICE, FakeDevice, OnDevice
 from tests.engine.own_losses import CONTRAST
+from tests.engine.stopping import with_run
 
 CPU = torch.device("cpu")
 RECIPES = [{}, {"micro_batch": 4}, {"optimiser": "sgd", "gradient_divisor": 2}]
@@ -22,14 +22,12 @@ EXTRA = (ExtraLoss(function=CONTRAST, weight="learned"),)
 
 @pytest.fixture
 def made(monkeypatch):
-    """Make the training of the joint run on a device; a fused optimiser takes the fake one too."""
+    """Make the training of a job on a device; fused optimisers accept the fake one."""
     optimizer = importlib.import_module("torch.optim.optimizer")
     monkeypatch.setattr(optimizer, "_get_fused_kernels_supported_devices", lambda: ["meta", "cpu"])
 
     def make(job: Job, device: torch.device = CPU, losses: tuple[ExtraLoss, ...] = ()) -> Training:
-        run = job.experiments.runs["joint"].model_copy(update={"init": None, "extra_losses": losses})
-        runs = {**job.experiments.runs, "joint": run}
-        return Training(replace(job, experiments=job.experiments.model_copy(update={"runs": runs})), device)
+        return Training(with_run(job, init=None, extra_losses=losses), device)
 
     return make
 

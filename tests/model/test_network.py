@@ -1,17 +1,15 @@
-"""The network against the release's numbers, a plain rewriting, and torchvision's MViT."""
+"""The network against the paper's cost, a plain implementation, and torchvision's MViT."""
 
 import pytest
 import torch
 from torch import nn
 from torchvision.models.video import mvit as tv
 
-import multitrain
 from dev.bench.plain_mvit import PlainMViT
 from multitrain.analysis.cost.flops import cost
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_scale
 from multitrain.config.scale import Model
-from multitrain.engine.checkpointing.checkpoint import load_network, save_network
 from multitrain.model.attention import Block, drop_path
 from multitrain.model.backbones.mvit import MViT, resize_positions
 from multitrain.model.depthwise import depthwise
@@ -43,7 +41,7 @@ def test_cost_by_kind():
 
 
 @pytest.mark.parametrize("size", [16, 24, 32])
-def test_backbone_equals_the_plain_rewriting_forward_and_backward(size):
+def test_backbone_equals_the_plain_implementation_forward_and_backward(size):
     torch.manual_seed(0)
     backbone = MViT(TINY, size).double()
     clips = torch.randn(2, 3, 4, size, size, dtype=torch.float64)
@@ -66,8 +64,10 @@ def test_depthwise_gradients_equal_the_library(stride, side):
 
 @pytest.mark.parametrize(("widths", "q_stride", "kv_stride"), [((16, 16), 1, 2), ((16, 32), 2, 1), ((32, 32), 1, 1)])
 def test_block_equals_torchvision_where_they_meet(monkeypatch, widths, q_stride, kv_stride):
-    """torchvision's block has a class token and feeds a widening skip path with the normalised input. With the token
-    hidden from attention, and an input that is normalised already, nothing is left to differ."""
+    """Equal with the class token hidden from attention, and an input that is normalised already.
+
+    torchvision's block has a class token, and feeds a widening skip path with the normalised input.
+    """
     torch.manual_seed(0)
     width, out = widths
     layout = tv.MSBlockConfig(2, width, out, [3] * 3, [3] * 3, [1, q_stride, q_stride], [1, kv_stride, kv_stride])
@@ -194,32 +194,6 @@ def test_added_logits_are_equation_4():
     close(added["b"], logits["b"] + logits["a"] @ weights["a", "b"].T, 1e-6)
 
 
-def test_a_model_file_gives_the_same_outputs_and_the_same_bytes(tmp_path):
-    network = make(projections=True, expander=(12, 10))
-    save_network(tmp_path / "one.pt", network)
-    save_network(tmp_path / "two.pt", network)
-    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()
-    clips = torch.randn(2, 3, 4, 16, 16)
-    loaded = multitrain.load(tmp_path / "one.pt")
-    assert torch.equal(loaded.features(clips), network.features(clips))
-    assert torch.equal(loaded.logits(clips)["b"], network.logits(clips)["b"])
-    assert torch.equal(loaded.projected(clips)["a", "b"], network.projected(clips)["a", "b"])
-
-
-@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", "half", "other"])
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
-    path = tmp_path / "model.pt"
-    if content == "half":
-        save_network(path, make())
-        path.write_bytes(path.read_bytes()[:-5000])
-    elif content == "other":
-        torch.save({"weights": {}}, path)
-    else:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=r"model\.pt"):
-        load_network(path)
-
-
 def test_a_backbone_of_other_width_is_refused_and_of_other_size_resized():
     small, large = make(size=16), make(size=32, seed=1)
     large.load_backbone(small.backbone.state_dict(), "small.pt")
@@ -239,6 +213,6 @@ def test_normalisation():
 
 
 @pytest.mark.parametrize("how", ["Clip", "", None])
-def test_a_normalisation_that_there_is_not_is_refused(how):
+def test_an_unknown_normalisation_is_refused(how):
     with pytest.raises(ValueError, match="choose of constant, clip"):
         normalise(torch.zeros(1, 3, 2, 4, 4), how)

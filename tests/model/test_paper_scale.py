@@ -9,14 +9,14 @@ from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.scale import Model, Scale
 
 GIBIBYTES = 12
-# A shift of all keys leaves attention, and one of all embeddings the informative loss, as they are: what gradient there
-# is comes of rounding, and may be 0.
+# A shift of all keys does not change attention, nor one of all embeddings the informative loss: the gradient of these
+# is rounding alone, and may be 0.
 WITHOUT_EFFECT = ("norm_k.bias", "expander.fc2.bias")
 FRAMES = 8  # of 224 pixels; a step of two clips took 8 s of one thread, and the process 3.6 GB
 
 
 def stepped(scale: Scale) -> Learner:
-    """After a step of MultiTrain on two clips, one of K400 and one of MiT."""
+    """A learner after a step of MultiTrain on two clips, one of K400 and one of MiT."""
     torch.manual_seed(0)
     learner = Learner(scale, load_experiments().runs["multitrain"], batch=2)
     before = {name: value.detach().clone() for name, value in learner.named_parameters().items()}
@@ -41,7 +41,7 @@ def test_one_training_step_changes_every_parameter():
 
 
 @pytest.mark.slow
-def test_so_does_one_of_the_papers_model():
+def test_one_training_step_of_the_papers_model_changes_every_parameter():
     """The paper's MViTv2-B 32x3, but for the number of frames."""
     scale = load_scale("paper")
     assert scale.model == Model()

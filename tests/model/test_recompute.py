@@ -1,4 +1,4 @@
-"""What is computed again gives the bits of what would have been kept, and is in fact not kept where that pays."""
+"""Recomputed inputs of linear layers: the bits of the plain form, and no memory for them where that pays."""
 
 import pytest
 import torch
@@ -11,13 +11,13 @@ from multitrain.model.recompute import gelu_linear, layer_norm_linear
 
 @pytest.fixture(params=["kept", "computed again"])
 def policy(request, monkeypatch):
-    """Whether what a linear layer reads is kept: by the number of its values, of which none are as few as -1."""
+    """Whether the input of a linear layer is kept: always below 2**30 values, or never."""
     monkeypatch.setattr(module, "KEPT", 2**30 if request.param == "kept" else -1)
     return request.param
 
 
 def layers(width: int, out: int):
-    """(lean, plain, parameters) of both forms, with weights that are no one's neutral element."""
+    """(recomputing form, plain form, parameters) of both layers; norms have random weights."""
     torch.manual_seed(0)
     linear, norm = nn.Linear(width, out), nn.LayerNorm(width, eps=1e-6)
     for parameter in norm.parameters():
@@ -35,9 +35,9 @@ def layers(width: int, out: int):
 @pytest.mark.parametrize("shape", [(16, 4, 12, 12, 24), (3, 2, 3, 3, 8), (1, 8, 14, 14, 96)])
 @pytest.mark.parametrize("kind", [0, 1])
 def test_outputs_and_gradients_have_the_bits_of_the_plain_form(shape, kind, policy):
-    lean, plain, parameters = layers(shape[-1], 3 * shape[-1])[kind]
+    recomputing, plain, parameters = layers(shape[-1], 3 * shape[-1])[kind]
     x = torch.randn(shape, requires_grad=True)
-    found, expected = lean(x), plain(x)
+    found, expected = recomputing(x), plain(x)
     upstream = torch.randn_like(found)
     pairs = zip(
         (found, *torch.autograd.grad(found, [x, *parameters], upstream)),
@@ -54,19 +54,19 @@ def test_gradients_equal_finite_differences(kind, policy):
     scale, shift, bias = (torch.randn(n, dtype=torch.float64, requires_grad=True) for n in (4, 4, 5))
     weight = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
 
-    def lean(x, scale, shift, weight, bias):
+    def recomputing(x, scale, shift, weight, bias):
         linear, norm = nn.Linear(4, 5), nn.LayerNorm(4)
         for layer, w, b in ((linear, weight, bias), (norm, scale, shift)):
             del layer.weight, layer.bias
             layer.weight, layer.bias = w, b
         return layer_norm_linear(linear, norm, x, (2, 3))[1] if kind else gelu_linear(linear, x * scale + shift)
 
-    assert torch.autograd.gradcheck(lean, (x, scale, shift, weight, bias))
+    assert torch.autograd.gradcheck(recomputing, (x, scale, shift, weight, bias))
 
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_only_the_input_and_small_things_are_kept(kind, policy):
-    lean, plain, _ = layers(32, 8)[kind]
+    recomputing, plain, _ = layers(32, 8)[kind]
     x = torch.randn(64, 32, requires_grad=True)
 
     def kept(form) -> int:
@@ -76,17 +76,17 @@ def test_only_the_input_and_small_things_are_kept(kind, policy):
             form(x)
         return len(places - {0})
 
-    assert (kept(lean), kept(plain)) == (2 if policy == "kept" else 1, 2)
+    assert (kept(recomputing), kept(plain)) == (2 if policy == "kept" else 1, 2)
 
 
-def test_what_a_narrow_layer_reads_is_kept_unless_it_is_large():
+def test_the_input_of_a_narrow_layer_is_kept_unless_it_is_large():
     narrow, wide = torch.empty(256, 256, device="meta"), torch.empty(257, 256, device="meta")
     few, many = torch.empty(2**13, 256, device="meta"), torch.empty(2**13 + 1, 256, device="meta")
     assert module._kept(few, narrow) is few
     assert module._kept(many, narrow) is None and module._kept(few, wide) is None
 
 
-def test_parts_are_those_of_the_whole_and_of_memory_of_their_own():
+def test_split_outputs_equal_the_whole_and_are_contiguous():
     torch.manual_seed(0)
     linear, norm, x = nn.Linear(8, 12), nn.LayerNorm(8), torch.randn(3, 5, 8, requires_grad=True)
     parts, whole = layer_norm_linear(linear, norm, x, (4, 8)), linear(norm(x))
@@ -100,10 +100,10 @@ def test_parts_are_those_of_the_whole_and_of_memory_of_their_own():
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_autocast_gives_the_plain_form(kind):
-    lean, plain, _ = layers(8, 8)[kind]
+    recomputing, plain, _ = layers(8, 8)[kind]
     x = torch.randn(4, 8, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16):
-        found = lean(x)
+        found = recomputing(x)
         assert found.dtype == torch.bfloat16 and torch.equal(found, plain(x))
     found.sum().backward()
     assert x.grad.dtype == torch.float32

@@ -39,7 +39,7 @@ DONE = [f"{command} {name}" for command in ("evaluate", "train") for name in BOT
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project whose commands only log themselves, after two trainings; one leaves out a clip of ActivityNet."""
+    """A project with fake commands that log themselves, after two trainings; one leaves out a clip of ActivityNet."""
     folder = copy_of_project(tmp_path)
     (folder / "multitrain/cli/__main__.py").write_text(COMMAND)
     (folder / "multitrain/planning/copied_runs.py").write_text(

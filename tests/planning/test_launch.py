@@ -1,4 +1,4 @@
-"""Start of a training: its command on every kind of machine, its resources, and the signals that reach it."""
+"""Launch of a training: its command and resources on every kind of machine, and the signals that reach it."""
 
 import os
 import shlex
@@ -165,14 +165,8 @@ def test_several_nodes_without_slurm_are_one_message(tmp_path: Path):
 
 def started(folder: Path, program: str) -> subprocess.Popen:
     (folder / "part.py").write_text(program)
-    words = [
-        sys.executable,
-        "-m",
-        "multitrain.engine.processes.torchrun",
-        "--nproc-per-node=2",
-        "--standalone",
-        str(folder / "part.py"),
-    ]
+    words = [sys.executable, "-m", "multitrain.engine.processes.torchrun", "--nproc-per-node=2", "--standalone"]
+    words.append(str(folder / "part.py"))
     own = {**os.environ, "TMPDIR": str(folder)}  # torchrun leaves a folder there
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=own)
 

@@ -1,4 +1,4 @@
-"""The sweep's points: one factor differs from the base, equal points and worlds are shared, errors are one line."""
+"""Points of the sweep: one factor differs from the base, equal points and worlds are shared, errors are one line."""
 
 import shutil
 from pathlib import Path

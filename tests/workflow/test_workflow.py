@@ -108,7 +108,7 @@ def costly(jobs: set[str]) -> set[str]:
 
 TABLES = {"table table1", "table table2", "table table3"}
 ANALYSES = {"claims", "class_means", "classes", "evidence", "projections", "recovery", "spectrum", "table4", "training"}
-ANALYSES |= {"study_records"}
+ANALYSES |= {"study_records", "confusion", "reliability"}
 
 
 def test_a_changed_run_runs_again_with_what_depends_on_it(project: Path, edit):

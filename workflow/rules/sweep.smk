@@ -70,7 +70,7 @@ rule when_it_helps:
         ),
         code=code_files(
             "multitrain.analysis.study.sweep_gains",
-            "multitrain.analysis.figures.when_it_helps",
+            "multitrain.analysis.figures.comparisons.when_it_helps",
             command="multitrain.cli.commands.sweep_commands",
         ),
     output:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "BACKBONES",
     "CLAIMS",
     "COUNT",
     "DEVIATIONS",
@@ -236,6 +237,13 @@ SWEEP: Columns = {
     "seeds": LIST,
     "clips": COUNT,
 }
+BACKBONES: Columns = {
+    **_all(TEXT, "left right backbone dataset label"),  # backbone: or `difference`, the second's minus the first's
+    **_all(POINTS, "difference low high"),  # left - right
+    "seeds": LIST,
+    "clips": COUNT,
+    **_all(TEXT, "scale synthetic"),
+}
 FILES: Mapping[str, Columns] = {
     **dict.fromkeys(("table1.csv", "table2.csv", "table3.csv"), TABLE),
     "table4.csv": TABLE4,
@@ -251,6 +259,7 @@ FILES: Mapping[str, Columns] = {
     "networks.csv": NETWORKS,
     "evidence.csv": EVIDENCE,
     "when_it_helps.csv": SWEEP,
+    "backbones.csv": BACKBONES,
     "classes.csv": {"class": TEXT, **_all(COUNT, "train val test"), "seconds_mean": POINTS},  # of the survey
     "durations.csv": {"split": TEXT, **_all(POINTS, "lower upper"), "clips": COUNT},
     "missing.csv": {"reason": TEXT, "clips": COUNT},

@@ -1,5 +1,6 @@
 """results/index.html: links to all outputs of the workflow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,7 +19,7 @@ from multitrain.common.records.run_record import RunRecord, read_record
 from multitrain.config.claims import Claims
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
-from multitrain.planning.outputs import FIGURES, NOTEBOOKS, REPORT, notebook_page
+from multitrain.planning.outputs import ANALYSES, FIGURES, NOTEBOOKS, REPORT, notebook_page
 from multitrain.planning.outputs.left_out import left_out, there
 
 __all__ = ["write_index"]
@@ -86,7 +87,7 @@ def write_index(scale: Scale, experiments: Experiments, claims: Claims, seeds: t
         table4=experiments.projections.title if experiments.projections else "",
         kinds=KINDS,
         report=notebook_page(REPORT),
-        figures={name: each.caption for name, each in there(FIGURES, "figure_", gone).items()},
+        figures=_figures(gone),
         notebooks={name: each.title for name, each in there(NOTEBOOKS, "notebook ", gone).items()},
         datasets=[_dataset(name, scale, results) for name in scale.datasets if name in experiments.used_datasets()],
         records=records,
@@ -122,6 +123,13 @@ def _sigma(said: RunRecord, scale: Scale) -> str:
     if said["settings"]["weighting"] != "uncertainty":
         return ""
     return ", ".join(f"{scale.dataset(name).title} {value:.2f}" for name, value in said["sigma"].items())
+
+
+def _figures(gone: Mapping[str, str]) -> dict[str, str]:
+    """Captions of the figures and of the analyses that draw one, by file."""
+    drawn = [*there(FIGURES, "figure_", gone).values()]
+    drawn += [each for name, each in ANALYSES.items() if each.category == "Figures" and name not in gone]
+    return {each.files[0]: each.caption for each in drawn}
 
 
 class _Links(HTMLParser):

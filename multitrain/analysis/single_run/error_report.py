@@ -40,8 +40,13 @@ class RunPredictions:
 
     def title(self, dataset: str) -> str:
         """E.g. `MultiTrain, seed 0, on K400's test clips (scale mini)`."""
-        where = f"scale {self.scale.name}{', synthetic' * (self.scale.world is not None)}"
-        return f"{self.method}, seed {self.seed}, on {self.scale.dataset(dataset).title}'s {self.split} clips ({where})"
+        title = self.scale.dataset(dataset).title
+        return f"{self.method}, seed {self.seed}, on {title}'s {self.split} clips ({self.where})"
+
+    @property
+    def where(self) -> str:
+        """The scale, and whether its videos are synthetic."""
+        return f"scale {self.scale.name}{', synthetic' * (self.scale.world is not None)}"
 
 
 def find_predictions(run: Path, split: str, datasets: list[str] | None, config: Path) -> RunPredictions:
@@ -66,8 +71,8 @@ def find_predictions(run: Path, split: str, datasets: list[str] | None, config: 
     return RunPredictions(scale, method, record["seed"], split, {name: found[name] for name in datasets or found})
 
 
-def write_calibration(run: RunPredictions, out: Path) -> Iterator[str]:
-    """Write calibration.png and calibration.csv of every head into `out`; a line a head for the terminal.
+def write_calibration(run: RunPredictions, out: Path, name: str = "calibration") -> Iterator[str]:
+    """Write <name>.png and <name>.csv of every head into `out`; a line a head for the terminal.
 
     Raises:
         UserError: predictions without probabilities, such as those of a packed study.
@@ -80,17 +85,21 @@ def write_calibration(run: RunPredictions, out: Path) -> Iterator[str]:
                 continue
             its = calibration(scores, found.labels, found.videos)
             heads[f"{run.scale.dataset(dataset).title}, {head}"] = its
-            rows += [{"dataset": dataset, "head": head, **vars(each)} for each in its.bins]
+            rows += [{"dataset": dataset, "head": head, **vars(each), "scale": run.scale.name} for each in its.bins]
             yield (
                 f"{run.scale.dataset(dataset).title} by {head}: ECE {100 * its.ece:.1f} % (a calibrated head: "
                 f"{100 * its.ece_calibrated:.1f} %, 95% of them below {100 * its.ece_limit:.1f} %); "
                 f"mean probability {100 * its.confidence:.1f} %, right {100 * its.accuracy:.1f} %; "
                 f"log loss {its.log_loss:.3f}"
             )
-    title = run.title(next(iter(run.predictions))) if len(run.predictions) == 1 else f"{run.method}, seed {run.seed}"
-    write_frame(out / "calibration.csv", pd.DataFrame(rows), "%.4f")
-    save_figure(draw_reliability(heads, f"Calibration of {title}"), out / "calibration.png", run.scale.smoke_test)
-    yield f"{shown(out / 'calibration.png')}, calibration.csv"
+    title = (
+        run.title(next(iter(run.predictions)))
+        if len(run.predictions) == 1
+        else f"{run.method}, seed {run.seed} ({run.where})"
+    )
+    write_frame(out / f"{name}.csv", pd.DataFrame(rows), "%.4f")
+    save_figure(draw_reliability(heads, f"Calibration of {title}"), out / f"{name}.png", run.scale.smoke_test)
+    yield f"{shown(out / name)}.png, {name}.csv"
 
 
 def write_confusion(run: RunPredictions, out: Path, data: Path, projected: bool, worst: int) -> Iterator[str]:

@@ -9,11 +9,14 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from multitrain.analysis.claims.claim_sentences import capitalised, html_list, low_power
+from multitrain.analysis.cost.energy import ASSUMED
+from multitrain.analysis.packed.backbone_contrasts import FILE as BACKBONES
+from multitrain.analysis.packed.backbone_contrasts import MEAN
 from multitrain.analysis.render import page_tables
-from multitrain.analysis.render.cells import is_there, unique
+from multitrain.analysis.render.cells import difference, is_there, unique
 from multitrain.analysis.study.run_names import ranges
 
-__all__ = ["cost", "datasets", "deviations", "notes", "plateaus", "repeat", "runs", "show", "what_was_run"]
+__all__ = ["backbones", "cost", "datasets", "deviations", "notes", "plateaus", "repeat", "runs", "show", "what_was_run"]
 
 UNITS = {"processor": "core-hours", "accelerator": "accelerator-hours"}
 
@@ -66,6 +69,38 @@ def datasets(root: Path, tables: Sequence[str]) -> Styler:
     return page_tables.frame(pd.DataFrame(lines), "datasets", "A cell with several numbers: runs differ in it.")
 
 
+def backbones(root: Path) -> None:
+    """Show, with a heading, Table 1's contrasts by backbone; nothing where two studies were not compared."""
+    if not (root / BACKBONES).is_file():
+        return
+    from IPython.display import Markdown, display  # only where there is a notebook
+
+    from multitrain.analysis.figures.comparisons.backbones import draw
+
+    display(Markdown("## Does it depend on the backbone?"))
+    page_tables.picture(draw(root), "Table 1's differences by backbone, in the mean and on each dataset.")
+    show(html_list(backbone_sentences(root)))
+
+
+def backbone_sentences(root: Path) -> list[str]:
+    """For each contrast, in the mean of the datasets: both backbones' differences, and whether they differ."""
+    rows = page_tables.read(root / BACKBONES, ["left", "right", "backbone", "label", "difference", "low", "high"])
+    rows, sentences = rows[rows["label"] == MEAN], []
+    for (left, right), its in rows.groupby(["left", "right"], sort=False):
+        first, second, apart = (row for _, row in its.iterrows())
+        said = "; ".join(f"{escape(row['backbone'])} {_interval(row)}" for row in (first, second))
+        differ = apart["low"] > 0 or apart["high"] < 0
+        verdict = "the backbones differ" if differ else "it is not shown that the backbones differ"
+        sentences.append(
+            f"<b>{escape(left)} minus {escape(right)}</b>: {said}; difference {_interval(apart)}: {verdict}."
+        )
+    return sentences
+
+
+def _interval(row: pd.Series) -> str:
+    return difference(row["difference"], row["low"], row["high"])
+
+
 def deviations(root: Path) -> str:
     """A list of the deviations from the design, or a sentence that there are none."""
     its = page_tables.read(root / "deviations.csv", ["kind", "what"])
@@ -110,6 +145,11 @@ def cost(root: Path) -> Styler:
     lines.append(_cost("all", runs))
     unit = " and ".join(UNITS[each] for each in dict.fromkeys(runs["device"]))
     said = f"{unit.capitalize()} of training: seconds of each run.json times its processes and threads."
+    if set(runs["device"]) == {"processor"}:
+        said += (
+            f" kWh by Green Algorithms' formula, with {ASSUMED.core:g} W a core, {ASSUMED.gigabytes:g} GB for each"
+            f" and an overhead of {ASSUMED.overhead:g} (docs/reference/cost.md): an assumption, not a measurement."
+        )
     said += " Preparation, evaluation and analyses are not in it: benchmarks/ has what they took."
     return page_tables.frame(pd.DataFrame(lines), "cost", said)
 
@@ -117,7 +157,9 @@ def cost(root: Path) -> Styler:
 def _cost(method: str, its: pd.DataFrame) -> dict:
     line = {"Method": method, "Trainings": len(its), "Steps": int(its["steps"].sum())}
     whole, each = its["hours"].sum(min_count=1), its["hours"].mean()
-    return {**line, "Hours": _significant(whole), "Of a training": _significant(each)}
+    line |= {"Hours": _significant(whole), "Of a training": _significant(each)}
+    on_processors = set(its["device"]) == {"processor"}
+    return line | ({"kWh": _significant(ASSUMED.kwh(whole))} if on_processors else {})
 
 
 def _significant(value: float) -> str:

@@ -14,11 +14,12 @@ from multitrain.cli.options import (
     ScaleName,
     Seeds,
 )
+from multitrain.common import terminal_columns
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_settings, scale_path
 from multitrain.planning.overwrite import require_same_scale
 
-__all__ = ["app"]
+__all__ = ["app", "pack", "render"]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 Partial = Annotated[bool, typer.Option("--partial", help="Pack an incomplete study, to be joined later.")]
@@ -79,6 +80,9 @@ def render(
     notebooks: Annotated[
         bool, typer.Option("--notebooks", help="Execute the other notebooks too: half a minute.")
     ] = False,
+    tables_alone: Annotated[
+        bool, typer.Option("--tables", help="Tables and claims alone, without figures and the report: in seconds.")
+    ] = False,
     config: Annotated[
         Path | None, typer.Option("--config-dir", help="Tables and claims of this folder in place of the study's own.")
     ] = None,
@@ -105,9 +109,44 @@ def render(
     require_same_scale((path for path in out.glob("*") if path.suffix in (".csv", ".parquet")), study.scale, out)
     unpack(study, out, scale)
     folders = (config or out / "config", out / "data", out, published, measured)
-    render_study(Arguments(scale, part, study.seeds(), *folders), notebooks, experiments, study.own_file)
+    own = Arguments(scale, part, study.seeds(), *folders)
+    render_study(own, notebooks, experiments, study.own_file, tables_alone)
     for name in part.tables:
         show(name, study.scale, folders[0], out)
     if gone := [name for name in experiments.tables if name not in part.tables]:
         lacks = packed_checks.listed(packed_checks.missing(study, experiments))
         typer.echo(f"half a study, {lacks}: no {', '.join(gone)}; claims.md says which runs are missing", err=True)
+
+
+@app.command()
+def cost(
+    file: Annotated[Path, typer.Argument(metavar="FILE.parquet", help="A packed study.")],
+    published: PublishedFolder = Path("resources/published"),
+) -> None:
+    """Print the core-hours of a packed study by part, and their energy by Green Algorithms' formula."""
+    from multitrain.analysis.cost.energy import ASSUMED
+    from multitrain.analysis.cost.study_cost import HEAD, cells, study_parts
+    from multitrain.analysis.packed.packed_study import read_study
+
+    terminal_columns.show(terminal_columns.columns(HEAD, cells(study_parts(read_study(file), published))))
+    memory = f"{ASSUMED.gigabytes:g} GB a core of {ASSUMED.memory:g} W a GB"
+    typer.echo(f"{ASSUMED.core:g} W a core, {memory}, times {ASSUMED.overhead:g}: docs/reference/cost.md")
+
+
+@app.command()
+def backbones(
+    first: Annotated[Path, typer.Argument(metavar="FIRST.parquet", help="A packed study.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND.parquet", help="The same with another backbone.")],
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="Results of the first; its report shows this.")],
+) -> None:
+    """Compare Table 1's contrasts of two studies whose backbones differ: backbones.csv and .png."""
+    from multitrain.analysis.figures import save_figure
+    from multitrain.analysis.figures.comparisons.backbones import draw
+    from multitrain.analysis.packed.backbone_contrasts import FILE, write_backbones
+    from multitrain.analysis.packed.packed_checks import settings
+    from multitrain.analysis.packed.packed_study import read_study
+
+    studies = read_study(first), read_study(second)
+    require_same_scale([results / FILE, results / "table1.csv"], studies[0].scale, results)
+    write_backbones(*studies, results)
+    save_figure(draw(results), results / "backbones.png", settings(studies[0])[0].smoke_test)

@@ -112,7 +112,8 @@ def show(
     scale: ScaleName = "desk", config: ConfigFolder = Path("config"), results: ResultsFolder = Path("results")
 ) -> None:
     """Write when_it_helps.csv, .md and .png: gains over the baseline at equal steps for each factor."""
-    from multitrain.analysis.figures import save_figure, when_it_helps
+    from multitrain.analysis.figures import save_figure
+    from multitrain.analysis.figures.comparisons import when_it_helps
     from multitrain.analysis.study.sweep_gains import write_sweep
 
     loaded = load_scale(scale, config)

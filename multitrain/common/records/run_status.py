@@ -34,7 +34,7 @@ class Status(BaseModel):
 
 
 def write_status(folder: Path, content: dict) -> None:
-    """Write status.json; a full or lost disk is a warning only, so that the training goes on."""
+    """Write status.json; a full or lost disk is only a warning, and the training goes on."""
     try:
         write_json(folder / NAME, content, allow_nan=False)
     except OSError as reason:

@@ -26,13 +26,6 @@ UNUSABLE = "give a whole model.pt of a training, a folder that `multitrain.save`
 AGAIN = "it was changed, or its training diverged: copy it again, or train it anew"
 
 
-def _read(path: Path, cure: str, unusable: str | None = None) -> dict:
-    content = read_plain(path, cure, unusable)
-    if content.get("format") != FORMAT:
-        raise UserError(f"{path}: not a checkpoint of this project: import a release's file with `checkpoint import`")
-    return content
-
-
 def save_network(path: Path, network: Network, card: Card | None = None) -> None:
     """Write weights, specification and card (by default the network's own); the same give the same bytes."""
     card = card or network.card
@@ -53,7 +46,10 @@ def read_weights(path: Path) -> tuple[Spec, dict[str, Tensor]]:
 
 
 def _read_model(path: Path) -> tuple[Spec, Card | None, dict[str, Tensor]]:
-    content = _read(path, ABSENT, UNUSABLE)
+    """Specification, card and weights of a model file, checked."""
+    content = read_plain(path, ABSENT, UNUSABLE)
+    if content.get("format") != FORMAT:
+        raise UserError(f"{path}: not a checkpoint of this project: import a release's file with `checkpoint import`")
     try:
         spec, card, weights = Spec.model_validate(json.loads(content["spec"])), content.get("card"), content["weights"]
         card = card and checked_card(Card.model_validate_json(card), spec.classes)
@@ -105,7 +101,7 @@ class ResumePoint:
         return time.monotonic() - self.saved > max(self.seconds, 20 * self.cost)
 
     def save(self, **state: object) -> None:
-        """Write a state; the good one before it stays as `previous`, and is the newest until the new one is whole.
+        """Write a state; the last good one stays as `previous`, and is the newest until the new one is complete.
 
         Raises:
             UserError: it cannot be written.
@@ -129,8 +125,7 @@ class ResumePoint:
         """The file of the newest good state, or None; `warn` gets a message for each bad one.
 
         A good one can be read, has its checksum, and passes `check`, which raises a ValueError with the reason. Without
-        a good one the training starts anew with a warning, since nobody may be there to decide. Temporary files of
-        killed writers are deleted.
+        a good one the training starts anew: an unattended study goes on. Temporary files of killed writers are deleted.
         """
         remove_temporary_files(self.path.parent)
         paths = [path for path in (self.path, self.previous) if os.path.lexists(path)]

@@ -70,6 +70,7 @@ def link_finished(folder: Path, best: bool = False) -> None:
 
 
 def _files(kept: Path) -> tuple[str, ...]:
+    """Names of the finished files in a folder: FILES, and the best model where there is one."""
     return (BEST, *FILES) if (kept / BEST).exists() else FILES
 
 

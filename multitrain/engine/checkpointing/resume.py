@@ -52,6 +52,7 @@ def _val(value: dict, network: Mapping[str, Tensor]) -> None:
 
 
 def _counts(state: dict, training: Training) -> None:
+    """Check the code hashes, the counts of steps and the seconds."""
     codes, seconds = state["codes"], state["seconds"]
     if not isinstance(codes, list) or not codes or not all(isinstance(code, str) and code for code in codes):
         raise ValueError("codes is no list of code hashes")
@@ -92,6 +93,7 @@ def _optimiser(state: dict, training: Training) -> None:
 
 
 def _scaler(value: dict, expected: dict) -> None:
+    """Check the loss scale of half precision, and its constants."""
     _keys("scaler", value, set(expected))
     for key, like in expected.items():
         if key == "scale":
@@ -104,6 +106,7 @@ def _scaler(value: dict, expected: dict) -> None:
 
 
 def _keys(where: str, value: object, wanted: set, optional: Collection[str] = ()) -> None:
+    """Raise a ValueError unless a value is a dict of these keys."""
     what = f"{where}: " if where else ""
     if not isinstance(value, Mapping):
         raise ValueError(f"{where} is {_short(value)}, no dict")
@@ -123,6 +126,7 @@ def _number(value: object) -> bool:
 
 
 def _tensor(name: str, value: object, like: Tensor) -> None:
+    """Raise a ValueError unless a value is a finite tensor of the layout, type and shape of another."""
     if not isinstance(value, Tensor):
         raise ValueError(f"{name} is {_short(value)}, no tensor")
     if (value.layout, value.dtype, value.shape) != (like.layout, like.dtype, like.shape):

@@ -35,7 +35,7 @@ def build_backbone(model: Model, size: int) -> BackboneModule:
 
 
 def check_backbone(module: BackboneModule, model: Model, size: int) -> None:
-    """Two clips of noise through a backbone, forward and backward: shape, numbers, and a gradient of every weight.
+    """Check a backbone on two clips of noise, forward and backward: shape, numbers, a gradient of every weight.
 
     Raises:
         UserError: what is wrong, and its cure.
@@ -93,7 +93,7 @@ def without_memory(model: Model, work: Callable[[], T]) -> T:
 
 
 def _clips(module: nn.Module, model: Model, size: int, count: int) -> Tensor:
-    """Clips of zeros where the module is: on no device ("meta") while only shapes are asked for."""
+    """Clips of zeros (count, 3, T, size, size) on the module's device: "meta" while only shapes are computed."""
     like = next(module.parameters(), torch.empty(0))
     return torch.zeros((count, 3, model.frames, size, size), device=like.device, dtype=like.dtype)
 

@@ -1,4 +1,4 @@
-"""A small 3-D residual CNN: does a verdict depend on the backbone?
+"""A small 3-D residual CNN, the backbone `cnn3d`: it shows whether a verdict depends on the backbone.
 
 GroupNorm rather than BatchNorm: BatchNorm normalises a clip by the others of its batch. These are of several datasets
 in a joint run, and of one in its baseline and in every test: its effect would be mixed with what is measured. Its

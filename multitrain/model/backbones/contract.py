@@ -3,7 +3,7 @@
 A backbone is a torch module that maps normalised clips (B, 3, T, size, size) to features z (B, D). In evaluation mode z
 of a clip depends on that clip alone, and every trained weight has a part in it. The function is called as
 `function(frames=T, size=size, **options)` with the configuration's `backbone_options`, after the run's seed is set.
-D is the module's attribute `width`, or is measured once with a clip of zeros. What a module may have beside that:
+D is the module's attribute `width`, or is measured once with a clip of zeros. Optional attributes of the module:
 
 - `set_drop_path(rate)`: stochastic depth of the recipe's `drop_path`, refused for a backbone without it.
 - `checkpointing`, a flag: recompute activations in the backward pass (`machine.checkpointing`).
@@ -153,7 +153,7 @@ def _function(name: str, where: str) -> Callable[..., nn.Module]:
 
 
 def import_function(name: str, where: str) -> Callable[..., Any]:
-    """What `module:function` names, of a file in the present folder or on PYTHONPATH.
+    """Import `module:function` from a file in the present folder or on PYTHONPATH.
 
     Raises:
         UserError: it cannot be imported.

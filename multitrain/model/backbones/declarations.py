@@ -1,4 +1,4 @@
-"""Which backbones there are, read from source: nothing is imported, so that planning and foreign model files are safe.
+"""Names of backbones and of loss functions, read from source. Nothing is imported: planning is quick, model files safe.
 
 A function or class is a backbone if its source has the decorator `@backbone(...)` of `contract` above it.
 """
@@ -91,13 +91,15 @@ def require_function(name: str, where: str) -> None:
     if function not in there:
         raise UserError(f"{where}: {name!r}: {path} has no {function!r}: {did_you_mean(function, there)}")
     if isinstance(node := there[function], ast.FunctionDef):
-        its = node.args
-        positional = [each.arg for each in its.posonlyargs + its.args]
-        needed = positional[: len(positional) - len(its.defaults)]
-        needed += [each.arg for each, value in zip(its.kwonlyargs, its.kw_defaults, strict=True) if value is None]
-        if len(needed) > 1 or not (positional or its.vararg) or (needed and needed[0] not in positional):
+        arguments = node.args
+        positional = [each.arg for each in arguments.posonlyargs + arguments.args]
+        needed = positional[: len(positional) - len(arguments.defaults)]
+        named_only = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        needed += [each.arg for each, value in named_only if value is None]
+        if len(needed) > 1 or not (positional or arguments.vararg) or (needed and needed[0] not in positional):
+            signature = f"{function}({ast.unparse(arguments)})"
             raise UserError(
-                f"{where}: {path}, line {node.lineno}: {function}({ast.unparse(its)}) is called with one argument, the "
+                f"{where}: {path}, line {node.lineno}: {signature} is called with one argument, the "
                 f"batch's outputs: write def {function}(outputs), other arguments with a default"
             )
 
@@ -112,7 +114,7 @@ def _bound(node: ast.stmt) -> list[str]:
 
 
 def source_of(name: str) -> Path | None:
-    """The file of the module in `module:function`; None if there is none, or if the backbone is none of the user's."""
+    """The file of the module in `module:function`; None if there is none, or if the backbone is not user-defined."""
     module, colon, _ = name.partition(":")
     if not colon or module == TORCHVISION:
         return None
@@ -129,13 +131,13 @@ def source_of(name: str) -> Path | None:
 
 
 def file_hashes(names: Iterable[str]) -> list[str]:
-    """sha256, in twelve digits, of the file of each `module:function`; of what is none of the user's, nothing."""
+    """sha256, in twelve digits, of the file of each user-defined `module:function`; other names have none."""
     files = dict.fromkeys(filter(None, map(source_of, names)))
     return [hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in files]
 
 
 def _declared(path: Path) -> dict[str, str]:
-    """Functions and classes of a file that have the decorator, and the name that it gives each ("": none)."""
+    """Functions and classes of a file with the decorator, each with the name that it gives them ("": none)."""
     return dict(_read(path, path.stat().st_mtime_ns))
 
 

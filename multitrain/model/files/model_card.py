@@ -1,7 +1,7 @@
 """The model card that lies beside a network's weights, in the form of the Hugging Face hub."""
 
 from multitrain.common.markup import Marked, line, markdown
-from multitrain.config.model_settings import MVIT
+from multitrain.config.model_settings import MVIT, PIXEL_MEAN, PIXEL_STD
 from multitrain.model.files.metadata import Card, Frames, assumed_card
 from multitrain.model.network import Network
 
@@ -66,7 +66,7 @@ def _heads(network: Network, card: Card) -> list[str]:
 
 
 def describe_frames(frames: Frames) -> str:
-    """Which frames of a video a head's clips have."""
+    """The frames that a head's clips take of a video, in words."""
     rate = "the video's own rate" if frames.fps is None else f"{frames.fps:g} fps"
     if frames.sampling.kind == "segment":
         return f"one of each of equal segments at {rate}"
@@ -86,7 +86,8 @@ def _origin(card: Card) -> list[str]:
 
 def _input(network: Network) -> list[str]:
     spec = network.spec
-    how = {"constant": "(x / 255 - 0.45) / 0.225", "clip": "each clip to mean 0 and standard deviation 1"}
+    constant = f"(x / 255 - {PIXEL_MEAN}) / {PIXEL_STD}"
+    how = {"constant": constant, "clip": "each clip to mean 0 and standard deviation 1"}
     weights = sum(value.numel() for value in network.parameters())
     return [
         *("## Input", ""),

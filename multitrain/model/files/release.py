@@ -1,4 +1,4 @@
-"""The checkpoint format of the authors' release (PySlowFast, `.pyth`): read, weights only, and written.
+"""Checkpoints in the format of the authors' release (PySlowFast, `.pyth`): import, of weights only, and export.
 
 A file holds `model_state`, weights by the release's names, and `cfg`, its settings as YAML. The release stores no class
 names; a file of ours has the whole specification and the card under a key of its own, which the release ignores.
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import parse
-from multitrain.config.model_settings import MVIT, Model
+from multitrain.config.model_settings import MVIT, PIXEL_MEAN, PIXEL_STD, Model
 from multitrain.model.files.metadata import Card, checked_card
 from multitrain.model.files.storage import read_plain, require_numbers, write_plain
 from multitrain.model.network import Network, Spec
@@ -22,7 +22,6 @@ __all__ = ["export_release", "import_release"]
 
 FORMAT = "multitrain-1"  # of model files, which are no checkpoints of the release
 OURS = "multitrain"  # the key of our specification and card, each as JSON
-MEAN, STD = 0.45, 0.225  # of every colour: what the release's configurations normalise with
 HEAD_HIDDEN, EXPANDER_HIDDEN = 2048, 4096  # widths that are fixed in the release's code
 
 # our module names -> theirs, for everything below the backbone
@@ -101,11 +100,12 @@ def _infer_model(state: dict[str, Tensor], settings: dict, path: Path) -> tuple[
             "head_hidden": hidden,
         }
         data = settings.get("DATA") or {}
-        colours = {*data.get("MEAN", [MEAN]), *data.get("STD", [STD])}
+        colours = {*data.get("MEAN", [PIXEL_MEAN]), *data.get("STD", [PIXEL_STD])}
     except (AttributeError, KeyError, ValueError, TypeError, IndexError, StopIteration, ZeroDivisionError) as error:
         raise UserError(f"{path}: not an MViTv2 with separable positions: {error} is missing or unusable") from None
-    if colours != {MEAN, STD}:
-        raise UserError(f"{path}: its pixels are not normalised with mean {MEAN} and deviation {STD}, as ours are")
+    if colours != {PIXEL_MEAN, PIXEL_STD}:
+        ours = f"mean {PIXEL_MEAN} and deviation {PIXEL_STD}"
+        raise UserError(f"{path}: its pixels are not normalised with {ours}, as ours are")
     return parse(Model, values, path), size
 
 
@@ -208,7 +208,7 @@ def _settings(spec: Spec) -> dict:
     several = len(spec.classes) != 1
     counts = [len(names) for names in spec.classes.values()]
     data: dict[str, object] = {"NUM_FRAMES": model.frames, "TRAIN_CROP_SIZE": spec.size, "TEST_CROP_SIZE": spec.size}
-    data |= {"INPUT_CHANNEL_NUM": [3], "MEAN": [MEAN] * 3, "STD": [STD] * 3}
+    data |= {"INPUT_CHANNEL_NUM": [3], "MEAN": [PIXEL_MEAN] * 3, "STD": [PIXEL_STD] * 3}
     heads: dict[str, object] = {
         "ARCH": "mvit",
         "MODEL_NAME": "MViT",

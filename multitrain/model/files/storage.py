@@ -42,9 +42,7 @@ def read_plain(path: Path, cure: str, unusable: str | None = None) -> dict:
 def require_numbers(path: Path, weights: Mapping[str, Tensor], cure: str) -> None:
     """Raise a UserError if a weight of a file is no number, or not finite in float32.
 
-    Whole numbers are of buffers: `require_same_kinds` tells whether a network has one of that name.
-
-    `torch.aminmax` tells it in one pass: 40 ms for 60 million weights.
+    Whole numbers are of buffers: `require_same_kinds` checks whether a network has one of that name.
     """
     for name, value in weights.items():
         if value.dtype in WHOLE:
@@ -66,7 +64,7 @@ def require_same_kinds(path: Path, weights: Mapping[str, Tensor], network: Mappi
 
 
 def finite(value: Tensor) -> bool:
-    """Whether all of a floating-point tensor's numbers are finite in float32."""
+    """Whether all of a floating-point tensor's numbers are finite in float32; one pass, 40 ms for 60 million."""
     if not value.numel():
         return True
     least, largest = (end.item() for end in torch.aminmax(value.detach()))

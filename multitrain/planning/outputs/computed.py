@@ -6,6 +6,20 @@ from multitrain.planning.outputs.output import CSV, FLOPS, Output
 
 __all__ = ["ANALYSES", "TABLES"]
 
+
+def _errors(name: str, caption: str, details: str) -> Output:
+    """Answers of the main joint run: of seeds that answer the same clips the first stands for all."""
+    return Output(
+        f"analysis.single_run.main_run:write_main_{name}",
+        (f"errors/{name}.png", f"errors/{name}.csv"),
+        cells={"predictions": "mapped", "record": "mapped"},
+        category="Figures",
+        labels={"figure": name},
+        caption=caption,
+        details=details,
+    )
+
+
 ANALYSES: dict[str, Output] = {  # `multitrain analyse NAME`; each comes after the ones whose files it reads
     "projections": Output(
         "analysis.projections.projection_weights:write_projections",
@@ -46,6 +60,16 @@ ANALYSES: dict[str, Output] = {  # `multitrain analyse NAME`; each comes after t
         "analysis.projections.class_map:write_class_means",
         ("class_means.parquet",),
         cells={"features": "mapped", "record": "mapped"},
+    ),
+    "confusion": _errors(
+        "confusion",
+        "Which classes of each dataset the main joint run takes for which: the first table's, its first seed.",
+        "Rows are true classes, in percent of their test clips; of many classes those of the most frequent confusions.",
+    ),
+    "reliability": _errors(
+        "reliability",
+        "Are the main joint run's probabilities right? Accuracy by the probability of the answer, of its first seed.",
+        "A panel for each head of the first table's joint run, with the expected calibration error.",
     ),
     "networks": Output(
         "analysis.cost.run_networks:write_networks", ("networks.csv",), cells={"record": "tables"}, cheap=False

@@ -1,7 +1,7 @@
 """Outputs that a study cannot have, each with the reason: it has no claims, no joint run, or not that table.
 
-A study of one's own has other tables and runs than the paper. What needs one of the paper's is left out, and so is what
-reads a file that is left out, unless it can do without (`Output.optional`).
+An own study has other tables and runs than the paper. Outputs that need one of the paper's are left out, and so are
+outputs that read a file that is left out, unless they can do without (`Output.optional`).
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,8 @@ Named = TypeVar("Named")
 
 def left_out(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str, str]:
     """Why an output is not made: by the name of its rule, of a notebook `notebook NAME`, of a table `table NAME`."""
-    reasons = {f"table {key.removeprefix('tables.')}": why for key, why in _gone(experiments, "tables.")}
+    left_out = experiments.left_out.items()
+    reasons = {f"table {key.removeprefix('tables.')}": why for key, why in left_out if key.startswith("tables.")}
     reasons |= {name: why for name, why in _needs(scale, experiments, claims).items() if why}
     absent = {file: why for rule, why in reasons.items() if rule in OUTPUTS for file in OUTPUTS[rule].files}
     tables = {f"{name}.csv" for name in experiments.tables}
@@ -39,27 +40,24 @@ def left_out(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str
     return reasons
 
 
-def _gone(experiments: Experiments, kind: str) -> list[tuple[str, str]]:
-    return [(key, why) for key, why in experiments.left_out.items() if key.startswith(kind)]
-
-
 def _needs(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str, str]:
-    """What outputs need of a study itself, by rule; "" where it is there."""
+    """What a study lacks for an output, by rule; "" where nothing is lacking."""
     projecting = "" if experiments.projecting_runs() else "no row of a table is a run with projections"
     joint = "" if experiments.joint_runs() else "no row of a table is a run on several datasets"
     gains = "" if any(each.method for each in experiments.compared()) else "no table has a baseline and a joint run"
     shown = (
         "" if experiments.projections else experiments.left_out.get("projections", "the study names no `projections`")
     )
+    main = "" if experiments.mapped_run() else gains or "its joint run is not one run"
     related = "" if scale.related_datasets() else "not all datasets are of a synthetic world"
     return {
         "projections": projecting,
         "recovery": projecting,
-        "table4": projecting or ("" if experiments.projections else shown),
+        "table4": projecting or shown,
         "spectrum": joint,
         "training": joint,
-        "class_means": experiments.left_out.get("features")
-        or ("" if experiments.mapped_run() else gains or "its joint run is not one run"),
+        "class_means": experiments.left_out.get("features") or main,
+        **dict.fromkeys(("confusion", "reliability"), main),
         "claims": "" if claims.claims else "the study has no claims",
         "evidence": "" if claims.claims else "the study has no claims",
         "figure_per_class": gains,
@@ -71,6 +69,7 @@ def _needs(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str, 
 
 
 def _baselines(scale: Scale, experiments: Experiments) -> str:
+    """The reason if a dataset has no run of its own from random weights, else ""."""
     alone = {experiments.runs[name].datasets for name in experiments.shown_runs()}
     scratch = {experiments.runs[name].datasets for name in experiments.shown_runs() if not experiments.runs[name].init}
     lacking = [name for name in experiments.used_datasets() if (name,) not in alone & scratch]

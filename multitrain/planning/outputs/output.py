@@ -28,6 +28,7 @@ class Output:
     clips: tuple[str, ...] = ()  # files of prepared or synthetic datasets, keys of `planning.jobs.CLIPS`
     first_world: bool = False  # reads the clips of the first seed's world alone
     published: tuple[str, ...] = ()  # files of resources/published, keys in `planning.jobs`
+    found: tuple[str, ...] = ()  # files of the results folder that no rule makes, read where they are there
     measured: bool = False  # reads resources/measured too
     any_tables: bool = False  # in a study without the tables among `inputs`: reads the study's own tables
     optional: bool = False  # is made without the inputs that a study does not have

@@ -83,18 +83,18 @@ SIDEWAYS = ("slide", "roll", "turn")  # a flip makes one direction the other
 def _verbs(k400: list[Action], count: int, rng: np.random.Generator) -> list[Action]:
     """MiT: verbs related to a class of K400, and verbs without K400's motions; in random order, as the publisher's."""
     covered = frozenset().union(*(known.cells() for known in k400))
-    related, apart = [], []
+    related, unrelated = [], []
     for name in rng.permutation(list(VERBS)).tolist():
         whole = action(name, VERBS[name])
         if any(whole.relation(other) for other in k400):
             related.append(whole)
         kept = tuple(way for way in whole.variants if not way.cells() & covered)
         if kept:
-            apart.append(Action(name, kept))
+            unrelated.append(Action(name, kept))
     _check_count("mit", count, len(related), "only so many verbs name a motion of this world's K400")
     chosen = related[:count]
     names = {verb.name for verb in chosen}
-    chosen += [verb for verb in apart if verb.name not in names][: KINDS["mit"].classes - count]
+    chosen += [verb for verb in unrelated if verb.name not in names][: KINDS["mit"].classes - count]
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 

@@ -82,7 +82,7 @@ def made(scale, experiments, tmp_path) -> Path:
         (folder / "contact_sheet.jpg").touch()
         (folder.parent / "overview.jpg").touch()
     other = [f"{name}.{kind}" for name in (*experiments.tables, "table4") for kind in KINDS]
-    other += [f"figures/{name}.png" for name in FIGURES]
+    other += [*(f"figures/{name}.png" for name in FIGURES), "errors/confusion.png", "errors/reliability.png"]
     other += [f"notebooks/{name}.{kind}" for name in NOTEBOOKS for kind in ("html", "ipynb")]
     other += ["claims.md", "per_class.csv", "spectrum.csv", "training.parquet", "projections.parquet"]
     other += ["datasets.csv", "datasets.md", "leakage.csv"]

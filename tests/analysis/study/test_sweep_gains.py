@@ -87,7 +87,7 @@ def test_the_files_say_that_it_is_exploratory(points, home, scale, monkeypatch):
     text = (home / "when_it_helps.md").read_text()
     assert "**Exploratory:" in text and "Smoke test" in text and all(method in text for method in JOINT)
     assert "| 0.2 | 50.0 | +1.7" in text
-    from multitrain.analysis.figures import when_it_helps
+    from multitrain.analysis.figures.comparisons import when_it_helps
 
     figure = when_it_helps.draw(home)
     said = " ".join(each.get_text() for each in figure.texts)

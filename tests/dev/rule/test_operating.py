@@ -53,3 +53,8 @@ def test_a_large_effect_is_found_and_one_seed_finds_none():
     found = [operating.verdicts(study, 1, 5, VIDEOS, 0.2)[0][-1] for study in range(10)]
     assert set(found) == {"holds"}
     assert set(operating.verdicts(0, 1, 1, VIDEOS, 0.2)[0]) == {"one seed: no verdict"}
+
+
+def test_a_table_is_printed_as_markdown_with_every_row(capsys):
+    operating.show(["videos", "points"], [["300", "1.5"], ["2000", "-0.6 to 1.2"]])
+    assert capsys.readouterr().out == "| videos | points |\n| --- | --- |\n| 300 | 1.5 |\n| 2000 | -0.6 to 1.2 |\n"

@@ -1,4 +1,4 @@
-"""A finished training outlives whoever deletes its files; who trains owns its folder, and notices that it is gone."""
+"""Finished files: linked again after they were deleted, never taken if changed; the lock of a run's folder."""
 
 import json
 import os
@@ -16,15 +16,11 @@ from multitrain.engine.checkpointing.finished import FILES, FOLDER, SEAL
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training
 from tests.engine.process_group import in_processes
-from tests.engine.stopping import stopped_at
+from tests.engine.stopping import Killed, stopped_at
 from tests.holder import holding
 
 CPU = torch.device("cpu")
 TAKEN = "this very training was finished before; its files are taken"
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -39,7 +35,7 @@ def steps(monkeypatch) -> list[int]:
     return taken
 
 
-def test_deleted_files_of_the_same_work_come_back_and_of_other_work_do_not(job, steps, capsys, monkeypatch):
+def test_deleted_files_of_the_same_training_are_linked_again_and_of_another_are_not(job, steps, capsys, monkeypatch):
     run = job("k400_baseline")
     train(run, CPU)
     before, count = contents(run.folder), len(steps)
@@ -58,7 +54,7 @@ def test_deleted_files_of_the_same_work_come_back_and_of_other_work_do_not(job, 
 
 
 @pytest.mark.parametrize("name", [*FILES, SEAL])
-def test_what_was_changed_since_is_not_taken(job, steps, capsys, name):
+def test_changed_files_are_not_taken(job, steps, capsys, name):
     run = job("k400_baseline")
     train(run, CPU)
     before, count = contents(run.folder), len(steps)
@@ -71,7 +67,7 @@ def test_what_was_changed_since_is_not_taken(job, steps, capsys, name):
 
 
 def test_at_no_moment_of_the_end_are_resume_point_and_finished_model_both_absent(job, monkeypatch):
-    """Looked at before and after each change of a folder; and none of the files is ever there in part."""
+    """Checked before and after each change of a folder; the files appear all at once."""
     run, seen = job("k400_baseline"), []
 
     def look() -> None:
@@ -132,7 +128,7 @@ def test_a_folder_removed_while_it_trains_ends_it_with_a_line(job, monkeypatch, 
     assert not (run.folder / "model.pt").exists() and not (run.folder / what).exists()  # nor is it made again
 
 
-def test_a_history_lost_between_two_starts_is_said(job, monkeypatch, capsys):
+def test_a_history_lost_between_two_starts_is_a_warning(job, monkeypatch, capsys):
     run = job("k400_baseline")
     with stopped_at(monkeypatch, 3, Killed, keep=True):
         train(run, CPU, checkpoint_seconds=0)
@@ -156,7 +152,7 @@ def _refused(group, job) -> str:
 
 
 @pytest.mark.slow
-def test_of_several_processes_all_are_told(job, tmp_path):
+def test_all_of_several_processes_get_the_error_of_the_lock(job, tmp_path):
     run = job("k400_baseline")
     with holding(run.folder, "it is being trained"):
         first, second = in_processes(2, tmp_path / "processes", _refused, run)

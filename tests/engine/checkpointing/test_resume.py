@@ -1,4 +1,4 @@
-"""Resume points with every kind of damage: the one before it is taken up, or the training starts anew and says so."""
+"""Resume points with every kind of damage: the one before it is used, or the training starts anew with a warning."""
 
 import os
 import random
@@ -20,7 +20,7 @@ from multitrain.engine.processes.distributed import ProcessGroup
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training
 from multitrain.model.files.storage import checksum, read_plain, write_plain
-from tests.engine.stopping import stopped_at
+from tests.engine.stopping import stopped_at, with_run
 
 CPU = torch.device("cpu")
 MATRIX = "backbone.position_space"
@@ -28,7 +28,7 @@ LOST = object()
 
 
 def at(*keys: object, to: object = LOST):
-    """A damage: the entry of a state at `keys` is `to`, or is lost."""
+    """A damage of a state: its entry at `keys` is replaced by `to`, or removed."""
 
     def change(state: dict) -> None:
         for key in keys[:-1]:
@@ -48,7 +48,7 @@ def first_of(tensor: torch.Tensor, value: float) -> torch.Tensor:
 
 
 MOMENTS = ("optimiser", "state", 0)
-WRONG = {  # what somebody or something wrote with a checksum that is right: (change, what the line says of it)
+WRONG = {  # states with a right checksum and a wrong entry: (change, part of the message)
     "done a text": (at("done", to="2"), "done is '2', no whole number"),
     "done a float": (at("done", to=1e9), "done is 1000000000.0, no whole number"),
     "done a truth": (at("done", to=True), "done is True, no whole number"),
@@ -117,14 +117,14 @@ def folder_instead(path: Path) -> None:
 
 
 def bit_changed(path: Path) -> None:
-    """In a weight: the archive stays readable, and torch does not say a word."""
+    """Change one bit of a weight: the archive stays readable, and torch raises nothing."""
     weight = next(iter(read_plain(path, "")["network"].values()))
     whole = path.read_bytes()
     place = whole.index(weight.contiguous().numpy().tobytes())
     path.write_bytes(whole[: place + 2] + bytes([whole[place + 2] ^ 1]) + whole[place + 3 :])
 
 
-FILES = {  # what happens to a file: (change, what the line says of it)
+FILES = {  # damaged files: (change, part of the message)
     "empty": (lambda path: path.write_bytes(b""), "damaged"),
     "cut off": (lambda path: path.write_bytes(path.read_bytes()[:-100]), "damaged"),
     "zeros": (lambda path: path.write_bytes(bytes(path.stat().st_size)), "damaged"),
@@ -150,18 +150,18 @@ FILES = {  # what happens to a file: (change, what the line says of it)
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """Where resume points are kept of a test that has the same training, so that it is made once a module."""
+    """A folder for the module's training and its two resume points, which are made once."""
     return {"folder": tmp_path_factory.mktemp("points")}
 
 
 @pytest.fixture
 def training(job, kept) -> Training:
-    """One in float16 with AdamW, at its second step, of which both resume points are kept."""
+    """A training in float16 with AdamW after two steps, with a resume point of each."""
     if "training" not in kept:
         run = job("k400_baseline")
         run = replace(run, scale=run.scale.model_copy(update={"machine": Machine(precision="float16")}))
         made, point = Training(run, CPU), ResumePoint(kept["folder"] / "checkpoint.pt", 0)
-        made.scaler.load_state_dict({**made.scaler.state_dict(), "scale": 1.0})  # so that no step is left out
+        made.scaler.load_state_dict({**made.scaler.state_dict(), "scale": 1.0})  # low enough: no step is left out
         for batch in train_batches(made.clips, 8, 0, 2, 0, made.share):
             made.step([batch])
             point.save(**made.state())
@@ -171,7 +171,7 @@ def training(job, kept) -> Training:
 
 @pytest.fixture
 def point(training, kept, tmp_path) -> ResumePoint:
-    """Both of them in a folder of this test."""
+    """Copies of both resume points in the test's folder."""
     for name in ("checkpoint.pt", "checkpoint.previous"):
         shutil.copy(kept["folder"] / name, tmp_path / name)
     return ResumePoint(tmp_path / "checkpoint.pt", 0)
@@ -182,7 +182,7 @@ def chosen(point: ResumePoint, training: Training, said: list[str]) -> Path | No
 
 
 def require_fallback(point: ResumePoint, damage: Callable[[Path], object], training: Training, line: str) -> None:
-    """Of a damaged newest one: with the one before it and without."""
+    """Damage the newest resume point: the one before it is used, and without one the training starts anew."""
     said: list[str] = []
     alone = point.path.parent / "alone"
     alone.mkdir()
@@ -220,7 +220,7 @@ def test_without_a_scale_no_step_is_left_out(point, training, monkeypatch):
 
 
 def test_a_sparse_weight_is_refused(point, training):
-    """No checksum can be of one, but a file of before there were checksums may hold it."""
+    """A sparse weight has no checksum, but a file of an earlier version, without checksums, may hold one."""
     state = read_state(point.path)
     state["network"][MATRIX] = state["network"][MATRIX].to_sparse()
     with pytest.raises(ValueError, match=r"is sparse_coo float32 \(64, 8\) and not float32 \(64, 8\)"):
@@ -231,12 +231,12 @@ def test_a_sparse_weight_is_refused(point, training):
 def test_a_damaged_file_gives_way_to_the_one_before(kind, point, training):
     change, line = FILES[kind]
     require_fallback(point, change, training, line)
-    point.save(**training.state())  # it is in nobody's way
+    point.save(**training.state())  # the damaged one does not prevent the next
     assert chosen(point, training, []) == point.path
 
 
 def test_two_hundred_changed_bytes_are_refused_or_change_nothing(tmp_path):
-    """What is no part of the content may change: padding, the archive's own checksums, which nobody reads."""
+    """Only bytes outside the content may change: padding, and the archive's own checksums, which nothing reads."""
     point, rng, refused = ResumePoint(tmp_path / "checkpoint.pt", 0), random.Random(11), 0
     weights = {f"weight{index}": torch.linspace(-1, 1, 400).view(20, 20) + index for index in range(3)}
     point.save(done=3, codes=["one", "two"], seconds=2.5, network=weights)
@@ -252,7 +252,7 @@ def test_two_hundred_changed_bytes_are_refused_or_change_nothing(tmp_path):
     assert refused > 100  # most of a file is weights
 
 
-def test_a_good_one_of_an_earlier_version_is_taken_up_and_said_to_be_unchecked(point, training):
+def test_a_good_one_of_an_earlier_version_is_used_with_a_warning(point, training):
     state = read_state(point.path)
     del state[CHECKSUM]
     write_plain(point.path, state)
@@ -263,15 +263,16 @@ def test_a_good_one_of_an_earlier_version_is_taken_up_and_said_to_be_unchecked(p
     assert chosen(point, training, said) == point.previous
 
 
+def full(*_: object) -> None:
+    """Stands for a writer on a full disk."""
+    raise OSError(28, "No space left on device")
+
+
 def test_the_good_one_before_a_damaged_one_outlives_the_next_writing(point, training, monkeypatch):
     """The damaged one never takes its place: a kill or a full disk while the next is written loses nothing."""
     good = point.previous.read_bytes()
     point.path.write_bytes(b"damaged")
     chosen(point, training, [])
-
-    def full(path, content):
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patch, pytest.raises(UserError, match="make room; the last resume point is kept"):
         patch.setattr(checkpoint, "write_plain", full)
         point.save(**training.state())
@@ -280,15 +281,12 @@ def test_the_good_one_before_a_damaged_one_outlives_the_next_writing(point, trai
 
 
 def test_an_error_says_that_one_is_kept_only_where_it_is(tmp_path, monkeypatch):
-    def full(path, content):
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(checkpoint, "write_plain", full)
     with pytest.raises(UserError, match=r"\(No space left on device\): make room; there is no resume point yet"):
         ResumePoint(tmp_path / "checkpoint.pt", 0).save(done=1)
 
 
-def test_what_killed_writers_left_is_cleaned_away(point, training):
+def test_temporary_files_of_killed_writers_are_deleted(point, training):
     for name in (".partial-abc.pt", ".partial-xyz"):
         (point.path.parent / name).write_bytes(b"half")
     assert chosen(point, training, []) == point.path
@@ -302,10 +300,9 @@ def test_what_killed_writers_left_is_cleaned_away(point, training):
 )
 def test_a_state_of_each_kind_of_run_is_good_at_every_step(job, name, precision, optimiser):
     """Every weight has its moments after one step: nothing in a network goes without a gradient."""
-    run = job(name, optimiser=optimiser)
+    run = with_run(job(name, optimiser=optimiser), init=None)
     scale = run.scale.model_copy(update={"machine": Machine(precision=precision)})
-    runs = {key: its.model_copy(update={"init": None}) for key, its in run.experiments.runs.items()}
-    training = Training(replace(run, scale=scale, experiments=run.experiments.model_copy(update={"runs": runs})), CPU)
+    training = Training(replace(run, scale=scale), CPU)
     check_state({**training.state(), "format": "any"}, training)
     for batch in train_batches(training.clips, 8, 0, 2, 0, training.share):
         training.step([batch])
@@ -313,7 +310,7 @@ def test_a_state_of_each_kind_of_run_is_good_at_every_step(job, name, precision,
 
 
 def test_a_training_falls_back_and_ends_with_the_same_bytes(job, tmp_path, capsys, monkeypatch):
-    """Its newest resume point is readable and wrong; what a killed writer left beside it is gone as well."""
+    """Its newest resume point is readable and wrong; the temporary file of a killed writer is deleted as well."""
     undisturbed, run = (job("k400_baseline", results=tmp_path / where) for where in ("undisturbed", "damaged"))
     train(undisturbed, CPU)
     resume = run.folder / "resume"

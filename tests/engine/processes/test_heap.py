@@ -1,4 +1,4 @@
-"""The C library is asked to keep what is freed, unless somebody chose otherwise or it cannot."""
+"""Thresholds of the C library's heap: set to keep freed memory, unless the environment has its own, or it cannot."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from multitrain.engine.processes import heap
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What a C library was asked for, by the numbers of glibc's malloc.h."""
+    """The calls of mallopt, by the numbers of glibc's malloc.h."""
     calls = {}
     library = SimpleNamespace(mallopt=lambda name, value: calls.update({name: value}) or 1)
     monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: library)
@@ -26,13 +26,13 @@ def test_both_thresholds_are_as_high_as_they_can_be(asked):
 @pytest.mark.parametrize(
     ("name", "value"), [("MALLOC_MMAP_THRESHOLD_", "4000000"), ("GLIBC_TUNABLES", "glibc.malloc.trim_threshold=1")]
 )
-def test_an_environment_that_chose_is_left_alone(monkeypatch, asked, name, value):
+def test_settings_of_the_environment_are_kept(monkeypatch, asked, name, value):
     monkeypatch.setenv(name, value)
     assert not heap.keep_freed_memory()
     assert not asked
 
 
-def test_a_c_library_without_the_choice_is_no_error(monkeypatch, asked):
+def test_a_c_library_without_mallopt_is_no_error(monkeypatch, asked):
     monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: object())
     assert not heap.keep_freed_memory()
 

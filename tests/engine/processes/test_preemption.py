@@ -1,4 +1,4 @@
-"""A training that is killed, asked to stop or meets a loss that is not finite, alone or as one of several processes."""
+"""Trainings that are killed, asked to stop or meet a loss that is not finite, in one process and in several."""
 
 import itertools
 import json
@@ -34,6 +34,7 @@ from multitrain.engine.setup import Job
 from multitrain.engine.train import train
 from multitrain.engine.training_state import Training
 from tests.engine.process_group import forks, in_processes
+from tests.engine.stopping import with_run
 
 pytestmark = pytest.mark.xdist_group("processes")  # with test_parallel.py, whose processes it forks too
 
@@ -44,7 +45,7 @@ EPOCH_STEPS = 4  # of k400 at scale ci in batches of 8
 
 
 def everything(job, name: str = "k400_baseline", **changes: object) -> Job:
-    """A run in which all that a resume point has to bring back is switched on."""
+    """A run in which everything that a resume point restores is switched on."""
     recipe = {"epochs": 2.0, "batch": 8, "repeats": 2, "micro_batch": 4, "drop_path": 0.2, "erasing": 0.5}
     recipe |= {"mixing": Mixing(), "randaugment": RandAugment(operations=1)}
     made = job(name, **(recipe | changes))
@@ -146,13 +147,13 @@ def test_a_second_interrupt_ends_at_once_and_one_that_is_passed_on_is_the_first(
         os.kill(os.getpid(), signal.SIGINT)
         assert (stop.signal, stop.status) == ("SIGINT", EXIT_INTERRUPTED)
         monkeypatch.setattr("multitrain.engine.processes.preemption.GRACE", 0.0)
-        os.kill(os.getpid(), signal.SIGTERM)  # which is no more than another word for it
+        os.kill(os.getpid(), signal.SIGTERM)  # a second signal of another kind changes nothing
         assert (stop.signal, stop.status) == ("SIGINT", EXIT_INTERRUPTED)
         os.kill(os.getpid(), signal.SIGINT)
         pytest.fail("went on")
 
 
-def test_a_job_in_the_background_does_not_hear_the_interrupt_of_another():
+def test_a_job_in_the_background_ignores_the_interrupt_of_another():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with StopRequest() as stop, InterruptibleWork():
@@ -175,7 +176,7 @@ def _fail(_: str):
 
 
 def _stuck(group: ProcessGroup, job: Job, stuck_at: int) -> str:
-    """Train; the data of process 1 do not come any more at some step, and it alone is asked to stop."""
+    """Train; from some step on process 1 gets no more data, and it alone is asked to stop."""
 
     def batches(*arguments):
         for number, batch in enumerate(train_batches(*arguments)):
@@ -197,17 +198,13 @@ def _lines(job: Job) -> list[dict]:
 
 
 @pytest.mark.parametrize("informative", [True, False], ids=["informative", "plain"])
-def test_processes_stop_together_and_another_number_goes_on(job, scale, experiments, tmp_path, informative):
+def test_processes_stop_together_and_another_number_goes_on(job, tmp_path, informative):
     """Two processes, of which one waits and is asked to stop; one process in two parts goes on; as one undisturbed."""
-    runs = {
-        **experiments.runs,
-        "k400_baseline": experiments.runs["k400_baseline"].model_copy(update={"informative": informative}),
-    }
     common = {"epochs": 2.0, "mixing": Mixing(), "drop_path": 0.2}
 
     def made(where: str, **changes: object) -> Job:
         shaped = job("k400_baseline", results=tmp_path / where, **(common | changes))
-        return replace(shaped, experiments=experiments.model_copy(update={"runs": runs}))
+        return with_run(shaped, informative=informative)
 
     said = in_processes(2, tmp_path / "processes", _stuck, made("parted"), 3)
     assert "by another process at step 3 of 8" in said[0] and "by SIGUSR1 at step 3 of 8" in said[1]

@@ -11,7 +11,7 @@ import torch
 
 from multitrain.engine.train import train
 
-pytestmark = pytest.mark.slow  # test_preempted.py has the same without torchrun
+pytestmark = pytest.mark.slow  # test_preemption.py has the same without torchrun
 
 ROOT = Path(__file__).parents[3]
 SECONDS = 600  # after which processes that hang are ended

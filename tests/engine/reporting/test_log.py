@@ -1,4 +1,4 @@
-"""What a training says of itself: the same history whatever happened, a status that is never wrong about the state."""
+"""The log of a training: the same history however often it was killed, and a status that has the right state."""
 
 import json
 import math
@@ -18,10 +18,7 @@ from multitrain.engine.reporting import log as module
 from multitrain.engine.reporting.log import Log, Pace, startup_errors
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
+from tests.engine.stopping import Killed
 
 
 @pytest.fixture
@@ -132,7 +129,7 @@ def test_a_number_that_is_not_finite_leaves_the_status_valid(job):
         (KeyboardInterrupt(), "preempted", "interrupted: started again, it goes on from its last resume point, if any"),
     ],
 )
-def test_the_end_of_a_run_is_told(job, error, state, message):
+def test_the_end_of_a_run_is_in_its_status(job, error, state, message):
     with pytest.raises(type(error)), Log(job, 10, 0, 1) as log:
         work(log, 0, 2)
         raise error
@@ -140,7 +137,7 @@ def test_the_end_of_a_run_is_told(job, error, state, message):
     assert (said["state"], said["message"], said["step"], said["seconds_left"]) == (state, message, 2, 10)
 
 
-def test_a_run_that_cannot_begin_says_why(job):
+def test_a_run_that_cannot_begin_has_the_reason_in_its_status(job):
     def fail(message: str) -> RunStatus:
         with pytest.raises(UserError), startup_errors(job.folder):
             raise UserError(message)
@@ -158,13 +155,13 @@ def test_a_run_that_cannot_begin_says_why(job):
         assert status(job)["state"] == "running" and status(job)["message"] == ""
 
 
-def test_a_process_that_is_not_the_main_one_says_nothing_of_a_failure(job):
+def test_only_the_main_process_writes_the_reason(job):
     with pytest.raises(UserError), startup_errors(job.folder, main=False):
         raise UserError("no such manifest")
     assert not job.folder.exists()
 
 
-def test_a_training_without_data_leaves_word_of_it(job):
+def test_a_training_without_data_has_failed_in_its_status(job):
     with pytest.raises(UserError, match="manifest"):
         train(job, torch.device("cpu"))
     said = status(job)
@@ -215,7 +212,7 @@ def test_only_the_main_process_writes(job):
     assert not job.folder.exists()
 
 
-def test_what_a_log_writes_the_status_command_reads(job):
+def test_the_status_command_reads_what_a_log_writes(job):
     def found() -> RunStatus:
         return run_status(job.folder, job.name, job.run, job.seed, datetime.now(UTC))
 
@@ -261,7 +258,7 @@ def test_pace_is_that_of_the_last_steps():
     assert all(math.isfinite(value) for value in found.values())
 
 
-def test_tensorboard_is_asked_for_by_name(job, monkeypatch):
+def test_a_missing_tensorboard_is_named(job, monkeypatch):
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="--tensorboard: the package tensorboard is not installed: `pip install"):
         Log(job, 4, 0, 1, tensorboard=True)

@@ -160,7 +160,7 @@ def test_building_draws_the_same_numbers_whether_a_width_is_measured_or_not(modu
         ("cnn3d", {"width": 3}, "cnn3d takes no 'width'"),
     ],
 )
-def test_what_is_wrong_is_one_line_with_its_cure(module, name: str, options: dict, message: str):
+def test_a_wrong_backbone_is_one_line_with_its_cure(module, name: str, options: dict, message: str):
     with pytest.raises(UserError, match=message) as error:
         made = network(name, **options)
         check_backbone(made.backbone, made.spec.model, 32)
@@ -176,7 +176,7 @@ def test_a_module_is_not_run_before_its_source_declares_the_backbone(module, tmp
         require_declared(f"{module}:small", "backbone")
 
 
-def test_torchvision_is_asked_for_only_where_it_is_used(monkeypatch):
+def test_torchvision_is_needed_only_where_it_is_used(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
     network("cnn3d")
     with pytest.raises(UserError, match="torchvision is not installed: `pip install torchvision`"):

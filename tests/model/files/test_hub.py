@@ -1,4 +1,4 @@
-"""Networks by owner/name of the Hugging Face hub, whose library serves a folder here and no network is asked."""
+"""Networks by owner/name of the Hugging Face hub; the library's downloads are replaced by a local folder."""
 
 import sys
 
@@ -11,7 +11,7 @@ from multitrain.model.files.model_folder import save_folder
 from tests.model.files.test_model_folder import CARD, make, same
 
 
-def test_without_the_library_a_line_says_so_and_what_cures_it(monkeypatch, tmp_path):
+def test_without_the_library_an_error_names_it_and_the_cure(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # as where it is not installed
     monkeypatch.delitem(sys.modules, "multitrain.model.files.hub", raising=False)
@@ -29,7 +29,7 @@ def errors(library) -> dict[str, Exception]:
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """The library, with a hub that has `owner/net` and nothing else; a list of what it was asked for."""
+    """The library with a hub that has `owner/net` alone; the list of requests."""
     library = pytest.importorskip("huggingface_hub", reason="huggingface_hub is an extra")
     save_folder(tmp_path / "served", make())
     asked = []
@@ -58,7 +58,7 @@ def test_a_name_on_the_hub_is_a_network(hub):
     assert name == "owner/net" and set(how["allow_patterns"]) == {"model.safetensors", "config.json", "README.md"}
 
 
-def test_what_exists_here_wins(hub, tmp_path):
+def test_a_local_folder_goes_before_the_hub(hub, tmp_path):
     save_folder(tmp_path / "owner/net", make(None))
     assert multitrain.load("owner/net").card is None
     assert not hub
@@ -87,7 +87,7 @@ def test_a_snapshot_without_weights_is_not_told_to_be_saved(hub, tmp_path):
         multitrain.load("owner/net")
 
 
-def test_saving_leaves_what_is_another_s(hub, tmp_path):
+def test_saving_does_not_overwrite_other_files(hub, tmp_path):
     from multitrain.model.files.hub import HubNetwork
 
     (tmp_path / "other").mkdir()

@@ -1,4 +1,4 @@
-"""A network as a folder: bit for bit, the same bytes twice, and no damage that is not told in a line."""
+"""Model folders and model files: saved and loaded bit for bit; every damage is an error of one line."""
 
 import json
 import pickle
@@ -32,7 +32,7 @@ CARD = Card(
 )
 
 
-def make(card: Card | None = CARD, classes: dict | None = None, **changes) -> Network:
+def make(card: Card | None = CARD, classes: dict | None = None) -> Network:
     torch.manual_seed(0)
     network = Network(Spec(model=TINY, size=16, classes=classes or CLASSES, projections=True, expander=(12, 10)))
     network.card = card
@@ -85,8 +85,7 @@ def test_a_model_file_of_before_there_were_cards_loads(tmp_path):
 
 
 @pytest.mark.parametrize("said", [True, False])
-def test_what_an_older_card_says_of_the_network_holds_for_each_head(tmp_path, said):
-    """A folder and a file of when one flag stood for all heads."""
+def test_an_older_cards_flag_of_the_network_is_read_as_one_of_each_head(tmp_path, said):
     old = CARD.model_dump(mode="json")
     for seen in old["datasets"].values():
         del seen["synthetic"]
@@ -190,7 +189,7 @@ def test_a_changed_configuration_is_named(folder, key, value, why):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b"[" * 100_000, b"null"])
-def test_what_is_no_configuration_is_named(folder, content):
+def test_a_damaged_configuration_is_named(folder, content):
     (folder / "config.json").write_bytes(content)
     with pytest.raises(UserError, match=r"config\.json: ") as caught:
         load_folder(folder)
@@ -234,7 +233,7 @@ def test_weights_of_another_network_are_named(folder, tmp_path):
         load_folder(folder)
 
 
-def test_load_takes_whatever_a_network_lies_in(folder, tmp_path):
+def test_load_takes_a_folder_a_file_of_weights_a_release_and_a_run(folder, tmp_path):
     network = make()
     export_release(network, tmp_path / "net.pyth")
     save_network(tmp_path / "run/model.pt", network)
@@ -244,7 +243,7 @@ def test_load_takes_whatever_a_network_lies_in(folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nothing", "a/b/c", "folder/model.pt", "/no/where", "../up", "owner/name/", ""])
-def test_what_is_nowhere_is_one_line(name, tmp_path, monkeypatch):
+def test_a_missing_model_is_one_line(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = r"no such file or folder|neither config\.json nor model\.pt|name is empty"
     with pytest.raises(UserError, match=told) as caught:
@@ -267,7 +266,7 @@ def test_every_card_that_is_written_is_read(scale):
 
 @pytest.mark.parametrize("name", ["README.md", "config.json", "model.safetensors"])
 @pytest.mark.parametrize("content", ["mine", '{"format": "other"}', "[]"])
-def test_what_is_another_s_is_not_written_over(tmp_path, name, content):
+def test_other_files_are_not_overwritten(tmp_path, name, content):
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=rf"{name} there would be overwritten.*choose a new folder") as caught:
         multitrain.save(make(), tmp_path)
@@ -322,15 +321,19 @@ def test_weights_stored_with_other_digits_load(folder, kind):
         load_folder(folder)
 
 
-def test_what_is_no_model_file_is_told_what_one_is(tmp_path, recwarn):
+def test_a_file_that_is_no_model_is_refused_with_what_to_give(tmp_path, recwarn):
     path = tmp_path / "video.mp4"
-    for content in (b"video", b"", pickle.dumps({"a": print}, protocol=4)):
+    save_network(tmp_path / "model.pt", make())
+    cut_off = (tmp_path / "model.pt").read_bytes()[:-5000]
+    for content in (b"video", b"", cut_off, pickle.dumps({"a": print}, protocol=4)):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"video\.mp4: .*give a whole model\.pt of a training") as caught:
             multitrain.load(path)
         assert "train the run" not in str(caught.value)
     assert not recwarn.list  # torch has one of its own for a pickle
-    save_network(tmp_path / "model.pth", make())
-    (tmp_path / "model.pth").rename(tmp_path / "model.pyth")
+    torch.save({"weights": {}}, path)
+    with pytest.raises(UserError, match=r"video\.mp4: not a checkpoint of this project"):
+        multitrain.load(path)
+    (tmp_path / "model.pt").rename(tmp_path / "model.pyth")
     with pytest.raises(UserError, match=r"a model file of this project.*ends in \.pt"):
         multitrain.load(tmp_path / "model.pyth")

@@ -1,4 +1,4 @@
-"""The release's checkpoints: the same numbers as the release computes, and every weight accounted for."""
+"""Checkpoints of the authors' release: our network gives the release's numbers, and every weight is accounted for."""
 
 from pathlib import Path
 
@@ -35,9 +35,9 @@ def released():
 
 
 def close(ours, theirs, tolerance):
-    """Compare float32 with what other kernels made of sums whose terms are as large as the largest value.
+    """Compare by a part of the largest value: the sums behind every value have terms as large as that.
 
-    1e-5 of it: eight times what the order of adding up makes here (AVX-512, AVX2, or neither).
+    1e-5 is eight times the effect of the order of summation (AVX-512, AVX2, or neither).
     """
     torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance * theirs.abs().max().item())
 
@@ -147,7 +147,7 @@ SMALL = KINDS["vanilla"].model_copy(update={"size": 6})  # less than the strides
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_exported_is_imported_bit_for_bit(kind, tmp_path):
+def test_an_export_is_imported_bit_for_bit(kind, tmp_path):
     torch.manual_seed(0)
     network = Network(KINDS[kind])
     export_release(network, tmp_path / "model.pyth")
@@ -161,7 +161,7 @@ def test_what_is_exported_is_imported_bit_for_bit(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_release_part_of_an_export_says_what_the_model_is(kind, tmp_path):
+def test_the_release_part_of_an_export_is_enough_to_build_the_model(kind, tmp_path):
     """Without our own key only class names, dropout and normalisation are lost."""
     network = Network(KINDS[kind]).eval()
     export_release(network, tmp_path / "model.pyth")
@@ -217,7 +217,7 @@ def test_the_card_goes_with_the_weights(tmp_path):
         import_release(tmp_path / "other.pyth")
 
 
-def test_an_export_says_what_the_release_cannot_build(tmp_path):
+def test_an_export_names_what_the_release_cannot_build(tmp_path):
     said = export_release(Network(KINDS["only the informative loss"]), tmp_path / "model.pyth")
     assert [part.split(" of ")[0].split(" each")[0] for part in said] == ["heads", "an expander", "clips normalised"]
 

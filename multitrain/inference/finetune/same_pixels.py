@@ -15,7 +15,7 @@ from multitrain.data.duplicates.matching import find_matches
 from multitrain.datasets.transcode.refused import Refused
 from multitrain.datasets.transcode.source_video import DEFAULT, Video
 
-__all__ = ["one_name_each", "same_videos", "video_films"]
+__all__ = ["Films", "one_name_each", "same_videos", "video_films"]
 
 Films = Mapping[str, np.ndarray]  # by the video's name: (FRAMES, CELLS, CELLS) uint8
 

@@ -1,6 +1,6 @@
-"""docs/example/records.parquet: the answers of the complete run that is copied there, packed.
+"""The packed records of the complete run that docs/example shows.
 
-The tables of docs/example are rendered from it again and compared byte for byte.
+Its tables are rendered from them again and compared byte for byte.
 """
 
 from pathlib import Path

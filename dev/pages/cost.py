@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "reference" / "cost.md"
 NOTES = ROOT / "docs" / "notes"
 STUDY = "mini-table1.parquet"  # of docs/notes
-SEARCHES = {"search-desk.csv": "desk", "search-mini.csv": "mini", "clip-mini.csv": "mini", "collapse.csv": "mini"}
+SEARCHES = {
+    "search-desk.csv": "desk",
+    **dict.fromkeys(("search-mini-rates.csv", "search-mini.csv", "clip-mini.csv", "collapse.csv"), "mini"),
+}  # of docs/notes, and the scale of each
 
 
 def page() -> str:

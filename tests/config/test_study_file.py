@@ -208,7 +208,7 @@ def test_the_study_of_another_backbone_is_table_1_of_desk_but_for_network_and_ra
             {"datasets": {name: {"extends": name, "holdout": 0.5} for name in ("k400", "mit", "ssv2", "actnet")}},
             "clips_of: datasets.k400 is not that of scale desk: take out one of the two",
         ),
-        ({"extends": "mini"}, "clips_of: world is not that of scale desk"),
+        ({"clips_of": "gpu"}, "clips_of: world is not that of scale gpu"),
     ],
 )
 def test_clips_of_another_world_or_preparation_are_refused(tmp_path: Path, monkeypatch, changed: dict, message: str):

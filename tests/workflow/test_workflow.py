@@ -194,6 +194,7 @@ STARTS = {
     "classes": "accuracy.per_class_accuracy",
     "spectrum": "accuracy.embedding_spectrum",
     "training": "study.loss_histories",
+    **dict.fromkeys(("confusion", "reliability"), "single_run.main_run"),
     "study_records": "study.study_tables",
     "evidence": "claims.evidence.evidence_table",
     "claims": "claims.claim_verdicts",
@@ -276,7 +277,8 @@ def test_a_changed_caption_runs_what_shows_it(project: Path, edit):
     assert to_run_again(project) == set()
     edit("multitrain/planning/outputs/drawn.py", "Top-1 of", "Accuracy of")  # in notebooks and the index as well
     again = to_run_again(project)
-    assert again and all(name.split(" ")[0].startswith(("figure_", "notebook", "report", "index")) for name in again)
+    shown = ("figure_", "confusion", "reliability", "notebook", "report", "index")
+    assert again and all(name.split(" ")[0].startswith(shown) for name in again)
 
 
 def test_a_changed_notebook_is_executed_again_alone(project: Path, edit):

@@ -4,20 +4,17 @@ import json
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from multitrain.analysis.accuracy.embedding_spectrum import SPACES, spectra
-from multitrain.analysis.packed.packed_study import ANSWERS, OWN_FILE, Key, Study
+from multitrain.analysis.packed.packed_answers import answers
+from multitrain.analysis.packed.packed_study import OWN_FILE, Key, Study
 from multitrain.analysis.projections.class_map import class_means
 from multitrain.common.errors import UserError
 from multitrain.common.progress import progress
 from multitrain.common.records.history import NAME as HISTORY
 from multitrain.common.records.history import read_columns
-from multitrain.common.records.predictions import matrix, read_predictions
 from multitrain.common.records.run_record import NAME as RECORD
 from multitrain.common.records.run_record import has_record, read_record
 from multitrain.common.records.statistics import read_arrays, read_statistics
@@ -26,11 +23,10 @@ from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 from multitrain.model.backbones.declarations import TORCHVISION
 
-__all__ = ["answers", "collect"]
+__all__ = ["collect"]
 
 DOCUMENTS = ("datasets.csv", "datasets.md", "leakage.csv")  # of the data, made from files that a study leaves at home
 SURVEYS = ("classes.csv", "durations.csv", "missing.csv")
-BEST = 5
 
 
 def collect(
@@ -146,32 +142,6 @@ def _collect_statistics(study: Study, folder: Path, run: str, seed: int, statist
     for space, (views, found) in (spectra(folder, tuple(there)) if there == statistics else {}).items():
         study.arrays[Key(run, seed, name=f"views.{SPACES[space]}")] = np.array(views)
         study.arrays[Key(run, seed, name=f"eigenvalues.{SPACES[space]}")] = found.eigenvalues
-
-
-def answers(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
-    """The clips of a predictions file as rows of ANSWERS, and the names of the classes."""
-    found, table = read_predictions(path), pq.read_table(path)
-    columns: dict[str, Any] = {"clip": found.clip_ids, "video": found.videos, "label": found.labels, "rank": found.rank}
-    columns |= {"rank_projected": found.projected, "top5": _best(path, table, "top5", "scores")}
-    columns["top5_projected"] = _best(path, table, "top5_projected", "scores_projected")
-    if len(found.classes) >= 1 << 15:
-        raise UserError(f"{path}: {len(found.classes)} classes: a packed study holds fewer than {1 << 15}")
-    arrays = {
-        each.name: pa.nulls(len(found.labels), each.type)
-        if columns[each.name] is None
-        else pa.array(columns[each.name]).cast(each.type)
-        for each in ANSWERS
-    }
-    return pa.table(arrays, schema=ANSWERS), found.classes
-
-
-def _best(path: Path, table: pa.Table, name: str, scores: str) -> pa.Array | None:
-    """The labels of the best classes of each clip; of equal scores the first class. None where there are none."""
-    if name in table.column_names:  # of a study that was packed before
-        return table[name].combine_chunks()
-    if table[scores].null_count:
-        return None
-    return pa.array(list(np.argsort(-matrix(path, table[scores]), axis=1, kind="stable")[:, :BEST].astype(np.int16)))
 
 
 def _same_classes(study: Study, key: Key, classes: tuple[str, ...], path: Path) -> None:

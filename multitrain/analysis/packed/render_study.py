@@ -27,7 +27,7 @@ def render_study(
     """Write all that the results folder of a study holds beside its runs; the other notebooks where asked for.
 
     `asked` are all experiments, of which half a study has a part, `own.experiments`: claims say which runs are missing.
-    `file` is the name of a study in one file, for the report. `tables_alone`: no picture and no page.
+    `file` is the name of a study in one file, for the report. `tables_alone`: no figure and no page.
     """
     shared = own.scale, own.experiments, own.seeds, own.results, own.published
     gone = left_out(own.scale, own.experiments, own.claims)
@@ -36,7 +36,7 @@ def render_study(
     steps: list[Callable[[], None]] = [
         partial(each.write, others.get(name, own))
         for name, each in names.items()
-        if name not in {*gone, *PROBABILITIES}
+        if name not in {*gone, *PROBABILITIES} and not (tables_alone and each.category == "Figures")
     ]
     steps += [partial(write_table, name, *shared, own.measured) for name in own.experiments.tables]
     steps += [partial(write_table4, *shared)] if "table4" not in gone else []

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from multitrain.analysis.accuracy.contrasts import estimate
-from multitrain.analysis.packed.collect import answers
+from multitrain.analysis.packed.packed_answers import answers
 from multitrain.common.errors import UserError
 from multitrain.common.ranks import top
 

@@ -10,6 +10,7 @@ from pandas.io.formats.style import Styler
 
 from multitrain.analysis.claims.claim_sentences import capitalised, html_list, low_power
 from multitrain.analysis.cost.energy import ASSUMED
+from multitrain.analysis.figures.comparisons.backbones import draw as draw_backbones
 from multitrain.analysis.packed.backbone_contrasts import FILE as BACKBONES
 from multitrain.analysis.packed.backbone_contrasts import MEAN
 from multitrain.analysis.render import page_tables
@@ -75,10 +76,8 @@ def backbones(root: Path) -> None:
         return
     from IPython.display import Markdown, display  # only where there is a notebook
 
-    from multitrain.analysis.figures.comparisons.backbones import draw
-
     display(Markdown("## Does it depend on the backbone?"))
-    page_tables.picture(draw(root), "Table 1's differences by backbone, in the mean and on each dataset.")
+    page_tables.picture(draw_backbones(root), "Table 1's differences by backbone, in the mean and on each dataset.")
     show(html_list(backbone_sentences(root)))
 
 

@@ -42,7 +42,7 @@ def test_mixed_code_packs_runs_of_two_versions(folders, config, tmp_path, capsys
 
 def test_notebooks_and_measured_reach_what_renders(packed, tmp_path, monkeypatch):
     found = []
-    monkeypatch.setattr(render_study, "render_study", lambda own, notebooks, _: found.append((own.measured, notebooks)))
+    monkeypatch.setattr(render_study, "render_study", lambda own, pages, *_: found.append((own.measured, pages)))
     monkeypatch.setattr("multitrain.cli.commands.result_commands.show", lambda *_: None)
     for options in ((), ("--notebooks",), ("--measured", tmp_path / "m")):
         assert typed("results", "render", packed, tmp_path / "out", "--published", PUBLISHED, *options) == 0

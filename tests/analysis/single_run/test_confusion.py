@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from multitrain.analysis.packed.collect import answers
+from multitrain.analysis.packed.packed_answers import answers
 from multitrain.analysis.single_run.confusion import read_predicted
 from multitrain.analysis.single_run.confusion_matrix import MOST, draw_confusion
 from multitrain.common.errors import UserError

@@ -18,7 +18,7 @@ LAYERS = {  # what a package may import beside itself: the packages below it, or
     "model": GROUND,
     "data": GROUND,
     "synth": GROUND,
-    "datasets": GROUND | {"data.manifest", "data.damage"},
+    "datasets": GROUND | {"data.manifest", "data.damage", "data.decode", "data.duplicates.fingerprints"},
     "engine": GROUND | {"data", "losses", "model"},
     "inference": GROUND | {"data", "datasets", "engine", "losses", "model"},
     "planning": GROUND | {"data", "datasets", "engine", "model.backbones.declarations", "model.network", "synth"},

@@ -17,6 +17,7 @@ from multitrain.datasets.required_splits import require_annotated
 from multitrain.datasets.splits import held_out
 from multitrain.datasets.subset import draw_subset
 from multitrain.datasets.transcode.batches import Transcoding
+from multitrain.datasets.transcode.fingerprint_clips import fingerprint_clips
 from multitrain.datasets.transcode.journal import ClipStore, Record
 from multitrain.datasets.transcode.untranscoded import UntranscodedFiles
 
@@ -77,6 +78,7 @@ def _prepare(
     write_missing(folder / "missing.csv", missing)
     if not rows:
         raise UserError(f"{raw}: not one clip of {name} could be prepared; {folder / 'missing.csv'} says why")
+    fingerprint_clips(folder, rows, dataset.grid, jobs, dataset.limits.seconds)
     write_manifest(folder / "manifest.parquet", publication.classes, rows)
     return read_manifest(folder / "manifest.parquet")
 

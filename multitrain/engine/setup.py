@@ -129,7 +129,7 @@ class Job:
         if not self.exclude_leaks or self.run.init in self.pretrained:
             return
         for trainer, dataset, tested in unguarded(self.scale, self.experiments, self.name):
-            whole = read_manifest(self._manifest(dataset), ["video_id"]).split("train")
+            whole = read_manifest(self._manifest(dataset), ["clip_id", "video_id"]).split("train")
             clips = replace(self, name=trainer)._without_leaks(dataset, whole)
             kept = without_leaks(self.scale, dataset, clips, self._tested(tested))
             if len(kept) < len(clips):

@@ -80,3 +80,16 @@ def read_all(path: Path, skip: str = "DEFAULT") -> list[tuple[Fraction, np.ndarr
 def codes(path: Path) -> list[int]:
     """The indices a video's frames tell."""
     return [code(frame) for _, frame in read_all(path)]
+
+
+def encoded_again(source: Path, target: Path, cut: int = 0, half: bool = False, mirrored: bool = False) -> Path:
+    """The video with another codec and container, without its first frames, at half the size, or mirrored."""
+    frames = [frame[:, ::-1] if mirrored else frame for _, frame in read_all(source)][cut:]
+    height, width = (side // (4 if half else 2) * 2 for side in frames[0].shape[:2])
+
+    def paint(index: int, width: int, height: int) -> np.ndarray:
+        whole = av.VideoFrame.from_ndarray(np.ascontiguousarray(frames[index]), "rgb24")
+        return whole.reformat(width, height).to_ndarray()
+
+    options = {"crf": "28", "preset": "veryfast"}
+    return write_video(target, len(frames), size=(width, height), options=options, paint=paint)

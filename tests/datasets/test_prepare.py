@@ -66,7 +66,8 @@ def test_the_manifest_tells_the_truth(raw, video, tmp_path, reader):
     assert {f"videos/{path.relative_to(out / 'videos')}" for path in (out / "videos").glob("*/*")} == {
         row["path"] for row in rows
     }
-    assert sorted(path.name for path in out.iterdir()) == ["annotated.csv", "manifest.parquet", "missing.csv", "videos"]
+    names = ["annotated.csv", "fingerprints.parquet", "manifest.parquet", "missing.csv", "videos"]
+    assert sorted(path.name for path in out.iterdir()) == names
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -52,6 +52,13 @@ def test_a_larger_fraction_contains_the_smaller():
     assert held_out(listed, 0.0, 0) == set()
 
 
+def test_a_video_that_is_tested_too_is_not_in_val():
+    listed = clips({"a": 8}, pieces=1)
+    tested = [AnnotatedClip(f"{c.clip_id}z", c.video_id, "test", "test", "a", None, None, "") for c in listed[::4]]
+    chosen = held_out(listed + tested, 0.9, 0)
+    assert chosen and chosen.isdisjoint(clip.video_id for clip in tested)
+
+
 def test_a_video_of_two_classes_belongs_to_its_first():
     listed = clips({"a": 4, "b": 4}, pieces=1)
     both = [AnnotatedClip(f"{c.clip_id}z", c.video_id, c.split, c.split, "z", None, None, "") for c in listed]

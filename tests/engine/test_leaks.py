@@ -63,6 +63,15 @@ def test_the_steps_are_those_of_what_is_left(real):
     assert schedule(replace(job, name="k400_baseline", exclude_leaks=False))[0] == round(epochs * 2)
 
 
+def test_a_video_in_a_datasets_own_lists_is_not_trained_on(real):
+    manifest(real.data / "ci", "k400", [("own-video00", "train"), ("own-video01", "train"), ("own-video01", "test")])
+    manifest(real.data / "ci", "actnet", [("another-one", "train"), ("a-third-one", "test")])
+    for run in ("multitrain", "k400_baseline"):
+        source = replace(real, name=run).source("k400", "train")
+        assert (source.columns["clip_id"].to_pylist(), source.left_out) == (["k400000"], 1)
+    assert len(replace(real, exclude_leaks=False).source("k400", "train")) == 2
+
+
 def test_a_training_split_of_tested_videos_alone_is_an_error(real):
     manifest(real.data / "ci", "k400", [(SHARED, "train")])
     with pytest.raises(UserError, match=r"k400/manifest.parquet: run multitrain is tested on every.*exclude_leaks"):

@@ -51,6 +51,7 @@ def project(tmp_path: Path) -> Path:
         "k400": {A: "train", B: "train"},
         "actnet": {A: "test", "a": "train"},
         "mit": {"m": "test"},
+        "ssv2": {"s": "test"},
     }.items():
         manifest(folder / "given", name, clips)
     run(folder)

@@ -192,8 +192,9 @@ def test_options_are_quoted_for_the_shell():
 def test_a_training_waits_for_the_manifests_of_test_sets_that_may_share_its_videos():
     plan = Plan.load({"scale": "paper"}, str(CONFIG))
     assert plan.train_datasets("k400_baseline") == ["k400"]
-    assert set(plan.compared_datasets("k400_baseline")) == {"mit", "actnet"}  # tested by what starts from it
-    assert set(plan.compared_datasets("ssv2_baseline")) == {"mit", "actnet"}  # through the run it starts from
+    shown = {"k400", "mit", "ssv2", "actnet"}  # itself, and what is tested by runs that start from it
+    assert set(plan.compared_datasets("k400_baseline")) == shown
+    assert set(plan.compared_datasets("ssv2_baseline")) == shown  # through the run it starts from
     kept = Plan.load({"scale": "paper", "exclude_leaks": False}, str(CONFIG))
     assert kept.compared_datasets("k400_baseline") == []
     assert trained(plan, "k400_baseline", 0) != trained(kept, "k400_baseline", 0)
@@ -271,7 +272,8 @@ def test_the_plan_and_the_training_leave_out_the_same_clips(training, tmp_path: 
     assert excluded["k400_baseline k400"].startswith("1 clips, ")
     scale = load_scale("paper", CONFIG)
     job = Job(scale, load_experiments(CONFIG, scale), "k400_baseline", 0, tmp_path, tmp_path)
-    manifest(tmp_path, "mit", {"yt-x": "test"})
+    for name, video in {"mit": "yt-x", "ssv2": "s"}.items():  # tested by runs that start from K400's baseline
+        manifest(tmp_path, name, {video: "test"})
     assert job.source("k400", "train").left_out == 1
 
 

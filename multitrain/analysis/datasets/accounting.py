@@ -16,7 +16,8 @@ from multitrain.common.files.atomic import atomic
 from multitrain.common.files.csv_files import write_frame
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
-from multitrain.data.leakage import leaks, leaks_of_runs
+from multitrain.data.duplicates.fingerprints import NAME as FINGERPRINTS
+from multitrain.data.leakage import EVIDENCE, leaks, leaks_of_runs
 from multitrain.data.manifest import REASONS, SPLITS, Manifest, read_manifest
 
 __all__ = ["read_published", "write_accounting"]
@@ -34,22 +35,24 @@ def write_accounting(
     Raises a UserError where a clip is in neither of the first two, or in both.
     """
     paper = read_published(published / "datasets.csv")
-    parts, found = [], []
+    parts, found, unseen = [], [], []
     for world in worlds:
         folders = {name: scale.clips_folder(name, data, world) for name in scale.datasets}
         manifests = {name: read_manifest(folder / "manifest.parquet") for name, folder in folders.items()}
         its = [account(scale, name, manifests[name], folders[name], paper) for name in scale.datasets]
         parts += [part.assign(world=world) for part in its] if scale.several_worlds else its
         found.append(leaks(scale, manifests))
+        unseen += [scale.in_world(name, world) for name in folders if not (folders[name] / FINGERPRINTS).is_file()]
     table = pd.concat(parts, ignore_index=True)
     if not table["not_in_fraction"].any():
         table = table.drop(columns="not_in_fraction")
     pairs = pa.concat_tables(found)
     of_runs = leaks_of_runs(experiments, pairs)
     write_frame(results / "datasets.csv", table.astype({"published": "Int64"}))
-    write_frame(results / "leakage.csv", of_runs.to_pandas())
+    by_id_alone = of_runs["distance"].null_count == len(of_runs)
+    write_frame(results / "leakage.csv", of_runs.drop(EVIDENCE if by_id_alone else []).to_pandas())
     with atomic(results / "datasets.md") as temporary:
-        temporary.write_text(page(scale, table, pairs, of_runs), encoding="utf-8")
+        temporary.write_text(page(scale, table, pairs, of_runs, unseen), encoding="utf-8")
 
 
 def role(word: str) -> str:

@@ -22,14 +22,19 @@ FRACTION = """\
 Of some datasets this scale uses a fraction of each class's videos. Annotated, prepared and missing are of that
 fraction; the paper's count is of the whole. What is not in it was not looked at: it is neither prepared nor missing."""
 LEAKED = """\
-A run is named where it, or a run that its initial weights come from, is trained on the one dataset and it is tested on
-the other; leakage.csv lists their videos. With `exclude_leaks` (config/config.yaml) training leaves these training
-clips out; the tested clips stay the publisher's."""
+A run is named where it, or a run that its initial weights come from, is trained on the first dataset and it is tested
+on the second; leakage.csv lists their videos. The same dataset twice: its publisher's own lists overlap. With
+`exclude_leaks` (config/config.yaml) training leaves these training clips out; the tested clips stay the publisher's.
+A row with a `distance` was found by the clips' pixels."""
+UNSEEN = "compared by id alone; `multitrain prepare` again writes the fingerprints of their clips."
 NO_ABSENT = "None: every class has a clip in every split."
 
 
-def page(scale: Scale, table: pd.DataFrame, pairs: pa.Table, of_runs: pa.Table) -> str:
-    """Markdown of datasets.csv's rows, of the leaks between any two datasets, and of those that concern runs."""
+def page(scale: Scale, table: pd.DataFrame, pairs: pa.Table, of_runs: pa.Table, unseen: list[str]) -> str:
+    """Markdown of datasets.csv's rows, of the leaks between any two datasets, and of those that concern runs.
+
+    `unseen`: the datasets without fingerprints.
+    """
     rows = [{**row, "title": _title(scale, row)} for row in table.to_dict("records")]
     return document(
         [
@@ -42,7 +47,8 @@ def page(scale: Scale, table: pd.DataFrame, pairs: pa.Table, of_runs: pa.Table) 
             _reasons(rows),
             "## Classes without a clip",
             bullets(map(_absent, (row for row in rows if row["classes_without_clips"]))) or NO_ABSENT,
-            "## Videos in the training split of one dataset and in a tested split of another",
+            "## Videos that are trained on and tested",
+            *([f"{', '.join(unseen)}: {UNSEEN}"] if unseen else []),
             *_leaks(scale, pairs, of_runs),
         ]
     )

@@ -17,6 +17,7 @@ from multitrain.datasets.publication import AnnotatedClip
 from multitrain.datasets.splits import held_out
 from multitrain.datasets.transcode.refused import Refused
 from multitrain.datasets.transcode.source_video import Video
+from multitrain.inference.finetune.same_pixels import Films, one_name_each, same_videos, video_films
 
 __all__ = ["new_study"]
 
@@ -25,6 +26,7 @@ CLIPS_SEEN = 4800  # in a training, counted over its epochs; as in fine-tuning
 EPOCHS = (6, 60)
 BATCH = 16
 REPEATS = 2  # clips of a video in a batch, as at scale mini
+LISTS = ("train.csv", "val.csv")
 CLASS_FILES = ("classes.csv", "classes.txt", "classes.json")
 MAIN = "main"  # the first table
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -57,6 +59,7 @@ class Seen:
     seconds: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)  # content: key
+    films: Films = field(default_factory=dict)  # key: film
 
     def count(self, split: str) -> int:
         return sum(clip.split == split for clip in self.clips)
@@ -112,9 +115,12 @@ def _look(folder: Path, name: str, where: Path) -> Seen:
     few = [label for label, count in Counter(clip.label for clip in publication.clips).items() if count < 2]
     if few:
         raise UserError(f"{where}: class {few[0]!r} has one video: two are needed, one to train on and one to score")
-    seen = Seen(name, settings, publication.clips, [f"{each.reason}: {each.detail}" for each in publication.missing])
+    places = {clip.key: _file(raw, clip.key) for clip in publication.clips}
+    unread = [f"{each.reason}: {each.detail}" for each in publication.missing]
+    films = video_films({key: file for key, file in places.items() if file})
+    seen = Seen(name, settings, publication.clips, unread, films=films)
     for clip in publication.clips:
-        file_of = next((p for p in (raw / clip.key, raw / "videos" / clip.key) if p.is_file()), None)
+        file_of = places[clip.key]
         if file_of is None:
             seen.unread.append(f"not found: {clip.key}")
             continue
@@ -131,8 +137,16 @@ def _look(folder: Path, name: str, where: Path) -> Seen:
     return seen
 
 
+def _file(raw: Path, key: str) -> Path | None:
+    """The file of a video, in the raw folder or its folder videos."""
+    return next((path for path in (raw / key, raw / "videos" / key) if path.is_file()), None)
+
+
 def _written(folder: Path, name: str, listed: Path) -> Path:
-    """A list of `path label` as the lists of `reader: list`, in FOLDER/lists/NAME; a quarter is scored."""
+    """A list of `path label` as the lists of `reader: list`, in FOLDER/lists/NAME; a quarter is scored.
+
+    Videos that show the same are scored or trained on together.
+    """
     rows = []
     for number, line in enumerate(read_bytes(listed).decode("utf-8").splitlines(), 1):
         if line.strip():
@@ -141,14 +155,16 @@ def _written(folder: Path, name: str, listed: Path) -> Path:
                 raise UserError(f"{listed}:{number}: {line[:60]!r} is not `path label`")
             rows.append((match[1], match[2]))
     labels = sorted({label for _, label in rows}, key=lambda label: (len(label) if label.isdecimal() else 0, label))
-    clips = [AnnotatedClip(path, path, "train", "whole", label, None, None, path) for path, label in rows]
+    files = {path: file for path, _ in rows if (file := _file(listed.parent, path))}
+    video = one_name_each([path for path, _ in rows], video_films(files))
+    clips = [AnnotatedClip(path, video[path], "train", "whole", label, None, None, path) for path, label in rows]
     scored = held_out(clips, SCORED, 0)
     home = folder / "lists" / name
     home.mkdir(parents=True, exist_ok=True)
-    files = {"train.csv": [row for row in rows if row[0] not in scored], "val.csv": [r for r in rows if r[0] in scored]}
-    for file, lines_of in files.items():
+    parts = {name: [row for row in rows if (video[row[0]] in scored) == (name == "val.csv")] for name in LISTS}
+    for part, lines_of in parts.items():
         lines = (f"{path} {labels.index(label)}\n" for path, label in lines_of)
-        (home / file).write_text("".join(lines), encoding="utf-8")
+        (home / part).write_text("".join(lines), encoding="utf-8")
     (home / "classes.csv").write_text(
         "".join(f"{index},{each}\n" for index, each in enumerate(labels)), encoding="utf-8"
     )
@@ -159,17 +175,19 @@ def _written(folder: Path, name: str, listed: Path) -> Path:
 
 
 def _shared(seen: list[Seen]) -> list[str]:
-    """A line for each file that two datasets have; a UserError where one has half of the other's."""
+    """A line for each video that two datasets have; a UserError where one has half of the other's."""
     shared = []
     for place, one in enumerate(seen):
         for other in seen[place + 1 :]:
-            both = one.digests.keys() & other.digests.keys()
-            if both and 2 * len(both) >= min(len(one.digests), len(other.digests)):
+            equal = {(one.digests[key], other.digests[key]) for key in one.digests.keys() & other.digests.keys()}
+            both = sorted(equal | {*same_videos(one.films, other.films)})
+            videos = min(len({pair[side] for pair in both}) for side in (0, 1))
+            if both and 2 * videos >= min(len(one.digests), len(other.digests)):
                 raise UserError(
-                    f"{one.settings['raw']} and {other.settings['raw']}: {len(both)} files are the same in both: "
-                    "datasets of other videos are needed"
+                    f"--data {one.name}={one.settings['raw']} and {other.name}={other.settings['raw']}: {videos} videos"
+                    f" are in both, such as {both[0][0]} and {both[0][1]}: datasets of other videos are needed"
                 )
-            shared += [f"{one.name}: {one.digests[key]} is {other.name}: {other.digests[key]}" for key in sorted(both)]
+            shared += [f"{one.name}: {ours} is {other.name}: {theirs}" for ours, theirs in both]
     return shared
 
 
@@ -188,6 +206,10 @@ def _about(each: Seen) -> list[str]:
     ]
     divided = {clip.publisher_split for clip in each.clips} != {"whole"}
     lines.append("Divided as you divided it." if divided else "A quarter of each class is scored, by hash of the name.")
+    split = {clip.key: clip.split for clip in each.clips}
+    apart = [pair for pair in same_videos(each.films, each.films) if split[pair[0]] != split[pair[1]]]
+    lines += [f"The same video on both sides, training leaves it out: {ours}, {theirs}" for ours, theirs in apart[:5]]
+    lines += [f"and {len(apart) - 5} more" for _ in [0] if len(apart) > 5]
     lines += [f"Not used: {' '.join(why.split())}" for why in each.unread[:5]]
     return lines + [f"and {len(each.unread) - 5} more" for _ in [0] if len(each.unread) > 5]
 
@@ -204,7 +226,7 @@ def _text(path: Path, seen: list[Seen], shared: list[str], takes: str) -> str:
         "# All tables, claims, figures and the report:",
         f"#     snakemake --cores all --configfile {path}",
         *([f"# Cost of table {MAIN}, {takes}; preparation comes on top."] if takes else []),
-        *(f"# The same bytes in two datasets: {line}" for line in shared[:5]),
+        *(f"# The same video in two datasets: {line}" for line in shared[:5]),
         "extends: mini  # model, sizes and whatever is not below; desk is larger",
         f"data: {path.parent}/data",
         f"results: {path.parent}/results",

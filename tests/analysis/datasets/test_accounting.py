@@ -125,7 +125,9 @@ def test_no_leak_is_a_header_and_a_word(scale, experiments, data, tmp_path):
     put(data / scale.name / "actnet", [clip(0, "train"), clip(1, "test")], [])
     written(scale, experiments, data, tmp_path / "results")
     assert len((tmp_path / "results" / "leakage.csv").read_text().splitlines()) == 1
-    assert (tmp_path / "results" / "datasets.md").read_text().endswith("of another\n\nNone.\n")
+    unseen = "compared by id alone; `multitrain prepare` again writes the fingerprints of their clips."
+    end = f"and tested\n\n{', '.join(scale.datasets)}: {unseen}\n\nNone.\n"
+    assert (tmp_path / "results" / "datasets.md").read_text().endswith(end)
 
 
 def test_all_is_the_same_bytes_every_time(scale, experiments, data, tmp_path):

@@ -12,6 +12,7 @@ from multitrain.datasets.prepare import labelled_counts, prepare
 from multitrain.inference.finetune.new_study import new_study
 from multitrain.planning.plan import Plan
 from tests.cli.test_cli import call
+from tests.datasets.coded import encoded_again
 
 ROOT = Path(__file__).parents[3]
 
@@ -85,10 +86,37 @@ def test_a_list_is_divided(videos: Path):
     assert Plan.load({}, str(path)).scale.datasets["verbs"].reader == "list"
 
 
+def test_videos_that_show_the_same_are_on_one_side_of_a_list(videos: Path):
+    files = sorted((videos / "mit").rglob("*.mp4"))
+    again = [encoded_again(file, file.with_name(f"again-{file.stem}.mkv"), half=True) for file in files]
+    lines = [f"{path.relative_to(videos)} {path.parent.name}" for path in [*files, *again]]
+    (videos / "list.txt").write_text("\n".join(lines))
+    path = new_study(videos / "one", {"verbs": videos / "list.txt"})
+    home = path.parent / "lists" / "verbs"
+    for name in ("train.csv", "val.csv"):
+        stems = [Path(line.split()[0]).stem for line in (home / name).read_text().splitlines()]
+        assert len(stems) == 4 and {f"again-{stem}" for stem in stems if "-" not in stem} < set(stems)
+    assert "on both sides" not in path.read_text()
+
+
+def test_videos_that_show_the_same_are_reported(videos: Path):
+    one, other = sorted((videos / "k400").rglob("*.mp4"))[:2]
+    encoded_again(one, videos / "mit" / "class0" / "again.mkv")
+    divided = videos / "divided"
+    for split, name in (("train", "k400"), ("val", "mit")):
+        shutil.copytree(videos / name, divided / split)
+    encoded_again(other, divided / "val" / "class1" / "again.mkv", cut=1)
+    path = new_study(videos / "study", {"films": videos / "k400", "verbs": videos / "mit"})
+    shown = f"# The same video in two datasets: films: class0/{one.name} is verbs: class0/again.mkv"
+    assert shown in path.read_text()
+    path = new_study(videos / "own", {"films": divided})
+    assert f"leaves it out: train/{other.parent.name}/{other.name}, val/class1/again.mkv" in path.read_text()
+
+
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ({"a": "k400", "b": "k400"}, "4 files are the same in both"),
+        ({"a": "k400", "b": "k400"}, "4 videos are in both, such as"),
         ({"a": "nowhere"}, "no such folder or list"),
         ({"A": "k400"}, "'A': a name "),
         ({"a": "few"}, "class 'class0' has one video"),

@@ -55,7 +55,10 @@ def test_own_datasets_runs_tables_and_claims_are_a_study(plan):
     assert (its.scale.datasets["pets"].title, its.scale.datasets["pets"].holdout) == ("pets", 0)
     assert its.experiments.runs["both"].projection == "add"
     assert its.claims.claims["one"].stated_by == "us" and not its.claims.paper
-    assert its.compared_datasets("pets_alone") == ["films"]  # nothing of the paper's datasets
+    assert its.compared_datasets("pets_alone") == [
+        "pets",
+        "films",
+    ]  # its own lists too; nothing of the paper's datasets
 
 
 def test_what_the_study_does_not_have_is_left_out_with_a_reason(plan):

@@ -1,5 +1,6 @@
 """Models and videos for all tests of a model's use."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,22 +44,23 @@ def recogniser(model) -> Recogniser:
     return Recogniser(load_network(model))
 
 
-def half(index: int, width: int, height: int, axis: int) -> np.ndarray:
-    """(H, W, 3): one half bright, a little brighter with each frame."""
+def half(index: int, width: int, height: int, axis: int, number: int) -> np.ndarray:
+    """(H, W, 3): one half bright, brighter with each frame; a spot crosses it, in each video another way."""
     frame = np.full((height, width, 3), 20, np.uint8)
     frame[(slice(height // 2), slice(None)) if axis == 0 else (slice(None), slice(width // 2))] = 180 + index
+    top, left = (5 * number + index) % (height - 12), (11 * number + (1 + number % 3) * index) % (width - 12)
+    frame[top : top + 12, left : left + 12] = 100
     return frame
 
 
 @pytest.fixture(scope="session")
 def videos(tmp_path_factory) -> Path:
-    """Two classes that any backbone tells apart: the upper half is bright, or the left one. Eight videos each."""
+    """Two classes that any backbone tells apart: the upper half is bright, or the left one. Eight each, no two alike."""
     folder = tmp_path_factory.mktemp("films") / "my films"
     for axis, label in enumerate(("upper half", "à gauche")):
         for number in range(8):
-            write_video(
-                folder / label / f"{number}.mp4", 20 + number, size=(64, 48), paint=lambda *at, a=axis: half(*at, a)
-            )
+            paint = partial(half, axis=axis, number=number)
+            write_video(folder / label / f"{number}.mp4", 20 + number, size=(64, 48), paint=paint)
     (folder / "upper half" / "broken.mp4").write_text("no video")
     return folder
 

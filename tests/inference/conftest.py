@@ -55,7 +55,7 @@ def half(index: int, width: int, height: int, axis: int, number: int) -> np.ndar
 
 @pytest.fixture(scope="session")
 def videos(tmp_path_factory) -> Path:
-    """Two classes that any backbone tells apart: the upper half is bright, or the left one. Eight each, no two alike."""
+    """Two classes any backbone tells apart: the upper half is bright, or the left one. Eight each, no two alike."""
     folder = tmp_path_factory.mktemp("films") / "my films"
     for axis, label in enumerate(("upper half", "à gauche")):
         for number in range(8):

@@ -57,6 +57,7 @@ def test_the_tables_of_a_copied_run_are_those_of_its_records_byte_for_byte(examp
     assert {"table1.csv", "table1.md", "table1.tex", "runs.csv"} <= {path.name for path in tables(example)}
     assert changed(example, tmp_path / "one") == []
     assert not {"figures", "report.html"} & {path.name for path in (tmp_path / "one").iterdir()}
+    assert not list((tmp_path / "one").rglob("*.png"))
     other = shutil.copytree(example, tmp_path / "example")
     table = other / "table1.csv"
     table.write_text(table.read_text().replace(",ours,", ",ours ,") + "\n")

@@ -55,6 +55,22 @@ def test_the_table_is_that_of_the_example():
     assert shown.split("| --- | --- | --- | --- | --- | --- | ")[1].strip() == " ".join(expected)
 
 
+def test_the_differences_of_one_seed_are_those_of_the_example():
+    claims = {row["claim"]: row for row in rows("claims.csv") if row["label"] == "mean"}
+    steps, longer, vanilla, informative = (
+        [float(claims[name][key]) for key in ("difference", "low", "high")]
+        for name in ("gain_beyond_steps", "robust_loss_longer", "robust_loss_overall", "informative_loss")
+    )
+    said = {
+        r"MultiTrain's mean is ([-+\d.]+) \[([-+\d.]+), ([-+\d.]+)\]": steps,
+        r"is ([\d.]+) \[([\d.]+), ([\d.]+)\] above MultiTrain": [-longer[0], -longer[2], -longer[1]],
+        r"level with Vanilla, ([-+\d.]+) \[([-+\d.]+), ([-+\d.]+)\]": vanilla,
+        r"and ([\d.]+) \[([\d.]+), ([\d.]+)\] above \"w/o Informative Loss\"": informative,
+    }
+    for pattern, values in said.items():
+        assert [float(value) for value in re.search(pattern, TEXT).groups()] == pytest.approx(values, abs=0.0501)
+
+
 def ten_seeds() -> list[dict[str, str]]:
     with (ROOT / "resources/measured/mini/table1.csv").open(newline="", encoding="utf-8") as stream:
         return [row for row in csv.DictReader(stream) if row["source"] == "ours"]

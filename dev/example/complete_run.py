@@ -22,7 +22,7 @@ from multitrain.common.markup import line
 from multitrain.common.processor import model
 
 COLOURS = 64  # of a copied plot
-LIMIT = 2_000_000  # bytes of all examples together
+LIMIT = 2_500_000  # bytes of all examples together
 PAGE_LIMIT = 100_000  # bytes of a notebook's page
 ALIKE = 6.0  # grey levels between two sizes of one figure, in the mean, at most
 KEPT = ("model", "clips")  # written by model_and_clips.py

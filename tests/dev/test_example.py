@@ -68,6 +68,13 @@ def test_the_tables_of_a_copied_run_are_those_of_its_records_byte_for_byte(examp
         changed(other, tmp_path / "three")
 
 
+def test_the_committed_tables_are_those_of_the_committed_records_byte_for_byte(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert (EXAMPLE / RECORDS).stat().st_size <= records.LIMIT
+    assert len(tables(EXAMPLE)) > 10
+    assert changed(EXAMPLE, tmp_path) == [], "run `python -m dev.example.complete_run` anew, and commit"
+
+
 def test_records_too_large_for_git_are_refused(tmp_path: Path, monkeypatch):
     root = make(tmp_path / "run", 0)
     monkeypatch.setattr(records, "LIMIT", 10_000)

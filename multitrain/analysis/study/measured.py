@@ -68,7 +68,9 @@ class Doubling:
     def verdict(self) -> str:
         if self.seeds < FEWEST_SEEDS:
             return f"undecided: {self.seeds} of {FEWEST_SEEDS} seeds"
-        return "plateau" if abs(self.change) < FLAT else "no plateau"
+        if abs(self.change) < FLAT:
+            return "plateau"
+        return "longer is better" if self.change > 0 else "longer is worse"
 
 
 @dataclass(frozen=True)

@@ -42,16 +42,16 @@ def test_a_plateau_is_read_and_decided_by_the_mean_over_datasets_and_seeds(resul
     assert (one.dataset, one.seeds, one.verdict) == (None, 3, "plateau")
     assert one.change == pytest.approx((2 / 3 + 2) / 2)
     assert (k400.change, mit.change) == (pytest.approx(2 / 3), pytest.approx(2))
-    assert mit.verdict == "no plateau"
+    assert mit.verdict == "longer is better"
     assert twice == Doubling("vanilla", 2.0, None, 1, 7.0) and again.dataset == "k400"
     assert twice.verdict == "undecided: 1 of 3 seeds"
 
 
-def test_a_fall_is_no_plateau_and_seeds_without_both_schedules_do_not_count(results, tmp_path):
+def test_a_fall_is_told_from_a_gain_and_seeds_without_both_schedules_do_not_count(results, tmp_path):
     rows = trials("vanilla", "k400", (50, 47), (52, 49), (54, 51))
     plateau(tmp_path, results.scale, *rows, "vanilla,3,1,k400,90", "vanilla,4,2,k400,10")
     whole, _ = doublings(read_plateau(tmp_path, results.scale).rows)
-    assert (whole.seeds, whole.change, whole.verdict) == (3, pytest.approx(-3), "no plateau")
+    assert (whole.seeds, whole.change, whole.verdict) == (3, pytest.approx(-3), "longer is worse")
 
 
 def test_a_file_of_another_world_is_not_used(results, tmp_path):
@@ -131,7 +131,7 @@ def test_a_table_shows_how_far_its_runs_are_from_their_plateau(results, measured
     rows = trials("mit_baseline", "mit", (50, 53), (50, 53), (50, 53))
     plateau(measured, results.scale, *rows, *trials("vanilla", "mit", (1, 2)))  # no run of this table
     text = " ".join(written(results, measured, 0).split())
-    assert "| Baseline, MiT | x1 to x2 | 3 | +3.0 | - | +3.0 | - | - | no plateau |" in text
+    assert "| Baseline, MiT | x1 to x2 | 3 | +3.0 | - | +3.0 | - | - | longer is better |" in text
     assert "Vanilla" not in text
 
 

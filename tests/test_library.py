@@ -1,6 +1,5 @@
 """What the page on library use shows is run as it stands there."""
 
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -11,25 +10,15 @@ from typer.testing import CliRunner
 
 import multitrain
 from multitrain import cli
-from multitrain.config.experiments import changes
-from multitrain.config.model_settings import Model
 from multitrain.data.manifest import read_manifest
 from multitrain.engine.checkpointing.checkpoint import save_network
-from multitrain.engine.user_losses import load_terms
-from multitrain.losses.extra_terms import BatchOutputs
-from multitrain.model.backbones.build import build_backbone, check_backbone
 from multitrain.model.files.metadata import make_card
 from multitrain.model.network import Network, Spec
-from multitrain.planning.plan import Plan
+from tests.guide_pages import blocks, commands, read
 from tests.interfaces import INTERFACES
 
 ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs/guides"
-
-
-def blocks(page: str) -> list[str]:
-    """The page's blocks of Python, in order."""
-    return re.findall(r"^```python\n(.*?)^```$", (DOCS / page).read_text(encoding="utf-8"), re.M | re.S)
+PAGE = "library.md"
 
 
 @pytest.fixture
@@ -43,7 +32,7 @@ def place(scale, data, tmp_path, monkeypatch) -> Path:
     clip = next(iter(sorted((data / "ci" / "k400" / "videos").rglob("*.mp4"))))
     shutil.copy(clip, tmp_path / "video.mp4")
     (tmp_path / "data").symlink_to(data)
-    (tmp_path / "config").symlink_to(DOCS.parents[1] / "config")
+    (tmp_path / "config").symlink_to(ROOT / "config")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -54,10 +43,10 @@ def run(source: str, names: dict) -> None:
 
 def test_every_block_of_the_library_page_runs(place, capsys):
     names: dict = {}
-    found = blocks("library.md")
+    found = blocks(PAGE, "python")
     assert len(found) == 12
-    (command,) = re.findall(r"^multitrain (features .*)$", (DOCS / "library.md").read_text(encoding="utf-8"), re.M)
-    assert CliRunner().invoke(cli.app, command.split()).exit_code == 0
+    (command,) = (words for words in commands(PAGE) if words[:2] == ["multitrain", "features"])
+    assert CliRunner().invoke(cli.app, command[1:]).exit_code == 0
     for source in found:
         if not any(f"import {name}\n" in source for name in INTERFACES):
             run(source, names)
@@ -69,7 +58,7 @@ def test_every_block_of_the_library_page_runs(place, capsys):
     spec = names["network"].spec
     features = names["features"]
     assert features.shape == (len(names["rows"]), names["network"].backbone.width) and features.dtype == "float32"
-    text = (DOCS / "library.md").read_text(encoding="utf-8")
+    text = read(PAGE)
     assert all(column in text for column in names["rows"]) and all(f"`{key}`" in text for key in names["said"])
     assert names["views"].shape[1:] == (3, spec.model.frames, spec.size, spec.size)
 
@@ -84,7 +73,7 @@ def test_the_method_is_trained_by(place, name, real, monkeypatch):
         monkeypatch.setitem(sys.modules, name, INTERFACES[name])
     names: dict = {"multitrain": multitrain, "network": multitrain.load("model.pt")}
     needed = ("r3d_18", "import normalise", "import MixingSampler", "def make_method", f"import {name}\n")
-    for source in [block for block in blocks("library.md") if any(word in block for word in needed)]:
+    for source in [block for block in blocks(PAGE, "python") if any(word in block for word in needed)]:
         torch.manual_seed(0)
         run(source, names)
     module = names["lightning_method"].method if name == "lightning" else names["hf_trainer"].model
@@ -94,7 +83,7 @@ def test_the_method_is_trained_by(place, name, real, monkeypatch):
 
 
 def test_the_other_backbone_is_trained_by_every_part_of_the_method():
-    (source,) = (block for block in blocks("library.md") if "r3d_18" in block)
+    (source,) = (block for block in blocks(PAGE, "python") if "r3d_18" in block)
     torch.manual_seed(0)
     names: dict = {}
     run(source, names)
@@ -107,34 +96,3 @@ def test_the_other_backbone_is_trained_by_every_part_of_the_method():
         line for line in source.splitlines() if line.strip() and not line.startswith(("import", "from", "classes"))
     ]
     assert len(lines) <= 15
-
-
-def test_the_backbone_of_its_page_is_built_and_checked(tmp_path, monkeypatch):
-    (source,) = blocks("your-backbone.md")
-    (tmp_path / "two_layers.py").write_text(source)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    model = Model(backbone="two_layers:two_layers", backbone_options={"width": 8}, frames=4)
-    module = build_backbone(model, 32)
-    check_backbone(module, model, 32)
-    assert module.width == 8
-
-
-def test_the_loss_of_its_page_is_a_row_of_table_3(tmp_path, monkeypatch):
-    (source,) = blocks("your-loss.md")
-    (study,) = re.findall(r"^```yaml\n(.*?)^```$", (DOCS / "your-loss.md").read_text(encoding="utf-8"), re.M | re.S)
-    (tmp_path / "contrast.py").write_text(source)
-    (tmp_path / "contrast.yaml").write_text(study.replace("extends: mini", f"extends: {ROOT}/config/scales/mini.yaml"))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    plan = Plan.load({}, "contrast.yaml")
-    (run,) = plan.experiments.table("table3").rows[1].runs
-    assert changes(plan.experiments.runs[run].model_dump(mode="json")) == "0.1 x contrast:contrast"
-    assert plan.experiments.runs["multitrain"].extra_losses == ()
-    terms = load_terms(plan.experiments.runs[run].extra_losses, "here", {"k400": 6, "mit": 5}, 8, 4)
-    z, label = torch.eye(4)[[0, 0, 1, 1]], torch.tensor([0, 0, 1, 1])
-    near, far = (
-        terms.term("contrast", BatchOutputs(z, z, {}, {}, its, torch.zeros(4), ("k400",)))
-        for its in (label, label[[0, 2, 1, 3]])
-    )
-    assert near < far

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.guide_pages import blocks
+
 ROOT = Path(__file__).parents[1]
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -15,7 +17,6 @@ MODULES = {
 }
 SOURCES = [path for folder in ("multitrain", "workflow", "dev") for path in sorted((ROOT / folder).rglob("*.py"))]
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk"))]
-LIBRARY = ROOT / "docs/guides/library.md"
 
 
 def listed(tree: ast.Module) -> set[str] | None:
@@ -60,7 +61,7 @@ LISTED = {name: listed(TREES[path]) for name, path in MODULES.items()}
 
 def page() -> ast.Module:
     """The Python of the page on library use."""
-    return ast.parse("".join(re.findall(r"^```python\n(.*?)^```$", LIBRARY.read_text(encoding="utf-8"), re.M | re.S)))
+    return ast.parse("".join(blocks("library.md", "python")))
 
 
 @pytest.mark.parametrize("name", [name for name, names in LISTED.items() if names is not None and "hub" not in name])

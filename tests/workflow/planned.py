@@ -1,6 +1,7 @@
 """Snakemake as its user calls it, but for the imports. Imports nothing of multitrain: a project has its own."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -8,6 +9,23 @@ from functools import cache
 from pathlib import Path
 
 from tests.forks import Forks
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "config", "workflow", "resources", "multitrain", "notebooks", "slurm", "environment.yml")
+
+
+def linked_checkout(folder: Path) -> Path:
+    """Links to all that the workflow reads of the project, in a folder that has files of its own beside it."""
+    for name in PARTS:
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+def job_counts(planned: subprocess.CompletedProcess) -> dict[str, int]:
+    """Jobs of each rule in the table that `snakemake -n` prints."""
+    assert planned.returncode == 0, planned.stderr
+    stats = planned.stdout.split("Job stats:")[1].split("total")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", stats, re.M)}
 
 
 @cache

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +13,10 @@ import pytest
 import yaml
 
 from multitrain.planning.outputs import FIGURES
-from tests.workflow.planned import snakemake
+from tests.workflow.planned import PARTS, job_counts, snakemake
+from tests.workflow.test_your_backbone import COPIES, with_own_runs
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config", "workflow", "resources", "multitrain", "notebooks", "slurm", "environment.yml")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SECONDS = 600  # after which a process that hangs is ended
 DATASETS = ("k400", "mit", "ssv2", "actnet")
@@ -116,6 +115,14 @@ def test_a_changed_run_runs_again_with_what_depends_on_it(project: Path, edit):
     again = to_run_again(project)
     assert costly(again) == {"train mit_baseline", "evaluate mit_baseline on mit"}
     assert again >= TABLES | {"claims", "classes", "figure_accuracy", "notebook table1", "index"}
+
+
+def test_copies_of_runs_on_another_backbone_are_trained_alone(project: Path, edit):
+    text = (project / "config/experiments.yaml").read_text()
+    edit("config/experiments.yaml", text, with_own_runs(text).replace("two_layers:two_layers", "cnn3d"))
+    joint = COPIES["multitrain"]
+    trained = {f"train {copy}" for copy in COPIES.values()}
+    assert costly(to_run_again(project)) == trained | {f"evaluate {joint} on {name}" for name in DATASETS}
 
 
 def test_a_changed_layout_prepares_its_dataset_again_and_what_reads_it(project: Path, edit):
@@ -300,9 +307,7 @@ def test_each_scale_is_planned_without_data(tmp_path: Path, scale: str, expected
     planned = snakemake(
         folder, "-n", "-p", "--config", f"scale={scale}", *seeds, "data=./elsewhere", "results=its own/"
     )
-    assert planned.returncode == 0, planned.stderr
-    table = planned.stdout.split("Job stats:")[1].split("total")[0]
-    found = Counter({name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)})
+    found = job_counts(planned)
     cheap = {
         "flops": 1,
         "networks": 1,

@@ -1,7 +1,5 @@
 """The guide's way from two folders of videos to a table, its commands word for word."""
 
-import re
-import shlex
 import shutil
 from pathlib import Path
 
@@ -10,12 +8,11 @@ import pytest
 from multitrain.planning.jobs import Jobs
 from multitrain.planning.plan import Plan
 from tests.cli.test_cli import call
+from tests.guide_pages import blocks, commands, read
+from tests.workflow.planned import linked_checkout
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/guides/your-data.md").read_text(encoding="utf-8")
-COMMANDS = [
-    shlex.split(line) for block in re.findall(r"^```bash\n(.*?)^```", PAGE, re.M | re.S) for line in block.splitlines()
-]
+PAGE = "your-data.md"
+COMMANDS = commands(PAGE)
 
 
 @pytest.fixture
@@ -26,8 +23,7 @@ def place(data: Path, tmp_path: Path, monkeypatch) -> Path:
             home = tmp_path / name / f"class{number % 2}"
             home.mkdir(parents=True, exist_ok=True)
             shutil.copy(clip, home / f"{number}.mp4")
-    for name in ("config", "resources"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    linked_checkout(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -43,13 +39,13 @@ def test_the_file_is_written_and_the_workflow_makes_what_the_guide_asks_for(plac
         made |= {file for name in jobs.outputs() for file in jobs.files(name)}
         targets = words[2 : words.index("--configfile")]
         assert set(targets) <= made and jobs.refused(targets) == ""
-    assert "my/results/index.html" in made and "`my/results/index.html`" in PAGE
+    assert "my/results/index.html" in made and "`my/results/index.html`" in read(PAGE)
     assert call(*COMMANDS[3][1:]) == 1  # nothing is trained
     assert "no trained run of the tables: train some" in capsys.readouterr().err
 
 
 def test_the_guides_ablation_is_an_entry_of_the_file(place: Path, capsys):
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
+    (block,) = blocks(PAGE, "yaml")
     assert call(*COMMANDS[0][1:]) == 0
     study = place / "my/my.yaml"
     key, entry = block.splitlines()

@@ -1,8 +1,6 @@
 """`multitrain finetune` as a person types it, with right and wrong input, stopped on the way, and by its page."""
 
 import os
-import re
-import shlex
 import signal
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from multitrain.engine.processes.preemption import EXIT_PREEMPTED
 from multitrain.engine.training_state import Training
 from multitrain.inference.finetune import finetune as tuning
 from multitrain.model.network import Network
+from tests.guide_pages import commands
 
 ROOT = Path(__file__).parents[3]
 STATUS = {signal.SIGTERM: EXIT_PREEMPTED, signal.SIGUSR1: EXIT_PREEMPTED, signal.SIGINT: 130}
@@ -150,13 +149,15 @@ def test_the_page_can_be_followed_to_the_letter(network, videos, prepared, tmp_p
     app = typer.Typer()
     app.command()(finetune_commands.finetune)
     app.command()(model_commands.predict)
-    blocks = re.findall(r"^```bash\nmultitrain (.*?)^```$", (ROOT / "docs/guides/finetune.md").read_text(), re.M | re.S)
-    assert len(blocks) == 4
-    for block in blocks:
-        words = shlex.split(block.replace("--scale mini", f"--scale ci --config-dir {ROOT / 'config'}"))
+    lines = commands("finetune.md")
+    assert [program for program, *_ in lines] == ["multitrain"] * 4
+    for _, *words in lines:
+        if "--scale" in words:
+            words[words.index("mini")] = "ci"
+            words += ["--config-dir", str(ROOT / "config")]
         result = CliRunner().invoke(app, words)
         told = str(result.exception or "")
-        assert not told or "broken.mp4" in result.output, (block, told)  # the one that is no video
+        assert not told or "broken.mp4" in result.output, (words, told)  # the one that is no video
     made = ("tuned/report.md", "tuned-all/model.pt", "joined/config/experiments.yaml")
     assert all(Path(name).is_file() for name in made)
     assert Path("tuned/finetune/own/missing.csv").read_text().count("undecodable") == 1

@@ -94,15 +94,15 @@ def _trials(axes: Axes, its: pd.DataFrame, names: dict[str, str]) -> None:
 
 
 def _change(its: pd.DataFrame, names: dict[str, str]) -> str:
-    """The change of mean val accuracy by doubling the scale's schedule, as text."""
-    whole = its[(its["kind"] == "doubling") & (its["dataset"] == "") & (its["epochs_factor"] == 1)]
-    if whole.empty:
-        return "not doubled"
+    """The change of mean val accuracy by each doubling of the schedule, as text."""
+    whole = its[(its["kind"] == "doubling") & (its["dataset"] == "")]
     trials = its[its["kind"] == "trial"].drop_duplicates("run").set_index("run")["dataset"]
-    alone = [f"{names.get(trials[row['run']])} " * (len(whole) > 1) for _, row in whole.iterrows()]
-    return "×2: " + ", ".join(
-        f"{name}{row['change']:+.1f}" for name, (_, row) in zip(alone, whole.iterrows(), strict=True)
-    )
+    lines = []
+    for factor, of in whole.groupby("epochs_factor"):
+        alone = [f"{names.get(trials[run])} " * (whole["run"].nunique() > 1) for run in of["run"]]
+        changes = ", ".join(f"{name}{change:+.1f}" for name, change in zip(alone, of["change"], strict=True))
+        lines.append(f"{'×2' if factor == 1 else f'×{factor:g} to ×{2 * factor:g}'}: {changes}")
+    return "\n".join(lines) or "not doubled"
 
 
 def _explain(figure: Figure, curves: pd.DataFrame, measured: pd.DataFrame, names: dict[str, str]) -> None:

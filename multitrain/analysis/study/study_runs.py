@@ -149,16 +149,23 @@ def _plateaus(rows: Rows, changes: list[Doubling], plateau: MeasuredFile) -> Ite
     if plateau.unused:
         yield "plateau", f"no plateau was measured ({plateau.path}: {plateau.unused})"
         return
-    measured = {each.run: each for each in changes if each.factor == 1 and each.dataset is None}
+    twice, since_half = (
+        {each.run: each for each in changes if each.factor == factor and each.dataset is None} for factor in (1, 0.5)
+    )
     arms = {row["run"]: _arm(row) for row in rows}
     rule = f"at a plateau it is less than {FLAT:g}, over at least {FEWEST_SEEDS} seeds"
     for run, arm in arms.items():
-        its = measured.get(run)
-        if its is not None and its.verdict != "plateau":
-            why = f"a schedule twice as long changes val by {its.change:+.1f} points (mean of {its.seeds} seeds)"
-            yield "plateau", f"{arm}: {why}; {rule}"
-    if unknown := [arm for run, arm in arms.items() if run not in measured]:
+        if run in twice and twice[run].verdict != "plateau":
+            yield "plateau", f"{arm}: a schedule twice as long changes val by {_points(twice[run])}; {rule}"
+        elif run in since_half and run not in twice:
+            changed = f"its schedule was doubled, which changed val by {_points(since_half[run])}"
+            yield "plateau", f"{arm}: {changed}; another doubling was not measured"
+    if unknown := [arm for run, arm in arms.items() if not {run} & {*twice, *since_half}]:
         yield "plateau", f"not measured: {'; '.join(unknown)}"
+
+
+def _points(change: Doubling) -> str:
+    return f"{change.change:+.1f} points (mean of {change.seeds} seeds)"
 
 
 def _values(rows: Iterable[Row], key: str) -> list[str]:

@@ -137,6 +137,10 @@ def test_longer_schedules_are_drawn_where_they_were_measured(root: Path):
     assert axes.get_title() == "Baseline\n×2: +1.0"
     assert points(axes, "o") == [(1, 51), (2, 52), (1, 52), (2, 53)]
     (mean,) = [line for line in axes.lines if line.get_marker() == "None"]
+    doubled = {"kind": "doubling", "run": "k400_baseline", "method": "Baseline", "dataset": "", "seeds": 2}
+    rows += [{**trial, "run": "k400_baseline", "dataset": "k400", "seed": 0, "epochs_factor": 1, "top1": 60}]
+    both = FIGURES["plateau"].draw(measured(root, *rows, {**doubled, "epochs_factor": 0.5, "change": 4}, notes=notes))
+    assert shown(both)[-1].get_title() == "Baseline\n×0.5 to ×1: K400 +4.0\n×2: MiT +1.0"
     assert mean.get_xydata().tolist() == [[1, 51.5], [2, 52.5]]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2"]
     assert "from b.csv" in texts(figure)

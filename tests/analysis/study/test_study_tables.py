@@ -141,6 +141,8 @@ def test_a_plateau_that_is_not_reached_or_not_measured_is_a_deviation(study, tmp
     path.parent.mkdir(parents=True)
     rows = [("multitrain", 40, 45), ("wo_projection", 40, 41), ("mit_baseline", 40, 40)]
     lines = ["settings,run,seed,epochs_factor,dataset,top1"]
+    halves = zip((40, 43, 41, 43), (0, 0, 1, 1), (0.5, 1, 0.5, 1), strict=True)
+    lines += [f"{SCALE.fingerprint},multitrain_k700,{seed},{factor},mit,{top1}" for top1, seed, factor in halves]
     for run, *pair in rows:
         for seed in range(2 if run == "mit_baseline" else 3):
             lines += [f"{SCALE.fingerprint},{run},{seed},{n + 1},mit,{top1}" for n, top1 in enumerate(pair)]
@@ -148,13 +150,15 @@ def test_a_plateau_that_is_not_reached_or_not_measured_is_a_deviation(study, tmp
     found = dict(text.split(": ", 1) for _, text in again(study, measured=tmp_path / "m"))
     assert found["MultiTrain"].startswith("a schedule twice as long changes val by +5.0 points (mean of 3 seeds)")
     assert "(mean of 2 seeds)" in found["Baseline on MiT"]
-    assert found["not measured"] == "Baseline on K400; Baseline on K700; MultiTrain (K700 set)"
+    doubled = "its schedule was doubled, which changed val by +2.5 points (mean of 2 seeds)"
+    assert found["MultiTrain (K700 set)"] == f"{doubled}; another doubling was not measured"
+    assert found["not measured"] == "Baseline on K400; Baseline on K700"
     assert not [name for name in found if name.startswith("w/o")]
     kinds = [row["kind"] for row in read(study / "measured.csv")]
-    assert (kinds.count("trial"), kinds.count("doubling")) == (16, 6)
+    assert (kinds.count("trial"), kinds.count("doubling")) == (20, 8)
     (study / "per_class.csv").write_text("dataset,title\nmit,MiT\n")
     assert "5.0" in study_report.plateaus(study).to_html()
-    path.write_text(path.read_text().replace("multitrain", "mulitrain"))
+    path.write_text(path.read_text().replace(",multitrain,", ",mulitrain,"))
     with pytest.raises(UserError, match="no run 'mulitrain' on dataset 'mit' in the experiments: correct the row"):
         again(study, measured=tmp_path / "m")
 

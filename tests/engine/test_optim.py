@@ -8,8 +8,10 @@ import torch
 from multitrain.config.config_files import load_scale
 from multitrain.config.recipes import Recipe
 from multitrain.engine.optim import learning_rate, lr_factor, make_optimiser, set_lr
+from multitrain.losses.extra_terms import ExtraTerms
 from multitrain.losses.objective import Objective
 from multitrain.model.network import Network, Spec
+from tests.engine.own_losses import Centres, contrast
 
 
 def test_warm_up_is_linear_and_the_cosine_ends_where_it_should():
@@ -48,6 +50,23 @@ def test_only_matrices_decay_and_sigma_has_its_own_rate(kind):
         group = groups[id(parameter)]
         assert group["weight_decay"] == (0.05 if parameter.ndim > 1 else 0) and group["lr"] == 0.5
     assert groups[id(objective.log_sigma)]["weight_decay"] == 0 and groups[id(objective.log_sigma)]["lr"] == 5.0
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_an_extra_loss_has_its_weights_and_its_sigma_optimised(kind):
+    scale = load_scale("ci")
+    recipe = scale.recipes["joint"].model_copy(
+        update={"optimiser": kind, "sigma_lr_factor": 10.0, "weight_decay": 0.05}
+    )
+    network = Network(Spec(model=scale.model, size=32, classes={"a": ("x", "y")}))
+    centres = Centres({"a": 2}, network.backbone.width, 4)
+    extra = ExtraTerms({"contrast": contrast, "Centres": centres}, {"contrast": None, "Centres": 0.3})
+    optimiser = make_optimiser(recipe, network, Objective(("a",), extra=extra))
+    set_lr(optimiser, 0.5)
+    groups = {id(p): group for group in optimiser.param_groups for p in group["params"]}
+    assert len(groups) == len(list(network.parameters())) + 3
+    assert (groups[id(centres.centres)]["weight_decay"], groups[id(centres.centres)]["lr"]) == (0.05, 0.5)
+    assert (groups[id(extra.log_sigma)]["weight_decay"], groups[id(extra.log_sigma)]["lr"]) == (0, 5.0)
 
 
 @pytest.mark.parametrize("decay", [1.0, 0.5])

@@ -40,7 +40,9 @@ def steps(training: Training, recorded: list[bool]) -> list[Step | None]:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "losses"), [*((recipe, ()) for recipe in RECIPES), ({}, EXTRA)], ids=["adamw", "parts", "sgd", "extra"]
+    ("recipe", "losses"),
+    [*((recipe, ()) for recipe in RECIPES), ({}, EXTRA), (RECIPES[-1], EXTRA)],
+    ids=["adamw", "parts", "sgd", "extra", "sgd with extra"],
 )
 def test_a_step_without_a_line_of_the_history_waits_for_nothing(job, made, recipe, losses):
     with FakeDevice() as device:

@@ -113,11 +113,19 @@ def test_rollout_finds_the_patch_that_the_attention_takes(network):
     assert flat.std() < 1e-6 * flat.mean() < relevance.std()
 
 
-def test_gradcam_of_mvit_is_its_last_grid(network):
+def test_gradcam_of_mvit_weighs_its_last_grid_by_the_gradient_of_the_class(network):
     clip = torch.randn(3, network.spec.model.frames, network.spec.size, network.spec.size)
     relevance = attribute(network, clip, "k400", 1, "gradcam")
     assert relevance.shape == clip.shape[1:] and relevance.min() >= 0
     assert all(weight.grad is None for weight in network.parameters())
+    grids: list[Tensor] = []
+    network.backbone.norm.register_forward_hook(lambda _, __, grid: grids.append(grid[0].detach()))  # (T', H', W', D)
+    z = network.features(clip[None]).detach().requires_grad_()  # the mean of the grid's places
+    (gradient,) = torch.autograd.grad(network.heads["k400"](z)[0, 1], z)
+    expected = (grids[0] @ gradient[0]).relu() / grids[0][..., 0].numel()
+    larger = nn.functional.interpolate(expected[None, None], clip.shape[1:], mode="trilinear")[0, 0]
+    torch.testing.assert_close(relevance, larger)
+    assert relevance.max() > 0
 
 
 def test_a_method_that_a_backbone_has_nothing_for_is_refused(scale, lit):

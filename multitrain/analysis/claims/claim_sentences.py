@@ -25,6 +25,10 @@ from multitrain.analysis.render.cells import chance, is_there, p_value, signed
 __all__ = ["capitalised", "counts", "evidence", "html_list", "low_power", "verdicts"]
 
 CLAIMS = "claims.csv"
+BESIDE = (
+    " The probability beside a verdict is how often the rule would say <i>holds</i> in another study of as many seeds"
+    " and videos, if the paper's own number were the truth here."
+)
 VERDICT_TEXTS = {
     HOLDS: "Holds here",
     FAILS: "Does not hold here",
@@ -51,7 +55,7 @@ def counts(root: Path) -> str:
     counts = Counter(facts["claim_verdict"])
     text = ", ".join(f"{verdict}: <b>{counts[verdict]}</b>" for verdict in VERDICT_TEXTS if counts[verdict])
     kind = "claims of the paper" if paper.any() else "claims"
-    return f"<p>Of {len(facts)} {kind} that are differences of accuracies: {text}.</p>"
+    return f"<p>Of {len(facts)} {kind} that are differences of accuracies: {text}.{BESIDE * bool(paper.any())}</p>"
 
 
 def verdicts(root: Path, primary: bool) -> str:

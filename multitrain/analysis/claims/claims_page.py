@@ -14,7 +14,7 @@ from multitrain.analysis.claims.verdict_rule import (
     TOO_WEAK,
     VERDICTS,
 )
-from multitrain.analysis.render.cells import chance, difference, p_value, signed
+from multitrain.analysis.render.cells import chance, difference, is_there, p_value, signed
 from multitrain.analysis.render.markdown import Block, bullets, document
 from multitrain.analysis.render.sheet import Grid
 from multitrain.analysis.render.table_files import Row, Rows
@@ -24,10 +24,12 @@ from multitrain.config.scale import Scale
 
 __all__ = ["render"]
 
+OF_PAPER = ("Paper", "P(holds) if the paper is right")  # columns that a study without claims of the paper lacks
 HEAD = (
     *("Section", "Claim", "Paper", "Ours, Yₖ", "p", "adjusted", "Verdict, Yₖ", "P(holds) if the paper is right"),
     *("Ours, Y′ₖ", "Verdict, Y′ₖ"),
 )
+OWN_HEAD = ", the release's way; the paper says only that no cost is added at test time"
 CANNOT = "cannot be shown here even if the paper is right"
 
 
@@ -42,6 +44,7 @@ def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evide
         "Other claims of the paper": [claim for claim in ordered if _section(claim, ordered) == ("paper", "no")],
         ours: [claim for claim in ordered if claim[0]["stated_by"] == "us"],
     }
+    beside = bool(of_paper) or any(is_there(row.get("paper_difference")) for row in rows)
     counted = [*_counts(of_paper or grouped), *(f"{text}." for text in _missing(rows))]
     title = "The paper's claims, decided by our runs" if of_paper else "The claims, decided by the runs"
     blocks: list[Block] = [f"# {title}", _world(scale, seeds, rows), bullets(counted)]
@@ -51,12 +54,20 @@ def render(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows, evide
             lines = [line for claim in chosen for line in _lines(claim, numbers.get(claim[0]["claim"]))]
             quoted = [claim[0] for claim in chosen if claim[0]["quote"]]
             quotes = (f"{numbers[row['claim']]}. {row['section']}: “{row['quote']}”" for row in quoted)
-            blocks += [f"## {heading}", Grid(HEAD, lines), "\n".join(quotes)]
+            blocks += [f"## {heading}", _grid(lines, beside), "\n".join(quotes)]
     blocks += ["## What the numbers mean", bullets(_notes(claims, scale, seeds, rows)), *section(evidence)]
     if claims.not_tested:
         untested = (f"{each.section}: “{each.quote}” {each.text} {each.reason}" for each in claims.not_tested)
         blocks += ["## Claims of the paper that these runs cannot decide", bullets(untested)]
     return document(blocks)
+
+
+def _grid(lines: list[list[str]], beside: bool) -> Grid:
+    """The table of claims; where nothing of the paper stands `beside`, without its columns and those that are empty."""
+    if beside:
+        return Grid(HEAD, lines)
+    kept = [place for place, name in enumerate(HEAD) if name not in OF_PAPER and any(line[place] for line in lines)]
+    return Grid([HEAD[place] for place in kept], [[line[place] for place in kept] for line in lines])
 
 
 def _with_same(claim: Rows, grouped: list[Rows]) -> list[Rows]:
@@ -154,10 +165,9 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
         " within a claim.",
         f"No verdict where a dataset has fewer than {FEWEST_VIDEOS} videos or the methods differ on fewer than"
         f" {FEWEST_DIFFERING} of them.",
-        "P(holds) if the paper is right: the probability that this very rule would say `holds` if the paper's own"
-        f" difference were the truth here, with our runs' error. Below {TOO_WEAK:.0%} a claim {CANNOT}.",
+        *([_power()] if any(is_there(row.get("holds_if_paper_right")) for row in rows) else []),
         *([_one_seed()] if any(row.get("verdict") == ONE_SEED for row in rows) else []),
-        "Yₖ: the dataset's own head alone, the release's way; the paper says only that no cost is added at test time."
+        f"Yₖ: the dataset's own head alone{OWN_HEAD if any(row['stated_by'] == 'paper' for row in rows) else ''}."
         " Y′ₖ: with the other heads' projections added (Eq. 4) for methods that were trained on that sum, Yₖ for the"
         " others, with a correction of its own; `-` where neither method was.",
         f"Test clips: {', '.join(f'{scale.datasets[name].title} {count}' for name, count in counts.items())}.",
@@ -176,6 +186,13 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
     if len(codes) > 1:
         notes.append(f"The runs are of different versions of the numerical code: {', '.join(codes)}.")
     return notes
+
+
+def _power() -> str:
+    return (
+        "P(holds) if the paper is right: the probability that this very rule would say `holds` if the paper's own"
+        f" difference were the truth here, with our runs' error. Below {TOO_WEAK:.0%} a claim {CANNOT}."
+    )
 
 
 def _one_seed() -> str:

@@ -61,7 +61,12 @@ def hours(scale: Scale, found: Sequence[Estimate], seeds: int) -> str:
     """Hours of training and of tests, of all runs and seeds."""
     its = _totals(scale, found, seeds)
     train, test = its["train_hours"], its["test_hours"]
-    return f"{train:,.4g} h of training and {test:,.4g} h of tests of one {_process(scale)}"
+    return f"{_duration(train)} of training and {_duration(test)} of tests of one {_process(scale)}"
+
+
+def _duration(hours: float) -> str:
+    """Hours as text, in minutes where they are less than one."""
+    return f"{hours:,.4g} h" if hours >= 1 else f"{max(60 * hours, 0.1):.2g} min"
 
 
 def wall_clock(scale: Scale, pace: Pace, time: Time, seeds: int) -> str:

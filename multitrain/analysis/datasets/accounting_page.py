@@ -16,11 +16,13 @@ NAMED = 5  # classes without a clip that the page names
 COUNTED = """\
 Annotated = prepared + missing; no clip is unaccounted for. A clip is what training and tests take: a piece of an
 annotated segment where a dataset is untrimmed, else a whole video. A segment that names no stretch of time, and a video
-without a segment, count as one clip. The paper's counts are its own, to the thousand. How many clips of the publishers'
+without a segment, count as one clip.{paper} How many clips of the publishers'
 training split are set aside for choices is in the column `used_as_val` of datasets.csv."""
+PAPER = " The paper's counts are its own, to the thousand."
 FRACTION = """\
 Of some datasets this scale uses a fraction of each class's videos. Annotated, prepared and missing are of that
-fraction; the paper's count is of the whole. What is not in it was not looked at: it is neither prepared nor missing."""
+fraction{paper}. What is not in it was not looked at: it is neither prepared nor missing."""
+PAPER_WHOLE = "; the paper's count is of the whole"
 LEAKED = """\
 A run is named where it, or a run that its initial weights come from, is trained on the first dataset and it is tested
 on the second; leakage.csv lists their videos. The same dataset twice: its publisher's own lists overlap. With
@@ -41,7 +43,7 @@ def page(scale: Scale, table: pd.DataFrame, pairs: pa.Table, of_runs: pa.Table, 
             "# Datasets: every clip accounted for",
             f"Scale `{scale.name}`.{_world(scale, table)}",
             _counts(rows),
-            COUNTED,
+            COUNTED.format(paper=PAPER if _of_paper(rows) else ""),
             *_fractions(scale, rows),
             "## Missing, by reason",
             _reasons(rows),
@@ -54,12 +56,18 @@ def page(scale: Scale, table: pd.DataFrame, pairs: pa.Table, of_runs: pa.Table, 
     )
 
 
+def _of_paper(rows: list[dict]) -> bool:
+    """Whether the paper has a count of any of these splits."""
+    return any(pd.notna(row["published"]) for row in rows)
+
+
 def _world(scale: Scale, table: pd.DataFrame) -> str:
     made = [scale.datasets[name].title for name in dict.fromkeys(table.loc[table["synthetic"] == "yes", "dataset"])]
     if not made:
         return ""
     which = "all" if len(made) == len(scale.datasets) else ", ".join(made)
-    return f" Synthetic: {which}; not comparable with the paper's counts."
+    beside = "; not comparable with the paper's counts" if _of_paper(table.to_dict("records")) else ""
+    return f" Synthetic: {which}{beside}."
 
 
 def _title(scale: Scale, row: dict) -> str:
@@ -69,11 +77,12 @@ def _title(scale: Scale, row: dict) -> str:
 
 
 def _counts(rows: list[dict]) -> Grid:
+    paper = ["Paper"] if _of_paper(rows) else []
     return Grid(
-        ["Dataset", "Split", "Paper", "Annotated", "Prepared", "Missing"],
+        ["Dataset", "Split", *paper, "Annotated", "Prepared", "Missing"],
         [
             [
-                *(row["title"], row["publisher_split"], count(row["published"])),
+                *(row["title"], row["publisher_split"], *(count(row["published"]) for _ in paper)),
                 *map(count, (row["annotated"], row["prepared"], row["annotated"] - row["prepared"])),
             ]
             for row in rows
@@ -89,7 +98,8 @@ def _fractions(scale: Scale, rows: list[dict]) -> list[Block]:
         for row in rows
         if row.get("not_in_fraction")
     ]
-    return [FRACTION, bullets(found)] if found else []
+    note = FRACTION.format(paper=PAPER_WHOLE if _of_paper(rows) else "")
+    return [note, bullets(found)] if found else []
 
 
 def _reasons(rows: list[dict]) -> Grid:

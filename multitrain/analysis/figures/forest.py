@@ -81,13 +81,19 @@ def _groups(rows: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
     """The claims by heading; one of the same fact follows the claim that it shares."""
     whole = rows[rows["scope"] == "claim"].set_index("claim")
     heads = whole["same_fact_as"].where(whole["same_fact_as"].isin(whole.index), whole.index.to_series())
+    own = "Not in the paper" if _of_paper(rows) else "Claims"
     titles: dict[str, list[pd.DataFrame]]
-    titles = {"Primary claims": [], "Other claims of the paper": [], "Not in the paper": []}
+    titles = {"Primary claims": [], "Other claims of the paper": [], own: []}
     for head in dict.fromkeys(heads):
         by_us, primary = whole.loc[head, "stated_by"] == "us", whole.loc[head, "primary"] == "yes"
-        title = "Not in the paper" if by_us else "Primary claims" if primary else "Other claims of the paper"
+        title = own if by_us else "Primary claims" if primary else "Other claims of the paper"
         titles[title] += [rows[rows["claim"] == name] for name in heads.index[heads == head]]
     return {title: its for title, its in titles.items() if its}
+
+
+def _of_paper(rows: pd.DataFrame) -> bool:
+    """Whether any claim is the paper's; a study of one's own has claims of its own alone."""
+    return bool((rows["stated_by"] == "paper").any())
 
 
 def _text(its: pd.DataFrame) -> list[str]:
@@ -151,11 +157,12 @@ def _explain(figure: Figure, rows: pd.DataFrame, labels: list[str]) -> None:
         Line2D([], [], color=colour, marker=marker, linewidth=0.8, markersize=3.5, label=label)
         for label, (colour, _, marker) in zip(labels, map(figure_style.series, range(len(labels))), strict=True)
     ]
-    marks += [Line2D([], [], color="0.5", marker="x", linestyle="none", label="the paper's own (< >: beyond)")]
+    if rows["paper_difference"].notna().any():
+        marks += [Line2D([], [], color="0.5", marker="x", linestyle="none", label="the paper's own (< >: beyond)")]
     marks += [Patch(color="0.9", label=f"margin of equivalence, {rows['margin'].max():g} points")]
     figure_style.caption(
         figure,
-        "The paper's claims: our differences",
+        "The paper's claims: our differences" if _of_paper(rows) else "Claims: the differences",
         f"Ours: {world(rows)}",
         f"{counts} seed{'s' * (counts != '1')} a claim ({ranges({each for its in seeds for each in its})}); lines: "
         + (

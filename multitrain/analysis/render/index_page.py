@@ -20,7 +20,7 @@ from multitrain.config.claims import Claims
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 from multitrain.planning.outputs import ANALYSES, FIGURES, NOTEBOOKS, REPORT, notebook_page
-from multitrain.planning.outputs.left_out import left_out, there
+from multitrain.planning.outputs.left_out import left_out, own_tables, there
 
 __all__ = ["write_index"]
 
@@ -62,9 +62,7 @@ def write_index(scale: Scale, experiments: Experiments, claims: Claims, seeds: t
         for seed in seeds_of(home, run, seeds)
     ]
     names = {name: settings.title for name, settings in scale.datasets.items()}
-    decided = pd.DataFrame(columns=list(CLAIM))
-    if "claims" not in gone:
-        decided = page_tables.read(results / "claims.csv", CLAIM).drop_duplicates("claim")
+    decided = _decided(results, gone)
     of_paper = decided["stated_by"] == "paper"
     facts = (of_paper | (not of_paper.any())) & (decided["same_fact_as"] == "")  # as claims.md counts them
     tables = {name: (table.title, _accuracy(results, name, names)) for name, table in experiments.tables.items()}
@@ -83,6 +81,8 @@ def write_index(scale: Scale, experiments: Experiments, claims: Claims, seeds: t
         of_paper=bool(of_paper.any()),
         verdicts=decided["claim_verdict"][facts].value_counts().to_dict(),
         gone=gone,
+        own=bool(own_tables(experiments)),
+        published=any(table.published for table in experiments.tables.values()),
         tables=tables,
         table4=experiments.projections.title if experiments.projections else "",
         kinds=KINDS,
@@ -99,6 +99,13 @@ def write_index(scale: Scale, experiments: Experiments, claims: Claims, seeds: t
             raise UserError(f"{results / link}: not there, but the index leads to it: run `snakemake {results / link}`")
     with atomic(results / "index.html") as temporary:
         temporary.write_text(html, encoding="utf-8")
+
+
+def _decided(results: Path, gone: Mapping[str, str]) -> pd.DataFrame:
+    """The claims with their verdicts; empty where the study makes none."""
+    if "claims" in gone:
+        return pd.DataFrame(columns=list(CLAIM))
+    return page_tables.read(results / "claims.csv", CLAIM).drop_duplicates("claim")
 
 
 def record(run: str, method: str, seed: int, scale: Scale, results: Path) -> Record:

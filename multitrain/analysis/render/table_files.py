@@ -11,7 +11,7 @@ import pyarrow as pa
 from multitrain.analysis.render.columns import COUNT, FILES, TABLE, Column, Columns
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
-from multitrain.common.files.csv_files import read_csv, write_csv
+from multitrain.common.files.csv_files import csv_header, read_csv, write_csv
 
 __all__ = [
     "Row",
@@ -54,7 +54,7 @@ def read_frame(path: Path, needs: Iterable[str] = (), run: str | None = None) ->
         table = _read_parquet(path, needs, run, cure)
     else:
         rows = [row for _, row in _read_csv(path, needs, cure)]
-        table = pd.DataFrame(rows, columns=None if rows else list(needs), dtype=object)
+        table = pd.DataFrame(rows, columns=None if rows else csv_header(path), dtype=object)
     for name, column in FILES.get(path.name, TABLE if path.suffix == ".csv" else {}).items():
         if name in table and (column.is_number or column.is_list):
             read = _numbers if column.is_number else _lists

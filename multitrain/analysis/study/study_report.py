@@ -17,7 +17,19 @@ from multitrain.analysis.render import page_tables
 from multitrain.analysis.render.cells import difference, is_there, unique
 from multitrain.analysis.study.run_names import ranges
 
-__all__ = ["backbones", "cost", "datasets", "deviations", "notes", "plateaus", "repeat", "runs", "show", "what_was_run"]
+__all__ = [
+    "backbones",
+    "cost",
+    "datasets",
+    "deviations",
+    "notes",
+    "plateaus",
+    "published_note",
+    "repeat",
+    "runs",
+    "show",
+    "what_was_run",
+]
 
 UNITS = {"processor": "core-hours", "accelerator": "accelerator-hours"}
 
@@ -68,6 +80,16 @@ def datasets(root: Path, tables: Sequence[str]) -> Styler:
             tested = unique(map("{:.0f}".format, its["clips"]))
             lines.append({**line, "Test clips": tested, "Test videos": videos.get(name, "-")})
     return page_tables.frame(pd.DataFrame(lines), "datasets", "A cell with several numbers: runs differ in it.")
+
+
+def published_note(rows: pd.DataFrame) -> str:
+    """What the grey rows of an accuracy table are, as HTML; "" where the table has none."""
+    if set(rows["source"]) == {"ours"}:
+        return ""
+    return (
+        "<p>Grey: the paper's rows as it prints them, and one of the authors' release. Then ours. Where ours are"
+        " synthetic, a difference between a grey row and one of ours means nothing.</p>"
+    )
 
 
 def backbones(root: Path) -> None:

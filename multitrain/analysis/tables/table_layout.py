@@ -17,6 +17,7 @@ RELEASE = (  # what a row of it is
     "no row of the paper, but a later model of the authors, trained on K400, MiT and SSv2 alone and on less hardware;"
     " the numbers are their release's (README of github.com/JunweiLiang/MultiTrain, August 2023)"
 )
+OWN_HEAD = ": the release's way, as the paper says only that no cost is added at test time"
 PUBLISHED = ("published", "release")  # sources of rows that are not ours: the paper, and the authors' release of later
 MARKS = {"first": "bold", "second": "underline"}  # as the paper prints its first and second
 
@@ -180,8 +181,8 @@ def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     said = [
         f"Top-1 [interval] / top-5 [interval] in percent: the {LEVEL:.0%} t interval of {_of_what(ours)}."
         " ± is the standard deviation over seeds, where there are several.",
-        "A row decides by Yₖ, the dataset's own head, alone: the release's way, as the paper says only that no cost is"
-        " added at test time. A row marked Y′ₖ is the same model with the other heads' projections added (Eq. 4).",
+        f"A row decides by Yₖ, the dataset's own head, alone{OWN_HEAD if table.published else ''}."
+        " A row marked Y′ₖ is the same model with the other heads' projections added (Eq. 4).",
         f"Training data: {by_letter}{'; ' * bool(letters)}own: a model a dataset;"
         " from: initial weights from a run on that dataset.",
         f"gFLOPs: one clip through our model at scale {scale.name}.",

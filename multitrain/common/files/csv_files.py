@@ -11,7 +11,7 @@ from multitrain.common.files.atomic import atomic, regular
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_csv", "write_csv", "write_frame"]
+__all__ = ["csv_header", "read_csv", "write_csv", "write_frame"]
 
 
 Row = Mapping[str, object] | Sequence[object]
@@ -38,6 +38,12 @@ def write_frame(path: Path | str, frame: "pd.DataFrame", float_format: str | Non
     """Write a data frame without its index; `float_format` is a format of a number, e.g. "%.2f"."""
     with atomic(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", float_format=float_format)
+
+
+def csv_header(path: Path) -> list[str]:
+    """The names of the columns, of a table that `read_csv` can read."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        return next(csv.reader(stream), [])
 
 
 def read_csv(path: Path, columns: Sequence[str], cure: str) -> list[tuple[int, dict[str, str]]]:

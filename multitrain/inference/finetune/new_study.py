@@ -4,7 +4,7 @@ import hashlib
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -199,10 +199,9 @@ def _about(each: Seen) -> list[str]:
     """What a look at a dataset found, as comments."""
     counts = Counter(clip.label for clip in each.clips)
     lines = [
-        f"{len(counts)} classes, {min(counts.values())} to {max(counts.values())} videos each;"
+        f"{len(counts)} classes, {_span(counts.values(), 'd')} videos each;"
         f" {each.count('train')} to train on, {each.count('val')} val, {each.count('test')} to score.",
-        f"{min(each.seconds):.1f} to {max(each.seconds):.1f} s long, {min(each.rates):.3g} to {max(each.rates):.3g}"
-        " frames a second.",
+        f"{_span(each.seconds, '.1f')} s long, {_span(each.rates, '.3g')} frames a second.",
     ]
     divided = {clip.publisher_split for clip in each.clips} != {"whole"}
     lines.append("Divided as you divided it." if divided else "A quarter of each class is scored, by hash of the name.")
@@ -212,6 +211,11 @@ def _about(each: Seen) -> list[str]:
     lines += [f"and {len(apart) - 5} more" for _ in [0] if len(apart) > 5]
     lines += [f"Not used: {' '.join(why.split())}" for why in each.unread[:5]]
     return lines + [f"and {len(each.unread) - 5} more" for _ in [0] if len(each.unread) > 5]
+
+
+def _span(values: Collection[float], form: str) -> str:
+    """The least and the largest value as text, or the one that all have."""
+    return " to ".join(dict.fromkeys(format(value, form) for value in (min(values), max(values))))
 
 
 def _text(path: Path, seen: list[Seen], shared: list[str], takes: str) -> str:

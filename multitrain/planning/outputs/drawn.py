@@ -26,7 +26,7 @@ FIGURES: dict[str, Output] = {  # in the index's order
     "forest": _figure(
         "forest:draw",
         ("claims.csv",),
-        "Our difference for every claim of the paper, with its interval, against the margin of equivalence.",
+        "Our difference for every claim, with its interval, against the margin of equivalence.",
     ),
     "spread": _figure(
         "spread:draw",
@@ -42,7 +42,7 @@ FIGURES: dict[str, Output] = {  # in the index's order
     "accuracy": _figure(
         "accuracy:draw",
         ("table1.csv", "table3.csv", CLASSES),
-        "Top-1 of every method of Tables 1 and 3 with its interval; Yₖ filled, Y′ₖ hollow.",
+        "Top-1 of every method on the first table's datasets, with its interval; Yₖ filled, Y′ₖ hollow.",
         "Yₖ is the dataset's own head, Y′ₖ Eq. 4's sum.",
     ),
     "accuracy_k700": _figure(
@@ -53,13 +53,13 @@ FIGURES: dict[str, Output] = {  # in the index's order
     "per_class": _figure(
         "per_class:draw",
         (CLASSES,),
-        "What MultiTrain gains over the baseline in each class of Table 1's datasets, with intervals.",
+        "What joint training gains over the baseline in each class of the first table's datasets, with intervals.",
         f"They are paired, over the class's clips. {FEW}",
     ),
     "per_class_k700": _figure(
         "per_class:draw_k700",
         (CLASSES,),
-        "What MultiTrain gains over the baseline in each class of Table 2's datasets, with intervals.",
+        "What joint training gains over the baseline in each class of Table 2's datasets, with intervals.",
         f"They are paired, over the class's clips. {FEW}",
     ),
     "training": _figure(
@@ -85,7 +85,7 @@ FIGURES: dict[str, Output] = {  # in the index's order
     "projection_graph": _figure(
         "projections.class_graph:draw",
         ("projections.parquet", CLASSES),
-        "The class pairs of the largest weights: the paper's Table 4 as a picture.",
+        "The class pairs of the largest projection weights, as a graph of the classes.",
         "Source left, target right; a line's width is its weight, and related pairs have another colour and"
         " line style.",
     ),
@@ -99,9 +99,9 @@ FIGURES: dict[str, Output] = {  # in the index's order
     "cost": _figure(
         "cost:draw",
         ("table1.csv", "table2.csv", CLASSES),
-        "Top-1 against the cost of one clip; the paper's published methods in grey.",
-        "They are on the real datasets. Coloured: ours; at a synthetic scale they are on other data, so only their"
-        " order among themselves means anything.",
+        "Top-1 against the cost of one clip; published methods, where a table has them, in grey.",
+        "Published ones are on the real datasets. Coloured: ours; at a synthetic scale they are on other data, so only"
+        " their order among themselves means anything.",
     ),
 }
 ANY_TABLES = ("accuracy", "cost")

@@ -34,6 +34,8 @@ def test_figures_the_paper_does_not_print_stay_empty(results):
     (row,), text = write(results, table="table3", right="Baseline, steps of MultiTrain", stated_by="us")
     assert (row["paper_left"], row["paper_right"], row["paper_difference"]) == ("41.70", "", "")
     assert "## Claims" in text and "## Not in the paper" not in text  # as no claim is the paper's
+    (head,) = (line for line in text.splitlines() if "| Claim " in line)
+    assert "Paper" not in head and "P(holds)" not in text and "Verdict, Yₖ" in head
 
 
 def test_the_world_is_said_to_be_synthetic(results):

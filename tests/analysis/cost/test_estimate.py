@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -227,6 +228,7 @@ def test_the_command_prints_every_run_and_the_totals(tmp_path):
     lines = page.output.splitlines()
     assert [line.split()[0] for line in lines[4:-2]] == list(experiments.runs)
     assert len({len(line) for line in lines[3:-2]}) == 1
+    assert re.search(r"In all, 1 seed: [\d.]+ min of training and [\d.]+ min of tests of one ", page.output)
     content = json.loads(call(*common, "--json", "--tflops", "2", "--seeds", "3").output)
     assert content["speed"] == {"tflops": 2.0, "clips_per_core": PROCESSOR.clips_per_core}
     runs = content["runs"]

@@ -92,8 +92,16 @@ def test_the_page_says_what_the_table_does(scale, experiments, data, tmp_path):
     assert "| K400 | train | 1 | 1 | 1 | 1 | 1 | 2 | 1 |" in lines
     assert "- K400, validate: 1 of 3: never there" in lines
     assert "Scale `ci`. Synthetic: all; not comparable with the paper's counts." in lines
+    assert "| Dataset | Split | Paper | Annotated | Prepared | Missing |" in lines
     concerned = "multitrain_k700, multitrain_k700_large"
     assert f"| K700 | ActNet | test | 1 | 2 | 1 | {concerned} |" in lines
+
+
+def test_the_page_of_datasets_that_the_paper_lacks_names_no_paper(scale, experiments, data, tmp_path):
+    (tmp_path / "datasets.csv").write_text("dataset,split,printed,clips,classes\n")
+    write_accounting(scale, experiments, data, tmp_path / "results", tmp_path)
+    page = " ".join((tmp_path / "results" / "datasets.md").read_text().split())
+    assert "| K400 | train | 13 | 5 | 8 |" in page and "paper" not in page.lower()
 
 
 def test_what_is_not_in_the_fraction_is_neither_annotated_nor_missing(scale, experiments, data, tmp_path):

@@ -56,6 +56,13 @@ def test_every_claim_is_drawn_with_its_interval_and_named_verdict(root: Path):
     assert "2 seeds a claim (0, 3)" in texts(figure) and "intervals over seeds and videos" in texts(figure)
 
 
+def test_a_study_of_ones_own_has_claims_and_no_paper(root: Path):
+    own = pd.read_csv(root / "claims.csv", keep_default_na=False).assign(stated_by="us", paper_difference="")
+    own.to_csv(root / "claims.csv", index=False)
+    said = texts(FIGURES["forest"].draw(root))
+    assert "Claims: the differences" in said and "A third." in said and "paper" not in said
+
+
 def test_a_page_has_a_forest_for_each_group_of_claims(root: Path):
     first, second = FIGURES["forest"].parts(root)
     assert "Primary claims" in texts(first) and "A second." in texts(first) and "A third." not in texts(first)

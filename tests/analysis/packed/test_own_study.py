@@ -95,6 +95,7 @@ def test_it_is_rendered_elsewhere_as_the_workflow_makes_it(own, tmp_path, monkey
     expected = files(file.parent / "results")
     assert files(out) == expected
     assert {"main.csv", "main.tex", "table4.csv", "claims.md", "networks.csv", "runs.csv"} <= expected.keys()
+    assert not [name for name in ("main.md", "main.tex", "claims.md") if b"paper" in expected[name].lower()]
 
 
 def _settings(study, folder: Path) -> Path:

@@ -125,6 +125,15 @@ def test_it_leads_to_everything_and_nowhere_else(index, made, experiments):
     assert links(index)[0] == "report.html"
 
 
+def test_a_study_of_ones_own_is_no_replication_and_has_no_published_rows(scale, experiments, made, index):
+    table = experiments.tables["table1"].model_copy(update={"published": None})
+    write_index(scale, experiments.model_copy(update={"tables": {"table1": table}}), CLAIMS, (0, 1), made)
+    own = (made / "index.html").read_text()
+    for text, page in (("A replication of", index), ("A study by the method of", own)):
+        assert text in page and text not in ({index, own} - {page}).pop()
+    assert "the published ones" in index and "the published ones" not in own
+
+
 def test_names_are_text(index):
     assert Texts(index).texts.count(NASTY) == len(VERDICTS) + 2 + 2 * 3  # claims; tables of ours, Y_k and Y'_k
 

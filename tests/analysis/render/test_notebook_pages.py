@@ -8,11 +8,13 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from multitrain.analysis.render.index_page import links
 from multitrain.analysis.render.notebook_pages import as_page, reproducible, run_notebook
 from multitrain.common.errors import UserError
 from multitrain.planning.outputs import NOTEBOOKS, OUTPUTS, REPORT
+from tests.analysis.tabled import TITLES, fill
 
 FOLDER = Path(__file__).parents[3] / "notebooks"
 COMMITTED = sorted(FOLDER.glob("*.ipynb"))
@@ -53,6 +55,22 @@ def test_committed_notebooks_read_results_only(path):
     assert files <= {Path(name).name for name in inputs}
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     assert not re.search(r"\d\s*(%|points|percent)|\d\.\d", prose.replace("Section 4.2", "").replace("Section 4.3", ""))
+
+
+def test_datasets_without_a_missing_clip_have_their_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = fill(tmp_path / "results")
+    for name in TITLES:
+        folder = root / "datasets" / "mini" / name
+        folder.mkdir(parents=True)
+        (folder / "classes.csv").write_text("class,train,val,test,seconds_mean\nrun,3,1,1,2.5\n")
+        (folder / "durations.csv").write_text("split,lower,upper,clips\ntrain,2,3,3\nval,2,3,1\ntest,2,3,1\n")
+        (folder / "missing.csv").write_text("reason,publisher_split,clips,examples,detail\n")
+        Image.new("RGB", (8, 8)).save(folder / "contact_sheet.jpg")
+    notebook = nbformat.read(FOLDER / "datasets.ipynb", as_version=4)
+    names: dict = {}
+    exec("\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code"), names)
+    assert names["missing"].empty and list(names["missing"]) == ["Dataset", "Reason", "Split", "Clips", "Examples"]
 
 
 def write(path: Path, *cells: str, parameters: bool = True) -> Path:

@@ -261,7 +261,21 @@ def test_primary_claims_come_with_what_is_the_same_fact(tmp_path):
     primary, others = (Text(claim_sentences.verdicts(tmp_path, primary=its)).said for its in (True, False))
     assert "A <b> claim" in primary and "A second" in primary and "A third" not in primary
     assert "A third" in others and "A second" not in others
-    assert Text(claim_sentences.counts(tmp_path)).said.endswith("differences of accuracies: holds: 1.")
+    said = Text(claim_sentences.counts(tmp_path)).said
+    assert "1 claims of the paper that are differences of accuracies: holds: 1. The probability beside" in said
+
+
+def test_a_study_without_claims_of_the_paper_names_no_paper(tmp_path):
+    table = claims_table({"scale": "ci", "synthetic": "no"}, (0, 1))
+    own = {"stated_by": "us", "section": "", "paper_difference": math.nan, "holds_if_paper_right": math.nan}
+    table.assign(**own).to_csv(tmp_path / "claims.csv", index=False)
+    said = [claim_sentences.verdicts(tmp_path, primary=primary) for primary in (True, False)]
+    said.append(claim_sentences.counts(tmp_path))
+    assert "Of 2 claims that are differences of accuracies: holds: 1, undetermined: 1." in Text(said[-1]).said
+    assert "A third: our difference" in Text(said[1]).said and "paper" not in "".join(said)
+    rows = pd.DataFrame({"source": ["ours", "ours"]})
+    assert study_report.published_note(rows) == ""
+    assert "Grey: the paper's rows" in study_report.published_note(rows.assign(source=["published", "ours"]))
 
 
 def test_claims_that_were_not_run_are_folded_below_the_missing_runs(tmp_path):

@@ -35,7 +35,7 @@ def test_what_is_written_is_a_study_of_both_datasets(videos: Path):
     assert path == videos / "My-study" / "my_study.yaml"
     plan = Plan.load({}, str(path))
     assert list(plan.scale.datasets) == ["films", "verbs"] and list(plan.experiments.tables) == ["main", "ablations"]
-    assert "2 classes, 2 to 2 videos each; 2 to train on, 0 val, 2 to score." in path.read_text()
+    assert "2 classes, 2 videos each; 2 to train on, 0 val, 2 to score." in path.read_text()
     with pytest.raises(UserError, match="there is such a file"):
         new_study(videos / "My-study", {"films": videos / "k400"})
 

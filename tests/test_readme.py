@@ -13,8 +13,9 @@ from multitrain.analysis.packed.packed_study import read_study
 from multitrain.analysis.packed.unpack import unpack
 from multitrain.analysis.render.columns import EVIDENCE
 from multitrain.analysis.render.table_files import write_rows
+from multitrain.analysis.study.measured import doublings, read_plateau
 from multitrain.cli.commands import packed_commands
-from multitrain.config.config_files import load_claims
+from multitrain.config.config_files import load_claims, load_scale
 
 ROOT = Path(__file__).parents[1]
 TEXT = " ".join((ROOT / "docs/guides/results.md").read_text(encoding="utf-8").split())
@@ -158,6 +159,19 @@ def test_the_gains_of_a_longer_schedule_are_those_that_were_measured():
     found = {name: gain for gain, name in re.findall(r"(-?[\d.]+)(?: points)?\s\(([^)]*)\)", said)}
     assert set(measured["run"]) == set(names.values()) and set(measured["seed"]) == {0, 1, 2}
     assert found == {name: f"{means.loc[run, 2.0] - means.loc[run, 1.0]:.1f}" for name, run in names.items()}
+
+
+def test_the_plateaus_of_desk_are_those_that_were_measured():
+    found = read_plateau(ROOT / "resources/measured", load_scale("desk", ROOT / "config"))
+    assert found.unused == ""  # of the settings as they are now
+    changes = {each.run: each.change for each in doublings(found.rows) if each.dataset is None and each.seeds == 3}
+    names = {"K400's baseline": "k400_baseline", "MultiTrain": "multitrain", "MiT's baseline": "mit_baseline"}
+    names |= {"SSv2's baseline": "ssv2_baseline", "ActNet's baseline": "actnet_baseline"}
+    page = (ROOT / "docs/reference/design.md").read_text(encoding="utf-8")
+    said = dict(
+        re.findall(r"^\| ([^|]+) \| (?:scratch|K400's 200 epochs|the same) \|.*\| ([-+][\d.]+) \|", page, re.MULTILINE)
+    )
+    assert said == {name: f"{changes.pop(run):+.1f}" for name, run in names.items()} and not changes
 
 
 @pytest.mark.slow

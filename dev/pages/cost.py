@@ -16,7 +16,7 @@ OUT = ROOT / "docs" / "reference" / "cost.md"
 NOTES = ROOT / "docs" / "notes"
 STUDY = "mini-table1.parquet"  # of docs/notes
 SEARCHES = {
-    "search-desk.csv": "desk",
+    **dict.fromkeys(("search-desk.csv", "search-desk-from100.csv", "search-desk-from200.csv"), "desk"),
     **dict.fromkeys(("search-mini-rates.csv", "search-mini.csv", "clip-mini.csv", "collapse.csv"), "mini"),
 }  # of docs/notes, and the scale of each
 
@@ -45,7 +45,8 @@ start of processes.
 
 ## Searches and small experiments
 
-Their files hold what was tried and not how long it took, so trainings are estimated, of the recipes as they are now.
+Their files hold what was tried and not how long it took, so trainings are estimated, of the recipes as they are now,
+times their `schedule` where a file has it. The first three are the search and the plateaus of desk.
 
 {_table(searches)}
 

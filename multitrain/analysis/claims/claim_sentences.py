@@ -59,7 +59,10 @@ def counts(root: Path) -> str:
 
 
 def verdicts(root: Path, primary: bool) -> str:
-    """A list of the primary claims, or of the others: verdict, difference, interval and power of each."""
+    """The primary claims, or the others, under a heading: verdict, difference, interval and power of each; "" for none.
+
+    A study without primary claims has one list and no heading.
+    """
     if not (root / CLAIMS).is_file():
         return ""
     claims = _claims(root)
@@ -69,9 +72,11 @@ def verdicts(root: Path, primary: bool) -> str:
         row for _, row in claims.iterrows() if is_primary.get(row["same_fact_as"] or row["claim"], False) == primary
     ]
     run = [sentence(row, of_paper) for row in rows if row["claim_verdict"] != NOT_RUN]
-    return (html_list(run) if run else "") + _not_run(
+    text = (html_list(run) if run else "") + _not_run(
         [row for row in rows if row["claim_verdict"] == NOT_RUN], of_paper
     )
+    heading = f"<h3>{'Primary claims' if primary else 'The others'}</h3>"
+    return heading * bool(text and is_primary.any()) + text
 
 
 def _not_run(rows: list[pd.Series], of_paper: bool) -> str:

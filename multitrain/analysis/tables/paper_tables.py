@@ -109,7 +109,9 @@ def training_data(row: Method, run: Run, scale: Scale, experiments: Experiments)
 
 def _letters(datasets: list[str] | tuple[str, ...], scale: Scale) -> str:
     settings = [scale.dataset(name) for name in datasets]
-    return ",".join(sorted({f"({each.paper_letter})" if each.paper_letter else each.title for each in settings}))
+    letters = all(each.paper_letter for each in settings)  # as the paper prints them
+    names = sorted({f"({each.paper_letter})" if each.paper_letter else each.title for each in settings})
+    return ("," if letters else ", ").join(names)
 
 
 def _result(scale: Scale, worlds: list[list[Path]], dataset: str, run: Run) -> Row:

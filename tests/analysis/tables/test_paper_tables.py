@@ -98,6 +98,10 @@ def test_accuracies_costs_and_training_data(results):
     assert ours["Baseline", "k400"]["training_data"] == "own"
     assert baseline["training_data"] == "own, from K400"
     assert joint["training_data"] == "(e),(f),(g),(h), from K400"
+    named = {name: each.model_copy(update={"paper_letter": ""}) for name, each in results.scale.datasets.items()}
+    results.scale = results.scale.model_copy(update={"datasets": named})
+    (joint,) = [row for row in write(results)[0][PRINTED:] if (row["method"], row["dataset"]) == ("MultiTrain", "mit")]
+    assert joint["training_data"] == "ActNet, K400, MiT, SSv2, from K400"
 
 
 def test_a_row_says_that_its_weights_are_the_best_on_val_and_which_losses_it_has(results):

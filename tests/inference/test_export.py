@@ -13,7 +13,8 @@ from multitrain.inference import export
 from multitrain.inference.export import check, describe, export_onnx, export_program
 from multitrain.model.files.metadata import assumed_card
 from multitrain.model.network import Network, Spec, normalise
-from tests.test_library import blocks, run
+from tests.guide_pages import blocks
+from tests.test_library import run
 
 TINY = Model(frames=4, channels=8, depths=(1, 1), patch_kernel=(3, 7, 7), kv_stride=2, head_hidden=16, head_dropout=0.5)
 pytestmark = pytest.mark.xdist_group("export")  # one test process, so that each file is made once
@@ -140,7 +141,7 @@ def test_the_blocks_of_the_page_run(joint, program, onnx_file, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     for made in (program, onnx_file):
         Path(made.name).symlink_to(made)
-    on_onnx, on_program = blocks("export.md")
+    on_onnx, on_program = blocks("export.md", "python")
     run(on_program, {})
     run(on_onnx, {})
     dataset, name = capsys.readouterr().out.strip().split(maxsplit=1)

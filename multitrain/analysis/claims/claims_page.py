@@ -18,7 +18,7 @@ from multitrain.analysis.render.cells import chance, difference, is_there, p_val
 from multitrain.analysis.render.markdown import Block, bullets, document
 from multitrain.analysis.render.sheet import Grid
 from multitrain.analysis.render.table_files import Row, Rows
-from multitrain.analysis.tables.table_layout import setting
+from multitrain.analysis.tables.table_layout import OWN_HEAD, setting
 from multitrain.config.claims import Claims
 from multitrain.config.scale import Scale
 
@@ -29,7 +29,6 @@ HEAD = (
     *("Section", "Claim", "Paper", "Ours, Yₖ", "p", "adjusted", "Verdict, Yₖ", "P(holds) if the paper is right"),
     *("Ours, Y′ₖ", "Verdict, Y′ₖ"),
 )
-OWN_HEAD = ", the release's way; the paper says only that no cost is added at test time"
 CANNOT = "cannot be shown here even if the paper is right"
 
 

@@ -194,7 +194,8 @@ SEEDS: Columns = {  # a training's answers on a dataset
 MEASURED: Columns = {
     **_all(TEXT, "kind run method dataset"),  # trial, doubling, spread, note.plateau, note.spread
     "seed": COUNT,
-    **_all(POINTS, "epochs_factor top1 std change"),
+    **_all(POINTS, "epochs_factor top1 std"),
+    "change": _number("z.4f"),  # points; rounded again where it is shown, as the tables round the exact one
     **_all(TEXT, "seeds text scale"),  # how many seeds of a doubling, which of a spread
 }
 RUNS: Columns = {

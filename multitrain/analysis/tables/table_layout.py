@@ -11,13 +11,23 @@ from multitrain.analysis.study.run_names import ranges
 from multitrain.config.experiments import Table
 from multitrain.config.scale import Scale
 
-__all__ = ["PUBLISHED", "Line", "datasets_grid", "lines", "our_rows_of", "setting", "sheet", "training_grid"]
+__all__ = [
+    "OWN_HEAD",
+    "PUBLISHED",
+    "Line",
+    "datasets_grid",
+    "lines",
+    "our_rows_of",
+    "setting",
+    "sheet",
+    "training_grid",
+]
 
 RELEASE = (  # what a row of it is
     "no row of the paper, but a later model of the authors, trained on K400, MiT and SSv2 alone and on less hardware;"
     " the numbers are their release's (README of github.com/JunweiLiang/MultiTrain, August 2023)"
 )
-OWN_HEAD = ": the release's way, as the paper says only that no cost is added at test time"
+OWN_HEAD = ", the release's way; the paper says only that no cost is added at test time"  # why Y_k decides
 PUBLISHED = ("published", "release")  # sources of rows that are not ours: the paper, and the authors' release of later
 MARKS = {"first": "bold", "second": "underline"}  # as the paper prints its first and second
 
@@ -181,7 +191,7 @@ def notes(table: Table, scale: Scale, rows: Rows) -> list[str]:
     said = [
         f"Top-1 [interval] / top-5 [interval] in percent: the {LEVEL:.0%} t interval of {_of_what(ours)}."
         " ± is the standard deviation over seeds, where there are several.",
-        f"A row decides by Yₖ, the dataset's own head, alone{OWN_HEAD if table.published else ''}."
+        f"A row decides by Yₖ, the dataset's own head alone{OWN_HEAD if table.published else ''}."
         " A row marked Y′ₖ is the same model with the other heads' projections added (Eq. 4).",
         f"Training data: {by_letter}{'; ' * bool(letters)}own: a model a dataset;"
         " from: initial weights from a run on that dataset.",

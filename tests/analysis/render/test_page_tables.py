@@ -105,6 +105,7 @@ def test_claims_say_both_verdicts_and_the_text_once(tmp_path):
 
 def test_any_table_is_escaped_rounded_and_numbers_are_to_the_right():
     html = page_tables.frame(pd.DataFrame({"a": ["<b>"], "b": [1.26], "c": [3]}), "t", "less < more").to_html()
+    assert "_row0_" not in html  # no identifier a cell
     assert "&lt;b&gt;" in html and ">1.3<" in html and "less &lt; more" in html
     assert "border-collapse" in html  # the look of all tables is still there
     assert "#T_t .col1" in html and "#T_t .col2" in html and "#T_t .col0" not in html

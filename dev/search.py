@@ -277,7 +277,9 @@ def main() -> None:
     names = experiments.run(options.run).datasets
     frame["mean"] = frame[list(names)].mean(axis=1)
     frame["mean_projected"] = frame[[f"{name}_projected" for name in names]].mean(axis=1)
-    frame.round(4).to_csv(folder / f"{options.run}.csv", index=False)
+    measures = frame.columns.difference(["run", "seed", *Recipe.model_fields, "schedule"])  # a rate stays exact
+    frame[measures] = frame[measures].round(4)
+    frame.to_csv(folder / f"{options.run}.csv", index=False)
 
 
 if __name__ == "__main__":

@@ -107,6 +107,17 @@ def test_the_first_stage_alone_tries_rates_of_a_study_too(tmp_path, monkeypatch)
     assert sorted(pd.read_csv(tmp_path / "trials.csv")["lr"]) == sorted(2 * rates)
 
 
+def test_the_table_of_a_run_has_its_rates_as_they_were_tried(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    results = {"mit": 50.123456, "mit_projected": 1.0, "effective_rank": 1.0}
+    monkeypatch.setattr(search, "measured", lambda job, chosen, results_folder: results)
+    words = ["search", "mit_baseline", "--scale", "desk", "--value", "lr=1.414214e-3", "--results", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", words)
+    search.main()
+    table = pd.read_csv(tmp_path / "search" / "desk" / "mit_baseline.csv")
+    assert (table["lr"].item(), table["mean"].item()) == (1.414214e-3, 50.1235)
+
+
 def test_the_criterion_is_of_the_trainings_with_these_values_alone():
     rows = [
         {"run": "r", "seed": 0, "lr": 1.0, "a": 10.0, "b": 20.0, "a_projected": 0.0, "effective_rank": 1.0},

@@ -1,8 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from dev.rule.planned_power import CONTRASTS, components, planned
+from dev.rule.planned_power import CONTRASTS, SETS, between_trainings, components, planned, read_trials
 from multitrain.analysis.accuracy.contrasts import estimate
+from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_experiments, load_scale
 
 VIDEOS = 400
@@ -49,3 +51,59 @@ def test_its_contrasts_are_of_runs_that_there_are():
     for left, other in CONTRASTS.values():
         for name in (left, other.format("k400")):
             assert experiments.run(name).datasets
+
+
+def searched(folder, deviation: float, settings: int = 400, name: str = "a") -> list:
+    """A search's file: settings of unlike means, and three seeds of each that differ by `deviation` points."""
+    rng, rows = np.random.default_rng(0), []
+    runs = [("vanilla", SETS), *((f"{each}_baseline", (each,)) for each in SETS)]
+    for run, sets in runs:
+        for lr in range(settings):
+            means = rng.uniform(20, 80, len(sets))
+            for seed in range(3):
+                its = means + rng.normal(0, deviation, len(sets))
+                rows.append({"run": run, "seed": seed, "lr": lr} | dict(zip(sets, its, strict=True)))
+    path = folder / f"{name}.csv"
+    pd.DataFrame(rows).assign(effective_rank=rng.normal(size=len(rows))).to_csv(path, index=False)
+    return [path]
+
+
+def test_variance_between_trainings_is_that_within_settings(tmp_path):
+    trials = read_trials(searched(tmp_path, 3.0))
+    one, mean = 0.03**2, 0.03**2 / 4  # of a dataset, and of the mean of four
+    for other, dataset, expected in [
+        ("multitrain", None, 2 * mean),
+        ("{}_baseline", None, 2 * mean),
+        ("multitrain", "mit", 2 * one),
+        ("{}_baseline", "mit", 2 * one),
+    ]:
+        variance, df = between_trainings(trials, other, dataset)
+        assert variance == pytest.approx(expected, rel=0.15)  # 3 deviations of a variance's estimate
+        assert df == 800
+
+
+def test_the_same_setting_of_two_files_is_two_settings(tmp_path):
+    once, twice = (searched(tmp_path, 1.0, 5, name) for name in "ab")
+    moved = pd.read_csv(twice[0])
+    moved[list(SETS)] += 10
+    moved.to_csv(twice[0], index=False)
+    assert between_trainings(read_trials([*once, *twice]), "multitrain", None) == pytest.approx(
+        (between_trainings(read_trials(once), "multitrain", None)[0], 20)
+    )
+
+
+def test_trials_without_a_second_seed_give_no_variance(tmp_path):
+    trials = read_trials(searched(tmp_path, 1.0, 2))
+    with pytest.raises(UserError, match="no setting of vanilla has two seeds"):
+        between_trainings(trials[trials["seed"] == 0], "multitrain", None)
+
+
+def test_a_file_that_is_none_of_the_search(tmp_path):
+    (tmp_path / "other.csv").write_text("run,value\n")
+    with pytest.raises(UserError, match=r"other.csv: no column .*k400"):
+        read_trials([tmp_path / "other.csv"])
+
+
+def test_more_variance_of_trials_is_more_of_the_plan():
+    few, many = (planned(answers(0), 2, 5, VIDEOS, between)[1] for between in (0.01**2, 0.03**2))
+    assert many.error**2 - few.error**2 == pytest.approx((0.03**2 - 0.01**2) / 10, rel=1e-12)

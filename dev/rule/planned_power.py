@@ -1,7 +1,7 @@
 """Variance components of a packed study's contrasts, and the power that they give a study of other seeds and videos.
 
     python -m dev.rule.planned_power docs/notes/mini-table1.parquet --worlds 2 --seeds 5 --videos 1000
-    python -m dev.rule.planned_power docs/notes/mini-table1.parquet --trials docs/notes/search-desk-from*00.csv
+    python -m dev.rule.planned_power docs/notes/mini-table1.parquet --trials docs/notes/search-desk-from200.csv
 
 A line a contrast, as Markdown, for "Seeds and videos" of docs/reference/design.md: the standard deviation between
 trainings alone, and of the error that the videos leave; then the probability that a difference of 2 and of 3 points

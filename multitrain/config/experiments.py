@@ -30,7 +30,9 @@ class Run(Growing):
         description="one of the scale's `backbones`, or any that model.backbone can name, in place of the model's",
     )
     informative: bool = Field(False, description="variance and covariance terms, Eq. 2 and 3")
-    projection: Literal["add", "separate", "none"] = Field("none", description="add: Eq. 4; separate: own branches")
+    projection: Literal["add", "detached", "separate", "none"] = Field(
+        "none", description="add: Eq. 4; detached: Eq. 4, no gradient to the others' logits; separate: own branches"
+    )
     weighting: Literal["uncertainty", "fixed"] = Field("fixed", description="uncertainty: Eq. 6")
     extra_losses: tuple[ExtraLoss, ...] = Field((), description="user-defined terms beside those of Eq. 6")
     init: Name | None = Field(None, description="run whose backbone gives the initial weights")
@@ -58,6 +60,11 @@ class Run(Growing):
                 for each in error.errors(include_url=False)
             ]
             raise ValidationError.from_exception_data(cls.__name__, found) from None  # type: ignore[arg-type]
+
+    @property
+    def adds(self) -> bool:
+        """Whether it is trained on the sum of Eq. 4, so that Y'_k can be scored too."""
+        return self.projection in ("add", "detached")
 
     def effective_recipe(self, recipes: Mapping[str, Recipe]) -> Recipe:
         """Its recipe with the values of `set`, of an entry such as mixing key by key.

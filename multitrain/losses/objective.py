@@ -46,7 +46,7 @@ class Objective(nn.Module):
     Args:
         datasets: names, each once, in the order of the batch's dataset index.
         informative: whether L^v and L^c count.
-        projection: "add" (Eq. 4), "separate" or "none"; see `projection_loss`.
+        projection: "add" (Eq. 4), "detached", "separate" or "none"; see `projection_loss`.
         weighting: "uncertainty" (Eq. 6) or "fixed" (the plain sum of L_k).
         variance_weight, covariance_weight: factors on L^v and L^c; 1 and 1 in the paper.
         label_smoothing: of the classification losses; 0 in the paper.

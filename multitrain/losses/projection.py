@@ -11,7 +11,7 @@ from torch import Tensor
 
 __all__ = ["MODES", "projection_loss"]
 
-MODES = ("add", "separate", "none")
+MODES = ("add", "detached", "separate", "none")
 
 
 def add_projections(own: Tensor, others: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
@@ -32,15 +32,19 @@ def projection_loss(
 ) -> Tensor:
     """The classification loss of one dataset's clips, summed over them.
 
-    "add": cross-entropy of Y'_k, the paper. "separate": cross-entropy of Y_k plus the mean over i of that of W_ik Y_i,
-    the release, and the paper's "w/o projection add". "none": cross-entropy of Y_k, Vanilla.
+    "add": cross-entropy of Y'_k, the paper. "detached": the same, but the clips of k give the others' heads, and the
+    backbone through them, no gradient: what the sum says without what it teaches. "separate": cross-entropy of Y_k plus
+    the mean over i of that of W_ik Y_i, the release, and the paper's "w/o projection add". "none": cross-entropy of
+    Y_k, Vanilla.
 
     Raises:
         ValueError: another mode.
     """
     if mode not in MODES:
         raise ValueError(f"projection {mode!r}: choose of {', '.join(MODES)}")
-    if mode == "add":
+    if mode == "detached":
+        others = [logits.detach() for logits in others]
+    if mode in ("add", "detached"):
         own = add_projections(own, others, weights)
     loss = cross_entropy(own, label, smoothing)
     if mode == "separate" and others:

@@ -211,6 +211,35 @@ def test_the_study_of_another_backbone_is_table_1_of_desk_but_for_network_and_ra
     assert ours.runs("model") != theirs.runs("model")
 
 
+WHY = {  # each run of the study of reasons: the run of desk that it changes, and what is not the same
+    "fixed_weights": ("multitrain", {"weighting"}),
+    "projections_from_0": ("multitrain", {"projection_std"}),
+    "detached": ("multitrain", {"projection"}),
+    "informative_1": ("multitrain", {"variance_weight", "covariance_weight"}),
+    "vanilla_learned_weights": ("vanilla", {"weighting"}),
+}
+
+
+def test_the_study_of_reasons_changes_one_thing_at_a_time(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    its, desk = Plan.load({}, str(ROOT / "config" / "studies" / "desk_why.yaml")), Plan.load({"scale": "desk"})
+
+    def settings(plan: Plan, name: str) -> dict:
+        run = plan.experiments.runs[name]
+        return run.model_dump(exclude={"recipe", "set"}) | run.effective_recipe(plan.scale.recipes).model_dump()
+
+    assert set(its.experiments.runs) == {"k400_baseline", "multitrain", "vanilla", *WHY}
+    for name in its.experiments.runs:
+        base, changed = WHY.get(name, (name, set()))
+        here, there = settings(its, name), settings(desk, base)
+        assert {key for key in here.keys() | there.keys() if here.get(key) != there.get(key)} == changed
+        assert its.train_datasets(name) == desk.train_datasets(base)
+    assert {claim.left for claim in its.claims.claims.values()} | {"Vanilla"} == {
+        row.method for row in its.experiments.tables["why"].rows
+    }
+    assert Jobs(its).clips("manifest", "published") == Jobs(desk).clips("manifest", "published")
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

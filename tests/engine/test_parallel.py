@@ -29,6 +29,7 @@ CASES = [
     Case("vanilla", informative=False, projection="none", weighting="fixed"),
     Case("no informative loss", informative=False),
     Case("separate projections", projection="separate"),
+    Case("detached projections", projection="detached"),
     Case("no projections", projection="none"),
     Case("fixed weights", weighting="fixed"),
     Case("smoothed", smoothing=0.1),

@@ -123,7 +123,7 @@ def test_zero_projections_change_nothing():
     assert torch.equal(added, projection_loss("none", logits["mit"], [], [], label))
 
 
-@pytest.mark.parametrize("mode", ["add", "separate", "none"])
+@pytest.mark.parametrize("mode", ["add", "detached", "separate", "none"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_classification_equals_the_loop(mode, smoothing):
     logits, z, weights, label, dataset = batch()
@@ -136,7 +136,7 @@ def test_classification_equals_the_loop(mode, smoothing):
                 continue
             own = logits[name][row]
             projected = {i: weights[i, name] @ logits[i][row] for i in NAMES if i != name}
-            if mode == "add":
+            if mode in ("add", "detached"):
                 own = own + sum(projected.values())
             expected += naive_cross_entropy(own, label[row].item(), smoothing)
             if mode == "separate":
@@ -144,6 +144,27 @@ def test_classification_equals_the_loop(mode, smoothing):
                 expected += sum(branches) / len(branches)
         assert terms.classification[name].item() == pytest.approx(expected / len(label), rel=1e-10)
     assert terms.total.item() == pytest.approx(sum(t.item() for t in terms.classification.values()))
+
+
+def test_detached_sums_leave_the_gradient_of_the_own_logits_and_the_projections_alone():
+    found = {}
+    for mode in ("add", "detached"):
+        logits, z, weights, label, dataset = batch()
+        leaves = [*logits.values(), *weights.values()]
+        total = Objective(NAMES, False, mode, "fixed")(
+            {name: y.requires_grad_() for name, y in logits.items()},
+            z,
+            {pair: w.requires_grad_() for pair, w in weights.items()},
+            label,
+            dataset,
+        ).total
+        found[mode] = torch.autograd.grad(total, leaves)
+    of_others = {name: (dataset != k)[:, None] for k, name in enumerate(NAMES)}  # (B, 1): rows of another dataset
+    for name, added, detached in zip(NAMES, *(found[mode][: len(NAMES)] for mode in found), strict=True):
+        assert torch.equal(added.masked_fill(of_others[name], 0), detached)
+        assert added[of_others[name].squeeze(1)].abs().min() > 0
+    for added, detached in zip(*(found[mode][len(NAMES) :] for mode in found), strict=True):
+        assert torch.equal(added, detached) and added.abs().min() > 0
 
 
 def test_sigma_has_no_gradient_at_its_optimum_and_pulls_towards_it():
@@ -211,7 +232,7 @@ def test_gradcheck_of_the_whole_objective():
         ({"datasets": "k400"}, "give a tuple of names"),
         ({"datasets": ()}, "give a tuple of names"),
         ({"datasets": ("a", "a")}, "each once"),
-        ({"datasets": ("a",), "projection": "added"}, "projection 'added': choose of add, separate, none"),
+        ({"datasets": ("a",), "projection": "added"}, "projection 'added': choose of add, detached, separate, none"),
         ({"datasets": ("a",), "projection": None}, "projection None: choose of"),
         ({"datasets": ("a",), "weighting": "Uncertainty"}, "weighting 'Uncertainty': choose of uncertainty, fixed"),
     ],
@@ -255,7 +276,7 @@ def test_a_clip_of_no_dataset_is_refused_without_a_check_of_values(monkeypatch):
 def test_missing_logits_and_projections_are_named():
     logits, z, weights, label, dataset = batch()
     some = {pair: weight for pair, weight in weights.items() if pair != ("mit", "k400")}
-    for mode in ("add", "separate"):
+    for mode in ("add", "detached", "separate"):
         with pytest.raises(ValueError, match=r"no projection weights of \('mit', 'k400'\).*projection='none'"):
             Objective(NAMES, projection=mode)(logits, z, some, label, dataset)
     Objective(NAMES, projection="none")(logits, z, {}, label, dataset)

@@ -14,7 +14,7 @@ def mixed(lam=0.3, lost=False, b=8):
     return (logits, z, weights, label, dataset), partner_of(label, dataset, lam, lost)
 
 
-@pytest.mark.parametrize("mode", ["add", "separate", "none"])
+@pytest.mark.parametrize("mode", ["add", "detached", "separate", "none"])
 @pytest.mark.parametrize("weighting", ["uncertainty", "fixed"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_loss_of_mixed_clips_is_that_of_both_labels(mode, weighting, smoothing):

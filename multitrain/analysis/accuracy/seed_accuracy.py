@@ -34,7 +34,7 @@ def write_seeds(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
                 row = {"run": run, "method": names[run], "dataset": dataset, "seed": seed}
                 row |= {"world": world_of(scale, seed), "clips": len(each.labels), "videos": len(set(each.videos))}
                 row |= {"top1": _percent(each.rank)}
-                if experiments.run(run).projection == "add" and each.projected is not None:
+                if experiments.run(run).adds and each.projected is not None:
                     row |= {"top1_projected": _percent(each.projected)}
                 rows.append({**row, **mean, "scale": scale.name, "synthetic": synthetic})
     write_rows(results / "seeds.csv", rows, SEEDS)

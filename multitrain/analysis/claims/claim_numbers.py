@@ -130,7 +130,7 @@ class Numbers:
         if (run, dataset, world) not in self._answers:
             folders = [self.record_path(run, seed).parent for seed in seeds]
             answers = read_answers(folders, dataset)
-            if self.experiments.run(run).projection != "add":  # the run was not trained on Eq. 4's sum
+            if not self.experiments.run(run).adds:  # the run was not trained on Eq. 4's sum
                 answers = replace(answers, projected=None)
             self._answers[run, dataset, world] = answers
         return self._answers[run, dataset, world]

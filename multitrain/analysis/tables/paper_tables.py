@@ -132,7 +132,7 @@ def _result(scale: Scale, worlds: list[list[Path]], dataset: str, run: Run) -> R
         **_training(folders[0] / "run.json", records, dataset),
         **_accuracies([(np.stack([each.rank for each in its]), its[0].videos) for its in found], ""),
     }
-    if run.projection == "add" and all(its[0].projected is not None for its in found):
+    if run.adds and all(its[0].projected is not None for its in found):
         forms = [
             (np.stack([each.projected for each in its if each.projected is not None]), its[0].videos) for its in found
         ]

@@ -211,12 +211,63 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 
 FIRST = {"variance_weight": 0.1, "covariance_weight": 0.1, "projection_std": 0.01}  # of the first stage (design.md)
 TRAININGS = 12  # at least, of a row that is searched to the end
+EPOCHS = {"k400_baseline": 100, "mit_baseline": 75} | dict.fromkeys(
+    ("multitrain", "vanilla", "wo_projection", "wo_informative", "wo_informative_wo_add"), 25
+)  # of the search, before the plateau
+NAMES = {
+    "k400_baseline": "K400's baseline",
+    "mit_baseline": "MiT's baseline",
+    "multitrain": "MultiTrain",
+    "vanilla": "Vanilla",
+    "wo_projection": "w/o Projection Loss",
+    "wo_informative": "w/o Informative Loss",
+    "wo_informative_wo_add": "w/o Informative Loss & w/o Projection Add",
+}  # in docs/reference/design.md
 
 
 def searched() -> dict[str, pd.DataFrame]:
     """The trainings of each run whose search is done, with what the first stage leaves out filled in."""
     frame = pd.read_csv(ROOT / "docs/notes/search-desk.csv").fillna(value=FIRST)
     return {run: its for run, its in frame.groupby("run") if len(its) >= TRAININGS}
+
+
+def doubled() -> dict[str, pd.DataFrame]:
+    """The trainings of each run whose schedule the plateau doubled, at that schedule, of the two seeds of a search."""
+    files = {
+        start: pd.read_csv(ROOT / "docs" / "notes" / f"search-desk-{start}.csv") for start in ("from100", "from200")
+    }
+    found = {}
+    for run in (run for run, its in searched().items() if its["schedule"].eq(0.5).all()):
+        its = files["from100" if run == "k400_baseline" else "from200"]  # K400's starts from nothing
+        found[run] = its[(its["run"] == run) & (its["schedule"] == 1) & its["seed"].isin([0, 1])]
+    return found
+
+
+def by_rate(run: str, trainings: pd.DataFrame) -> pd.Series:
+    """The criterion for each rate: the mean of the run's datasets by Y_k."""
+    names = list(load_experiments(scale=load_scale("desk")).run(run).datasets)
+    return trainings.groupby("lr")[names].mean().mean(axis=1)
+
+
+@pytest.mark.parametrize("run", sorted(doubled()))
+def test_desk_trains_at_the_rate_that_was_best_for_its_doubled_schedule(run):
+    scale, its = load_scale("desk"), doubled()[run]
+    recipe = load_experiments(scale=scale).run(run).effective_recipe(scale.recipes)
+    assert its.groupby("lr")["seed"].agg(set).eq({0, 1}).all()
+    means = by_rate(run, its)
+    assert (recipe.lr, recipe.epochs) == (means.idxmax(), 2 * EPOCHS[run])
+    assert min(means.index) < means.idxmax() < max(means.index)  # no best at the end of what was tried
+
+
+def test_the_design_says_the_rates_of_the_doubled_schedules_as_they_were_measured():
+    page = (ROOT / "docs/reference/design.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| ([^|]+), from [^|]+ \| (.*) \| ([\d.e-]+) \|$", page, re.MULTILINE)
+    said = {
+        name: ([float(cell.strip(" *-")) for cell in cells.split("|") if cell.strip(" -")], float(rate))
+        for name, cells, rate in lines
+    }
+    measured = {NAMES[run]: by_rate(run, its) for run, its in doubled().items()}
+    assert said == {name: ([round(each, 1) for each in its], its.idxmax()) for name, its in measured.items()}
 
 
 @pytest.mark.parametrize("run", sorted(searched()))
@@ -227,7 +278,7 @@ def test_desk_trains_with_the_best_of_its_search(run):
     assert its.groupby(["lr", *FIRST])["seed"].agg(set).eq({0, 1}).all()
     means = its.groupby(["lr", *FIRST])[names].mean().mean(axis=1)
     best = dict(zip(("lr", *FIRST), means.idxmax(), strict=True))
-    used = {"lr": True, "projection_std": settings.projection != "none"}
+    used = {"lr": run not in doubled(), "projection_std": settings.projection != "none"}
     used |= dict.fromkeys(("variance_weight", "covariance_weight"), settings.informative)
     recipe = settings.effective_recipe(scale.recipes)
     assert {name: getattr(recipe, name) for name in best if used[name]} == {

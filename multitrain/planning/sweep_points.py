@@ -47,6 +47,7 @@ class Sweep(Settings):
 
     seeds: Seeds = Field(description="of the trainings of each point")
     epochs_factor: Positive = Field(description="factor on the scale's epochs at every point")
+    lr: dict[Name, Positive] = Field({}, description="learning rates of runs at these epochs, in place of the scale's")
     world_seed_offset: int = Field(
         ge=0, description="added to the world's seed, so that no video of the scale's own is seen"
     )
@@ -144,6 +145,9 @@ def load_points(scale: Scale, experiments: Experiments, config: Path | str = "co
         point = Point(name, named, runs)
         names[factor, value] = by_settings.setdefault(point.settings(), name)
         points.setdefault(names[factor, value], point)
+    runs_there = {name for point in points.values() for name in point.experiments.runs}
+    if unknown := [name for name in sweep.lr if name not in runs_there]:
+        raise UserError(f"{path}: lr: no run {unknown[0]!r} in the sweep: {did_you_mean(unknown[0], runs_there)}")
     return Points(sweep, points, {key: name for key, name in names.items() if key[0] != BASE})
 
 
@@ -166,6 +170,7 @@ def derive(
         longer = sweep.epochs_factor * base_sum / own_sum  # the same number of steps
         change = {"epochs": recipe.epochs * longer, "warmup_epochs": recipe.warmup_epochs * longer}
         change |= {"projection_std": value} if factor == "projection" and run.projection != "none" else {}
+        change |= {"lr": sweep.lr[name]} if name in sweep.lr else {}
         recipes[name] = recipe.model_copy(update=change)
     datasets = {name: scale.datasets[name].model_copy(update={"holdout": 0.0}) for name in sweep.datasets}
     derived = scale.model_copy(update={"world": world, "recipes": recipes, "datasets": datasets})

@@ -60,6 +60,18 @@ def test_a_point_differs_from_the_base_in_its_factor_alone(load, factor, value, 
     assert len(other.datasets) == (3 if factor == "datasets" else 4)
 
 
+def test_a_rate_of_the_sweep_stands_in_for_the_scales_in_every_point(load):
+    plain, points = (load("desk", lr=lr, factors={"clips": [8]}) for lr in ({}, {"vanilla": 0.5, "k400_longer": 0.25}))
+    for name, point in points.by_name.items():
+        found = changed(*(each.scale.model_dump(mode="json")["recipes"] for each in (plain.point(name), point)))
+        assert {path: new for path, (_, new) in found.items()} == {"vanilla.lr": 0.5, "k400_longer.lr": 0.25}
+
+
+def test_a_rate_of_a_run_that_the_sweep_lacks_is_refused(load):
+    with pytest.raises(UserError, match=r"sweep.yaml: lr: no run 'vanila' in the sweep: did you mean 'vanilla'\?"):
+        load("desk", lr={"vanila": 0.5})
+
+
 def test_fewer_clips_are_trained_for_as_many_steps(load):
     points = load("desk", factors={"clips": [8, 32]})
     for value in (8, 32):

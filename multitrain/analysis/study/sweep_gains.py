@@ -99,6 +99,8 @@ def _read(home: Path, point: Point, seeds: tuple[int, ...]) -> dict[tuple[str, s
 def _markdown(scale: Scale, points: Points, table: pd.DataFrame) -> str:
     sweep = points.sweep
     assert sweep is not None  # of which its points are
+    rates = ", ".join(f"{name} {lr:g}" for name, lr in sweep.lr.items())
+    rates = f" learning rates of {rates}," if rates else ""
     lines = [
         "# When does joint training help?",
         "",
@@ -106,7 +108,7 @@ def _markdown(scale: Scale, points: Points, table: pd.DataFrame) -> str:
         "",
         "Gain in top-1 on test over baselines of as many steps, in points, with 95% intervals: synthetic worlds like"
         f" that of scale {scale.name}, its epochs times {sweep.epochs_factor:g},"
-        f" seeds {', '.join(map(str, sweep.seeds))}."
+        f"{rates} seeds {', '.join(map(str, sweep.seeds))}."
         f" Means over the datasets that all points of a factor have; `{BASE}` is the scale's own setting. By dataset:"
         " when_it_helps.csv.",
         "",

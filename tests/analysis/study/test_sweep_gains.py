@@ -28,8 +28,8 @@ def points(scale, experiments, tmp_path_factory):
     """The base and three values, with two seeds."""
     config = tmp_path_factory.mktemp("config")
     (config / "sweep.yaml").write_text(
-        "{seeds: [0, 1], epochs_factor: 1, world_seed_offset: 9, test_videos: 8, datasets: [k400, mit, ssv2],"
-        " factors: {datasets: [2], noise: [0.2], projection: [0.14]}}"
+        "{seeds: [0, 1], epochs_factor: 1, lr: {vanilla: 0.002}, world_seed_offset: 9, test_videos: 8,"
+        " datasets: [k400, mit, ssv2], factors: {datasets: [2], noise: [0.2], projection: [0.14]}}"
     )
     return load_points(scale, load_experiments(ROOT / "config", scale), config)
 
@@ -85,6 +85,7 @@ def test_the_files_say_that_it_is_exploratory(points, home, scale, monkeypatch):
     table = csv_rows(home / "when_it_helps.csv")
     assert list(table[0]) == list(SWEEP) and {row["exploratory"] for row in table} == {"yes"}
     text = (home / "when_it_helps.md").read_text()
+    assert f"that of scale {scale.name}, its epochs times 1, learning rates of vanilla 0.002, seeds 0, 1." in text
     assert "**Exploratory:" in text and "Smoke test" in text and all(method in text for method in JOINT)
     assert "| 0.2 | 50.0 | +1.7" in text
     from multitrain.analysis.figures.comparisons import when_it_helps

@@ -9,12 +9,13 @@ import pytest
 
 from multitrain.analysis.claims.claim_verdicts import write_claims
 from multitrain.analysis.packed.packed_checks import settings
-from multitrain.analysis.packed.packed_study import read_study
+from multitrain.analysis.packed.packed_study import Key, read_study
 from multitrain.analysis.packed.unpack import unpack
 from multitrain.analysis.render.columns import EVIDENCE
 from multitrain.analysis.render.table_files import write_rows
 from multitrain.analysis.study.measured import doublings, read_plateau
 from multitrain.cli.commands import packed_commands
+from multitrain.common.ranks import top
 from multitrain.config.config_files import load_claims, load_scale
 
 ROOT = Path(__file__).parents[1]
@@ -96,6 +97,22 @@ def test_the_measured_table_is_of_the_packed_answers():
         assert len(of_seeds) == 10
         assert float(row["top1"]) == pytest.approx(of_seeds.mean(), abs=0.00501)  # two digits, rounded
         assert float(row["top1_std"]) == pytest.approx(of_seeds.std(), abs=0.00501)
+
+
+def test_the_seed_of_desk_is_said_as_it_was_scored_and_is_of_the_present_settings():
+    study = read_study(ROOT / "docs/notes/desk-seed0.parquet")
+    scale, experiments = settings(study)
+    assert scale.fingerprint == load_scale("desk", ROOT / "config").fingerprint
+    table, found = experiments.tables["table3"], {}
+    for row in table.rows:
+        runs = row.runs if len(row.runs) == len(table.datasets) else row.runs * len(table.datasets)
+        answers = [study.answers.get(Key(run, 0, name)) for run, name in zip(runs, table.datasets, strict=True)]
+        if None not in answers:
+            scores = [100 * float(top(1, each["rank"].to_numpy()).mean()) for each in answers if each is not None]
+            found[row.method] = [f"{value:.1f}" for value in (*scores, sum(scores) / len(scores))]
+    page = (ROOT / "docs/guides/desk.md").read_text(encoding="utf-8")
+    said = re.findall(r"^\| ([^|]+) \| ([\d.]+(?: \| [\d.]+){4}) \|$", page, re.MULTILINE)
+    assert len(said) == 9 and {name: cells.split(" | ") for name, cells in said} == found
 
 
 @pytest.fixture(scope="module")

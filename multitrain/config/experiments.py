@@ -1,7 +1,6 @@
 """Settings of the runs and the tables (config/experiments.yaml), the same at every scale."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
@@ -11,7 +10,7 @@ from multitrain.config.base import Growing, Name, Settings
 from multitrain.config.model_settings import backbone_name
 from multitrain.config.recipes import ExtraLoss, Recipe
 
-__all__ = ["Compared", "Experiments", "ProjectionTable", "Row", "Run", "Table", "changes", "with_later_keys"]
+__all__ = ["Compared", "Experiments", "ProjectionTable", "Row", "Run", "Table", "with_later_keys"]
 
 
 SWITCHES = ("informative", "projection", "weighting")  # keys of a run that `set` may have too
@@ -88,20 +87,6 @@ def with_later_keys(record: Mapping[str, Any]) -> dict[str, Any]:
     """A record's settings and recipe with the defaults of keys that did not exist when it was written."""
     kinds: dict[str, type[Growing]] = {"settings": Run, "recipe": Recipe}
     return {key: kinds[key].completed(value) if key in kinds else value for key, value in record.items()}
-
-
-def changes(settings: Mapping[str, Any]) -> str:
-    """A recorded run's changes to its recipe, and its extra losses: `covariance_weight=0, 0.1 x supcon:contrast`."""
-    changed = [f"{key}={json.dumps(value)}" for key, value in _leaves(settings.get("set", {}), "")]
-    return ", ".join(changed + [f"{each['weight']} x {each['function']}" for each in settings.get("extra_losses", ())])
-
-
-def _leaves(values: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{place}{key}.")
-        else:
-            yield f"{place}{key}", value
 
 
 class Row(Settings):

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from multitrain.common.errors import UserError
+from multitrain.common.records.run_record import changes
 from multitrain.config.config_files import load_experiments, load_scale
-from multitrain.config.experiments import Run, changes, with_later_keys
+from multitrain.config.experiments import Run, with_later_keys
 from multitrain.config.recipes import RandAugment
 from multitrain.planning.depends import settings
 from multitrain.planning.plan import Plan

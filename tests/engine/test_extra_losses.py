@@ -11,8 +11,8 @@ import yaml
 
 from multitrain.common.errors import UserError
 from multitrain.common.records.history import NAME, read_columns, read_history
+from multitrain.common.records.run_record import changes
 from multitrain.config.config_files import load_experiments
-from multitrain.config.experiments import changes
 from multitrain.config.recipes import ExtraLoss
 from multitrain.config.scale import Project
 from multitrain.data.loader import train_batches

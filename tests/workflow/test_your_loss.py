@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from multitrain.config.experiments import changes
+from multitrain.common.records.run_record import changes
 from multitrain.config.recipes import ExtraLoss
 from multitrain.data.loader import train_batches
 from multitrain.engine.training_state import Training

@@ -17,8 +17,8 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.json_files import read_json
 from multitrain.common.ranks import top
 from multitrain.common.records.predictions import read_predictions, require_same_forms
-from multitrain.common.records.run_record import RunRecord, read_record
-from multitrain.config.experiments import Experiments, Run, Table, changes
+from multitrain.common.records.run_record import RunRecord, changes, read_record
+from multitrain.config.experiments import Experiments, Run, Table
 from multitrain.config.experiments import Row as Method
 from multitrain.config.scale import Scale
 

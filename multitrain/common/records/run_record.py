@@ -4,6 +4,7 @@ A head fitted to features (`multitrain finetune --freeze`) leaves some fields ou
 """
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Required, cast
 
@@ -14,7 +15,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.files.json_files import read_json, write_json
 from multitrain.common.records.renamed_keys import current_recipe
 
-__all__ = ["NAME", "RunRecord", "has_record", "parse_record", "read_record", "write_record"]
+__all__ = ["NAME", "RunRecord", "changes", "has_record", "parse_record", "read_record", "write_record"]
 
 NAME = "run.json"
 
@@ -108,3 +109,17 @@ def _checked(content: object, place: str, needs: tuple[str, ...]) -> RunRecord:
 
 def _has(content: object, first: str, *rest: str) -> bool:
     return isinstance(content, dict) and first in content and (not rest or _has(content[first], *rest))
+
+
+def changes(settings: Mapping[str, Any]) -> str:
+    """A recorded run's changes to its recipe, and its extra losses: `covariance_weight=0, 0.1 x supcon:contrast`."""
+    changed = [f"{key}={json.dumps(value)}" for key, value in _leaves(settings.get("set", {}), "")]
+    return ", ".join(changed + [f"{each['weight']} x {each['function']}" for each in settings.get("extra_losses", ())])
+
+
+def _leaves(values: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{place}{key}.")
+        else:
+            yield f"{place}{key}", value

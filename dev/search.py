@@ -50,6 +50,9 @@ GRIDS = {  # the first stage of docs/reference/design.md: as many trainings for 
 }
 
 
+SETTINGS = (*Recipe.model_fields, "schedule")  # what a trial can choose
+
+
 def combinations(values: list[str]) -> list[dict[str, float]]:
     """From ["lr=1,2", "x+y=3"] to [{"lr": 1, "x": 3, "y": 3}, {"lr": 2, "x": 3, "y": 3}]."""
     names, choices = zip(*(value.split("=") for value in values), strict=True)
@@ -73,7 +76,7 @@ def read_trial(path: Path) -> dict:
 
 def chosen_in(row: dict) -> dict[str, float]:
     """The combination of a trial's line, without its run, seed and results."""
-    return {name: value for name, value in row.items() if name == "schedule" or name in Recipe.model_fields}
+    return {name: value for name, value in row.items() if name in SETTINGS}
 
 
 def is_trial_of(row: dict, run: str, seed: int, chosen: dict[str, float]) -> bool:
@@ -89,15 +92,27 @@ def trial_file(folder: Path, run: str, seed: int, chosen: dict[str, float]) -> P
     return folder / f"{run}_{tag}_seed{seed}.json"
 
 
+def trials_frame(path: Path) -> pd.DataFrame:
+    """A file of --trials, a row a training.
+
+    Raises:
+        UserError: it is not there, or another kind of file.
+    """
+    try:
+        frame = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}): name a file that --trials wrote") from None
+    if absent := {"run", "seed"} - set(frame):
+        raise UserError(f"{path}: no column {' or '.join(sorted(absent))}: name a file that --trials wrote")
+    return frame
+
+
 def import_trials(path: Path, folder: Path) -> None:
     """Write the trainings of a file of --trials into the search's folder; those that it has already stay."""
     if not path.exists():
         return
-    frame = pd.read_csv(path)
-    if absent := {"run", "seed"} - set(frame):
-        raise UserError(f"{path}: no column {' or '.join(sorted(absent))}: name a file that --trials wrote")
     there = read_trials(folder)
-    for line in frame.to_dict("records"):
+    for line in trials_frame(path).to_dict("records"):
         row = current_recipe({str(name): value for name, value in line.items() if not pd.isna(value)})
         run, seed, chosen = row["run"], row["seed"], chosen_in(row)
         if not any(is_trial_of(other, run, seed, chosen) for other in there):
@@ -108,7 +123,7 @@ def import_trials(path: Path, folder: Path) -> None:
 def export_trials(path: Path, folder: Path) -> None:
     """Write every training of the search's folder into one file, for --trials of another machine."""
     rows = sorted(read_trials(folder), key=lambda row: (row["run"], sorted(chosen_in(row).items()), row["seed"]))
-    values = [name for name in [*Recipe.model_fields, "schedule"] if any(name in row for row in rows)]
+    values = [name for name in SETTINGS if any(name in row for row in rows)]
     measures = {name for row in rows for name in row} - {"run", "seed", *values}
     results = sorted(measures, key=lambda name: (name == "effective_rank", name))
     frame = pd.DataFrame(rows, columns=["run", "seed", *values, *results])
@@ -277,7 +292,7 @@ def main() -> None:
     names = experiments.run(options.run).datasets
     frame["mean"] = frame[list(names)].mean(axis=1)
     frame["mean_projected"] = frame[[f"{name}_projected" for name in names]].mean(axis=1)
-    measures = frame.columns.difference(["run", "seed", *Recipe.model_fields, "schedule"])  # a rate stays exact
+    measures = frame.columns.difference(["run", "seed", *SETTINGS])  # a rate stays exact
     frame[measures] = frame[measures].round(4)
     frame.to_csv(folder / f"{options.run}.csv", index=False)
 

@@ -1,7 +1,8 @@
-"""Variance components of a packed study's contrasts, and the power that they give a study of other seeds and videos.
+r"""Variance components of a packed study's contrasts, and the power that they give a study of other seeds and videos.
 
     python -m dev.rule.planned_power docs/notes/mini-table1.parquet --worlds 2 --seeds 5 --videos 1000
-    python -m dev.rule.planned_power docs/notes/mini-table1.parquet --trials docs/notes/search-desk-from200.csv
+    python -m dev.rule.planned_power docs/notes/mini-table1.parquet \
+        --trials docs/notes/search-desk-from100.csv docs/notes/search-desk-from200.csv
 
 A line a contrast, as Markdown, for "Seeds and videos" of docs/reference/design.md: the standard deviation between
 trainings alone, and of the error that the videos leave; then the probability that a difference of 2 and of 3 points
@@ -21,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from dev.rule.operating import show
+from dev.search import SETTINGS, trials_frame
 from multitrain.analysis.accuracy.contrasts import Estimate, by_video
 from multitrain.analysis.claims.verdict_rule import ERROR
 from multitrain.analysis.packed.packed_study import Key, Study, read_study
@@ -33,7 +35,6 @@ CONTRASTS = {
     "MultiTrain (large) minus MultiTrain": ("multitrain_large", "multitrain"),
 }
 PRIMARY, GAINS = 8, (0.02, 0.03)
-MEASURED = (*SETS, *(f"{name}_projected" for name in SETS), "effective_rank")  # columns of a trial that are no setting
 
 
 def right(study: Study, run: str, dataset: str) -> tuple[np.ndarray, np.ndarray]:
@@ -56,13 +57,13 @@ def components(values: np.ndarray, videos: np.ndarray) -> tuple[float, float, in
     return max(0.0, linear.mean(axis=0).var(ddof=1) - interaction / seeds), interaction, count
 
 
-def within(trials: pd.DataFrame, values: pd.Series) -> tuple[float, int]:
+def within(trials: pd.DataFrame, values: pd.Series, what: str) -> tuple[float, int]:
     """Variance (of fractions) over the seeds of one setting, pooled over all settings, and its degrees of freedom."""
-    columns = trials.columns.drop(["seed", *trials.columns.intersection(MEASURED)])
+    columns = trials.columns.intersection(["run", "file", *SETTINGS])
     groups = (values / 100).groupby([trials[name] for name in columns], dropna=False)
     df = len(values) - groups.ngroups
     if not df:
-        raise UserError(f"no setting of {', '.join(sorted(trials['run'].unique()))} has two seeds among the trials")
+        raise UserError(f"no setting of {what} has two seeds among the --trials: name more of a search's files")
     return float(((values / 100 - groups.transform("mean")) ** 2).sum()) / df, df
 
 
@@ -78,12 +79,12 @@ def between_trainings(trials: pd.DataFrame, other: str, dataset: str | None) -> 
     """
     joint = trials[trials[list(SETS)].notna().all(axis=1)]
     mean = joint[list(SETS)].mean(axis=1) if dataset is None else joint[dataset]
-    left, df = within(joint, mean)
+    left, df = within(joint, mean, "a joint run")
     if "{}" not in other:
         return 2 * left, df
     sets = SETS if dataset is None else (dataset,)
     singles = {name: trials[trials["run"] == other.format(name)] for name in sets}
-    parts = [within(rows, rows[name]) for name, rows in singles.items()]
+    parts = [within(rows, rows[name], other.format(name)) for name, rows in singles.items()]
     return left + sum(each for each, _ in parts) / len(sets) ** 2, min(df, sum(each for _, each in parts))
 
 
@@ -116,13 +117,7 @@ def planned(
 
 def read_trials(files: Sequence[Path]) -> pd.DataFrame:
     """All files' trials; those of two files are never one setting, as each is relative to other recipes."""
-    frames = [pd.read_csv(file).assign(file=str(file)) for file in files]
-    for file, frame in zip(files, frames, strict=True):
-        if absent := {"run", "seed", *SETS} - set(frame):
-            raise UserError(
-                f"{file}: no column {' or '.join(sorted(absent))}: name a file that --trials of the search wrote"
-            )
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat([trials_frame(file).assign(file=str(file)) for file in files], ignore_index=True)
 
 
 def main() -> None:

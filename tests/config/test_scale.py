@@ -12,7 +12,7 @@ import yaml
 from multitrain.cli import app
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_experiments, load_scale, parse
-from multitrain.config.experiments import Experiments
+from multitrain.config.experiments import Experiments, Run
 from multitrain.config.scale import Project, Scale
 from multitrain.engine.setup import Job
 from multitrain.planning.jobs import Jobs
@@ -149,6 +149,11 @@ def test_the_number_of_further_mistakes_is_given(mini: dict):
     mini["datset"] = mini["recipies"] = {}
     with pytest.raises(UserError, match=r"no such key.*\(and 1 more\)$"):
         parse(Scale, mini, "file")
+
+
+@pytest.mark.parametrize(("mode", "adds"), [("add", True), ("detached", True), ("separate", False), ("none", False)])
+def test_the_sum_is_scored_of_runs_that_are_trained_on_it(mode: str, adds: bool):
+    assert Run(datasets=("k400", "mit"), recipe="joint", projection=mode).adds == adds
 
 
 @pytest.mark.parametrize(

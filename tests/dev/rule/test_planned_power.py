@@ -1,12 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from dev.rule.planned_power import CONTRASTS, SETS, between_trainings, components, planned, read_trials
+from dev.rule.planned_power import CONTRASTS, SETS, between_trainings, components, main, planned, read_trials
 from multitrain.analysis.accuracy.contrasts import estimate
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_experiments, load_scale
 
+ROOT = Path(__file__).parents[3]
 VIDEOS = 400
 
 
@@ -94,14 +97,39 @@ def test_the_same_setting_of_two_files_is_two_settings(tmp_path):
 
 def test_trials_without_a_second_seed_give_no_variance(tmp_path):
     trials = read_trials(searched(tmp_path, 1.0, 2))
-    with pytest.raises(UserError, match="no setting of vanilla has two seeds"):
+    with pytest.raises(UserError, match="no setting of a joint run has two seeds among the --trials: name more"):
         between_trainings(trials[trials["seed"] == 0], "multitrain", None)
 
 
-def test_a_file_that_is_none_of_the_search(tmp_path):
-    (tmp_path / "other.csv").write_text("run,value\n")
-    with pytest.raises(UserError, match=r"other.csv: no column .*k400"):
+def test_trials_without_a_baseline_name_it(tmp_path):
+    trials = read_trials(searched(tmp_path, 1.0, 2))
+    with pytest.raises(UserError, match="no setting of k400_baseline has two seeds"):
+        between_trainings(trials[trials["run"] != "k400_baseline"], "{}_baseline", None)
+
+
+def test_a_file_that_is_none_of_the_search_or_not_there(tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=r"other.csv: no column run or seed: name a file"):
         read_trials([tmp_path / "other.csv"])
+    with pytest.raises(UserError, match=r"absent.csv: cannot be read .*: name a file that --trials wrote"):
+        read_trials([tmp_path / "absent.csv"])
+
+
+def test_the_design_says_what_the_trials_of_desk_give(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT / "docs" / "notes")
+    files = ["search-desk-from100.csv", "search-desk-from200.csv"]
+    monkeypatch.setattr("sys.argv", ["planned_power", "mini-table1.parquet", "--trials", *files])
+    main()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()[2:]]
+    page = (ROOT / "docs/reference/design.md").read_text(encoding="utf-8")
+    for row, title in ((0, "MultiTrain minus baselines"), (5, "one joint row minus another")):
+        _, between, df, error, *powers = lines[row]
+        assert f"| {title} | {between} ({df}) | {error} | {' | '.join(f'{power}%' for power in powers)} |" in page
+    single = np.array([line[1:] for line in lines[1:5]], float)
+    low, high = single.min(axis=0), single.max(axis=0)
+    powers = " | ".join(f"{a:.0f} to {b:.0f}%" for a, b in zip(low[3:], high[3:], strict=True))
+    said = f"{low[0]:.1f} to {high[0]:.1f} | {low[2]:.2f} to {high[2]:.2f} | {powers} |"
+    assert f"| MultiTrain minus baselines, one dataset | {said}" in page
 
 
 def test_more_variance_of_trials_is_more_of_the_plan():

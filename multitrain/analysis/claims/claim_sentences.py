@@ -25,6 +25,10 @@ from multitrain.analysis.render.cells import chance, is_there, p_value, signed
 __all__ = ["capitalised", "counts", "evidence", "html_list", "low_power", "verdicts"]
 
 CLAIMS = "claims.csv"
+RECORDS = (
+    "<h3>Claims that other records answer</h3>"
+    "<p>Costs of the networks, histories, spectra, projections, and published tables.</p>"
+)
 BESIDE = (
     " The probability beside a verdict is how often the rule would say <i>holds</i> in another study of as many seeds"
     " and videos, if the paper's own number were the truth here."
@@ -121,16 +125,16 @@ def _power(row: pd.Series) -> str:
 
 
 def evidence(root: Path) -> str:
-    """A list of the claims that other records decide: verdict and numbers of each."""
+    """The claims that other records decide, under a heading: verdict and numbers of each; "" for none."""
     if not (root / "evidence.csv").is_file():
-        return "<p>None.</p>"
+        return ""
     table = page_tables.read(root / "evidence.csv", ["claim", "text", "part", "ours", "claim_verdict"])
     sentences = []
     for _, rows in table.groupby("claim", sort=False):
         first, parts = rows.iloc[0], first_numbers(rows.to_dict("records"))
         verdict, numbers = first["claim_verdict"] or "shown", f": {'; '.join(parts)}" * bool(parts)
         sentences.append(f"<b>{capitalised(verdict)}</b>: {escape(first['text'].rstrip('.') + numbers)}.")
-    return html_list(sentences) if sentences else "<p>None.</p>"
+    return RECORDS + html_list(sentences) if sentences else ""
 
 
 def low_power(root: Path) -> list[str]:

@@ -335,4 +335,6 @@ def test_what_other_records_answer_is_a_sentence_with_few_numbers(tmp_path):
     pd.DataFrame(rows).to_csv(tmp_path / "evidence.csv", index=False)
     said = Text(claim_sentences.evidence(tmp_path)).said
     assert "Mixed: It is: seed 0: 0;" in said and "seed 5: 5; and 2 more in evidence.csv." in said
-    assert said.endswith("Not comparable here: So.")
+    assert said.endswith("Not comparable here: So.") and said.startswith("Claims that other records answer")
+    pd.DataFrame(rows[:0], columns=list(rows[0])).to_csv(tmp_path / "evidence.csv", index=False)
+    assert claim_sentences.evidence(tmp_path) == ""

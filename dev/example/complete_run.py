@@ -139,7 +139,7 @@ def main() -> None:
 
 
 def copy(results: Path, scale: str, out: Path) -> None:
-    """Replace what is in `out`, except KEPT, by the results' tables, figures and notebook pages."""
+    """Replace what is in `out`, except KEPT, by the results' tables, figures, report and notebook pages."""
     for path in list(out.glob("*")):
         if path.is_dir() and path.name not in KEPT:
             shutil.rmtree(path)
@@ -152,7 +152,7 @@ def copy(results: Path, scale: str, out: Path) -> None:
             shutil.copy(path, out)
     for path in sorted((results / "figures").glob("*.png")):
         (out / "figures" / path.name).write_bytes(shrink(path.read_bytes()))
-    for path in sorted((results / "notebooks").glob("*.html")):
+    for path in (results / "report.html", *sorted((results / "notebooks").glob("*.html"))):
         write_page(path.read_text(encoding="utf-8"), out / "notebooks" / path.name, out / "figures")
     shutil.copy(results / "datasets" / scale / "overview.jpg", out / "datasets")
 
@@ -166,7 +166,8 @@ def readme(options: argparse.Namespace) -> str:
     drawn = sorted((out / "figures").iterdir())
     pictures = "\n\n".join(f"![{path.stem.replace('_', ' ')}](figures/{path.name})" for path in drawn)
     tables = ", ".join(f"[{p.stem}]({p.name})" for p in sorted(out.glob("*.md")))
-    pages = ", ".join(f"[{p.stem}](notebooks/{p.name})" for p in sorted((out / "notebooks").glob("*.html")))
+    notebooks = [path for path in sorted((out / "notebooks").glob("*.html")) if path.stem != "report"]
+    pages = ", ".join(f"[{path.stem}](notebooks/{path.name})" for path in notebooks)
     beside = f", with {options.beside}" if options.beside else ""
     return f"""# One complete run
 
@@ -189,7 +190,8 @@ What the runs answered and recorded is [{RECORDS}]({RECORDS}): `multitrain resul
 rendered` makes the tables of it again, without training ([a study in one file](../reference/evidence.md)); a test
 compares them byte for byte.
 
-Tables: {tables}. Notebooks as pages (to read, download the folder: their pictures lie beside them): {pages}.
+[The report](notebooks/report.html) has the question, every verdict and the main table. Tables: {tables}. Notebooks as
+pages (to read, download the folder: their pictures lie beside them): {pages}.
 
 {pictures}
 """

@@ -9,6 +9,7 @@ import torch
 
 from multitrain.common.files.atomic import atomic
 from multitrain.common.ranks import ranks, top
+from multitrain.common.records.predictions import predictions_path
 from multitrain.engine.evaluate import evaluate
 from multitrain.engine.setup import Job
 from multitrain.engine.train import train
@@ -32,7 +33,7 @@ def run_point(point: Point, seed: int, data: Path, home: Path, device: torch.dev
         if run.steps_of is None and len(run.datasets) == 1:
             continue  # initial weights of the others
         for dataset in run.datasets:
-            out = job.folder / "predictions" / f"{dataset}.parquet"
+            out = predictions_path(job.folder, dataset)
             evaluate(job, dataset, "test", out, device, workers)
             parts.append(_answers(name, dataset, out))
     with atomic(folder / f"seed{seed}.parquet") as temporary:

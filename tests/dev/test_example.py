@@ -114,15 +114,18 @@ def test_a_copy_replaces_the_tables_and_leaves_the_model_and_its_clips(tmp_path)
         folder.mkdir(parents=True)
         (folder / "overview.jpg").write_text("before")
     (results / "table1.csv").write_text("new")
+    (results / "report.html").write_text("<style>a</style>the report")
     (out / "table9.csv").write_text("old")
     copy(results, "mini", out)
     files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert files == {"table1.csv", "datasets/overview.jpg", *(f"{name}/overview.jpg" for name in KEPT)}
+    pages = {"notebooks/report.html", "notebooks/style.css"}
+    assert files == {"table1.csv", "datasets/overview.jpg", *pages, *(f"{name}/overview.jpg" for name in KEPT)}
+    assert "the report" in (out / "notebooks" / "report.html").read_text()
 
 
 def test_the_committed_pages_are_small_and_their_files_are_there():
     pages = sorted((EXAMPLE / "notebooks").glob("*.html"))
-    assert len(pages) == 7
+    assert len(pages) == 8
     for page in pages:
         html = page.read_text(encoding="utf-8")
         assert len(html.encode()) <= PAGE_LIMIT, page

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from multitrain.common.ranks import top
-from multitrain.common.records.predictions import read_predictions, require_same_forms
+from multitrain.common.records.predictions import predictions_path, read_predictions, require_same_forms
 from multitrain.common.records.run_record import read_record
 
 __all__ = ["Answers", "read_answers"]
@@ -55,7 +55,7 @@ def read_answers(folders: list[Path], dataset: str) -> Answers:
 
 def _read_one(folder: Path, dataset: str) -> Answers:
     record = read_record(folder, "code")
-    predictions = read_predictions(folder / "predictions" / f"{dataset}.parquet")
+    predictions = read_predictions(predictions_path(folder, dataset))
     own = top(1, predictions.rank)[None]  # (1, N)
     projected = None if predictions.projected is None else top(1, predictions.projected)[None]
     code = frozenset({record["code"]})

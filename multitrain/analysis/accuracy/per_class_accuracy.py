@@ -11,7 +11,13 @@ from multitrain.analysis.render.table_files import Row, Rows, write_rows
 from multitrain.analysis.study.run_names import seeds_of, yes_no
 from multitrain.common.errors import UserError
 from multitrain.common.ranks import top
-from multitrain.common.records.predictions import SAME_MANIFEST, Predictions, read_predictions, require_same_clips
+from multitrain.common.records.predictions import (
+    SAME_MANIFEST,
+    Predictions,
+    predictions_path,
+    read_predictions,
+    require_same_clips,
+)
 from multitrain.common.records.run_record import read_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
@@ -56,8 +62,8 @@ def write_classes(scale: Scale, experiments: Experiments, seeds: tuple[int, ...]
 
 def _dataset_rows(baseline: list[Path], method: list[Path], dataset: str) -> Rows:
     """One row a class of a dataset, from the folders of both methods, one a seed."""
-    before = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in baseline]
-    after = [read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in method]
+    before = [read_predictions(predictions_path(folder, dataset)) for folder in baseline]
+    after = [read_predictions(predictions_path(folder, dataset)) for folder in method]
     _require_same_classes([*before, *after])
     labels = before[0].labels
     base, own = (_correct([each.rank for each in found]) for found in (before, after))

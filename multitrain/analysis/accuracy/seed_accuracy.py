@@ -10,7 +10,7 @@ from multitrain.analysis.render.columns import SEEDS
 from multitrain.analysis.render.table_files import Rows, write_rows
 from multitrain.analysis.study.run_names import method_names, seeds_of, world_of, yes_no
 from multitrain.common.ranks import top
-from multitrain.common.records.predictions import Predictions, read_predictions
+from multitrain.common.records.predictions import Predictions, predictions_path, read_predictions
 from multitrain.common.records.run_record import has_record, read_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
@@ -42,7 +42,7 @@ def write_seeds(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], 
 
 
 def _read(folder: Path, dataset: str) -> tuple[Predictions, str]:
-    return read_predictions(folder / "predictions" / f"{dataset}.parquet"), yes_no(read_record(folder)["synthetic"])
+    return read_predictions(predictions_path(folder, dataset)), yes_no(read_record(folder)["synthetic"])
 
 
 def _percent(ranks: np.ndarray) -> float:

@@ -33,6 +33,7 @@ BESIDE = (
     " The probability beside a verdict is how often the rule would say <i>holds</i> in another study of as many seeds"
     " and videos, if the paper's own number were the truth here."
 )
+INDENTED = " An indented claim is the fact above it from other runs or by another measure, and is not counted again."
 VERDICT_TEXTS = {
     HOLDS: "Holds here",
     FAILS: "Does not hold here",
@@ -45,8 +46,8 @@ VERDICT_TEXTS = {
 
 
 def html_list(items: list[str]) -> str:
-    """An HTML list of items that are HTML already."""
-    return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"
+    """An HTML list of items that are HTML already; "" without any."""
+    return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>" if items else ""
 
 
 def counts(root: Path) -> str:
@@ -59,13 +60,15 @@ def counts(root: Path) -> str:
     counts = Counter(facts["claim_verdict"])
     text = ", ".join(f"{verdict}: <b>{counts[verdict]}</b>" for verdict in VERDICT_TEXTS if counts[verdict])
     kind = "claims of the paper" if paper.any() else "claims"
-    return f"<p>Of {len(facts)} {kind} that are differences of accuracies: {text}.{BESIDE * bool(paper.any())}</p>"
+    notes = INDENTED * bool((claims["same_fact_as"] != "").any()) + BESIDE * bool(paper.any())
+    return f"<p>Of {len(facts)} {kind} that are differences of accuracies: {text}.{notes}</p>"
 
 
 def verdicts(root: Path, primary: bool) -> str:
     """The primary claims, or the others, under a heading: verdict, difference, interval and power of each; "" for none.
 
-    A study without primary claims has one list and no heading.
+    Claims of the same fact, which the counts leave out, are set below the one that heads them. A study without primary
+    claims has one list and no heading.
     """
     if not (root / CLAIMS).is_file():
         return ""
@@ -75,12 +78,19 @@ def verdicts(root: Path, primary: bool) -> str:
     rows = [
         row for _, row in claims.iterrows() if is_primary.get(row["same_fact_as"] or row["claim"], False) == primary
     ]
-    run = [sentence(row, of_paper) for row in rows if row["claim_verdict"] != NOT_RUN]
-    text = (html_list(run) if run else "") + _not_run(
-        [row for row in rows if row["claim_verdict"] == NOT_RUN], of_paper
-    )
+    run = [row for row in rows if row["claim_verdict"] != NOT_RUN]
+    text = _grouped(run, of_paper) + _not_run([row for row in rows if row["claim_verdict"] == NOT_RUN], of_paper)
     heading = f"<h3>{'Primary claims' if primary else 'The others'}</h3>"
     return heading * bool(text and is_primary.any()) + text
+
+
+def _grouped(rows: list[pd.Series], of_paper: bool) -> str:
+    """A list of the claims, those of the same fact below the one that heads them; "" for none."""
+    below: dict[str, list[str]] = {row["claim"]: [] for row in rows}
+    heads = [row for row in rows if row["same_fact_as"] not in below]
+    for row in rows:
+        below.get(row["same_fact_as"], []).append(sentence(row, of_paper))
+    return html_list([sentence(row, of_paper) + html_list(below[row["claim"]]) for row in heads])
 
 
 def _not_run(rows: list[pd.Series], of_paper: bool) -> str:

@@ -15,6 +15,7 @@ from multitrain.common.errors import UserError
 from multitrain.common.progress import progress
 from multitrain.common.records.history import NAME as HISTORY
 from multitrain.common.records.history import read_columns
+from multitrain.common.records.predictions import predictions_path
 from multitrain.common.records.run_record import NAME as RECORD
 from multitrain.common.records.run_record import has_record, read_record
 from multitrain.common.records.statistics import read_arrays, read_statistics
@@ -107,9 +108,9 @@ def _collect_run(study: Study, folder: Path, run: str, seed: int, experiments: E
     _collect_network(study, folder, run, seed, scale.backbone_of(settings.backbone).backbone, scale)
     if (path := folder / HISTORY).is_file():
         study.arrays |= {Key(run, seed, name=f"history.{name}"): its for name, its in read_columns(path).items()}
-    statistics = {name: folder / "predictions" / f"{name}.npz" for name in settings.datasets}
+    statistics = {name: predictions_path(folder, name).with_suffix(".npz") for name in settings.datasets}
     for dataset in settings.datasets:
-        if (path := folder / "predictions" / f"{dataset}.parquet").is_file():
+        if (path := predictions_path(folder, dataset)).is_file():
             study.answers[Key(run, seed, dataset)], classes = answers(path)
             name = scale.in_world("classes", scale.world_of(seed))
             _same_classes(study, Key(dataset=dataset, name=name), classes, path)

@@ -25,7 +25,7 @@ from multitrain.common.files.json_files import write_json
 from multitrain.common.progress import progress
 from multitrain.common.records.history import NAME as HISTORY
 from multitrain.common.records.history import write_columns as write_history_columns
-from multitrain.common.records.predictions import write_columns
+from multitrain.common.records.predictions import predictions_path, write_columns
 from multitrain.common.records.renamed_keys import current_claims
 from multitrain.common.records.statistics import REDUCED, write_arrays
 from multitrain.config.scale import Scale
@@ -104,7 +104,7 @@ def _unpack_run(study: Study, run: str, seed: int, folder: Path, classes: Classe
         if (key.run, key.seed) == (run, seed):
             names = {"clip": "clip_id", "video": "video_id"}
             renamed = table.rename_columns([names.get(name, name) for name in table.column_names])
-            write_columns(folder / "predictions" / f"{key.dataset}.parquet", renamed, classes(key.dataset))
+            write_columns(predictions_path(folder, key.dataset), renamed, classes(key.dataset))
 
 
 def _unpack_arrays(arrays: dict[str, np.ndarray], dataset: str, folder: Path, of: Classes) -> None:
@@ -114,7 +114,7 @@ def _unpack_arrays(arrays: dict[str, np.ndarray], dataset: str, folder: Path, of
     if rest:
         heads = [name.removeprefix("logit_std.") for name in rest if name.startswith("logit_std.")]
         classes = {f"classes.{name}": np.array(of(name)) for name in heads}
-        write_arrays(folder / "predictions" / f"{dataset}.npz", {**rest, **classes, REDUCED: np.array(1)})
+        write_arrays(predictions_path(folder, dataset).with_suffix(".npz"), {**rest, **classes, REDUCED: np.array(1)})
     if means:
         labels = means["class_mean.label"]
         columns = {"label": labels, "class": [of(dataset)[label] for label in labels]}

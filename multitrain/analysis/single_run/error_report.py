@@ -17,7 +17,7 @@ from multitrain.analysis.study.run_names import method_names
 from multitrain.common.errors import UserError
 from multitrain.common.files.csv_files import write_frame
 from multitrain.common.files.filenames import shown
-from multitrain.common.records.predictions import read_predictions, read_scores
+from multitrain.common.records.predictions import predictions_path, read_predictions, read_scores
 from multitrain.common.records.run_record import read_record
 from multitrain.config.config_files import load_settings
 from multitrain.config.scale import Scale
@@ -57,7 +57,7 @@ def find_predictions(run: Path, split: str, datasets: list[str] | None, config: 
     """
     record = read_record(run, "run", "scale", "seed")
     scale, experiments = load_settings(record["scale"], config)
-    home = run / ("predictions" if split == "test" else f"predictions_{split}")
+    home = predictions_path(run, "DATASET", split).parent
     found = {path.stem: path for path in sorted(home.glob("*.parquet"))}
     for name in datasets or []:
         if name not in found:

@@ -15,6 +15,7 @@ from multitrain.analysis.single_run.error_report import RunPredictions, write_ca
 from multitrain.analysis.study.run_names import method_names, seeds_of
 from multitrain.common.errors import UserError
 from multitrain.common.files.csv_files import write_frame
+from multitrain.common.records.predictions import predictions_path
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
@@ -63,6 +64,6 @@ def _main_run(scale: Scale, experiments: Experiments, seeds: tuple[int, ...], re
         raise UserError("the first table has no row of one run on several datasets")
     home = results / "runs" / scale.name
     seed = seeds_of(home, run, seeds)[0]
-    folder = home / run / f"seed{seed}" / "predictions"
-    predictions = {name: folder / f"{name}.parquet" for name in experiments.run(run).datasets}
+    folder = home / run / f"seed{seed}"
+    predictions = {name: predictions_path(folder, name) for name in experiments.run(run).datasets}
     return RunPredictions(scale, method_names(experiments, scale)[run], seed, "test", predictions)

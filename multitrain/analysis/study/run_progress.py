@@ -15,7 +15,7 @@ from multitrain.common.codehash import code_hash
 from multitrain.common.errors import UserError
 from multitrain.common.files.locks import is_locked
 from multitrain.common.ranks import top
-from multitrain.common.records.predictions import read_predictions
+from multitrain.common.records.predictions import predictions_path, read_predictions
 from multitrain.common.records.run_record import NAME as RECORD
 from multitrain.common.records.run_record import RunRecord, read_record
 from multitrain.common.records.run_status import NAME as STATUS
@@ -169,7 +169,7 @@ def _record(folder: Path, damaged: list[str]) -> RunRecord | None:
 def _top1(folder: Path, run: Run, damaged: list[str]) -> dict[str, float]:
     found = {}
     for dataset in run.datasets:
-        path = folder / "predictions" / f"{dataset}.parquet"
+        path = predictions_path(folder, dataset)
         if not path.is_file():
             continue
         try:

@@ -16,7 +16,7 @@ from multitrain.analysis.tables.table_layout import PUBLISHED, datasets_grid, sh
 from multitrain.common.errors import UserError
 from multitrain.common.files.json_files import read_json
 from multitrain.common.ranks import top
-from multitrain.common.records.predictions import read_predictions, require_same_forms
+from multitrain.common.records.predictions import predictions_path, read_predictions, require_same_forms
 from multitrain.common.records.run_record import RunRecord, changes, read_record
 from multitrain.config.experiments import Experiments, Run, Table
 from multitrain.config.experiments import Row as Method
@@ -121,7 +121,7 @@ def _result(scale: Scale, worlds: list[list[Path]], dataset: str, run: Run) -> R
     """
     folders = [folder for its in worlds for folder in its]
     records = [read_record(folder) for folder in folders]
-    found = [[read_predictions(folder / "predictions" / f"{dataset}.parquet") for folder in its] for its in worlds]
+    found = [[read_predictions(predictions_path(folder, dataset)) for folder in its] for its in worlds]
     for its in found:
         require_same_forms(its)
     values = {

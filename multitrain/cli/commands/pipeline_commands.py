@@ -135,12 +135,12 @@ def evaluate(
     """Score every clip of a split with a trained run, write predictions/DATASET.parquet, and print the accuracy."""
     job = load_job(run, scale, config, seed, data, results)
     from multitrain.analysis.accuracy.run_accuracy import accuracy_lines
+    from multitrain.common.records.predictions import predictions_path
     from multitrain.engine.evaluate import evaluate as run_evaluate
     from multitrain.engine.processes.device import select_device
 
     chosen = select_device(device, threads, portable=job.scale.machine.portable)
-    folder = job.folder / ("predictions" if split is Split.test else f"predictions_{split.value}")
-    out = folder / f"{dataset}.parquet"
+    out = predictions_path(job.folder, dataset, split.value)
     run_evaluate(job, dataset, split.value, out, chosen, workers)
     for line in accuracy_lines(out, job.scale.dataset(dataset).title):
         typer.echo(line)

@@ -22,6 +22,7 @@ __all__ = [
     "SAME_MANIFEST",
     "Predictions",
     "matrix",
+    "predictions_path",
     "read_predictions",
     "read_scores",
     "require_same_clips",
@@ -43,6 +44,11 @@ SCHEMA = pa.schema(
 TAKEN = ("clip_id", "video_id", "label")
 FORMS = {"scores": "rank", "scores_projected": "rank_projected"}  # by Y_k and by Y'_k; a packed study has ranks alone
 SAME_MANIFEST = "evaluate both on the same manifest"
+
+
+def predictions_path(run: Path, dataset: str, split: str = "test") -> Path:
+    """Where the predictions of a run and seed on a split are, in the folder of that run and seed."""
+    return run / ("predictions" if split == "test" else f"predictions_{split}") / f"{dataset}.parquet"
 
 
 class Tested(Protocol):

@@ -9,6 +9,7 @@ import torch
 
 from multitrain.common.errors import UserError
 from multitrain.common.files.filenames import shown
+from multitrain.common.records.predictions import predictions_path
 from multitrain.common.records.run_record import read_record
 from multitrain.config.experiments import Experiments, Run
 from multitrain.config.model_settings import MVIT, Model
@@ -103,7 +104,7 @@ def finetune(
                 train(job, device, workers, SECONDS)
         _complete(job, network, card, options)
         shutil.rmtree(out / FOLDER, ignore_errors=True)  # a copy of the model without the other heads
-        evaluate(job, options.name, "test", out / "predictions" / f"{options.name}.parquet", device, workers)
+        evaluate(job, options.name, "test", predictions_path(out, options.name), device, workers)
         return write_report(out, options.name, manifest)
 
 

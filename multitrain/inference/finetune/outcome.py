@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 from multitrain.common.files.atomic import atomic
 from multitrain.common.markup import line, markdown
 from multitrain.common.ranks import answers, ranks, top
+from multitrain.common.records.predictions import predictions_path
 from multitrain.common.records.run_record import read_record
 from multitrain.data.manifest import Manifest
 from multitrain.datasets.formats.class_folders import NO_VIDEO, OTHER_CLASS
@@ -27,7 +28,7 @@ def write_report(out: Path, name: str, manifest: Manifest) -> str:
     train, missing = manifest.split("train"), pd.read_csv(manifest.folder / "missing.csv", keep_default_na=False)
     scored = len(manifest.split("test"))
     lines = [f"# {len(manifest.classes)} classes, {len(train)} videos to train on, {scored} to score", ""]
-    lines += _scores(out / "predictions" / f"{name}.parquet", manifest)
+    lines += _scores(predictions_path(out, name), manifest)
     if len(missing):
         reasons = Counter(missing["reason"])
         counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))

@@ -262,13 +262,19 @@ def test_primary_claims_come_with_what_is_the_same_fact(tmp_path):
     primary, others = (Text(claim_sentences.verdicts(tmp_path, primary=its)).said for its in (True, False))
     assert "A <b> claim" in primary and "A second" in primary and "A third" not in primary
     assert "A third" in others and "A second" not in others
+    html = claim_sentences.verdicts(tmp_path, primary=True)
+    assert [part.count("<li>") for part in html.split("A second")] == [2, 0] and html.endswith("</li></ul></li></ul>")
     assert "Primary claims" in primary and "The others" in others
     table = pd.read_csv(tmp_path / "claims.csv").assign(primary="no")
     table.to_csv(tmp_path / "claims.csv", index=False)
     assert claim_sentences.verdicts(tmp_path, primary=True) == ""
     assert "<h3>" not in claim_sentences.verdicts(tmp_path, primary=False)
     said = Text(claim_sentences.counts(tmp_path)).said
-    assert "1 claims of the paper that are differences of accuracies: holds: 1. The probability beside" in said
+    assert "claims of the paper that are differences of accuracies: holds: 1. An indented claim is the fact" in said
+    assert "not counted again. The probability beside a verdict" in said
+    alone = table.assign(same_fact_as=math.nan)
+    alone.to_csv(tmp_path / "claims.csv", index=False)
+    assert "indented" not in claim_sentences.counts(tmp_path)
 
 
 def test_a_study_without_claims_of_the_paper_names_no_paper(tmp_path):

@@ -10,6 +10,7 @@ from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_claims, load_experiments, load_scale
 from multitrain.config.study_file import read_study
 from multitrain.planning.jobs import Jobs
+from multitrain.planning.outputs.left_out import lacking
 from multitrain.planning.plan import Plan
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,8 @@ def test_what_the_study_does_not_have_is_left_out_with_a_reason(plan):
     assert gone["table4"] == "the study names no `projections`"
     assert not {"index", "report_page", "figure_accuracy", "figure_cost", "classes"} & set(gone)
     assert "figure_forest" not in plan().left_out
+    papers = {"figure_accuracy_k700", "figure_per_class_k700", *(f"notebook table{n}" for n in (1, 2, 3))}
+    assert papers < set(gone) and set(gone) - set(lacking(gone)) == papers
     runs = {name: run for name, run in STUDY["runs"].items() if name != "both"}
     alone = plan(runs=runs, tables={"mine": {"datasets": ["pets", "films"], "rows": [ROW]}}, claims={}).left_out
     assert alone["spectrum"] == "no row of a table is a run on several datasets"

@@ -20,7 +20,7 @@ from multitrain.config.claims import Claims
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 from multitrain.planning.outputs import ANALYSES, FIGURES, NOTEBOOKS, REPORT, notebook_page
-from multitrain.planning.outputs.left_out import left_out, own_tables, there
+from multitrain.planning.outputs.left_out import lacking, left_out, own_tables, there
 
 __all__ = ["write_index"]
 
@@ -80,7 +80,7 @@ def write_index(scale: Scale, experiments: Experiments, claims: Claims, seeds: t
         claims=decided.to_dict("records"),
         of_paper=bool(of_paper.any()),
         verdicts=decided["claim_verdict"][facts].value_counts().to_dict(),
-        gone=gone,
+        gone=lacking(gone),
         own=bool(own_tables(experiments)),
         published=any(table.published for table in experiments.tables.values()),
         tables=tables,

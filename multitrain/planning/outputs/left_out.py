@@ -13,8 +13,9 @@ from multitrain.config.scale import Scale
 from multitrain.planning.outputs.output import PAPER_TABLES
 from multitrain.planning.outputs.pages import NOTEBOOKS, OUTPUTS
 
-__all__ = ["left_out", "own_tables", "there"]
+__all__ = ["lacking", "left_out", "own_tables", "there"]
 
+NO_TABLE = "no such table"
 Named = TypeVar("Named")
 
 
@@ -32,7 +33,7 @@ def left_out(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str
         for file in () if each.any_tables else each.inputs:
             why = absent.get(file, "")
             if file in PAPER_TABLES and file not in tables:
-                why = reasons.get(f"table {file.removesuffix('.csv')}", "no such table")
+                why = reasons.get(f"table {file.removesuffix('.csv')}", NO_TABLE)
             if why:
                 reasons[name] = f"needs {file}: {why}" if not why.startswith("needs ") else why
                 absent |= dict.fromkeys(each.files, reasons[name])
@@ -61,7 +62,7 @@ def _needs(scale: Scale, experiments: Experiments, claims: Claims) -> dict[str, 
         "claims": "" if claims.claims else "the study has no claims",
         "evidence": "" if claims.claims else "the study has no claims",
         "figure_per_class": gains,
-        "figure_per_class_k700": gains or ("" if "table2" in experiments.tables else "needs table2.csv: no such table"),
+        "figure_per_class_k700": gains or ("" if "table2" in experiments.tables else f"needs table2.csv: {NO_TABLE}"),
         "figure_accuracy": "" if experiments.tables else "the study has no tables",
         "figure_cost": "" if experiments.tables else "the study has no tables",
         "card": related or _baselines(scale, experiments),
@@ -74,6 +75,11 @@ def _baselines(scale: Scale, experiments: Experiments) -> str:
     scratch = {experiments.runs[name].datasets for name in experiments.shown_runs() if not experiments.runs[name].init}
     lacking = [name for name in experiments.used_datasets() if (name,) not in alone & scratch]
     return f"no row of a table is a run on {lacking[0]} alone, from random weights" if lacking else ""
+
+
+def lacking(left_out: Mapping[str, str]) -> dict[str, str]:
+    """What of `left_out` to tell a reader: not what shows the paper's tables alone, of which an own study has none."""
+    return {name: why for name, why in left_out.items() if not why.endswith(NO_TABLE)}
 
 
 def there(names: Mapping[str, Named], kind: str, gone: Mapping[str, str]) -> dict[str, Named]:

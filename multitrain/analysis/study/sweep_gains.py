@@ -1,5 +1,6 @@
 """When joint training helps: when_it_helps.csv and .md, gains over the baseline at equal steps, factor by factor."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,29 +17,49 @@ from multitrain.common.files.atomic import atomic
 from multitrain.config.scale import Scale
 from multitrain.planning.sweep_points import BASE, FACTORS, JOINT, Point, Points
 
-__all__ = ["EXPLORATORY", "MEAN", "write_sweep"]
+__all__ = ["EXPLORATORY", "MEAN", "left", "write_sweep"]
 
 MEAN = "mean"  # over the datasets that all points of a factor have
 NEEDED = ("run", "dataset", "clip_id", "video_id", "right")
 EXPLORATORY = "Exploratory: one factor at a time, few seeds, no correction for their number; nothing is claimed of it."
 
 
-def write_sweep(scale: Scale, points: Points, results: Path) -> None:
-    """Write when_it_helps.csv and .md; reads <results>/sweep/<point>/seed<k>.parquet of every point and seed."""
-    gains = rows(scale, points, results / "sweep")
+def write_sweep(scale: Scale, points: Points, results: Path, without: Sequence[str] = ()) -> None:
+    """Write when_it_helps.csv and .md; reads <results>/sweep/<point>/seed<k>.parquet of every point and seed.
+
+    `without` are points that are left out, which the page names.
+    """
+    gains = rows(scale, points, results / "sweep", without)
     write_rows(results / "when_it_helps.csv", gains, SWEEP)
     with atomic(results / "when_it_helps.md") as temporary:
-        temporary.write_text(_markdown(scale, points, pd.DataFrame(gains)), encoding="utf-8")
+        temporary.write_text(_markdown(scale, points, pd.DataFrame(gains), without), encoding="utf-8")
 
 
-def rows(scale: Scale, points: Points, home: Path) -> Rows:
-    """A row a factor, value, method and dataset, and one for their mean; the base point is a value of every factor."""
+def left(points: Points, results: Path) -> list[str]:
+    """The points that lack the answers of a seed."""
+    assert points.sweep is not None  # of which its points are
+    files = {name: [_answers(results / "sweep", name, seed) for seed in points.sweep.seeds] for name in points.by_name}
+    return [name for name, its in files.items() if not all(path.is_file() for path in its)]
+
+
+def _answers(home: Path, point: str, seed: int) -> Path:
+    return home / point / f"seed{seed}.parquet"
+
+
+def rows(scale: Scale, points: Points, home: Path, without: Sequence[str] = ()) -> Rows:
+    """A row a factor, value, method and dataset, and one for their mean; the base point is a value of every factor.
+
+    A factor is left out of which fewer than two points are there.
+    """
     assert points.sweep is not None  # of which its points are
     seeds = points.sweep.seeds
-    answers = {name: _read(home, point, seeds) for name, point in points.by_name.items()}
+    answers = {name: _read(home, point, seeds) for name, point in points.by_name.items() if name not in without}
     found = []
     for factor, values in points.sweep.factors.items():
         named = {BASE: BASE} | {f"{value:g}": points.names[factor, value] for value in values}
+        named = {value: name for value, name in named.items() if name in answers}
+        if len(set(named.values())) < 2:
+            continue
         names = [points.by_name[name].datasets for name in named.values()]
         shared = [name for name in names[0] if all(name in its for its in names)]
         for value, name in named.items():
@@ -54,6 +75,10 @@ def rows(scale: Scale, points: Points, home: Path) -> Rows:
                 for dataset in points.by_name[name].datasets:
                     found.append(about | {"dataset": dataset} | _gain(answers[name], run, [dataset]))
                 found.append(about | {"dataset": MEAN} | _gain(answers[name], run, shared))
+    if not found:
+        raise UserError(
+            f"{home}: no factor has two points: `multitrain sweep run POINT` makes one ({', '.join(without)})"
+        )
     return found
 
 
@@ -75,7 +100,7 @@ def _read(home: Path, point: Point, seeds: tuple[int, ...]) -> dict[tuple[str, s
     """The right answers (S, N) and the clips' videos (N,) by run and dataset."""
     parts: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for seed in seeds:
-        path = home / point.name / f"seed{seed}.parquet"
+        path = _answers(home, point.name, seed)
         if not path.is_file():
             raise UserError(f"{path}: no such answers: run `multitrain sweep run {point.name} --seed {seed}` first")
         try:
@@ -96,7 +121,7 @@ def _read(home: Path, point: Point, seeds: tuple[int, ...]) -> dict[tuple[str, s
     return found
 
 
-def _markdown(scale: Scale, points: Points, table: pd.DataFrame) -> str:
+def _markdown(scale: Scale, points: Points, table: pd.DataFrame, without: Sequence[str]) -> str:
     sweep = points.sweep
     assert sweep is not None  # of which its points are
     rates = ", ".join(f"{name} {lr:g}" for name, lr in sweep.lr.items())
@@ -105,6 +130,7 @@ def _markdown(scale: Scale, points: Points, table: pd.DataFrame) -> str:
         "# When does joint training help?",
         "",
         f"**{EXPLORATORY}**" + (f" **{SMOKE_TEST.capitalize()}.**" if scale.smoke_test else ""),
+        *(["", f"**Not whole.** Missing of {len(points.by_name)} points: {', '.join(without)}."] * bool(without)),
         "",
         "Gain in top-1 on test over baselines of as many steps, in points, with 95% intervals: synthetic worlds like"
         f" that of scale {scale.name}, its epochs times {sweep.epochs_factor:g},"

@@ -109,14 +109,21 @@ def run(
 
 @app.command()
 def show(
-    scale: ScaleName = "desk", config: ConfigFolder = Path("config"), results: ResultsFolder = Path("results")
+    scale: ScaleName = "desk",
+    config: ConfigFolder = Path("config"),
+    results: ResultsFolder = Path("results"),
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Of the points that are there; it says which are not.")
+    ] = False,
 ) -> None:
     """Write when_it_helps.csv, .md and .png: gains over the baseline at equal steps for each factor."""
     from multitrain.analysis.figures import save_figure
     from multitrain.analysis.figures.comparisons import when_it_helps
-    from multitrain.analysis.study.sweep_gains import write_sweep
+    from multitrain.analysis.study.sweep_gains import left, write_sweep
 
     loaded = load_scale(scale, config)
     require_same_scale([results / "when_it_helps.csv"], loaded.name, results)
-    write_sweep(loaded, _points(loaded, config), results)
-    save_figure(when_it_helps.draw(results), results / "when_it_helps.png", loaded.smoke_test)
+    points = _points(loaded, config)
+    without = left(points, results) if partial else []
+    write_sweep(loaded, points, results, without)
+    save_figure(when_it_helps.draw(results, without), results / "when_it_helps.png", loaded.smoke_test)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from multitrain.analysis.cost.sweep_cost import cost_sum, cost_table, costs
 from multitrain.analysis.render.columns import SWEEP
-from multitrain.analysis.study.sweep_gains import MEAN, rows, write_sweep
+from multitrain.analysis.study.sweep_gains import MEAN, left, rows, write_sweep
 from multitrain.cli import app
 from multitrain.common.errors import UserError
 from multitrain.common.terminal_columns import plain
@@ -109,6 +109,24 @@ def test_missing_or_other_answers_are_named(points, home, scale):
     path.unlink()
     with pytest.raises(UserError, match=r"seed1\.parquet: no such answers: run `multitrain sweep run base --seed 1`"):
         rows(scale, points, home / "sweep")
+
+
+def test_what_is_there_can_be_shown_and_says_what_is_missing(points, home, scale):
+    assert left(points, home) == []
+    (home / "sweep" / "noise_0p2" / "seed1.parquet").unlink()
+    without = left(points, home)
+    assert without == ["noise_0p2"]
+    write_sweep(scale, points, home, without)
+    assert {row["factor"] for row in csv_rows(home / "when_it_helps.csv")} == {"datasets", "projection"}
+    assert "**Not whole.** Missing of 4 points: noise_0p2." in (home / "when_it_helps.md").read_text()
+    from multitrain.analysis.figures.comparisons import when_it_helps
+
+    for its, said in ((without, True), ([], False)):
+        figure = when_it_helps.draw(home, its)
+        assert ("points are missing" in " ".join(each.get_text() for each in figure.texts)) == said
+    (home / "sweep" / BASE / "seed0.parquet").unlink()
+    with pytest.raises(UserError, match=r"sweep: no factor has two points: .* \(base, noise_0p2\)"):
+        write_sweep(scale, points, home, left(points, home))
 
 
 def test_a_world_is_rendered_once_and_every_training_is_counted(points, scale, tmp_path):

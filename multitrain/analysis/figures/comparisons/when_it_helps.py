@@ -1,5 +1,6 @@
 """Sweep figure: gain over the baseline at equal steps, a panel for each factor."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ NEEDS = ("scale", "factor", "value", "method", "dataset", "by_seed", "seeds", "g
 
 
 @figure_style.styled
-def draw(results: Path) -> Figure:
-    """The sweep figure, from when_it_helps.csv."""
+def draw(results: Path, without: Sequence[str] = ()) -> Figure:
+    """The sweep figure, from when_it_helps.csv; where points are left out it says so."""
     table = read(results, "when_it_helps.csv", NEEDS)
     table = table[table["dataset"] == MEAN]
     factors, methods = list(dict.fromkeys(table["factor"])), list(dict.fromkeys(table["method"]))
@@ -43,6 +44,7 @@ def draw(results: Path) -> Figure:
         EXPLORATORY.rstrip("."),
         f"Synthetic worlds like that of scale {table['scale'].iloc[0]}; a small dot for each seed",
         f"Lines: {figure_style.INTERVAL}",
+        *(["Not whole: points are missing"] * bool(without)),
     )
     figure_style.caption(figure, title, *notes, marks=marks)
     return figure

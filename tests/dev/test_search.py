@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 
 from dev import search
+from multitrain.analysis.packed.packed_study import Key, read_study
 from multitrain.analysis.study.measured import PLATEAU, doublings, read_plateau
 from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.config.recipes import Recipe
 from multitrain.engine.setup import Job
+from multitrain.planning.sweep_points import BASE, JOINT, load_points
 
 ROOT = Path(__file__).parents[2]
 
@@ -298,3 +300,51 @@ def test_scratch_and_step_matched_baselines_take_their_baselines_recipe(dataset)
     scale = load_scale("desk")
     runs = [load_experiments(scale=scale).run(f"{dataset}_{kind}") for kind in ("baseline", "scratch", "longer")]
     assert len({run.effective_recipe(scale.recipes).model_dump_json() for run in runs}) == 1
+
+
+SWEPT = {"mit_baseline": "mit_longer", "ssv2_baseline": "ssv2_longer", "actnet_baseline": "actnet_longer"}
+SWEEP_NAMES = {run: f"{title}'s baseline" for run, title in zip(SWEPT, ("MiT", "SSv2", "ActNet"), strict=True)}
+
+
+def sweep_rates() -> dict[str, pd.Series]:
+    """The criterion for each rate at the sweep's number of steps, by run."""
+    trials = pd.read_csv(ROOT / "docs/notes/search-desk-sweep.csv")
+    assert trials.groupby(["run", "lr"])["seed"].agg(set).eq({0, 1}).all()
+    return {run: by_rate(run, its) for run, its in trials.groupby("run", sort=False)}
+
+
+def test_the_sweep_trains_at_the_rates_that_were_best_at_its_own_length():
+    scale = load_scale("desk")
+    points = load_points(scale, load_experiments(scale=scale))
+    point, found = points.point(BASE), sweep_rates()
+    assert set(found) == {*SWEPT, *JOINT.values(), "k400_baseline"}
+    for run, means in found.items():
+        assert point.scale.recipes[SWEPT.get(run, run)].lr == means.idxmax()
+        assert min(means.index) < means.idxmax() < max(means.index)  # no best at the end of what was tried
+    longer = {point.scale.recipes["k400_longer"].lr, points.point("datasets_5").scale.recipes["k700_longer"].lr}
+    assert longer == {found["k400_baseline"].idxmax()}
+
+
+def test_the_trials_of_the_sweeps_rates_have_as_many_steps_as_its_runs():
+    trials = pd.read_csv(ROOT / "docs/notes/search-desk-sweep.csv")
+    factor = load_points(scale := load_scale("desk"), load_experiments(scale=scale)).sweep.epochs_factor
+    texts = read_study(ROOT / "docs/notes/desk-seed0.parquet").texts
+    steps = {run: json.loads(texts[Key(run, 0, name="run.json")])["steps"] for run in trials["run"].unique()}
+    for run, its in trials.groupby("run"):
+        (schedule,) = set(its["schedule"])
+        if run in SWEPT:  # as many as MultiTrain, but for the rounding of a factor to four digits
+            assert schedule * steps[run] == pytest.approx(factor * steps["multitrain"], rel=0.002)
+        else:
+            assert schedule == factor
+
+
+def test_the_design_says_the_rates_of_the_sweep_as_they_were_measured():
+    page = (ROOT / "docs/reference/design.md").read_text(encoding="utf-8")
+    part = page[page.index("### Rates of the sweep") : page.index("## Seeds and videos")]
+    said = {
+        name: {float(rate): float(top1) for rate, top1 in re.findall(r"([\d.e-]+): \*{0,2}([\d.]+)\*{0,2}", cells)}
+        for name, cells in re.findall(r"^\| ([^|]+) \| (.*:.*) \|$", part, re.MULTILINE)
+    }
+    names = NAMES | SWEEP_NAMES
+    measured = {run: {lr: float(f"{top1:.1f}") for lr, top1 in means.items()} for run, means in sweep_rates().items()}
+    assert said == {names[run]: means for run, means in measured.items()}

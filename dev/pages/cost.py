@@ -7,7 +7,9 @@ from pathlib import Path
 
 from multitrain.analysis.cost.energy import ASSUMED, WORLD
 from multitrain.analysis.cost.study_cost import HEAD, Part, cells, searched, study_parts
+from multitrain.analysis.packed.packed_checks import merge
 from multitrain.analysis.packed.packed_study import read_study
+from multitrain.analysis.study.run_names import ranges
 from multitrain.common.markup import line
 from multitrain.config.config_files import load_settings
 
@@ -15,8 +17,10 @@ ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "reference" / "cost.md"
 NOTES = ROOT / "docs" / "notes"
 STUDY = "mini-table1.parquet"  # of docs/notes
+SEEDS = "desk-seed*.parquet"  # of docs/notes
 SEARCHES = {
     **dict.fromkeys(("search-desk.csv", "search-desk-from100.csv", "search-desk-from200.csv"), "desk"),
+    **dict.fromkeys(("search-desk-plateau.csv", "search-desk-sweep.csv"), "desk"),
     **dict.fromkeys(("search-mini-rates.csv", "search-mini.csv", "clip-mini.csv", "collapse.csv"), "mini"),
 }  # of docs/notes, and the scale of each
 
@@ -25,9 +29,13 @@ def page() -> str:
     """The whole page."""
     published = ROOT / "resources" / "published"
     study = study_parts(read_study(NOTES / STUDY), published)
+    desk, *others = map(read_study, sorted(NOTES.glob(SEEDS)))
+    for other in others:
+        merge(desk, other)
+    seeds = study_parts(desk, published)
     settings = {scale: load_settings(scale, ROOT / "config") for scale in SEARCHES.values()}
     searches = [searched(NOTES / name, *settings[scale], published) for name, scale in SEARCHES.items()]
-    hours = sum(part.core_hours for part in (*study, *searches))
+    hours = sum(part.core_hours for part in (*study, *seeds, *searches))
     power = ASSUMED
     kwh = power.kwh(hours)
     return f"""# What it took: core-hours and energy
@@ -43,10 +51,14 @@ Core-hours of trainings are the seconds of each `run.json` times its threads and
 that does other work they are more than the training alone would take. Tests are [an estimate](estimate.md), without the
 start of processes.
 
+## Scale `desk`: seeds {ranges(desk.seeds())} of ten
+
+{_table(seeds)}
+
 ## Searches and small experiments
 
 Their files hold what was tried and not how long it took, so trainings are estimated, of the recipes as they are now,
-times their `schedule` where a file has it. The first three are the search and the plateaus of desk.
+times their `schedule` where a file has it. The first five are of desk: search, plateaus, the sweep's rates.
 
 {_table(searches)}
 

@@ -27,6 +27,7 @@ __all__ = ["Counts", "Estimate", "Pace", "Speed", "Time", "counts", "default_spe
 AUGMENT = 1.5e-7  # core-seconds of RandAugment for a pixel of a clip, in the mean over its operations
 RESUME_POINTS = 2  # the newest and the one before it
 DECODED = 32 * 320**2 * 16 / 9  # pixels of the clip that `clips_per_core` is of: 32 frames of 568x320
+CACHED = 2 * 3  # bytes in the cache of frames for a decoded pixel: a video is about twice as long as its clip
 OPENING = 0.003  # core-seconds of a video whatever its size: scale mini's clips, whose pixels cost next to nothing
 GIB = 2**30
 
@@ -40,7 +41,7 @@ class Speed:
 
 
 ACCELERATOR = Speed(7.5, 15.0)  # the release's joint training; docs/reference/scaling.md
-PROCESSOR = Speed(0.025, 15.0)  # scale mini, one thread
+PROCESSOR = Speed(0.048, 15.0)  # scale desk, one thread of an AMD EPYC; docs/reference/estimate.md
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,9 @@ def _estimate(
     clips = steps * recipe.batch * recipe.repeats
     pixels = decoded_pixels(scale, run.datasets, {dataset: videos[dataset].train for dataset in run.datasets})
     decode = decoding(pixels, speed) / recipe.repeats  # once for all clips of a video
+    there = sum(videos[dataset].train for dataset in run.datasets)
+    if there * pixels * CACHED <= machine.cache_mb * 1e6:
+        decode /= max(steps * recipe.batch / max(there, 1), 1)  # in the first epoch alone
     if recipe.randaugment:
         decode += AUGMENT * scale.model.frames * scale.sizes[run.size] ** 2
     train = seconds(clips, forward * worth, decode, machine.workers, speed)
@@ -253,7 +257,7 @@ def _estimate(
         run=name,
         size=run.size,
         gflops=gflops,
-        videos=sum(videos[dataset].train for dataset in run.datasets),
+        videos=there,
         steps=steps,
         clips=clips,
         passes=worth,

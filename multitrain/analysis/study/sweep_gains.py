@@ -47,18 +47,21 @@ def _answers(home: Path, point: str, seed: int) -> Path:
 
 
 def rows(scale: Scale, points: Points, home: Path, without: Sequence[str] = ()) -> Rows:
-    """A row a factor, value, method and dataset, and one for their mean; the base point is a value of every factor.
+    """A row a factor, value, method and dataset, and one for their mean.
 
-    A factor is left out of which fewer than two points are there.
+    The base point is a value of every factor, `base` where the scale has none of those that are listed. A factor is
+    left out of which fewer than two points are there.
     """
     assert points.sweep is not None  # of which its points are
     seeds = points.sweep.seeds
     answers = {name: _read(home, point, seeds) for name, point in points.by_name.items() if name not in without}
     found = []
     for factor, values in points.sweep.factors.items():
-        named = {BASE: BASE} | {f"{value:g}": points.names[factor, value] for value in values}
+        named = {f"{value:g}": points.names[factor, value] for value in values}
+        if BASE not in named.values():
+            named = {BASE: BASE} | named
         named = {value: name for value, name in named.items() if name in answers}
-        if len(set(named.values())) < 2:
+        if len(named) < 2:
             continue
         names = [points.by_name[name].datasets for name in named.values()]
         shared = [name for name in names[0] if all(name in its for its in names)]
@@ -135,8 +138,8 @@ def _markdown(scale: Scale, points: Points, table: pd.DataFrame, without: Sequen
         "Gain in top-1 on test over baselines of as many steps, in points, with 95% intervals: synthetic worlds like"
         f" that of scale {scale.name}, its epochs times {sweep.epochs_factor:g},"
         f"{rates} seeds {', '.join(map(str, sweep.seeds))}."
-        f" Means over the datasets that all points of a factor have; `{BASE}` is the scale's own setting. By dataset:"
-        " when_it_helps.csv.",
+        f" Means over the datasets that all points of a factor have; `{BASE}` is the scale's own setting, where it is"
+        " none of the values. By dataset: when_it_helps.csv.",
         "",
         "![Gain over the baseline at equal steps, by factor](when_it_helps.png)",
     ]

@@ -1,5 +1,8 @@
 """Gains of the sweep on planted answers, the page and the figure made of them, and the cost."""
 
+import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +18,7 @@ from multitrain.cli import app
 from multitrain.common.errors import UserError
 from multitrain.common.terminal_columns import plain
 from multitrain.config.config_files import load_experiments, load_scale
-from multitrain.planning.sweep_points import BASE, JOINT, load_points
+from multitrain.planning.sweep_points import BASE, FACTORS, JOINT, load_points
 from tests.csv_rows import csv_rows
 
 ROOT = Path(__file__).parents[3]
@@ -80,6 +83,16 @@ def test_a_mean_is_over_the_datasets_that_all_points_of_the_factor_have(points, 
     }
 
 
+def test_a_value_that_the_scale_has_is_shown_once(points, home, scale):
+    names = points.names | {("datasets", 3.0): BASE}
+    sweep = points.sweep.model_copy(update={"factors": points.sweep.factors | {"datasets": (2, 3)}})
+    found = rows(scale, replace(points, sweep=sweep, names=names), home / "sweep")
+    values = {
+        factor: list(dict.fromkeys(row["value"] for row in found if row["factor"] == factor)) for factor in FACTORS
+    }
+    assert values["datasets"] == ["2", "3"] and values["noise"] == [BASE, "0.2"]
+
+
 def test_the_files_say_that_it_is_exploratory(points, home, scale, monkeypatch):
     write_sweep(scale, points, home)
     table = csv_rows(home / "when_it_helps.csv")
@@ -141,6 +154,15 @@ def test_a_world_is_rendered_once_and_every_training_is_counted(points, scale, t
     assert "54 trainings" in cost_sum(list(found.values()))
     head, *lines = plain(cost_table(points, found.values()))
     assert head.endswith("core-hours") and [line.split()[0] for line in lines] == list(found)
+
+
+def test_the_guide_has_the_points_of_desk_that_are_there(tmp_path):
+    scale = load_scale("desk", ROOT / "config")
+    shipped = load_points(scale, load_experiments(ROOT / "config", scale), ROOT / "config")
+    shutil.copytree(ROOT / "docs/notes/sweep", tmp_path / "sweep")
+    write_sweep(scale, shipped, tmp_path, left(shipped, tmp_path))
+    table = re.findall(r"^\|.*\|$", (tmp_path / "when_it_helps.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(table) == 4 and "\n".join(table) in (ROOT / "docs/guides/desk.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

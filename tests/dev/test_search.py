@@ -348,3 +348,16 @@ def test_the_design_says_the_rates_of_the_sweep_as_they_were_measured():
     names = NAMES | SWEEP_NAMES
     measured = {run: {lr: float(f"{top1:.1f}") for lr, top1 in means.items()} for run, means in sweep_rates().items()}
     assert said == {names[run]: means for run, means in measured.items()}
+
+
+def test_the_study_with_a_cnn_trains_at_the_rates_that_were_found():
+    path, page = "config/studies/desk_cnn.yaml", (ROOT / "docs/reference/design.md").read_text(encoding="utf-8")
+    scale = load_scale(path)
+    experiments, trials = load_experiments(path, scale), pd.read_csv(ROOT / "docs/notes/search-desk-cnn.csv")
+    assert trials.groupby(["run", "lr"])["seed"].agg(set).eq({0, 1}).all()
+    assert f"**What it found so far** ({len(trials)} trainings" in page
+    for run, its in trials.groupby("run"):
+        means = by_rate(run, its)
+        assert experiments.run(run).effective_recipe(scale.recipes).lr == means.idxmax()
+        assert min(means.index) < means.idxmax() < max(means.index)  # no best at the end of what was tried
+        assert f"({means.max():.1f})" in page

@@ -48,8 +48,6 @@ GRIDS = {  # the first stage of docs/reference/design.md: as many trainings for 
     **dict.fromkeys(("vanilla", "multitrain", "wo_informative", "wo_informative_wo_add", "wo_projection"), JOINT),
     **dict.fromkeys(("k400_baseline", "mit_baseline", "ssv2_baseline", "actnet_baseline"), SINGLE),
 }
-
-
 SETTINGS = (*Recipe.model_fields, "schedule")  # what a trial can choose
 
 

@@ -21,8 +21,9 @@ SEEDS = "desk-seed*.parquet"  # of docs/notes
 SEARCHES = {
     **dict.fromkeys(("search-desk.csv", "search-desk-from100.csv", "search-desk-from200.csv"), "desk"),
     **dict.fromkeys(("search-desk-plateau.csv", "search-desk-sweep.csv"), "desk"),
+    "search-desk-cnn.csv": str(ROOT / "config" / "studies" / "desk_cnn.yaml"),
     **dict.fromkeys(("search-mini-rates.csv", "search-mini.csv", "clip-mini.csv", "collapse.csv"), "mini"),
-}  # of docs/notes, and the scale of each
+}  # of docs/notes, and the scale or study of each
 
 
 def page() -> str:
@@ -58,7 +59,8 @@ start of processes.
 ## Searches and small experiments
 
 Their files hold what was tried and not how long it took, so trainings are estimated, of the recipes as they are now,
-times their `schedule` where a file has it. The first five are of desk: search, plateaus, the sweep's rates.
+times their `schedule` where a file has it. The first five are of desk: search, plateaus, the sweep's rates; the
+sixth is the search of its CNN.
 
 {_table(searches)}
 

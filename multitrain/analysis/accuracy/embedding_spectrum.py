@@ -11,9 +11,8 @@ from multitrain.analysis.render.columns import SPECTRUM
 from multitrain.analysis.render.table_files import Rows, write_rows
 from multitrain.analysis.study.run_names import method_names, seeds_of, yes_no
 from multitrain.common.errors import UserError
-from multitrain.common.records.predictions import predictions_path
 from multitrain.common.records.run_record import read_record
-from multitrain.common.records.statistics import Statistics, read_arrays, read_statistics
+from multitrain.common.records.statistics import Statistics, read_arrays, read_statistics, statistics_path
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
@@ -81,7 +80,7 @@ def spectra(folder: Path, datasets: tuple[str, ...]) -> dict[str, tuple[int, Spe
     """
     if (path := folder / EIGENVALUES).is_file():
         return _eigenvalues(path)
-    statistics = [read_statistics(predictions_path(folder, dataset).with_suffix(".npz")) for dataset in datasets]
+    statistics = [read_statistics(statistics_path(folder, dataset)) for dataset in datasets]
     found = {}
     for space, of in SPACES.items():
         if all(getattr(each, f"{of}_covariance") is not None for each in statistics):

@@ -18,7 +18,7 @@ from multitrain.common.records.history import read_columns
 from multitrain.common.records.predictions import predictions_path
 from multitrain.common.records.run_record import NAME as RECORD
 from multitrain.common.records.run_record import has_record, read_record
-from multitrain.common.records.statistics import read_arrays, read_statistics
+from multitrain.common.records.statistics import read_arrays, read_statistics, statistics_path
 from multitrain.config.config_files import study_of
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
@@ -108,7 +108,7 @@ def _collect_run(study: Study, folder: Path, run: str, seed: int, experiments: E
     _collect_network(study, folder, run, seed, scale.backbone_of(settings.backbone).backbone, scale)
     if (path := folder / HISTORY).is_file():
         study.arrays |= {Key(run, seed, name=f"history.{name}"): its for name, its in read_columns(path).items()}
-    statistics = {name: predictions_path(folder, name).with_suffix(".npz") for name in settings.datasets}
+    statistics = {name: statistics_path(folder, name) for name in settings.datasets}
     for dataset in settings.datasets:
         if (path := predictions_path(folder, dataset)).is_file():
             study.answers[Key(run, seed, dataset)], classes = answers(path)

@@ -27,7 +27,7 @@ from multitrain.common.records.history import NAME as HISTORY
 from multitrain.common.records.history import write_columns as write_history_columns
 from multitrain.common.records.predictions import predictions_path, write_columns
 from multitrain.common.records.renamed_keys import current_claims
-from multitrain.common.records.statistics import REDUCED, write_arrays
+from multitrain.common.records.statistics import REDUCED, statistics_path, write_arrays
 from multitrain.config.scale import Scale
 
 __all__ = ["unpack"]
@@ -114,7 +114,7 @@ def _unpack_arrays(arrays: dict[str, np.ndarray], dataset: str, folder: Path, of
     if rest:
         heads = [name.removeprefix("logit_std.") for name in rest if name.startswith("logit_std.")]
         classes = {f"classes.{name}": np.array(of(name)) for name in heads}
-        write_arrays(predictions_path(folder, dataset).with_suffix(".npz"), {**rest, **classes, REDUCED: np.array(1)})
+        write_arrays(statistics_path(folder, dataset), {**rest, **classes, REDUCED: np.array(1)})
     if means:
         labels = means["class_mean.label"]
         columns = {"label": labels, "class": [of(dataset)[label] for label in labels]}

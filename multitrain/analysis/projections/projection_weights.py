@@ -14,9 +14,8 @@ from multitrain.analysis.projections.class_relations import read_relations
 from multitrain.analysis.study.run_names import method_names, ranges, seeds_of, yes_no
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
-from multitrain.common.records.predictions import predictions_path
 from multitrain.common.records.run_record import read_record
-from multitrain.common.records.statistics import Statistics, read_statistics
+from multitrain.common.records.statistics import Statistics, read_statistics, statistics_path
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
@@ -128,7 +127,7 @@ def _projections(
     folder: Path, run: str, datasets: tuple[str, ...], seed: int, relations: tuple[Path, ...]
 ) -> Iterator[Projection]:
     synthetic = read_record(folder)["synthetic"]
-    paths = {name: predictions_path(folder, name).with_suffix(".npz") for name in datasets}
+    paths = {name: statistics_path(folder, name) for name in datasets}
     found = {name: read_statistics(path) for name, path in paths.items()}
     classes = _classes(paths, found)
     known = read_relations(relations, classes)

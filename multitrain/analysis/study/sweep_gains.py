@@ -79,9 +79,7 @@ def rows(scale: Scale, points: Points, home: Path, without: Sequence[str] = ()) 
                     found.append(about | {"dataset": dataset} | _gain(answers[name], run, [dataset]))
                 found.append(about | {"dataset": MEAN} | _gain(answers[name], run, shared))
     if not found:
-        raise UserError(
-            f"{home}: no factor has two points: `multitrain sweep run POINT` makes one ({', '.join(without)})"
-        )
+        raise UserError(f"{home}: no factor has two points: `multitrain sweep run` makes one, `sweep cost` lists them")
     return found
 
 

@@ -16,13 +16,27 @@ import numpy as np
 
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
+from multitrain.common.records.predictions import predictions_path
 
-__all__ = ["REDUCED", "Statistics", "read_arrays", "read_statistics", "write_arrays", "write_statistics"]
+__all__ = [
+    "REDUCED",
+    "Statistics",
+    "read_arrays",
+    "read_statistics",
+    "statistics_path",
+    "write_arrays",
+    "write_statistics",
+]
 
 REQUIRED = ("views", "features_mean", "features_covariance")
 REDUCED = "reduced"  # in the statistics of a packed study: without moments, of which its runs have the eigenvalues
 AGAIN = "evaluate the run again"
 DAMAGED = (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error)
+
+
+def statistics_path(run: Path, dataset: str) -> Path:
+    """Where the statistics of a run and seed on the test split are: beside its predictions."""
+    return predictions_path(run, dataset).with_suffix(".npz")
 
 
 @dataclass(frozen=True)

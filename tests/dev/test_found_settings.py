@@ -157,7 +157,7 @@ def test_the_study_with_a_cnn_trains_at_the_rates_that_were_found():
     scale = load_scale(path)
     experiments, trials = load_experiments(path, scale), pd.read_csv(ROOT / "docs/notes/search-desk-cnn.csv")
     assert trials.groupby(["run", "lr"])["seed"].agg(set).eq({0, 1}).all()
-    assert f"**What it found so far** ({len(trials)} trainings" in page
+    assert f"**What it found** ({len(trials)} trainings; [search-desk-cnn.csv]" in page
     for run, its in trials.groupby("run"):
         means = by_rate(run, its)
         assert experiments.run(run).effective_recipe(scale.recipes).lr == means.idxmax()

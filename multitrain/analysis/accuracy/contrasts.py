@@ -4,7 +4,7 @@ The formulas and their coverage in simulations are in docs/reference/experiment.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -103,14 +103,45 @@ class Estimate:
 
         It is the power of a new study with as many seeds and videos; its variance between seeds is drawn anew.
         """
-        if self.seeds == 1 or not 0 < self.error < np.inf:
+        if not self._has_spread:
             return 0.0
+        return float(ndtr((truth - self._half_widths(level / 2)) / self.error).mean())
+
+    def decisiveness(self, level: float, margin: float | None = None, level_inside: float = 0.0) -> float:
+        """Probability of a verdict in a new study like this one if its value is the true difference.
+
+        Args:
+            level: of the two-sided test against 0
+            margin: of the equivalence test, at `level_inside`; None: there is none
+        """
+        if not self._has_spread:
+            return 0.0
+        outer = self._half_widths(level / 2)  # a value beyond it is a difference
+        inner = np.zeros(NODES) if margin is None else np.clip(margin - self._half_widths(level_inside), 0, None)
+        beyond = 1 - self._between(outer)
+        return float(np.where(inner >= outer, 1.0, beyond + self._between(inner)).mean())
+
+    def with_seeds(self, seeds: int) -> "Estimate":
+        """The estimate to expect with so many seeds in the same worlds, on the same videos."""
+        (between, _), *videos = self.terms
+        return replace(self, terms=((between * self.seeds / seeds, seeds - 1), *videos), seeds=seeds)
+
+    @property
+    def _has_spread(self) -> bool:
+        """Whether trainings and videos differ, so that there is something to test."""
+        return self.seeds > 1 and 0 < self.error < np.inf
+
+    def _half_widths(self, tail: float) -> np.ndarray:
+        """Half widths of the interval with probability `tail` above it, (NODES,): one a variance between seeds."""
         (seeds, df), *videos = self.terms
         drawn = chdtri(df, (np.arange(NODES) + 0.5) / NODES) / df  # the seeds' variance, relative to its expectation
-        limits = [float(stdtrit(df, level / 2)) ** 2 for _, df in self.terms]
+        limits = [float(stdtrit(df, tail)) ** 2 for _, df in self.terms]
         fixed = sum(term * limit for (term, _), limit in zip(videos, limits[1:], strict=True))
-        needed = np.sqrt(seeds * drawn * limits[0] + fixed)
-        return float(ndtr((truth - needed) / self.error).mean())
+        return np.sqrt(seeds * drawn * limits[0] + fixed)
+
+    def _between(self, bound: np.ndarray) -> np.ndarray:
+        """Probability of a value between -bound and bound."""
+        return ndtr((bound - self.value) / self.error) - ndtr((-bound - self.value) / self.error)
 
 
 def estimate(values: Sequence[np.ndarray], videos: Sequence[np.ndarray], points: float = 0.0) -> Estimate:

@@ -18,6 +18,7 @@ from multitrain.analysis.claims.verdict_rule import (
     OPEN,
     POWER,
     TOO_WEAK,
+    enough,
 )
 from multitrain.analysis.render import page_tables
 from multitrain.analysis.render.cells import chance, is_there, p_value, signed
@@ -117,6 +118,8 @@ def sentence(row: pd.Series, of_paper: bool = True) -> str:
     worlds = ", ".join(map(signed, row.get("by_world", ())))
     by_world = f"; by world {worlds}" * bool(worlds)
     power = _power(row) * of_paper
+    if verdict == OPEN and is_there(seeds := row.get("seeds_to_decide")):
+        power += f"; {enough(int(seeds))}"
     return f"{text}: our difference is {signed(row['difference'])} points ({interval}; {test}{by_world}){power}."
 
 

@@ -16,7 +16,7 @@ from multitrain.config.claims import Claim, Claims, Part
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
-__all__ = ["write_claims"]
+__all__ = ["decide_claims", "write_claims"]
 
 FORMS = ("", "_projected")  # suffixes of columns: by Y_k, and by Y'_k where a method has projections
 
@@ -38,16 +38,28 @@ def write_claims(
 
     claims.md also shows evidence.csv, which `write_evidence` writes.
     """
-    numbers = Numbers(scale, experiments, claims, seeds, results / "runs" / scale.name, published)
+    rows = decide_claims(scale, experiments, claims, seeds, results / "runs" / scale.name, published)
+    evidence = read_rows(results / FILE, tuple(EVIDENCE)) if claims.evidence_claims else []
+    write_text(results / "claims.md", claims_page.render(claims, scale, seeds, rows, evidence))
+    write_rows(results / "claims.csv", rows, CLAIMS)
+
+
+def decide_claims(
+    scale: Scale, experiments: Experiments, claims: Claims, seeds: tuple[int, ...], runs: Path, published: Path
+) -> Rows:
+    """The rows of claims.csv, by these seeds of the runs in the folder `runs`, one a run.
+
+    Raises:
+        UserError: no claim has all of its runs.
+    """
+    numbers = Numbers(scale, experiments, claims, seeds, runs, published)
     tested = {name: _test(name, claim, numbers) for name, claim in claims.claims.items()}
     rows = _rows(tested, claims)
     if all(row.get("verdict") == NOT_RUN for row in rows):
         name, parts = next(iter(tested.items()))
         path = numbers.missing_record(claims.claims[name].table, parts[0].part)
         raise UserError(f"{path}: no such file: `multitrain train` writes it, and no claim has all of its runs")
-    evidence = read_rows(results / FILE, tuple(EVIDENCE)) if claims.evidence_claims else []
-    write_text(results / "claims.md", claims_page.render(claims, scale, seeds, rows, evidence))
-    write_rows(results / "claims.csv", rows, CLAIMS)
+    return rows
 
 
 def _test(name: str, claim: Claim, numbers: Numbers) -> list[TestedPart]:
@@ -143,6 +155,6 @@ def _cells(tested: TestedPart, decision: Decision, form: str) -> Row:
         cells["by_world"] = tuple(100 * value for value in estimate.by_world)
     if not form:
         cells |= {"holds_if_aimed": decision.power(AIM / 100), "standard_error": 100 * estimate.error}
-        cells |= {"seeds_error": 100 * estimate.seeds_error}
+        cells |= {"seeds_error": 100 * estimate.seeds_error, "seeds_to_decide": decision.seeds_to_decide()}
         cells |= {"difference_std": None if estimate.std is None else 100 * estimate.std}
     return {f"{key}{form}": value for key, value in cells.items()}

@@ -11,8 +11,10 @@ from multitrain.analysis.claims.verdict_rule import (
     FEWEST_VIDEOS,
     ONE_SEED,
     OPEN,
+    POWER,
     TOO_WEAK,
     VERDICTS,
+    enough,
 )
 from multitrain.analysis.render.cells import chance, difference, is_there, p_value, signed
 from multitrain.analysis.render.markdown import Block, bullets, document
@@ -126,6 +128,8 @@ def _numbers(row: Row, whole: bool) -> list[str]:
     verdict = row[key]
     if verdict == OPEN and whole and row.get("holds_if_paper_right", 1) < TOO_WEAK:
         verdict += f"; {CANNOT}"
+    if verdict.startswith(OPEN) and (seeds := row.get("seeds_to_decide")):
+        verdict += f"; {enough(seeds)}"
     return [
         signed(row.get("paper_difference")),
         _difference(row, ""),
@@ -165,6 +169,7 @@ def _notes(claims: Claims, scale: Scale, seeds: Sequence[int], rows: Rows) -> li
         f"No verdict where a dataset has fewer than {FEWEST_VIDEOS} videos or the methods differ on fewer than"
         f" {FEWEST_DIFFERING} of them.",
         *([_power()] if any(is_there(row.get("holds_if_paper_right")) for row in rows) else []),
+        *([_more_seeds()] if any(is_there(row.get("seeds_to_decide")) for row in rows) else []),
         *([_one_seed()] if any(row.get("verdict") == ONE_SEED for row in rows) else []),
         f"Yₖ: the dataset's own head alone{OWN_HEAD if any(row['stated_by'] == 'paper' for row in rows) else ''}."
         " Y′ₖ: with the other heads' projections added (Eq. 4) for methods that were trained on that sum, Yₖ for the"
@@ -191,6 +196,14 @@ def _power() -> str:
     return (
         "P(holds) if the paper is right: the probability that this very rule would say `holds` if the paper's own"
         f" difference were the truth here, with our runs' error. Below {TOO_WEAK:.0%} a claim {CANNOT}."
+    )
+
+
+def _more_seeds() -> str:
+    return (
+        f"Seeds that would decide: the fewest, trained anew on the same videos, that give a verdict with {POWER:.0%}"
+        " probability if the difference found is the true one, at the level at which it was tested. That difference is"
+        " uncertain, so this is an order of magnitude."
     )
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "DEVIATIONS",
     "EVIDENCE",
     "FILES",
+    "HALVES",
     "MEASURED",
     "NETWORKS",
     "PER_CLASS",
@@ -126,6 +127,7 @@ CLAIMS: Columns = {
     **_all(SHARE, "p_value p_adjusted p_equivalent"),
     "verdict": TEXT,
     **_all(SHARE, "holds_if_paper_right holds_if_aimed"),
+    "seeds_to_decide": COUNT,
     **_all(POINTS, "left_projected right_projected difference_projected low_projected high_projected"),
     **_all(SHARE, "p_value_projected p_adjusted_projected p_equivalent_projected"),
     "verdict_projected": TEXT,
@@ -245,6 +247,17 @@ BACKBONES: Columns = {
     "clips": COUNT,
     **_all(TEXT, "scale synthetic"),
 }
+HALVES: Columns = {
+    **_all(TEXT, "claim text primary same_fact_as scope label agreement"),
+    **_all(POINTS, "difference_first low_first high_first"),
+    "verdict_first": TEXT,
+    "seeds_first": LIST,
+    **_all(POINTS, "difference_second low_second high_second"),
+    "verdict_second": TEXT,
+    "seeds_second": LIST,
+    **_all(POINTS, "apart apart_low apart_high"),  # difference_first - difference_second
+    **_all(TEXT, "scale synthetic"),
+}
 FILES: Mapping[str, Columns] = {
     **dict.fromkeys(("table1.csv", "table2.csv", "table3.csv"), TABLE),
     "table4.csv": TABLE4,
@@ -261,6 +274,7 @@ FILES: Mapping[str, Columns] = {
     "evidence.csv": EVIDENCE,
     "when_it_helps.csv": SWEEP,
     "backbones.csv": BACKBONES,
+    "halves.csv": HALVES,
     "classes.csv": {"class": TEXT, **_all(COUNT, "train val test"), "seconds_mean": POINTS},  # of the survey
     "durations.csv": {"split": TEXT, **_all(POINTS, "lower upper"), "clips": COUNT},
     "missing.csv": {"reason": TEXT, "clips": COUNT},

@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from multitrain.analysis.claims.claim_halves import FILE as HALVES
+from multitrain.analysis.claims.claim_halves import HALVES_OF, counts
 from multitrain.analysis.claims.claim_sentences import capitalised, html_list, low_power
 from multitrain.analysis.cost.energy import ASSUMED
 from multitrain.analysis.figures.comparisons.backbones import draw as draw_backbones
@@ -22,6 +24,7 @@ __all__ = [
     "cost",
     "datasets",
     "deviations",
+    "halves",
     "notes",
     "plateaus",
     "published_note",
@@ -101,6 +104,19 @@ def backbones(root: Path) -> None:
     display(Markdown("## Does it depend on the backbone?"))
     page_tables.picture(draw_backbones(root), "Table 1's differences by backbone, in the mean and on each dataset.")
     show(html_list(backbone_sentences(root)))
+
+
+def halves(root: Path) -> None:
+    """Show, with a heading, how many verdicts two halves of the seeds share; nothing where they were not compared."""
+    if not (root / HALVES).is_file():
+        return
+    from IPython.display import Markdown, display  # only where there is a notebook
+
+    rows = page_tables.read(root / HALVES, ["claim", "label", "agreement", "seeds_first", "seeds_second"])
+    display(Markdown("## Do two halves of the study agree?"))
+    by = " and ".join(f"seeds {ranges(rows[f'seeds_{half}'].iloc[0])}" for half in HALVES_OF)
+    said = f"<p>Each decided as a study of its own, by {by}; line by line in <code>halves.md</code>.</p>"
+    show(said + html_list(counts(rows.to_dict("records"))))
 
 
 def backbone_sentences(root: Path) -> list[str]:

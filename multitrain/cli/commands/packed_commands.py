@@ -1,6 +1,7 @@
 """A study's predictions and records packed into one file, and rendered from it."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -150,3 +151,31 @@ def backbones(
     require_same_scale([results / FILE, results / "table1.csv"], studies[0].scale, results)
     write_backbones(*studies, results)
     save_figure(draw(results), results / "backbones.png", settings(studies[0])[0].smoke_test)
+
+
+@app.command()
+def halves(
+    file: Annotated[Path, typer.Argument(metavar="FILE.parquet", help="A packed study of four seeds or more.")],
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="Results of the study; its report shows this.")],
+    published: PublishedFolder = Path("resources/published"),
+) -> None:
+    """Decide the claims by the seeds of each of two worlds, or by either half of the seeds: halves.csv and .md."""
+    from multitrain.analysis.claims.claim_halves import FILE, count_agreeing, halved, write_halves
+    from multitrain.analysis.packed import packed_checks
+    from multitrain.analysis.packed.packed_study import Key, read_study
+    from multitrain.analysis.packed.unpack import unpack
+    from multitrain.analysis.render.table_files import read_rows
+    from multitrain.config.config_files import load_claims
+
+    study = read_study(file)
+    scale, experiments = packed_checks.settings(study)
+    require_same_scale([results / FILE, results / "claims.csv"], scale.name, results)
+    if Key(name="config/claims.yaml") not in study.texts:
+        raise UserError(f"{file}: a study without claims: nothing of it has a verdict")
+    seeds = halved(scale, study.seeds(), f"{file}: ")
+    with TemporaryDirectory() as folder:
+        unpack(study, Path(folder), scale)
+        runs, claims = Path(folder) / "runs" / scale.name, load_claims(Path(folder) / "config", experiments)
+        write_halves(scale, experiments, claims, seeds, runs, published, results)
+    agreeing, compared = count_agreeing(read_rows(results / FILE, ("agreement",)))
+    typer.echo(f"{results / 'halves.md'}: {agreeing} of {compared} lines agree")

@@ -108,7 +108,7 @@ PAGES: dict[str, Output] = {
         ),
         options=("scale", "results", "smoke_test", "tables", "study"),
         any_tables=True,
-        found=("backbones.csv",),
+        found=("backbones.csv", "halves.csv"),
         category="Report",
         optional=True,
         caption="The study on one page: question, what was run, verdicts, differences, Table 1, training, spread,"

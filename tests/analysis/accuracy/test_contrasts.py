@@ -157,8 +157,24 @@ def test_power_is_the_share_of_studies_that_hold():
     assert found.power(0.1, 0.05) == pytest.approx(held / studies, abs=3 * np.sqrt(0.25 / studies))
 
 
+@pytest.mark.parametrize(("margin", "value"), [(None, 0.04), (None, -0.06), (0.05, 0.02), (0.08, 0.03)])
+def test_decisiveness_is_the_share_of_studies_with_a_verdict(margin: float | None, value: float):
+    """Of twelve seeds, where five were run; a difference counts in either direction, and one within the margin."""
+    values = np.random.default_rng(11).normal(size=(5, 60)) / 10 + np.linspace(-0.3, 0.3, 60)
+    expected = replace(single(values), value=value).with_seeds(12)
+    (of_seeds, df), of_videos = expected.terms
+    assert (of_seeds, df) == (pytest.approx(single(values).terms[0][0] * 5 / 12), 11)
+    rng, studies, decided = np.random.default_rng(12), 2000, 0
+    for _ in range(studies):
+        terms = ((of_seeds * rng.chisquare(df) / df, df), of_videos)
+        study = replace(expected, value=rng.normal(value, expected.error), terms=terms)
+        decided += study.p_value < 0.05 or (margin is not None and study.p_outside(margin) < 0.025)
+    share = expected.decisiveness(0.05, margin, 0.025)
+    assert share > 0.05 and share == pytest.approx(decided / studies, abs=3 * np.sqrt(0.25 / studies))
+
+
 def test_without_seeds_or_differences_there_is_no_power():
-    assert single(np.zeros((2, 30))).power(0.1, 0.05) == 0
+    assert single(np.zeros((2, 30))).power(0.1, 0.05) == single(np.zeros((2, 30))).decisiveness(0.05, 0.1, 0.05) == 0
     assert single(np.random.default_rng(8).normal(size=(1, 200))).power(0.1, 0.05) == 0
 
 

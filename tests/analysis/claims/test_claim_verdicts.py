@@ -149,7 +149,19 @@ def test_what_could_not_be_shown_is_marked(results, right: list[int], marked: bo
     add(results, first(132), right) if not marked else add(results, first(158), right)
     (row,), text = write(results)
     assert row["verdict"] == "undetermined"
-    assert ("undetermined; cannot be shown here even if the paper is right |" in text) == marked
+    assert ("undetermined; cannot be shown here even if the paper is right" in text) == marked
+    if marked:  # videos are all of the error; of the other, too few of them differ for a test
+        assert row["seeds_to_decide"] == "200" and "; 200 seeds would not decide |" in text
+
+
+def test_seeds_that_would_decide_are_said_where_a_claim_is_undetermined(results):
+    """Four seeds of 20, -4, 12 and 0 points above the baseline."""
+    for seed, right in enumerate((160, 112, 144, 120)):
+        add(results, first(right), first(120), seed)
+    (row,), text = write(results, 0, 1, 2, 3)
+    assert row["verdict"] == "undetermined" and 4 < int(row["seeds_to_decide"]) < 200
+    assert f"; {row['seeds_to_decide']} seeds would decide |" in " ".join(text.split())
+    assert "Seeds that would decide: the fewest" in text
 
 
 def test_projected_scores_have_their_own_verdict(results):

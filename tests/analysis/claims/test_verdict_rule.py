@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from multitrain.analysis.accuracy.contrasts import Estimate, estimate
-from multitrain.analysis.claims.verdict_rule import ERROR, HOLDS, MIXED, combined, decide, holm, is_decidable, level
+from multitrain.analysis.claims.verdict_rule import (
+    ERROR,
+    HOLDS,
+    MIXED,
+    MOST_SEEDS,
+    POWER,
+    combined,
+    decide,
+    holm,
+    is_decidable,
+    level,
+)
 
 MARGIN = 0.02
 
@@ -139,3 +150,47 @@ def test_a_difference_that_two_worlds_have_in_opposite_directions_is_mixed():
     alike = replace(sure, by_world=(0.15, 0.05))
     assert decide({"a": sure}, 0.02)["a"].verdict == MIXED
     assert decide({"a": alike}, 0.02)["a"].verdict == HOLDS
+
+
+def spread(value: float, between: float, by_world: tuple[float, ...] = ()) -> Estimate:
+    """Four seeds with a standard error of their own, and videos with a small one."""
+    return replace(made(value, 0.001), terms=((between**2, 3), (1e-6, 319)), seeds=4, by_world=by_world)
+
+
+@pytest.mark.parametrize("value", [0.02, -0.02, 0.001])
+def test_the_seeds_that_would_decide_are_the_fewest_with_the_aimed_power(value: float):
+    """Towards a difference, in either direction, or towards equivalence."""
+    decision = decide({"one": spread(value, 0.015), "other": spread(0.0, 0.03)}, MARGIN)["one"]
+    seeds = decision.seeds_to_decide()
+    assert decision.verdict == "undetermined" and 5 < seeds < MOST_SEEDS
+    fewer, enough = (
+        decision.estimate.with_seeds(count).decisiveness(ERROR / 2, MARGIN, ERROR / 2) for count in (seeds - 1, seeds)
+    )
+    assert fewer < POWER <= enough
+
+
+def test_a_difference_at_the_margins_edge_is_not_decided_by_equivalence():
+    """Without a margin of its own to be equivalent in, a claim with points of its own takes more seeds."""
+    one = {"one": spread(0.002, 0.01)}
+    plain, bounded = (decide(one, MARGIN, points)["one"].seeds_to_decide() for points in ((), {"one"}))
+    assert plain < bounded
+
+
+def test_worlds_have_as_many_seeds_each():
+    for between in (0.012, 0.013, 0.014, 0.015):
+        alone, worlds = (
+            decide({"one": spread(0.02, between, by_world)}, MARGIN)["one"].seeds_to_decide()
+            for by_world in ((), (0.01, 0.02, 0.03))
+        )
+        assert worlds == 3 * -(-alone // 3)
+
+
+def test_where_videos_are_the_error_no_number_of_seeds_decides():
+    of_videos = replace(made(0.02, 0.015), seeds=4)
+    decision = decide({"one": replace(of_videos, terms=((1e-8, 3), (0.015**2, 319)))}, MARGIN)["one"]
+    assert (decision.verdict, decision.seeds_to_decide()) == ("undetermined", MOST_SEEDS)
+
+
+def test_a_decided_claim_and_one_without_a_test_need_no_seeds():
+    decided = decide({"sure": made(0.2, 0.01), "few": made(0.01, 0.01, differing=3)}, MARGIN)
+    assert [decided[name].seeds_to_decide() for name in ("sure", "few")] == [None, None]

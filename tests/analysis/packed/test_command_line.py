@@ -1,14 +1,17 @@
 """Options of `results pack` and `results render` as they are typed: ignored, each would be seen."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from multitrain.analysis.packed import render_study
 from multitrain.cli import run
-from tests.analysis.packed.made import PUBLISHED
+from tests.analysis.packed.made import PUBLISHED, make
+from tests.analysis.packed.made import pack as written
 
 
 def typed(*arguments: object) -> int:
@@ -48,3 +51,20 @@ def test_notebooks_and_measured_reach_what_renders(packed, tmp_path, monkeypatch
         assert typed("results", "render", packed, tmp_path / "out", "--published", PUBLISHED, *options) == 0
     usual = Path("resources/measured")
     assert found == [(usual, False), (usual, True), (tmp_path / "m", False)]
+
+
+def test_halves_compares_the_seeds_of_a_packed_study(config, packed, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert typed("results", "halves", packed, out, "--published", PUBLISHED) == 1
+    assert "study.parquet: a study without claims: nothing of it has a verdict" in capsys.readouterr().err
+    own = Path(shutil.copytree(config, tmp_path / "config"))
+    claim = {"text": "A.", "stated_by": "us", "table": "table1", "left": "MultiTrain", "right": "Baseline"}
+    (own / "claims.yaml").write_text(yaml.safe_dump({"claims": {"one": claim}}))
+    for seeds, status in ((2, 1), (4, 0)):
+        made = make(tmp_path / f"study{seeds}", *range(seeds))
+        whole = written(made, own, tmp_path / f"of{seeds}.parquet")
+        assert typed("results", "halves", whole, out, "--published", PUBLISHED) == status
+    printed = capsys.readouterr()
+    assert "of2.parquet: seeds 0 as a half: " in printed.err
+    assert re.search(r"halves.md: \d of 3 lines agree", printed.out)  # the mean, K400, MiT
+    assert {path.name for path in out.iterdir()} == {"halves.csv", "halves.md"}

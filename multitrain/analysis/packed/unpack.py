@@ -49,7 +49,7 @@ def unpack(study: Study, out: Path, scale: Scale) -> None:
     shutil.rmtree(runs, ignore_errors=True)
     write_json(runs / MARK, {"study": str(study.where), "seeds": study.seeds()}, indent=None)
     for key, text in study.texts.items():
-        if path := _place(key, out, study.scale):
+        if path := _place(key, out, scale):
             _text(path, _with_present_keys(text) if key.name == CLAIMS else text)
     records = study.records()
     with progress("unpacking", "run", len(records)) as bar:
@@ -59,15 +59,15 @@ def unpack(study: Study, out: Path, scale: Scale) -> None:
             bar.update()
 
 
-def _place(key: Key, out: Path, scale: str) -> Path | None:
+def _place(key: Key, out: Path, scale: Scale) -> Path | None:
     """Where a text goes; None for one that goes into others."""
     if key.run:
-        return out / "runs" / scale / key.run / f"seed{key.seed}" / key.name
+        return out / "runs" / scale.name / key.run / f"seed{key.seed}" / key.name
     if key.name == "flops.json":
-        return out / "runs" / scale / key.name
+        return out / "runs" / scale.name / key.name
     *world, name = key.name.split("/")  # world1/relations.csv, of several worlds
     if name == "relations.csv":
-        return out.joinpath("data", scale, *world, key.dataset, "raw", name)
+        return out.joinpath("data", scale.clips_scale, *world, key.dataset, "raw", name)
     return None if name == "classes" else out / key.name
 
 

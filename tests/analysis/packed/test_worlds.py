@@ -77,3 +77,16 @@ def test_without_worlds_in_the_settings_its_seeds_do_not_go_together(worlds, tmp
     common = {"scale": "ci", "seed": [0, 1], "config": config, "published": PUBLISHED}
     with pytest.raises(UserError, match=r"seed1/predictions/k400.parquet: not the clips of .*seed0"):
         result_commands.table("table1", results=worlds[0], **common)
+
+
+def test_a_study_on_another_scales_clips_is_analysed_again_from_the_packed_file(worlds, tmp_path):
+    """`clips_of`: the related classes lie in the other scale's folder of data."""
+    root = Path(shutil.copytree(worlds[0], tmp_path / "results"))
+    shutil.move(root / "data" / "ci", root / "data" / "desk")
+    world = load_scale("ci", worlds[1]).world.model_dump(mode="json")
+    config = settings(tmp_path / "config", world=world, clips_of="desk")
+    out = tmp_path / "out"
+    unpack(read_study(pack(root, config, tmp_path / "study.parquet")), out, load_scale("ci", config))
+    readers = ("projections", "recovery")
+    again, before = analysed(out, out / "config", readers, ("table4",)), analysed(root, config, readers, ("table4",))
+    assert again == {name: before[name] for name in again} and "projection_recovery.csv" in again

@@ -18,6 +18,7 @@ OUT = ROOT / "docs" / "reference" / "cost.md"
 NOTES = ROOT / "docs" / "notes"
 STUDY = "mini-table1.parquet"  # of docs/notes
 SEEDS = "desk-seed*.parquet"  # of docs/notes
+OTHER_BACKBONE = "desk-cnn.parquet"  # of docs/notes
 SEARCHES = {
     **dict.fromkeys(("search-desk.csv", "search-desk-from100.csv", "search-desk-from200.csv"), "desk"),
     **dict.fromkeys(("search-desk-plateau.csv", "search-desk-sweep.csv"), "desk"),
@@ -34,9 +35,10 @@ def page() -> str:
     for other in others:
         merge(desk, other)
     seeds = study_parts(desk, published)
+    other_backbone = study_parts(read_study(NOTES / OTHER_BACKBONE), published)
     settings = {scale: load_settings(scale, ROOT / "config") for scale in SEARCHES.values()}
     searches = [searched(NOTES / name, *settings[scale], published) for name, scale in SEARCHES.items()]
-    hours = sum(part.core_hours for part in (*study, *seeds, *searches))
+    hours = sum(part.core_hours for part in (*study, *seeds, *other_backbone, *searches))
     power = ASSUMED
     kwh = power.kwh(hours)
     return f"""# What it took: core-hours and energy
@@ -55,6 +57,10 @@ start of processes.
 ## Scale `desk`: seeds {ranges(desk.seeds())} of ten
 
 {_table(seeds)}
+
+## The same with a 3-D CNN
+
+{_table(other_backbone)}
 
 ## Searches and small experiments
 

@@ -13,7 +13,7 @@ from multitrain.analysis.render.columns import BACKBONES
 from multitrain.analysis.render.table_files import read_rows
 from multitrain.analysis.study.run_names import ranges
 from multitrain.common.ranks import top
-from multitrain.config.config_files import load_settings
+from multitrain.config.config_files import load_experiments, load_scale
 
 ROOT = Path(__file__).parents[1]
 NOTES = ROOT / "docs" / "notes"
@@ -76,5 +76,8 @@ def test_the_accuracies_of_the_page_are_those_of_the_packed_answers():
 
 
 def test_its_seeds_have_the_present_settings():
-    scale, experiments = load_settings("config/studies/desk_cnn.yaml", ROOT / "config")
-    require_same_settings(read_study(NOTES / "desk-cnn.parquet"), scale, experiments, ROOT / "config")
+    path = ROOT / "config" / "studies" / "desk_cnn.yaml"
+    scale = load_scale(str(path))
+    packed, experiments = read_study(NOTES / "desk-cnn.parquet"), load_experiments(path, scale)
+    assert settings(packed)[1].runs.keys() == experiments.runs.keys()
+    require_same_settings(packed, scale, experiments, path)

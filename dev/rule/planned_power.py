@@ -37,10 +37,11 @@ CONTRASTS = {
 PRIMARY, GAINS = 8, (0.02, 0.03)
 
 
-def right(study: Study, run: str, dataset: str) -> tuple[np.ndarray, np.ndarray]:
-    """Top-1 correctness (S, N) of a run by Y_k, a row a seed, and the clips' videos (N,)."""
-    tables = [study.answers.get(Key(run, seed, dataset)) for seed in study.seeds()]
-    if absent := [seed for seed, its in zip(study.seeds(), tables, strict=True) if its is None]:
+def right(study: Study, run: str, dataset: str, of: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Top-1 correctness (S, N) of a run by Y_k, a row a seed (all, if none are given), and the clips' videos (N,)."""
+    seeds = study.seeds() if of is None else of
+    tables = [study.answers.get(Key(run, seed, dataset)) for seed in seeds]
+    if absent := [seed for seed, its in zip(seeds, tables, strict=True) if its is None]:
         raise UserError(
             f"{study.where}: no answers of {run} on {dataset} by seed {absent[0]}: pack a study that has them"
         )

@@ -29,7 +29,7 @@ KEPT = ("model", "clips")  # written by model_and_clips.py
 EMBEDDED = r"data:image/(png|jpeg);base64,([A-Za-z0-9+/=\s]+)"
 NOT_COPIED = (  # large, or not made of the records
     *("README.md", "per_class.csv", "spectrum.csv"),
-    *("world_card.csv", "when_it_helps.csv", "when_it_helps.md", "backbones.csv"),
+    *("world_card.csv", "when_it_helps.csv", "when_it_helps.md", "backbones.csv", "halves.csv", "halves.md"),
 )
 STAGES = {  # folder or file of results/benchmarks -> stage
     "synth": "synthetic datasets published",

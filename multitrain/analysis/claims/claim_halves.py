@@ -170,7 +170,11 @@ def counts(rows: Rows) -> list[str]:
         agreeing, compared = count_agreeing(its)
         if compared:
             texts.append(f"{agreeing} of {compared} {kind} agree.")
-    return texts or ["No claim has a verdict in both halves."]
+    if not texts:
+        return ["No claim has a verdict in both halves."]
+    differing = [row for row in counted if is_there(row.get("apart_low"))]
+    apart = sum(row["apart_low"] > 0 or row["apart_high"] < 0 for row in differing)
+    return [*texts, f"In {apart} of {len(differing)} lines the 95% interval of first minus second excludes 0."]
 
 
 def _line(row: Row) -> list[str]:

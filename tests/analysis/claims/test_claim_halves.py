@@ -80,6 +80,7 @@ def test_each_half_is_decided_by_its_own_seeds(results):
     assert (only["seeds_first"], only["seeds_second"]) == ("0 1", "2 3")
     assert (only["verdict_first"], only["verdict_second"]) == ("holds", "undetermined")
     assert only["agreement"] == "intervals apart" and float(only["apart_low"]) > 10
+    assert "In 1 of 1 lines the 95% interval" in text
     assert "0 of 1 other claims agree." in text and "seeds 0-1, world 0 against seeds 2-3, world 0" in text
 
 
@@ -106,7 +107,8 @@ def test_counts_leave_out_what_is_not_run_and_claims_of_the_same_fact(results, m
     made = Claims(paper=paper, claims=claims)
     write_halves(results.scale, results.experiments, made, ((0, 1), (2, 3)), results.folder, PUBLISHED, results.root)
     text = (results.root / "halves.md").read_text(encoding="utf-8")
-    assert "- 1 of 1 primary claims agree.\n\n" in text and "Of 1 claims a half has no verdict" in text
+    counted = ("1 of 1 primary claims agree.", "In 0 of 1 lines the 95% interval of first minus second excludes 0.")
+    assert "\n\n- {}\n- {}\n\n".format(*counted) in text and "Of 1 claims a half has no verdict" in text
     assert text.count("| same verdict |") == 2  # the claim and the one of its fact
     shown: list = []
     monkeypatch.setattr("IPython.display.display", lambda *its, **_: shown.extend(its))

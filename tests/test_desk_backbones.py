@@ -1,5 +1,6 @@
 """The two backbones of scale desk: what the page says of their differences is what their packed answers give."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ NAMES = {DIFFERENCE: "3-D CNN minus MViTv2"}
 
 def joined() -> Study:
     """The packed seeds of desk as one study."""
-    first, *others = (read_study(path) for path in sorted(NOTES.glob("desk-seed*.parquet")))
+    first, *others = (read_study(path) for path in sorted(NOTES.glob("desk-*seed*.parquet")))
     for each in others:
         merge(first, each)
     return first
@@ -53,6 +54,23 @@ def lines(results: Path) -> list[str]:
 def test_the_table_of_the_page_is_that_of_the_packed_answers(results):
     said = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if " minus " in line and line[0] == "|"]
     assert said == lines(results)
+
+
+def test_each_difference_in_the_text_is_one_of_the_table(results):
+    text = PAGE.read_text(encoding="utf-8").split("**Does the verdict depend on the backbone?**")[1].split("\n\n")[0]
+    said = re.findall(r"[-+][\d.]+\s\[[^]]+\]", text)
+    assert len(said) == 7 and all(
+        any(f" {' '.join(each.split())} |" in line for line in lines(results)) for each in said
+    )
+
+
+def test_joint_training_has_one_sign_with_both_networks_as_the_text_says(results):
+    rows = [row for row in read_rows(results / FILE, tuple(BACKBONES)) if row["right"] == "Baseline"]
+    signs = {row["dataset"]: set() for row in rows}
+    for row in rows:
+        if DIFFERENCE not in row["backbone"] and row["dataset"] != MEAN:
+            signs[row["dataset"]].add(row["difference"] > 0)
+    assert signs == {MEAN: set(), "k400": {True}, "actnet": {True}, "mit": {False}, "ssv2": {False}}
 
 
 def accuracies() -> list[str]:

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from multitrain.analysis.claims.claim_halves import count_agreeing, halved, write_halves
 from multitrain.analysis.claims.claim_verdicts import write_claims
 from multitrain.analysis.packed.packed_checks import settings
 from multitrain.analysis.packed.packed_study import Key, read_study
 from multitrain.analysis.packed.unpack import unpack
-from multitrain.analysis.render.columns import EVIDENCE
-from multitrain.analysis.render.table_files import write_rows
+from multitrain.analysis.render.columns import EVIDENCE, HALVES
+from multitrain.analysis.render.table_files import read_rows, write_rows
 from multitrain.analysis.study.measured import doublings, read_plateau
 from multitrain.cli.commands import packed_commands
 from multitrain.common.ranks import top
@@ -131,16 +132,22 @@ def test_the_seeds_of_desk_are_said_as_they_were_scored_and_are_of_the_present_s
 
 
 @pytest.fixture(scope="module")
-def claims(tmp_path_factory) -> dict[tuple[str, str], dict[str, str]]:
-    """Rows of claims.csv of the packed ten seeds, by claim and label, as `multitrain results render` writes them."""
+def unpacked(tmp_path_factory) -> tuple:
+    """The folder of the packed ten seeds, unpacked; scale, experiments, claims and seeds."""
     root = tmp_path_factory.mktemp("claims")
     study = read_study(ROOT / "docs/notes/mini-table1.parquet")
     study.arrays.clear()  # verdicts need answers alone
     scale, experiments = settings(study)
     unpack(study, root, scale)
+    return root, scale, experiments, load_claims(root / "config", experiments), study.seeds()
+
+
+@pytest.fixture(scope="module")
+def claims(unpacked) -> dict[tuple[str, str], dict[str, str]]:
+    """Rows of claims.csv of the packed ten seeds, by claim and label, as `multitrain results render` writes them."""
+    root, *about = unpacked
     write_rows(root / "evidence.csv", [], EVIDENCE)
-    its = load_claims(root / "config", experiments)
-    write_claims(scale, experiments, its, study.seeds(), root, ROOT / "resources/published")
+    write_claims(*about, root, ROOT / "resources/published")
     with (root / "claims.csv").open(newline="", encoding="utf-8") as stream:
         return {(row["claim"], row["label"]): row for row in csv.DictReader(stream)}
 
@@ -180,6 +187,25 @@ def test_the_verdicts_of_ten_seeds_are_those_of_the_packed_answers(claims):
     )
     assert f"(SSv2: {float(single[2]['difference']):.1f})" in readme
     assert sum(row["claim_verdict"] != "not run" for (_, label), row in claims.items() if label == "mean") == 2
+
+
+def test_the_halves_of_the_ten_seeds_are_as_said(unpacked, tmp_path):
+    root, scale, experiments, its, seeds = unpacked
+    halves = halved(scale, seeds)
+    write_halves(scale, experiments, its, halves, root / "runs/mini", ROOT / "resources/published", tmp_path)
+    page = (tmp_path / "halves.md").read_text(encoding="utf-8")
+    found = read_rows(tmp_path / "halves.csv", tuple(HALVES))
+    agreeing, compared = count_agreeing(found)
+    apart = sum(row["apart_low"] > 0 or row["apart_high"] < 0 for row in found if row.get("apart") is not None)
+    assert (halves, apart) == (((0, 1, 2, 3, 4), (5, 6, 7, 8, 9)), 0)
+    assert f"{agreeing} of {compared} lines agree, and in none do the halves differ" in TEXT
+    assert f"In {apart} of {compared} lines" in page
+    first, second = (
+        f"{row['difference_first']:+.1f} and {row['difference_second']:+.1f}"
+        for row in found
+        if row["scope"] == "claim" and row.get("apart") is not None
+    )
+    assert f"the two claims are {first}, {second}" in TEXT
 
 
 def test_the_gains_of_a_longer_schedule_are_those_that_were_measured():

@@ -24,7 +24,7 @@ NAMES = {DIFFERENCE: "3-D CNN minus MViTv2"}
 
 def joined() -> Study:
     """The packed seeds of desk as one study."""
-    first, *others = (read_study(path) for path in sorted(NOTES.glob("desk-*seed*.parquet")))
+    first, *others = (read_study(path) for path in sorted(NOTES.glob("desk-seed*.parquet")))
     for each in others:
         merge(first, each)
     return first

@@ -4,20 +4,19 @@ import csv
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from multitrain.analysis.claims.claim_halves import count_agreeing, halved, write_halves
+from multitrain.analysis.claims.claim_halves import SAME_SIDE, SAME_VERDICT, halved, write_halves
 from multitrain.analysis.claims.claim_verdicts import write_claims
+from multitrain.analysis.claims.verdict_rule import OPEN
 from multitrain.analysis.packed.packed_checks import settings
-from multitrain.analysis.packed.packed_study import Key, read_study
+from multitrain.analysis.packed.packed_study import read_study
 from multitrain.analysis.packed.unpack import unpack
 from multitrain.analysis.render.columns import EVIDENCE, HALVES
 from multitrain.analysis.render.table_files import read_rows, write_rows
 from multitrain.analysis.study.measured import doublings, read_plateau
 from multitrain.cli.commands import packed_commands
-from multitrain.common.ranks import top
 from multitrain.config.config_files import load_claims, load_scale
 
 ROOT = Path(__file__).parents[1]
@@ -101,36 +100,6 @@ def test_the_measured_table_is_of_the_packed_answers():
         assert float(row["top1_std"]) == pytest.approx(of_seeds.std(), abs=0.00501)
 
 
-def desk_rows() -> list[str]:
-    """The rows of desk.md's table from the packed seeds: means over seeds, and the mean of the datasets of each."""
-    studies = {}
-    for path in sorted((ROOT / "docs/notes").glob("desk-seed*.parquet")):
-        study = read_study(path)
-        (seed,) = study.seeds()
-        assert path.stem == f"desk-seed{seed}"
-        studies[seed] = study
-    scales, experiments = zip(*map(settings, studies.values()), strict=True)
-    assert {scale.fingerprint for scale in scales} == {load_scale("desk", ROOT / "config").fingerprint}
-    table, found = experiments[0].tables["table3"], []
-    for row in table.rows:
-        runs = row.runs if len(row.runs) == len(table.datasets) else row.runs * len(table.datasets)
-        keys = [[Key(run, seed, name) for run, name in zip(runs, table.datasets, strict=True)] for seed in studies]
-        if all(key in studies[key.seed].answers for its in keys for key in its):
-            ranks = [[studies[key.seed].answers[key]["rank"].to_numpy() for key in its] for its in keys]
-            scores = 100 * np.array([[top(1, each).mean() for each in its] for its in ranks])  # (seeds, datasets)
-            cells = [f"{value:.1f}" for value in (*scores.mean(axis=0), scores.mean())]
-            found.append(f"| {row.method} | {' | '.join(cells)} | {', '.join(f'{its.mean():.1f}' for its in scores)} |")
-    return found
-
-
-def test_the_seeds_of_desk_are_said_as_they_were_scored_and_are_of_the_present_settings():
-    lines = (ROOT / "docs/guides/desk.md").read_text(encoding="utf-8").splitlines()
-    start = next(number for number, text in enumerate(lines) if text.startswith("| method | K400"))
-    rows = desk_rows()
-    assert len(rows) == 9
-    assert lines[start + 2 : start + 12] == [*rows, ""]
-
-
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory) -> tuple:
     """The folder of the packed ten seeds, unpacked; scale, experiments, claims and seeds."""
@@ -195,11 +164,13 @@ def test_the_halves_of_the_ten_seeds_are_as_said(unpacked, tmp_path):
     write_halves(scale, experiments, its, halves, root / "runs/mini", ROOT / "resources/published", tmp_path)
     page = (tmp_path / "halves.md").read_text(encoding="utf-8")
     found = read_rows(tmp_path / "halves.csv", tuple(HALVES))
-    agreeing, compared = count_agreeing(found)
-    apart = sum(row["apart_low"] > 0 or row["apart_high"] < 0 for row in found if row.get("apart") is not None)
-    assert (halves, apart) == (((0, 1, 2, 3, 4), (5, 6, 7, 8, 9)), 0)
-    assert f"{agreeing} of {compared} lines agree, and in none do the halves differ" in TEXT
-    assert f"In {apart} of {compared} lines" in page
+    assert halves == ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9))
+    compared = [row for row in found if row.get("apart") is not None]
+    agreeing = [row for row in compared if row["agreement"] in (SAME_VERDICT, SAME_SIDE)]
+    undecided = sum(row["verdict_first"] == row["verdict_second"] == OPEN for row in agreeing)
+    said = f"{len(agreeing)} of {len(compared)} lines agree, {undecided} of them undetermined in both"
+    assert f"{said}, and in none do the halves differ" in TEXT
+    assert f"In 0 of {len(compared)} lines the 95% interval" in page
     first, second = (
         f"{row['difference_first']:+.1f} and {row['difference_second']:+.1f}"
         for row in found

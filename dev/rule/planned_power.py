@@ -37,9 +37,9 @@ CONTRASTS = {
 PRIMARY, GAINS = 8, (0.02, 0.03)
 
 
-def right(study: Study, run: str, dataset: str, of: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+def right(study: Study, run: str, dataset: str, seeds: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Top-1 correctness (S, N) of a run by Y_k, a row a seed (all, if none are given), and the clips' videos (N,)."""
-    seeds = study.seeds() if of is None else of
+    seeds = seeds or study.seeds()
     tables = [study.answers.get(Key(run, seed, dataset)) for seed in seeds]
     if absent := [seed for seed, its in zip(seeds, tables, strict=True) if its is None]:
         raise UserError(

@@ -5,7 +5,7 @@ from math import hypot
 from pathlib import Path
 
 from multitrain.analysis.claims.claim_verdicts import decide_claims
-from multitrain.analysis.claims.verdict_rule import NOT_RUN, ONE_SEED
+from multitrain.analysis.claims.verdict_rule import NOT_RUN, ONE_SEED, OPEN
 from multitrain.analysis.render.cells import difference, is_there
 from multitrain.analysis.render.columns import HALVES
 from multitrain.analysis.render.markdown import Block, bullets, document
@@ -23,7 +23,6 @@ __all__ = [
     "SAME_SIDE",
     "SAME_VERDICT",
     "agreement",
-    "count_agreeing",
     "counts",
     "halved",
     "write_halves",
@@ -94,12 +93,6 @@ def agreement(first: Row, second: Row) -> str:
     return SAME_SIDE if min(first["low"], second["low"]) > 0 or max(first["high"], second["high"]) < 0 else ONE_OPEN
 
 
-def count_agreeing(rows: Rows) -> tuple[int, int]:
-    """How many of these rows of halves.csv agree, and how many have a verdict in both halves."""
-    compared = [row for row in rows if row["agreement"] != NO_VERDICT]
-    return sum(row["agreement"] in (SAME_VERDICT, SAME_SIDE) for row in compared), len(compared)
-
-
 def _verdict(row: Row) -> str:
     """A claim's own verdict takes its datasets into account."""
     return row["claim_verdict"] if row["scope"] == "claim" else row["verdict"]
@@ -159,22 +152,28 @@ def _world(scale: Scale, seeds: Seeds) -> str:
 
 
 def counts(rows: Rows) -> list[str]:
-    counted = [row for row in rows if not row["same_fact_as"]]
-    kinds = {
-        "primary claims": [row for row in counted if row["scope"] == "claim" and row["primary"] == "yes"],
-        "other claims": [row for row in counted if row["scope"] == "claim" and row["primary"] != "yes"],
-        "lines of single datasets": [row for row in counted if row["scope"] == "dataset"],
-    }
-    texts = []
-    for kind, its in kinds.items():
-        agreeing, compared = count_agreeing(its)
-        if compared:
-            texts.append(f"{agreeing} of {compared} {kind} agree.")
-    if not texts:
+    """Sentences on the rows of halves.csv: how many agree, by kind; claims of the same fact as another are left out."""
+    compared = [row for row in rows if not row["same_fact_as"] and row["agreement"] != NO_VERDICT]
+    if not compared:
         return ["No claim has a verdict in both halves."]
-    differing = [row for row in counted if is_there(row.get("apart_low"))]
-    apart = sum(row["apart_low"] > 0 or row["apart_high"] < 0 for row in differing)
-    return [*texts, f"In {apart} of {len(differing)} lines the 95% interval of first minus second excludes 0."]
+    whole = [row for row in compared if row["scope"] == "claim"]
+    kinds = {
+        "primary claims": [row for row in whole if row["primary"] == "yes"],
+        "other claims": [row for row in whole if row["primary"] != "yes"],
+        "lines of single datasets": [row for row in compared if row["scope"] == "dataset"],
+    }
+    apart = sum(is_there(row.get("apart_low")) and not row["apart_low"] <= 0 <= row["apart_high"] for row in compared)
+    return [
+        *(_count(kind, its) for kind, its in kinds.items() if its),
+        f"In {apart} of {len(compared)} lines the 95% interval of first minus second excludes 0.",
+    ]
+
+
+def _count(kind: str, rows: Rows) -> str:
+    agreeing = [row for row in rows if row["agreement"] in (SAME_VERDICT, SAME_SIDE)]
+    undecided = sum(row["verdict_first"] == row["verdict_second"] == OPEN for row in agreeing)
+    said = f", {undecided} of them undetermined in both" if undecided else ""
+    return f"{len(agreeing)} of {len(rows)} {kind} agree{said}."
 
 
 def _line(row: Row) -> list[str]:

@@ -112,7 +112,7 @@ def halves(root: Path) -> None:
         return
     from IPython.display import Markdown, display  # only where there is a notebook
 
-    rows = page_tables.read(root / HALVES, ["claim", "label", "agreement", "seeds_first", "apart_low"])
+    rows = page_tables.read(root / HALVES, ["scope", "agreement", "verdict_first", "seeds_first", "apart_low"])
     display(Markdown("## Do two halves of the study agree?"))
     by = " and ".join(f"seeds {ranges(rows[f'seeds_{half}'].iloc[0])}" for half in HALVES_OF)
     said = f"<p>Each decided as a study of its own, by {by}; line by line in <code>halves.md</code>.</p>"

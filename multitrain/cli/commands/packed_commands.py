@@ -160,10 +160,11 @@ def halves(
     published: PublishedFolder = Path("resources/published"),
 ) -> None:
     """Decide the claims by the seeds of each of two worlds, or by either half of the seeds: halves.csv and .md."""
-    from multitrain.analysis.claims.claim_halves import FILE, count_agreeing, halved, write_halves
+    from multitrain.analysis.claims.claim_halves import FILE, counts, halved, write_halves
     from multitrain.analysis.packed import packed_checks
     from multitrain.analysis.packed.packed_study import Key, read_study
     from multitrain.analysis.packed.unpack import unpack
+    from multitrain.analysis.render.columns import HALVES
     from multitrain.analysis.render.table_files import read_rows
     from multitrain.config.config_files import load_claims
 
@@ -173,9 +174,9 @@ def halves(
     if Key(name="config/claims.yaml") not in study.texts:
         raise UserError(f"{file}: a study without claims: nothing of it has a verdict")
     seeds = halved(scale, study.seeds(), f"{file}: ")
+    study.arrays.clear()  # verdicts need answers alone
     with TemporaryDirectory() as folder:
         unpack(study, Path(folder), scale)
         runs, claims = Path(folder) / "runs" / scale.name, load_claims(Path(folder) / "config", experiments)
         write_halves(scale, experiments, claims, seeds, runs, published, results)
-    agreeing, compared = count_agreeing(read_rows(results / FILE, ("agreement",)))
-    typer.echo(f"{results / 'halves.md'}: {agreeing} of {compared} lines agree")
+    typer.echo(f"{results / 'halves.md'}: {' '.join(counts(read_rows(results / FILE, tuple(HALVES))))}")

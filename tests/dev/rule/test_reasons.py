@@ -13,7 +13,7 @@ from dev.rule.reasons import ABOVE_VANILLA, IDLE, lines, verdict
 from multitrain.analysis.accuracy.contrasts import Estimate
 from multitrain.analysis.packed.packed_study import ANSWERS, Key, Study
 from multitrain.common.errors import UserError
-from multitrain.config.config_files import load_experiments, load_scale
+from multitrain.config.config_files import load_claims, load_experiments, load_scale
 
 ROOT = Path(__file__).parents[3]
 CLIPS = 400
@@ -88,6 +88,11 @@ def test_a_study_without_a_changed_run_is_refused():
     half = replace(WHY, answers={key: its for key, its in WHY.answers.items() if key.run != "detached"})
     with pytest.raises(UserError, match=r"why.parquet: no answers of detached on k400 by seed 0"):
         lines(half, None)
+
+
+def test_the_factor_is_that_of_the_claim():
+    experiments = load_experiments(ROOT / "config", load_scale("desk", ROOT / "config"))
+    assert load_claims(ROOT / "config", experiments).claims["collapse"].left_factor == reasons.FACTOR
 
 
 def test_the_runs_are_those_of_the_study():

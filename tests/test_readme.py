@@ -171,6 +171,7 @@ def test_the_halves_of_the_ten_seeds_are_as_said(unpacked, tmp_path):
     said = f"{len(agreeing)} of {len(compared)} lines agree, {undecided} of them undetermined in both"
     assert f"{said}, and in none do the halves differ" in TEXT
     assert f"In 0 of {len(compared)} lines the 95% interval" in page
+    assert f" lines of single datasets agree, {undecided} of them undetermined in both." in page
     first, second = (
         f"{row['difference_first']:+.1f} and {row['difference_second']:+.1f}"
         for row in found

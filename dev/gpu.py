@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from dev.pages.marked import replaced
 from multitrain.common.files.atomic import atomic
 from multitrain.common.files.json_files import write_json
 from multitrain.common.markup import line
@@ -21,7 +22,7 @@ from multitrain.common.markup import line
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/reference/estimate.md"
 FIGURES = PAGE.with_name("gpu.json")
-BEGIN, END = "<!-- of dev/gpu.py -->\n", "<!-- end -->\n"
+WRITER = "dev/gpu.py"
 NEVER = "**Never run on a card so far**: no accelerator was at hand; figures of one on this page are assumptions.\n"
 HEAD = ("scale", "size", "precision", "activations", "estimated MiB a clip", "measured", "TFLOP/s")
 
@@ -44,11 +45,7 @@ def section(figures: dict | None) -> str:
 
 def page(text: str, figures: dict | None) -> str:
     """The page with the section of these figures."""
-    before, _, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{PAGE}: the lines {BEGIN.strip()} and {END.strip()} are missing: restore the page")
-    return f"{before}{BEGIN}{section(figures)}{END}{after}"
+    return replaced(text, WRITER, section(figures), str(PAGE))
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from dev import gpu
+from dev.pages.marked import END, begin
 
 ROW = {"scale": "mini", "size": "base", "precision": "bfloat16", "checkpointing": True}
 FIGURES = {
@@ -22,10 +23,10 @@ def test_the_page_has_the_figures_there_are():
 
 
 def test_figures_become_a_table():
-    made = gpu.page(f"before\n{gpu.BEGIN}{gpu.NEVER}{gpu.END}after\n", FIGURES)
+    made = gpu.page(f"before\n{begin(gpu.WRITER)}{gpu.NEVER}{END}after\n", FIGURES)
     assert "On Card 1, torch 2.14; tests/gpu passed." in made and gpu.NEVER not in made
     assert "| mini | base | bfloat16 | computed again | 1.5 | 1.47 | 0.25 |" in made
-    assert made.startswith("before\n") and made.endswith(f"{gpu.END}after\n")
+    assert made.startswith("before\n") and made.endswith(f"{END}after\n")
 
 
 def test_a_page_without_the_place_is_named():

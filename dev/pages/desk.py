@@ -81,8 +81,8 @@ def of_seeds(desk: Study) -> str:
     folder = NOTES.relative_to(ROOT).as_posix()
     files = " ".join(f"--with {folder}/desk-seed{seed}.parquet" for seed in seeds)
     return f"""**{len(seeds)} seeds of {PLANNED} are there**, {worlds}, 22 trainings each
-(`desk-seed*.parquet` in [notes](../notes)). Verdicts come from {PLANNED} seeds; what was chosen was chosen before. Top-1 on
-test, the mean of the seeds, and of the four datasets' mean the lowest and the highest seed:
+(`desk-seed*.parquet` in [notes](../notes)). Verdicts come from {PLANNED} seeds; what was chosen was chosen before.
+Top-1 on test, the mean of the seeds, and of the four datasets' mean the lowest and the highest seed:
 
 {_grid(rows)}
 

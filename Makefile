@@ -69,6 +69,13 @@ desk-copied: $(READY) ## After results/desk/runs was copied here from another ma
 REPORTED = $(wildcard results/report.html results/index.html results/table[1-4].csv results/claims.csv results/projection_recovery.csv \
   results/datasets.csv results/figures/*.png results/notebooks/*.html)
 
+.PHONY: published
+published: $(READY) ## After a seed was packed into docs/notes: docs/example and the pages that say what the seeds give
+	$(BIN)/python -m dev.example.publish
+	$(BIN)/python -m dev.pages.desk
+	$(BIN)/python -m dev.pages.when_it_helps
+	$(BIN)/python -m dev.pages.cost
+
 .PHONY: report
 report: $(READY) ## Pack what there is into one file, report.html
 	@test -n "$(REPORTED)" || { echo "results: nothing to pack yet: make table1, or make all" >&2; exit 1; }

@@ -1,8 +1,9 @@
-"""docs/guides/desk.md: the numbers of the packed seeds of scale desk and of its CNN, from their answers.
+"""docs/guides/desk.md: the numbers of the packed seeds of scale desk and of its CNN, and the verdicts of docs/example.
 
-python -m dev.pages.desk    # after a seed was packed into docs/notes; the figure beside the page too
+python -m dev.pages.desk    # after docs/example was written of the same seeds; the figure beside the page too
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,13 +11,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from dev.pages.marked import replaced
+from multitrain.analysis.claims.verdict_rule import NOT_RUN
 from multitrain.analysis.figures import save_figure
 from multitrain.analysis.figures.comparisons.backbones import draw
 from multitrain.analysis.packed.backbone_contrasts import DIFFERENCE, FILE, MEAN, write_backbones
 from multitrain.analysis.packed.packed_checks import merge, settings
 from multitrain.analysis.packed.packed_study import Key, Study, read_study
-from multitrain.analysis.render.cells import difference
-from multitrain.analysis.render.columns import BACKBONES
+from multitrain.analysis.render.cells import count, difference, signed
+from multitrain.analysis.render.columns import BACKBONES, CLAIMS
 from multitrain.analysis.render.table_files import Row, Rows, read_rows
 from multitrain.analysis.study.run_names import ranges
 from multitrain.common.errors import UserError
@@ -26,6 +28,7 @@ from multitrain.config.config_files import load_scale
 
 ROOT = Path(__file__).parents[2]
 NOTES = ROOT / "docs" / "notes"
+EXAMPLE = ROOT / "docs" / "example"
 PAGE = ROOT / "docs" / "guides" / "desk.md"
 FIGURE = PAGE.with_name("backbones-desk.png")
 SEEDS, CNN = "desk-seed*.parquet", "desk-cnn.parquet"  # of NOTES
@@ -84,7 +87,7 @@ def of_seeds(desk: Study) -> str:
 (`desk-seed*.parquet` in [notes](../notes)). Verdicts come from {PLANNED} seeds; what was chosen was chosen before.
 Top-1 on test, the mean of the seeds, and of the four datasets' mean the lowest and the highest seed:
 
-{_grid(rows)}
+{grid(rows)}
 
 `multitrain results render {folder}/desk-seed0.parquet rendered` makes the tables, claims and report of a seed. To join
 them first:
@@ -92,6 +95,31 @@ them first:
 ```
 multitrain results pack desk.parquet --scale desk {files}
 ```
+"""
+
+
+def of_verdicts(example: Path) -> str:
+    """The claims of the paper and our own, each with its difference and verdict by the seeds of an example."""
+    rows = [row for row in read_rows(example / "claims.csv", tuple(CLAIMS)) if row["scope"] == "claim"]
+    tested = [row for row in rows if row["claim_verdict"] != NOT_RUN]
+    counted = Counter(row["claim_verdict"] for row in tested)
+    said = ", ".join(f"{verdict} {number}" for verdict, number in counted.most_common())
+    lines = [
+        (
+            "↳ " * bool(row["same_fact_as"]) + row["text"],
+            signed(row.get("paper_difference")),
+            _points(row),
+            row["claim_verdict"],
+            count(row.get("seeds_to_decide")),
+        )
+        for row in tested
+    ]
+    return f"""**Verdicts** by Y_k of seeds {ranges(tested[0]["seeds"])}, of {len(tested)} claims: {said}.
+Differences in points, in the mean of a claim's datasets, with 95% intervals; the verdict takes each dataset into
+account, after correction ([experiment.md](../reference/experiment.md)). ↳: of the same fact as one above. Each dataset,
+and the claims on costs and trainings: [claims.md](../example/claims.md).
+
+{grid([("claim", "paper", "ours", "verdict", "seeds that would decide"), *lines])}
 """
 
 
@@ -103,11 +131,11 @@ def of_backbones(rows: Rows, cnn: Study) -> str:
     contrasts = [("difference", "network", *titles[1:], MEAN), *_contrasts(rows)]
     return f"""Top-1 on test, the mean of seeds {ranges(cnn.seeds())}:
 
-{_grid(scores)}
+{grid(scores)}
 
 Differences of top-1 on test in points, with 95% intervals:
 
-{_grid(contrasts)}
+{grid(contrasts)}
 
 ![Table 1's differences by backbone, in the mean and on each dataset]({FIGURE.name})
 
@@ -151,7 +179,7 @@ def _answers(rows: Rows) -> Iterator[str]:
             [label for label, its in signs.items() if its == which] for which in ({True}, {False}, {True, False})
         )
         parts = ((above, "above 0 with both networks"), (below, "below with both"), (mixed, "above with one alone"))
-        yield f"{left} minus {right} is " + "; ".join(f"{said} on {_listed(its)}" for its, said in parts if its) + "."
+        yield f"{left} minus {right} is " + "; ".join(f"{said} on {listed(its)}" for its, said in parts if its) + "."
     compared = [row for row in rows if row["backbone"] == DIFFERENCE]
     differ = [row for row in compared if not row["low"] <= 0 <= row["high"]]
     named = "; ".join(f"{row['left']} minus {row['right']}, {row['label']}, {_points(row)}" for row in differ)
@@ -164,11 +192,11 @@ def _points(row: Row) -> str:
     return difference(row["difference"], row["low"], row["high"])
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _grid(rows: list[tuple[str, ...]]) -> str:
+def grid(rows: list[tuple[str, ...]]) -> str:
     return "\n".join(map(line, (rows[0], ["---"] * len(rows[0]), *rows[1:])))
 
 
@@ -178,9 +206,9 @@ def compared(desk: Study, cnn: Study, results: Path) -> Rows:
     return read_rows(results / FILE, tuple(BACKBONES))
 
 
-def page(text: str, desk: Study, cnn: Study, rows: Rows) -> str:
-    """The page's text with what the packed answers say now."""
-    sections = {"seeds": of_seeds(desk), "backbones": of_backbones(rows, cnn)}
+def page(text: str, desk: Study, cnn: Study, rows: Rows, example: Path = EXAMPLE) -> str:
+    """The page's text with what the packed answers and the example's tables say now."""
+    sections = {"seeds": of_seeds(desk), "verdicts": of_verdicts(example), "backbones": of_backbones(rows, cnn)}
     for name, section in sections.items():
         text = replaced(text, f"{WRITER}: {name}", section, str(PAGE))
     return text

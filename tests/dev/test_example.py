@@ -13,10 +13,11 @@ from PIL import Image
 
 import multitrain
 from dev.example import records
-from dev.example.complete_run import KEPT, PAGE_LIMIT, copy, shrink, write_page
 from dev.example.model_and_clips import CLIPS
-from dev.example.records import RECORDS, changed, tables, write_records
-from multitrain.cli.commands.packed_commands import render
+from dev.example.publish import KEPT, PAGE_LIMIT, copy, readme, shrink, write_page
+from dev.example.records import RECORDS, changed, tables, write_records, write_tables
+from multitrain.analysis.packed.packed_study import read_study
+from multitrain.cli.commands.packed_commands import pack
 from multitrain.common.errors import UserError
 from tests.analysis.packed.made import make, settings
 from tests.csv_rows import csv_rows
@@ -24,6 +25,7 @@ from tests.csv_rows import csv_rows
 ROOT = Path(__file__).parents[2]
 CLAIMS = "claims: { one: { text: More is right, stated_by: us, table: table1, left: MultiTrain, right: Baseline } }"
 EXAMPLE = ROOT / "docs" / "example"
+BACKBONE = ROOT / "docs" / "notes" / "desk-cnn.parquet"
 
 
 def test_few_pixels_of_a_strong_colour_keep_it():
@@ -39,21 +41,34 @@ def test_few_pixels_of_a_strong_colour_keep_it():
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory) -> Path:
-    """Records and tables of a made-up run, as they are copied."""
-    root, out = make(tmp_path_factory.mktemp("run"), 0, 1), tmp_path_factory.mktemp("example")
+def made_up(tmp_path_factory) -> tuple[Path, Path]:
+    """The settings of a made-up study, and a folder with two packed seeds of it."""
+    root, packed = make(tmp_path_factory.mktemp("run"), 0, 1), tmp_path_factory.mktemp("packed")
     config = settings(root / "config")
     (config / "claims.yaml").write_text(CLAIMS)
-    write_records(root, "ci", out, config, root / "data")
+    for seed in (0, 1):
+        pack(packed / f"seed{seed}.parquet", "ci", [seed], config=config, data=root / "data", results=root)
+    return config, packed
+
+
+@pytest.fixture(scope="module")
+def example(made_up, tmp_path_factory) -> Path:
+    """Records and tables of a made-up study, as they are copied."""
+    config, packed = made_up
+    out, rendered = tmp_path_factory.mktemp("example"), tmp_path_factory.mktemp("rendered")
+    write_records(sorted(packed.glob("*.parquet")), "ci", out, config)
     with contextlib.chdir(ROOT):
-        render(out / RECORDS, root / "rendered", tables_alone=True)
-    for path in tables(root / "rendered"):
+        write_tables(out, rendered)
+    for path in tables(rendered):
         shutil.copy(path, out)
     return out
 
 
-def test_the_tables_of_a_copied_run_are_those_of_its_records_byte_for_byte(example: Path, tmp_path: Path, monkeypatch):
+def test_the_tables_of_a_copied_study_are_those_of_its_records_byte_for_byte(
+    example: Path, tmp_path: Path, monkeypatch
+):
     monkeypatch.chdir(ROOT)
+    assert read_study(example / RECORDS).seeds() == (0, 1)
     assert {"table1.csv", "table1.md", "table1.tex", "runs.csv"} <= {path.name for path in tables(example)}
     assert changed(example, tmp_path / "one") == []
     assert not {"figures", "report.html"} & {path.name for path in (tmp_path / "one").iterdir()}
@@ -68,18 +83,26 @@ def test_the_tables_of_a_copied_run_are_those_of_its_records_byte_for_byte(examp
         changed(other, tmp_path / "three")
 
 
+@pytest.mark.slow
 def test_the_committed_tables_are_those_of_the_committed_records_byte_for_byte(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert (EXAMPLE / RECORDS).stat().st_size <= records.LIMIT
     assert len(tables(EXAMPLE)) > 10
-    assert changed(EXAMPLE, tmp_path) == [], "run `python -m dev.example.complete_run` anew, and commit"
+    assert changed(EXAMPLE, tmp_path, BACKBONE) == [], "run `python -m dev.example.publish` anew, and commit"
 
 
-def test_records_too_large_for_git_are_refused(tmp_path: Path, monkeypatch):
-    root = make(tmp_path / "run", 0)
+def test_records_too_large_for_git_are_refused(made_up, tmp_path: Path, monkeypatch):
+    config, packed = made_up
     monkeypatch.setattr(records, "LIMIT", 10_000)
     with pytest.raises(SystemExit, match=r"records.parquet: 0.\d MB, more than 0"):
-        write_records(root, "ci", tmp_path, settings(root / "config"), root / "data")
+        write_records([packed / "seed0.parquet"], "ci", tmp_path, config)
+
+
+def test_the_page_of_the_example_is_that_of_its_records_and_files(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    page = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    assert readme(read_study(EXAMPLE / RECORDS), EXAMPLE) == page
+    assert "[README]" not in page and "| in all | " in page and "![forest](figures/forest.png)" in page
 
 
 def as_png(pixels: np.ndarray) -> bytes:
@@ -110,22 +133,24 @@ def test_a_page_links_its_style_the_figures_and_its_other_pictures(tmp_path):
 
 def test_a_copy_replaces_the_tables_and_leaves_the_model_and_its_clips(tmp_path):
     results, out = tmp_path / "results", tmp_path / "example"
-    for folder in (results / "datasets" / "mini", *(out / name for name in (*KEPT, "figures"))):
+    for folder in (results, *(out / name for name in (*KEPT, "figures"))):
         folder.mkdir(parents=True)
-        (folder / "overview.jpg").write_text("before")
-    (results / "table1.csv").write_text("new")
+        (folder / "picture.jpg").write_text("before")
+    for name in ("table1.csv", "per_class.csv"):
+        (results / name).write_text("new")
+    (results / "backbones.png").write_bytes(as_png(np.zeros((4, 4))))
     (results / "report.html").write_text("<style>a</style>the report")
     (out / "table9.csv").write_text("old")
-    copy(results, "mini", out)
+    copy(results, out)
     files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    pages = {"notebooks/report.html", "notebooks/style.css"}
-    assert files == {"table1.csv", "datasets/overview.jpg", *pages, *(f"{name}/overview.jpg" for name in KEPT)}
+    pages = {"notebooks/report.html", "notebooks/style.css", "figures/backbones.png"}
+    assert files == {"table1.csv", *pages, *(f"{name}/picture.jpg" for name in KEPT)}
     assert "the report" in (out / "notebooks" / "report.html").read_text()
 
 
 def test_the_committed_pages_are_small_and_their_files_are_there():
     pages = sorted((EXAMPLE / "notebooks").glob("*.html"))
-    assert len(pages) == 8
+    assert len(pages) == 7
     for page in pages:
         html = page.read_text(encoding="utf-8")
         assert len(html.encode()) <= PAGE_LIMIT, page

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from multitrain.analysis.accuracy.contrasts import estimate
 from multitrain.analysis.accuracy.metrics import SMOKE_TEST
 from multitrain.analysis.render.columns import SWEEP
-from multitrain.analysis.render.table_files import Row, Rows, write_rows
+from multitrain.analysis.render.table_files import Row, Rows, as_printed, write_rows
 from multitrain.common.errors import UserError
 from multitrain.common.files.atomic import atomic
 from multitrain.config.scale import Scale
@@ -29,7 +29,7 @@ def write_sweep(scale: Scale, points: Points, results: Path, without: Sequence[s
 
     `without` are points that are left out, which the page names.
     """
-    gains = rows(scale, points, results / "sweep", without)
+    gains = as_printed(rows(scale, points, results / "sweep", without), SWEEP)
     write_rows(results / "when_it_helps.csv", gains, SWEEP)
     with atomic(results / "when_it_helps.md") as temporary:
         temporary.write_text(_markdown(scale, points, pd.DataFrame(gains), without), encoding="utf-8")

@@ -20,7 +20,7 @@ from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_settings, scale_path
 from multitrain.planning.overwrite import require_same_scale
 
-__all__ = ["app", "pack", "render"]
+__all__ = ["app", "backbones", "halves", "pack", "render"]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 Partial = Annotated[bool, typer.Option("--partial", help="Pack an incomplete study, to be joined later.")]

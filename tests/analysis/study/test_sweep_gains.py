@@ -1,7 +1,5 @@
 """Gains of the sweep on planted answers, the page and the figure made of them, and the cost."""
 
-import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -154,15 +152,6 @@ def test_a_world_is_rendered_once_and_every_training_is_counted(points, scale, t
     assert "54 trainings" in cost_sum(list(found.values()))
     head, *lines = plain(cost_table(points, found.values()))
     assert head.endswith("core-hours") and [line.split()[0] for line in lines] == list(found)
-
-
-def test_the_guide_has_the_points_of_desk_that_are_there(tmp_path):
-    scale = load_scale("desk", ROOT / "config")
-    shipped = load_points(scale, load_experiments(ROOT / "config", scale), ROOT / "config")
-    shutil.copytree(ROOT / "docs/notes/sweep", tmp_path / "sweep")
-    write_sweep(scale, shipped, tmp_path, left(shipped, tmp_path))
-    table = re.findall(r"^\|.*\|$", (tmp_path / "when_it_helps.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(table) == 4 and "\n".join(table) in (ROOT / "docs/guides/desk.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

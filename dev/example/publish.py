@@ -1,64 +1,36 @@
-"""Write docs/example: the tables, figures and notebook pages of one complete run, small enough for git.
+"""Write docs/example: the records of a study joined, and its tables, figures and pages, small enough for git.
 
-python -m dev.example.complete_run --seconds 1800    # how long `snakemake --cores 2` took, in seconds
+python -m dev.example.publish    # of desk's seeds in docs/notes, with its CNN's study beside
 """
 
 import argparse
 import base64
 import io
 import json
-import os
-import platform
 import re
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
-from dev.example.records import RECORDS, write_records
+from dev.example.records import RECORDS, write_records, write_tables
+from dev.pages.desk import CNN, NOTES, SEEDS
+from multitrain.analysis.cost.study_cost import HEAD, cells, study_parts
+from multitrain.analysis.packed.packed_study import Key, Study, read_study
+from multitrain.analysis.render.cells import unique
+from multitrain.analysis.study.run_names import ranges
 from multitrain.common.markup import line
-from multitrain.common.processor import model
 
 COLOURS = 64  # of a copied plot
 LIMIT = 2_500_000  # bytes of all examples together
-PAGE_LIMIT = 100_000  # bytes of a notebook's page
+PAGE_LIMIT = 150_000  # bytes of a notebook's page: those with a line a seed grow
 ALIKE = 6.0  # grey levels between two sizes of one figure, in the mean, at most
 KEPT = ("model", "clips")  # written by model_and_clips.py
+PUBLISHED = Path("resources/published")
 EMBEDDED = r"data:image/(png|jpeg);base64,([A-Za-z0-9+/=\s]+)"
-NOT_COPIED = (  # large, or not made of the records
-    *("README.md", "per_class.csv", "spectrum.csv"),
-    *("world_card.csv", "when_it_helps.csv", "when_it_helps.md", "backbones.csv", "halves.csv", "halves.md"),
-)
-STAGES = {  # folder or file of results/benchmarks -> stage
-    "synth": "synthetic datasets published",
-    "prepare": "clips cut and transcoded",
-    "train": "trainings",
-    "evaluate": "test clips scored",
-    "survey": "datasets surveyed",
-    "figures": "figures",
-    "notebooks": "notebooks",
-}
-
-
-def machine() -> str:
-    """The processor, its cores and the memory."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{model()}, {os.cpu_count()} cores, {memory:.0f} GiB"
-
-
-def stages(benchmarks: Path) -> pd.DataFrame:
-    """Jobs, seconds and peak memory of each stage, from Snakemake's benchmark files."""
-    rows = []
-    for path in benchmarks.rglob("*.tsv"):
-        measured = pd.read_csv(path, sep="\t").iloc[0]
-        part = path.relative_to(benchmarks).parts
-        rows.append((STAGES.get(part[0] if len(part) > 1 else "", "tables and analyses"), measured.s, measured.max_rss))
-    frame = pd.DataFrame(rows, columns=["stage", "seconds", "MiB"])
-    found = frame.groupby("stage").agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), MiB=("MiB", "max"))
-    order = [stage for stage in [*STAGES.values(), "tables and analyses"] if stage in found.index]
-    return found.loc[order].round(0).astype(int).reset_index()
+NOT_COPIED = ("per_class.csv", "spectrum.csv")  # large
 
 
 def shrink(picture: bytes) -> bytes:
@@ -116,72 +88,62 @@ def same_figure(picture: bytes, drawn: dict[Path, tuple[float, np.ndarray]]) -> 
     return apart[min(apart)] if apart and min(apart) < ALIKE else None
 
 
-def grid(frame: pd.DataFrame) -> str:
-    """A Markdown table."""
-    rows = [frame.columns, ["---"] * len(frame.columns), *frame.to_numpy()]
-    return "\n".join(line([str(value) for value in row]) for row in rows)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", default="mini")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--config", type=Path, default=Path("config"))
-    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("seeds", type=Path, nargs="*", default=sorted(NOTES.glob(SEEDS)), help="packed seeds")
+    parser.add_argument("--scale", default="desk")
+    parser.add_argument("--backbone", type=Path, default=NOTES / CNN, help="the packed study of another network")
     parser.add_argument("--out", type=Path, default=Path("docs/example"))
-    parser.add_argument("--seconds", type=float, required=True, help="wall-clock time of the complete run")
-    parser.add_argument("--beside", default="", help="what else the machine did meanwhile")
     options = parser.parse_args()
-    copy(options.results, options.scale, options.out)
-    write_records(options.results, options.scale, options.out, options.config, options.data)
-    (options.out / "README.md").write_text(readme(options))
+    with TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        write_records(options.seeds, options.scale, scratch)
+        write_tables(scratch, scratch / "rendered", options.backbone, pages=True)
+        copy(scratch / "rendered", options.out)
+        shutil.copy(scratch / RECORDS, options.out)
+    study = read_study(options.out / RECORDS)
+    (options.out / "README.md").write_text(readme(study, options.out), encoding="utf-8")
     require_small(options.out)
 
 
-def copy(results: Path, scale: str, out: Path) -> None:
+def copy(results: Path, out: Path) -> None:
     """Replace what is in `out`, except KEPT, by the results' tables, figures, report and notebook pages."""
     for path in list(out.glob("*")):
         if path.is_dir() and path.name not in KEPT:
             shutil.rmtree(path)
         elif path.is_file():
             path.unlink()
-    for name in ("figures", "notebooks", "datasets"):
+    for name in ("figures", "notebooks"):
         (out / name).mkdir(parents=True)
     for path in sorted(results.glob("*")):
         if path.suffix in (".csv", ".md", ".tex") and path.name not in NOT_COPIED:
             shutil.copy(path, out)
-    for path in sorted((results / "figures").glob("*.png")):
+    for path in sorted((*(results / "figures").glob("*.png"), *results.glob("*.png"))):
         (out / "figures" / path.name).write_bytes(shrink(path.read_bytes()))
     for path in (results / "report.html", *sorted((results / "notebooks").glob("*.html"))):
         write_page(path.read_text(encoding="utf-8"), out / "notebooks" / path.name, out / "figures")
-    shutil.copy(results / "datasets" / scale / "overview.jpg", out / "datasets")
 
 
-def readme(options: argparse.Namespace) -> str:
-    """The page of the example: where it comes from, its time, and links to all that was copied."""
-    results, out = options.results, options.out
-    records = [json.loads(path.read_text()) for path in sorted((results / "runs" / options.scale).glob("*/*/run.json"))]
-    every = {key: sorted({str(record[key]) for record in records}) for key in ("commit", "seed", "code")}
-    versions = ", ".join(f"{name} {version}" for name, version in records[0]["versions"].items())
+def readme(study: Study, out: Path) -> str:
+    """The page of the example: where it comes from, its cost, and links to all that was copied."""
+    records = [json.loads(study.texts[Key(run, seed, name="run.json")]) for run, seed in study.records()]
+    commits, codes = (unique((record[key] for record in records), ", ") for key in ("commit", "code"))
+    kinds = unique(("{model} ({kind}, {instructions})".format(**record["processor"]) for record in records), ", ")
     drawn = sorted((out / "figures").iterdir())
     pictures = "\n\n".join(f"![{path.stem.replace('_', ' ')}](figures/{path.name})" for path in drawn)
-    tables = ", ".join(f"[{p.stem}]({p.name})" for p in sorted(out.glob("*.md")))
+    tables = ", ".join(f"[{p.stem}]({p.name})" for p in sorted(out.glob("*.md")) if p.name != "README.md")
     notebooks = [path for path in sorted((out / "notebooks").glob("*.html")) if path.stem != "report"]
     pages = ", ".join(f"[{path.stem}](notebooks/{path.name})" for path in notebooks)
-    beside = f", with {options.beside}" if options.beside else ""
-    return f"""# One complete run
+    cost = "\n".join([line(HEAD), line(["---"] * len(HEAD)), *map(line, cells(study_parts(study, PUBLISHED)))])
+    return f"""# The study of scale `{study.scale}`
 
-Everything that `snakemake --cores 2` made at scale `{options.scale}`, as it came, the pictures with fewer colours.
-Written by `dev/example/complete_run.py`.
+Everything that the packed records of seeds {ranges(study.seeds())} give, the pictures with fewer colours.
+Written by `dev/example/publish.py`. What the scale is, and which seeds are missing: [desk.md](../guides/desk.md).
 
-- commit of the trainings {", ".join(every["commit"])}, numerical code {", ".join(every["code"])}
-- seed {", ".join(every["seed"])}
-- {machine()}; Python {platform.python_version()}, {versions}
-- {len(records)} trainings; {options.seconds / 60:.1f} minutes from no data to the last page{beside}
+- commit of the trainings {commits}, numerical code {codes}; processors: {kinds}
+- {len(records)} trainings:
 
-{grid(stages(results / "benchmarks" / options.scale))}
-
-Seconds are summed over jobs, two of which run side by side; MiB is the largest process tree of a job.
+{cost}
 
 To try without training: `multitrain predict docs/example/model docs/example/clips` ([the model](model/README.md), of
 scale `desk`; [its clips](clips/labels.csv), of val; written by `dev/example/model_and_clips.py`).

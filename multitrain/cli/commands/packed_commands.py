@@ -166,6 +166,7 @@ def halves(
     from multitrain.analysis.packed.unpack import unpack
     from multitrain.analysis.render.columns import HALVES
     from multitrain.analysis.render.table_files import read_rows
+    from multitrain.analysis.study.run_names import ranges
     from multitrain.config.config_files import load_claims
 
     study = read_study(file)
@@ -174,6 +175,13 @@ def halves(
     if Key(name="config/claims.yaml") not in study.texts:
         raise UserError(f"{file}: a study without claims: nothing of it has a verdict")
     seeds = halved(scale, study.seeds(), f"{file}: ")
+    if (claimed := results / "claims.csv").is_file():
+        theirs = {seed for row in read_rows(claimed, ("seeds",)) for seed in row.get("seeds", ())}
+        if theirs and theirs != set(study.seeds()):
+            own = ranges(study.seeds())
+            raise UserError(
+                f"{claimed}: of seeds {ranges(theirs)}, where {file} has {own}: name results of those seeds"
+            )
     study.arrays.clear()  # verdicts need answers alone
     with TemporaryDirectory() as folder:
         unpack(study, Path(folder), scale)

@@ -68,3 +68,9 @@ def test_halves_compares_the_seeds_of_a_packed_study(config, packed, tmp_path, c
     assert "of2.parquet: seeds 0 as a half: " in printed.err
     assert re.search(r"halves.md: \d of 1 other claims agree.* \d of 2 lines of single datasets agree", printed.out)
     assert {path.name for path in out.iterdir()} == {"halves.csv", "halves.md"}
+    (out / "claims.csv").write_text("claim,seeds,scale\none,0 1 2 3 4,ci\n")
+    assert typed("results", "halves", whole, out, "--published", PUBLISHED) == 1
+    assert "claims.csv: of seeds 0-4, where " in (said := capsys.readouterr().err)
+    assert "of4.parquet has 0-3: name results of those seeds" in " ".join(said.split())
+    (out / "claims.csv").write_text("claim,seeds,scale\none,0 1 2 3,ci\n")
+    assert typed("results", "halves", whole, out, "--published", PUBLISHED) == 0

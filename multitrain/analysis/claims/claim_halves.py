@@ -133,7 +133,7 @@ def _page(scale: Scale, halves: Sequence[Seeds], rows: Rows) -> str:
         if lines:
             blocks += [f"## {heading}", Grid(("Claim", "", *named, "First minus second", "Agreement"), lines)]
     if absent := sum(row["scope"] == "claim" and row["agreement"] == NO_VERDICT for row in rows):
-        blocks.append(f"Of {absent} claims a half has no verdict: not all of their runs are there.")
+        blocks.append(f"Of {absent} claim{'s' * (absent > 1)} a half has no verdict: not all of their runs are there.")
     notes = (
         "Differences in points by Yₖ with 95% t intervals, and the verdict of the rule that claims.md has, with the"
         " corrections of a study that has this half alone.",

@@ -101,7 +101,8 @@ def _counts(grouped: list[Rows]) -> list[str]:
     for name, key in (("Yₖ", "claim_verdict"), ("Y′ₖ", "claim_verdict_projected")):
         counts = Counter(claim[0][key] for claim in grouped if key in claim[0])
         text = ", ".join(f"{verdict}: {counts[verdict]}" for verdict in VERDICTS if counts[verdict])
-        lines.append(f"{counts.total()} claims by {name}{text and ': '}{text}.")
+        claims = f"{counts.total()} claim{'s' * (counts.total() != 1)}"
+        lines.append(f"{claims} by {name}{text and ': '}{text}.")
     return lines
 
 

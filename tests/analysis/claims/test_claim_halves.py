@@ -108,7 +108,7 @@ def test_counts_leave_out_what_is_not_run_and_claims_of_the_same_fact(results, m
     write_halves(results.scale, results.experiments, made, ((0, 1), (2, 3)), results.folder, PUBLISHED, results.root)
     text = (results.root / "halves.md").read_text(encoding="utf-8")
     counted = ("1 of 1 primary claims agree.", "In 0 of 1 lines the 95% interval of first minus second excludes 0.")
-    assert "\n\n- {}\n- {}\n\n".format(*counted) in text and "Of 1 claims a half has no verdict" in text
+    assert "\n\n- {}\n- {}\n\n".format(*counted) in text and "Of 1 claim a half has no verdict" in text
     assert text.count("| same verdict |") == 2  # the claim and the one of its fact
     shown: list = []
     monkeypatch.setattr("IPython.display.display", lambda *its, **_: shown.extend(its))

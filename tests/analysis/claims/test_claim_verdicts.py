@@ -111,7 +111,7 @@ def test_datasets_that_say_opposite_things_are_mixed(results):
     rows, text = write(results, datasets=("mit", "ssv2"))
     assert [row["verdict"] for row in rows] == ["holds", "holds", "does not hold"]
     assert {row["claim_verdict"] for row in rows} == {"mixed"}
-    assert "1 claims by Yₖ: mixed: 1." in text
+    assert "1 claim by Yₖ: mixed: 1." in text
 
 
 def test_primary_claims_are_corrected_among_themselves(results):

@@ -74,6 +74,7 @@ published: $(READY) ## After a seed was packed into docs/notes: docs/example and
 	$(BIN)/python -m dev.example.publish
 	$(BIN)/python -m dev.pages.desk
 	$(BIN)/python -m dev.pages.when_it_helps
+	$(BIN)/python -m dev.pages.first_screen
 	$(BIN)/python -m dev.pages.cost
 
 .PHONY: report

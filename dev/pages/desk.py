@@ -115,9 +115,10 @@ def of_verdicts(example: Path) -> str:
         for row in tested
     ]
     return f"""**Verdicts** by Y_k of seeds {ranges(tested[0]["seeds"])}, of {len(tested)} claims: {said}.
-Differences in points, in the mean of a claim's datasets, with 95% intervals; the verdict takes each dataset into
-account, after correction ([experiment.md](../reference/experiment.md)). ↳: of the same fact as one above. Each dataset,
-and the claims on costs and trainings: [claims.md](../example/claims.md).
+Differences in points, in the mean of a claim's datasets, with 95% intervals; the verdict takes each dataset
+into account, after correction ([experiment.md](../reference/experiment.md)). ↳: of the same fact as one
+above. Of a claim that names points or a share of its own, those are taken off. Each dataset, and the claims
+on costs and trainings: [claims.md](../example/claims.md).
 
 {grid([("claim", "paper", "ours", "verdict", "seeds that would decide"), *lines])}
 """

@@ -47,11 +47,9 @@ def test_its_accuracies_are_the_means_over_seeds_of_the_answers(desk):
         assert f"| {method} | {shown} | {ends.min():.1f} to {ends.max():.1f} |" in table
 
 
-def test_other_pages_name_as_many_seeds_as_there_are(desk):
+def test_the_index_names_as_many_seeds_as_there_are(desk):
     seeds = desk.seeds()
-    readme = (its.ROOT / "README.md").read_text(encoding="utf-8")
     index = (its.ROOT / "docs/index.md").read_text(encoding="utf-8")
-    assert f"{len(seeds)} of its {its.PLANNED} seeds are there" in readme
     assert f"seeds {ranges(seeds)} of scale `desk`, packed: {len(seeds)} of {its.PLANNED}" in index
 
 

@@ -13,7 +13,7 @@ __all__ = ["RECORDS", "changed", "tables", "write_records", "write_tables"]
 
 RECORDS = "records.parquet"
 LIMIT = 15_000_000  # bytes
-SEEDS_OF_HALVES = 4  # with fewer a half has no verdict
+SEEDS_OF_HALVES = 8  # a half of fewer than four decides next to nothing
 NO_TABLES = ("README.md",)
 
 

@@ -151,8 +151,8 @@ def of_reasons(why: Study | None, desk: Study) -> str:
     if why is None:
         return "**Not run yet.**\n"
     lines = [tuple(each) for each in reasons.lines(why, desk)]
-    return f"""Seeds {ranges(why.seeds())}, by the rule of that page; exploratory, no correction. The gap is what the claim lacks,
-in points.
+    return f"""Seeds {ranges(why.seeds())}, by the rule of that page; exploratory, no correction. The gap is what the
+claim lacks, in points.
 
 {grid([reasons.HEAD, *lines])}
 """

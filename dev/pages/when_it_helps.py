@@ -13,16 +13,16 @@ from dev.example.records import RECORDS
 from dev.pages.desk import EXAMPLE, NOTES, ROOT, grid, listed, table_of
 from dev.rule.planned_power import right
 from multitrain.analysis.accuracy.contrasts import estimate_over_worlds
+from multitrain.analysis.cost.study_cost import core_hours
 from multitrain.analysis.figures import save_figure
 from multitrain.analysis.figures.comparisons.when_it_helps import draw
 from multitrain.analysis.packed.packed_checks import settings
-from multitrain.analysis.packed.packed_study import Key, Study, read_study
+from multitrain.analysis.packed.packed_study import Study, read_study
 from multitrain.analysis.render.cells import difference
 from multitrain.analysis.render.columns import CLAIMS, SWEEP
 from multitrain.analysis.render.table_files import Row, Rows, read_rows
 from multitrain.analysis.study.run_names import ranges
 from multitrain.analysis.study.sweep_gains import MEAN, left, write_sweep
-from multitrain.common.records.run_record import NAME, parse_record
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.planning.sweep_points import FACTORS, JOINT, Points, load_points
 
@@ -95,13 +95,13 @@ def sides(rows: Rows) -> str:
 
 def cost(study: Study) -> str:
     """What each way takes for one seed, and what it reaches."""
-    experiments, hours = settings(study)[1], _core_hours(study)
+    experiments, hours, seeds = settings(study)[1], core_hours(study), study.seeds()
     table, reached = experiments.tables[TABLE], table_of(study, TABLE)
     rows = [("", "trainings", "core-hours a seed", "mean top-1")]
     for row in table.rows:
         if row.method in COMPARED:
             runs = sorted(set(row.runs))
-            taken = sum(hours[run] for run in runs)
+            taken = sum(hours[run, seed] for run in runs for seed in seeds) / len(seeds)
             rows.append((COMPARED[row.method], str(len(runs)), f"{taken:.2f}", f"{reached[row.method].mean():.1f}"))
     return f"""{grid(rows)}
 
@@ -133,16 +133,6 @@ def _contrast(study: Study, left: str, other: str) -> Row:
     found = estimate_over_worlds(worlds)
     low, high = found.interval
     return {"gain": 100 * found.value, "low": 100 * low, "high": 100 * high}
-
-
-def _core_hours(study: Study) -> dict[str, float]:
-    """By run, in the mean of the seeds."""
-    hours: dict[str, list[float]] = {}
-    for run, seed in study.records():
-        record = parse_record(study.texts[Key(run, seed, name=NAME)], f"{run}, seed {seed}")
-        busy = record["seconds"] * record.get("threads", 1) * record.get("processes", 1)
-        hours.setdefault(run, []).append(busy / 3600)
-    return {run: sum(its) / len(its) for run, its in hours.items()}
 
 
 def factors(rows: Rows, points: Points, without: Sequence[str]) -> Iterator[str]:

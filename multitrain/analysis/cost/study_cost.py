@@ -15,7 +15,7 @@ from multitrain.common.records.run_record import NAME, parse_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
-__all__ = ["HEAD", "Part", "cells", "searched", "study_parts"]
+__all__ = ["HEAD", "Part", "cells", "core_hours", "searched", "study_parts"]
 
 HEAD = ("part", "trainings", "core-hours", "kWh", "from")
 MAIN = ("table1", "table2")  # the tables whose runs are no ablations; of a study of one's own its first
@@ -40,18 +40,29 @@ def study_parts(study: Study, published: Path) -> list[Part]:
     """
     scale, experiments = packed_checks.settings(study)
     hours: dict[str, list[float]] = defaultdict(list)
-    for run, seed in study.records():
-        place = f"{study.where}: run {run}, seed {seed}: {NAME}"
-        record = parse_record(study.texts[Key(run, seed, name=NAME)], place)
-        if record.get("device", "cpu") != "cpu" or "seconds" not in record:
-            raise UserError(f"{place}: no seconds of a processor: its energy takes another account")
-        busy = record["seconds"] * record.get("threads", 1) * record.get("processes", 1)
-        hours[_kind(run, experiments)].append(busy / 3600)
+    for (run, _), taken in core_hours(study).items():
+        hours[_kind(run, experiments)].append(taken)
     parts = [Part(name, len(its), sum(its), RECORDS) for name, its in hours.items()]
     tested = Counter(run for run, _ in study.records())
     expected = _estimates(scale, experiments, published)
     tests = sum(count * expected[run].test_hours for run, count in tested.items())
     return [*parts, Part("tests", 0, tests, ESTIMATE)]
+
+
+def core_hours(study: Study) -> dict[tuple[str, int], float]:
+    """The core-hours of each training by run and seed, from its record: seconds by the clock, threads and processes.
+
+    Raises:
+        UserError: as of `study_parts`.
+    """
+    hours = {}
+    for run, seed in study.records():
+        place = f"{study.where}: run {run}, seed {seed}: {NAME}"
+        record = parse_record(study.texts[Key(run, seed, name=NAME)], place)
+        if record.get("device", "cpu") != "cpu" or "seconds" not in record:
+            raise UserError(f"{place}: no seconds of a processor: its energy takes another account")
+        hours[run, seed] = record["seconds"] * record.get("threads", 1) * record.get("processes", 1) / 3600
+    return hours
 
 
 def searched(path: Path, scale: Scale, experiments: Experiments, published: Path) -> Part:

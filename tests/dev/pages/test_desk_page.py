@@ -33,6 +33,14 @@ def test_the_page_says_what_the_packed_answers_give(desk, cnn, tmp_path):
     assert its.page(text, desk, cnn, its.compared(desk, cnn, tmp_path)) == text, "run `python -m dev.pages.desk`"
 
 
+def test_the_same_datasets_gain_and_lose_with_both_networks_as_the_readme_says(desk, cnn, tmp_path):
+    joint, _, _ = its._answers(its.compared(desk, cnn, tmp_path))
+    assert joint.startswith("MultiTrain minus Baseline is above 0") and "with one alone" not in joint
+    assert "it is [the same datasets](docs/guides/desk.md#with-another-backbone) that gain and lose" in " ".join(
+        (its.ROOT / "README.md").read_text(encoding="utf-8").split()
+    )
+
+
 def test_its_accuracies_are_the_means_over_seeds_of_the_answers(desk):
     table = its.of_seeds(desk)
     columns = ["run", "seed", "dataset", "rank"]

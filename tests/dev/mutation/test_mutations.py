@@ -17,7 +17,11 @@ from dev.mutation.mutations import ROOT, Result, stages, try_all, try_breakage
         ("common/ranks.py", "common/test_ranks.py", "analysis/accuracy/test_per_class_accuracy.py"),
         ("engine/moments.py", "engine/checkpointing/test_finished.py", "inference/test_features.py"),  # none of its own
         ("cli/commands/status_commands.py", "cli/commands/", "cli/test_cli.py"),  # its folder; in registries
-        ("analysis/figures/projections/average_precision.py", "analysis/figures/test_figures.py", "workflow/test_worlds.py"),
+        (
+            "analysis/figures/projections/average_precision.py",
+            "analysis/figures/test_figures.py",
+            "workflow/test_worlds.py",
+        ),
     ],
 )
 def test_the_nearest_tests_come_first_and_each_comes_once(path, first, reached):

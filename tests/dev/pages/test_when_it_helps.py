@@ -1,5 +1,7 @@
 """docs/guides/when-it-helps.md says what the packed study and the sweep's answers give."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -16,8 +18,13 @@ def study() -> Study:
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory) -> tuple:
-    return its.swept(tmp_path_factory.mktemp("sweep"))
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("sweep")
+
+
+@pytest.fixture(scope="module")
+def swept(folder) -> tuple:
+    return its.swept(folder)
 
 
 def test_the_page_says_what_the_answers_give(study, swept):
@@ -30,6 +37,13 @@ def test_its_points_are_those_of_the_committed_answers(swept):
     there = {folder.name for folder in its.SWEPT.iterdir()}
     assert {row["point"] for row in rows} <= there
     assert set(points.by_name) - set(without) == there
+
+
+def test_the_sweeps_own_page_has_the_digits_of_its_table(folder, swept):
+    """A bound of -13.046 is -13.05 in the table, so -13.1 on a page made of it: on both pages or on none."""
+    said = [line for line in "".join(its.factors(*swept)).splitlines() if line.startswith("|") and "[" in line]
+    page = (folder / "when_it_helps.md").read_text(encoding="utf-8").splitlines()
+    assert said and set(said) <= set(page)
 
 
 def test_lines_are_told_apart_by_where_their_intervals_lie():

@@ -9,6 +9,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +22,7 @@ from multitrain.analysis.cost.study_cost import HEAD, cells, study_parts
 from multitrain.analysis.packed.packed_study import Key, Study, read_study
 from multitrain.analysis.render.cells import unique
 from multitrain.analysis.study.run_names import ranges
+from multitrain.common.errors import UserError
 from multitrain.common.markup import line
 
 COLOURS = 64  # of a copied plot
@@ -171,4 +173,7 @@ def require_small(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")

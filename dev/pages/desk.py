@@ -3,6 +3,7 @@
 python -m dev.pages.desk    # after docs/example was written of the same seeds; the figure beside the page too
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -239,4 +240,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")

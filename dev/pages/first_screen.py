@@ -5,6 +5,7 @@ python -m dev.pages.first_screen    # after docs/example was written anew
 
 import csv
 import re
+import sys
 import textwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ from multitrain.analysis.render.cells import difference, signed
 from multitrain.analysis.render.columns import CLAIMS
 from multitrain.analysis.render.table_files import Row, Rows, read_rows
 from multitrain.analysis.study.run_names import ranges
+from multitrain.common.errors import UserError
 
 PAGE = ROOT / "README.md"
 FIGURE = ROOT / "docs" / "guides" / "forest-desk.png"
@@ -93,4 +95,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -5,6 +5,7 @@ python -m dev.pages.when_it_helps    # after docs/example was written anew, or p
 
 import csv
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from multitrain.analysis.render.columns import CLAIMS, SWEEP
 from multitrain.analysis.render.table_files import Row, Rows, read_rows
 from multitrain.analysis.study.run_names import ranges
 from multitrain.analysis.study.sweep_gains import MEAN, left, write_sweep
+from multitrain.common.errors import UserError
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.planning.sweep_points import FACTORS, JOINT, Points, load_points
 
@@ -219,4 +221,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")

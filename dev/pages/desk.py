@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from dev.pages.marked import replaced
-from dev.rule import reasons
+from dev.pages.why import section as of_reasons
 from multitrain.analysis.claims.verdict_rule import NOT_RUN
 from multitrain.analysis.figures import save_figure
 from multitrain.analysis.figures.comparisons.backbones import draw
@@ -147,18 +147,6 @@ Differences of top-1 on test in points, with 95% intervals:
 """
 
 
-def of_reasons(why: Study | None, desk: Study) -> str:
-    """What the study that changes one thing at a time says of each reason; None: it has not been run."""
-    if why is None:
-        return "**Not run yet.**\n"
-    lines = [tuple(each) for each in reasons.lines(why, desk)]
-    return f"""Seeds {ranges(why.seeds())}, by the rule of that page; exploratory, no correction. The gap is what the
-claim lacks, in points.
-
-{grid([reasons.HEAD, *lines])}
-"""
-
-
 def _titles(study: Study, table: str) -> list[str]:
     scale, experiments = settings(study)
     return [scale.dataset(name).title for name in experiments.tables[table].datasets]
@@ -225,7 +213,7 @@ def page(text: str, desk: Study, cnn: Study, rows: Rows, example: Path = EXAMPLE
     """The page's text with what the packed answers and the example's tables say now."""
     why = read_study(NOTES / WHY) if (NOTES / WHY).is_file() else None
     sections = {"seeds": of_seeds(desk), "verdicts": of_verdicts(example), "backbones": of_backbones(rows, cnn)}
-    sections |= {"why": of_reasons(why, desk)}
+    sections |= {"why": of_reasons(desk, why, example, NOTES)}
     for name, section in sections.items():
         text = replaced(text, f"{WRITER}: {name}", section, str(PAGE))
     return text

@@ -12,8 +12,7 @@ from tempfile import TemporaryDirectory
 
 from dev.example.records import RECORDS
 from dev.pages.desk import EXAMPLE, NOTES, ROOT, grid, listed, table_of
-from dev.rule.planned_power import right
-from multitrain.analysis.accuracy.contrasts import estimate_over_worlds
+from dev.rule.run_contrast import Side, contrast, worlds_of
 from multitrain.analysis.cost.study_cost import core_hours
 from multitrain.analysis.figures import save_figure
 from multitrain.analysis.figures.comparisons.when_it_helps import draw
@@ -122,17 +121,13 @@ def at_equal_cost(study: Study) -> str:
 
 def _contrast(study: Study, left: str, other: str) -> Row:
     """A method minus another in the mean of the datasets, over seeds, videos and worlds."""
-    scale, experiments = settings(study)
-    table, worlds = experiments.tables[TABLE], []
-    for seeds in scale.by_world(study.seeds()).values():
-        values, videos = [], []
-        for dataset in table.datasets:
-            runs = [experiments.run_of(table, method, dataset) for method in (left, other)]
-            (first, of), (second, _) = (right(study, run or "", dataset, seeds) for run in runs)
-            values.append((first.astype(float) - second) / len(table.datasets))
-            videos.append(of)
-        worlds.append((values, videos))
-    found = estimate_over_worlds(worlds)
+    _, experiments = settings(study)
+    table = experiments.tables[TABLE]
+    first, second = (
+        Side({dataset: experiments.run_of(table, method, dataset) or "" for dataset in table.datasets})
+        for method in (left, other)
+    )
+    found = contrast(study, first, second, worlds_of(study), table.datasets)
     low, high = found.interval
     return {"gain": 100 * found.value, "low": 100 * low, "high": 100 * high}
 

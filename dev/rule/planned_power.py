@@ -37,8 +37,16 @@ CONTRASTS = {
 PRIMARY, GAINS = 8, (0.02, 0.03)
 
 
-def right(study: Study, run: str, dataset: str, seeds: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Top-1 correctness (S, N) of a run by Y_k, a row a seed (all, if none are given), and the clips' videos (N,)."""
+def right(
+    study: Study, run: str, dataset: str, seeds: Sequence[int] | None = None, projected: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Top-1 correctness (S, N) of a run, a row a seed (all, if none are given), and the clips' videos (N,).
+
+    By Y_k, or by Y'_k where `projected`.
+
+    Raises:
+        UserError: the study has no answers of the run, or none by Y'_k.
+    """
     seeds = seeds or study.seeds()
     tables = [study.answers.get(Key(run, seed, dataset)) for seed in seeds]
     if absent := [seed for seed, its in zip(seeds, tables, strict=True) if its is None]:
@@ -46,7 +54,10 @@ def right(study: Study, run: str, dataset: str, seeds: Sequence[int] | None = No
             f"{study.where}: no answers of {run} on {dataset} by seed {absent[0]}: pack a study that has them"
         )
     frames = [its.to_pandas().set_index("clip") for its in tables]
-    correct = [top(1, its["rank"].loc[frames[0].index].to_numpy()) for its in frames]
+    ranks = [its["rank_projected" if projected else "rank"].loc[frames[0].index] for its in frames]
+    if any(its.hasnans for its in ranks):
+        raise UserError(f"{study.where}: {run} has no answers by Y'_k on {dataset}: it has no projections")
+    correct = [top(1, its.to_numpy()) for its in ranks]
     return np.stack(correct), frames[0]["video"].to_numpy()
 
 

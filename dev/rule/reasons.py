@@ -1,6 +1,6 @@
-r"""Which reasons for what does not hold do the runs of config/studies/desk_why.yaml support? Lines of Markdown.
+r"""Which reasons for what does not hold do the runs of desk and of config/studies/desk_why.yaml support?
 
-    python -m dev.rule.reasons desk_why.parquet desk.parquet
+    python -m dev.rule.reasons desk.parquet [desk_why.parquet]    # lines of Markdown
 
 The rule is that of docs/reference/design.md, "Why", and was written before a run of desk was scored on test: a reason
 is supported where its change closes at least half of the gap and the interval of changed minus unchanged lies above 0,
@@ -14,45 +14,79 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.rule.operating import show
-from dev.rule.planned_power import SETS, right
-from multitrain.analysis.accuracy.contrasts import Estimate, estimate
+from dev.rule.planned_power import SETS
+from dev.rule.run_contrast import Side, contrast, worlds_of
+from multitrain.analysis.accuracy.contrasts import Estimate
 from multitrain.analysis.packed.packed_study import Study, read_study
 from multitrain.common.errors import UserError
+
+__all__ = ["HEAD", "OF_DESK", "OF_WHY", "Gap", "Reason", "lines", "verdict"]
 
 SUPPORTED, REFUTED, LEFT_OPEN, NO_GAP = "supported", "refuted", "left open", "nothing to explain"
 HEAD = ("what does not hold", "reason", "change", "gap", "changed minus unchanged", "the reason is")
 
 
 @dataclass(frozen=True)
+class Gap:
+    """A claim and what it lacks: the second run less the first, and the points that the claim has."""
+
+    claim: str
+    first: Side
+    second: Side
+    points: float = 0.0
+    datasets: tuple[str, ...] = SETS
+
+
+@dataclass(frozen=True)
 class Reason:
     """A reason and the two runs whose difference tests it; `better` is the one that would close the gap."""
 
+    gap: Gap
     text: str
     change: str
-    better: str
-    other: str
+    better: Side
+    other: Side
 
 
-ABOVE_VANILLA = (
-    Reason("learned weights of the datasets", "MultiTrain with fixed ones", "fixed_weights", "multitrain"),
-    Reason("learned weights of the datasets", "Vanilla without learned ones", "vanilla", "vanilla_learned_weights"),
-    Reason("random projections are noise at the start", "projections from 0", "projections_from_0", "multitrain"),
-    Reason("the gradient through the projections", "no gradient through them", "detached", "multitrain"),
+MULTITRAIN, VANILLA, LEARNED = Side("multitrain"), Side("vanilla"), Side("vanilla_learned_weights")
+HALF = Side("multitrain", 0.5)  # the claim of a collapse: w/o Informative Loss is below half of MultiTrain
+ABOVE_VANILLA = Gap("MultiTrain above Vanilla", MULTITRAIN, VANILLA)
+COLLAPSE = Gap("the collapse", HALF, Side("wo_informative"))
+BRANCHES = Gap("branches above Vanilla", Side("wo_informative_wo_add"), VANILLA, 0.02, ("mit", "ssv2"))
+LONGER = Gap("MultiTrain above Vanilla, 4x schedule", MULTITRAIN, Side("vanilla_long"))
+WEIGHTS = "learned weights of the datasets"
+OF_WHY = (
+    Reason(ABOVE_VANILLA, WEIGHTS, "MultiTrain with fixed ones", Side("fixed_weights"), MULTITRAIN),
+    Reason(ABOVE_VANILLA, WEIGHTS, "Vanilla without learned ones", VANILLA, LEARNED),
+    Reason(
+        ABOVE_VANILLA,
+        "random projections are noise at the start",
+        "projections from 0",
+        Side("projections_from_0"),
+        MULTITRAIN,
+    ),
+    Reason(
+        ABOVE_VANILLA, "the gradient through the projections", "no gradient through them", Side("detached"), MULTITRAIN
+    ),
+    Reason(COLLAPSE, "informative weights of 0.1 are small", "weights of 1 and 1", Side("informative_1", 0.5), HALF),
+    Reason(BRANCHES, WEIGHTS, "Vanilla without learned ones", VANILLA, LEARNED),
 )
-IDLE = Reason("informative weights of 0.1 are small", "weights of 1 and 1", "informative_1", "multitrain")
-FACTOR = 0.5  # of MultiTrain's top-1, which the claim of a collapse says to be more than w/o Informative Loss has
-
-
-def contrast(
-    study: Study, left: str, other: str, factors: tuple[float, float] = (1.0, 1.0), seeds: Sequence[int] | None = None
-) -> Estimate:
-    """Top-1 of a run minus that of another, each times its factor, in the mean of the datasets, as a fraction."""
-    values, videos = [], []
-    for dataset in SETS:
-        (first, of), (second, _) = (right(study, run, dataset, seeds) for run in (left, other))
-        values.append((factors[0] * first - factors[1] * second) / len(SETS))
-        videos.append(of)
-    return estimate(values, videos)
+OF_DESK = (
+    Reason(
+        ABOVE_VANILLA,
+        "Yₖ is scored, and Y′ₖ was trained",
+        "MultiTrain by Y′ₖ",
+        Side("multitrain", projected=True),
+        MULTITRAIN,
+    ),
+    Reason(
+        LONGER,
+        "the schedule of 50 epochs is short",
+        "Vanilla's 200 epochs, not 50",
+        Side("vanilla_long"),
+        VANILLA,
+    ),
+)
 
 
 def verdict(gap: float, found: Estimate) -> str:
@@ -65,28 +99,35 @@ def verdict(gap: float, found: Estimate) -> str:
     return REFUTED if high < gap / 2 else LEFT_OPEN
 
 
-def lines(why: Study, desk: Study | None) -> list[list[str]]:
-    """The table's lines; that on the informative loss needs desk's own runs, by the same seeds."""
-    gap = contrast(why, "vanilla", "multitrain").value
-    tests = [("MultiTrain above Vanilla", each, gap, 1.0) for each in ABOVE_VANILLA]
-    if desk is not None:
-        lacks = -contrast(desk, "multitrain", "wo_informative", (FACTOR, 1.0), why.seeds()).value
-        tests.append(("the collapse", IDLE, lacks, FACTOR))
-    found = []
-    for claim, reason, lacks, factor in tests:
-        its = contrast(why, reason.better, reason.other, (factor, factor))
-        low, high = (100 * bound for bound in its.interval)
-        numbers = [f"{100 * lacks:+.1f}", f"{100 * its.value:+.1f} [{low:+.1f}, {high:+.1f}]"]
-        found.append([claim, reason.text, reason.change, *numbers, verdict(lacks, its)])
+def lines(desk: Study, worlds: Sequence[Sequence[int]], why: Study | None) -> list[list[str]]:
+    """The table's lines: those of desk's own runs by all of its seeds, and those of `why`, if there is one, by its own.
+
+    What a claim lacks is of the same seeds as the change, and of desk where `why` has not the runs. `worlds` has the
+    seeds of each world of desk.
+    """
+    found = [_line(reason, desk, desk, worlds) for reason in OF_DESK]
+    if why is not None:
+        found += [_line(reason, why, desk, [why.seeds()]) for reason in OF_WHY]
     return found
+
+
+def _line(reason: Reason, study: Study, desk: Study, worlds: Sequence[Sequence[int]]) -> list[str]:
+    gap = reason.gap
+    there = {side.runs for side in (gap.first, gap.second)} <= {run for run, _ in study.records()}
+    lacks = contrast(study if there else desk, gap.second, gap.first, worlds, gap.datasets).value + gap.points
+    its = contrast(study, reason.better, reason.other, worlds, gap.datasets)
+    low, high = (100 * bound for bound in its.interval)
+    numbers = [f"{100 * lacks:+.1f}", f"{100 * its.value:+.1f} [{low:+.1f}, {high:+.1f}]"]
+    return [gap.claim, reason.text, reason.change, *numbers, verdict(lacks, its)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("why", type=Path, help="the packed study of config/studies/desk_why.yaml")
-    parser.add_argument("desk", type=Path, nargs="?", help="desk packed: for the line on the informative loss")
+    parser.add_argument("desk", type=Path, help="desk packed")
+    parser.add_argument("why", type=Path, nargs="?", help="the packed study of config/studies/desk_why.yaml")
     options = parser.parse_args(arguments)
-    show(list(HEAD), lines(read_study(options.why), read_study(options.desk) if options.desk else None))
+    desk = read_study(options.desk)
+    show(list(HEAD), lines(desk, worlds_of(desk), read_study(options.why) if options.why else None))
 
 
 if __name__ == "__main__":

@@ -95,14 +95,6 @@ def test_a_seed_under_another_name_or_of_other_settings_is_refused(tmp_path, mon
         its.joined(tmp_path)
 
 
-def test_reasons_are_a_table_or_not_run_yet(desk, monkeypatch):
-    assert its.of_reasons(None, desk) == "**Not run yet.**\n"
-    found = ["MultiTrain above Vanilla", "a reason", "a change", "+3.0", "+2.0 [+0.5, +3.5]", "supported"]
-    monkeypatch.setattr(its.reasons, "lines", lambda *_: [found])
-    table = its.of_reasons(desk, desk)
-    assert f"| {' | '.join(found)} |" in table and table.startswith(f"Seeds {ranges(desk.seeds())}, by the rule")
-
-
 def test_a_page_without_the_sections_is_named(desk, cnn, tmp_path):
     text = its.PAGE.read_text(encoding="utf-8").replace(begin(f"{its.WRITER}: backbones"), "")
     with pytest.raises(SystemExit, match=r"desk\.md: the lines .*: backbones --> and .* are missing"):

@@ -91,6 +91,19 @@ def test_the_committed_tables_are_those_of_the_committed_records_byte_for_byte(t
     assert changed(EXAMPLE, tmp_path, BACKBONE) == [], "run `python -m dev.example.publish` anew, and commit"
 
 
+def test_halves_are_decided_apart_once_there_are_seeds_enough(tmp_path: Path, monkeypatch):
+    root, config = make(tmp_path / "run", 0, 1, 2, 3), settings(tmp_path / "run" / "config")
+    (config / "claims.yaml").write_text(CLAIMS)
+    pack(tmp_path / "all.parquet", "ci", [0, 1, 2, 3], config=config, data=root / "data", results=root)
+    write_records([tmp_path / "all.parquet"], "ci", tmp_path, config)
+    monkeypatch.chdir(ROOT)
+    for least, there in ((5, False), (4, True)):
+        monkeypatch.setattr(records, "SEEDS_OF_HALVES", least)
+        write_tables(tmp_path, tmp_path / str(least))
+        assert [(tmp_path / str(least) / f"halves.{kind}").is_file() for kind in ("csv", "md")] == [there, there]
+    assert "seeds 0-1" in (tmp_path / "4" / "halves.md").read_text(encoding="utf-8")
+
+
 def test_records_too_large_for_git_are_refused(made_up, tmp_path: Path, monkeypatch):
     config, packed = made_up
     monkeypatch.setattr(records, "LIMIT", 10_000)

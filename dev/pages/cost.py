@@ -5,42 +5,44 @@ python -m dev.pages.cost
 
 from pathlib import Path
 
+from dev.pages.desk import CNN, PLANNED, WHY, joined
+from dev.pages.when_it_helps import SWEPT
 from multitrain.analysis.cost.energy import ASSUMED, WORLD
-from multitrain.analysis.cost.study_cost import HEAD, Part, cells, searched, study_parts
-from multitrain.analysis.packed.packed_checks import merge
+from multitrain.analysis.cost.study_cost import ESTIMATE, HEAD, Part, cells, searched, study_parts
+from multitrain.analysis.cost.sweep_cost import costs
 from multitrain.analysis.packed.packed_study import read_study
 from multitrain.analysis.study.run_names import ranges
 from multitrain.common.markup import line
 from multitrain.config.config_files import load_settings
+from multitrain.planning.sweep_points import load_points
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "reference" / "cost.md"
 NOTES = ROOT / "docs" / "notes"
+PUBLISHED = ROOT / "resources" / "published"
 STUDY = "mini-table1.parquet"  # of docs/notes
-SEEDS = "desk-seed*.parquet"  # of docs/notes
-OTHER_BACKBONE = "desk-cnn.parquet"  # of docs/notes
 SEARCHES = {
-    **dict.fromkeys(("search-desk.csv", "search-desk-from100.csv", "search-desk-from200.csv"), "desk"),
-    **dict.fromkeys(("search-desk-plateau.csv", "search-desk-sweep.csv"), "desk"),
-    "search-desk-cnn.csv": str(ROOT / "config" / "studies" / "desk_cnn.yaml"),
-    **dict.fromkeys(("search-mini-rates.csv", "search-mini.csv", "clip-mini.csv", "collapse.csv"), "mini"),
-}  # of docs/notes, and the scale or study of each
+    "desk": [f"search-desk{what}.csv" for what in ("", "-from100", "-from200", "-plateau", "-sweep")],
+    str(ROOT / "config" / "studies" / "desk_cnn.yaml"): ["search-desk-cnn.csv"],
+    "mini": ["search-mini-rates.csv", "search-mini.csv", "clip-mini.csv", "collapse.csv"],
+}  # the scale or study of each, and its files of docs/notes
 
 
 def page() -> str:
     """The whole page."""
-    published = ROOT / "resources" / "published"
-    study = study_parts(read_study(NOTES / STUDY), published)
-    desk, *others = map(read_study, sorted(NOTES.glob(SEEDS)))
-    for other in others:
-        merge(desk, other)
-    seeds = study_parts(desk, published)
-    other_backbone = study_parts(read_study(NOTES / OTHER_BACKBONE), published)
-    settings = {scale: load_settings(scale, ROOT / "config") for scale in SEARCHES.values()}
-    searches = [searched(NOTES / name, *settings[scale], published) for name, scale in SEARCHES.items()]
-    hours = sum(part.core_hours for part in (*study, *seeds, *other_backbone, *searches))
+    mini, cnn = (study_parts(read_study(NOTES / name), PUBLISHED) for name in (STUDY, CNN))
+    study = joined()
+    seeds, swept = study_parts(study, PUBLISHED), _swept()
+    why = study_parts(read_study(NOTES / WHY), PUBLISHED) if (NOTES / WHY).is_file() else []
+    searches = [
+        part
+        for scale, names in SEARCHES.items()
+        for part in searched([NOTES / name for name in names], *load_settings(scale, ROOT / "config"), PUBLISHED)
+    ]
+    hours = sum(part.core_hours for part in (*mini, *seeds, *cnn, *why, *swept, *searches))
     power = ASSUMED
     kwh = power.kwh(hours)
+    reasons = f"## The study of reasons\n\n{_table(why)}\n\n" if why else ""
     return f"""# What it took: core-hours and energy
 
 Written by `python -m dev.pages.cost` from what is committed; `multitrain results cost STUDY.parquet` prints the first
@@ -48,19 +50,25 @@ table of any packed study, and the report has the energy of its trainings.
 
 ## The ten seeds of Table 1 at scale `mini`
 
-{_table(study)}
+{_table(mini)}
 
 Core-hours of trainings are the seconds of each `run.json` times its threads and processes, by the clock: on a machine
 that does other work they are more than the training alone would take. Tests are [an estimate](estimate.md), without the
 start of processes.
 
-## Scale `desk`: seeds {ranges(desk.seeds())} of ten
+## Scale `desk`: seeds {ranges(study.seeds())} of {PLANNED}
 
 {_table(seeds)}
 
 ## The same with a 3-D CNN
 
-{_table(other_backbone)}
+{_table(cnn)}
+
+{reasons}## The sweep
+
+The points that have been trained, three seeds each, by estimate as the searches below.
+
+{_table(swept)}
 
 ## Searches and small experiments
 
@@ -94,6 +102,18 @@ records name, so the energy may also be half of this.
   Nobody counted it; it is likely more than all of the above.
 - Cores that wait, disks, the network, and the making of the machine.
 """
+
+
+def _swept() -> list[Part]:
+    """The points of the sweep whose answers are committed."""
+    scale, experiments = load_settings("desk", ROOT / "config")
+    points = load_points(scale, experiments, ROOT / "config")
+    there = {path.name for path in SWEPT.iterdir()}
+    return [
+        Part(f"point {cost.point}", cost.trainings, cost.training, ESTIMATE)
+        for cost in costs(points, Path("not prepared"), PUBLISHED, scale)
+        if cost.point in there
+    ]
 
 
 def _table(parts: list[Part]) -> str:

@@ -15,7 +15,7 @@ from multitrain.common.records.run_record import NAME, parse_record
 from multitrain.config.experiments import Experiments
 from multitrain.config.scale import Scale
 
-__all__ = ["HEAD", "Part", "cells", "core_hours", "searched", "study_parts"]
+__all__ = ["ESTIMATE", "HEAD", "Part", "cells", "core_hours", "searched", "study_parts"]
 
 HEAD = ("part", "trainings", "core-hours", "kWh", "from")
 MAIN = ("table1", "table2")  # the tables whose runs are no ablations; of a study of one's own its first
@@ -65,15 +65,21 @@ def core_hours(study: Study) -> dict[tuple[str, int], float]:
     return hours
 
 
-def searched(path: Path, scale: Scale, experiments: Experiments, published: Path) -> Part:
-    """The trainings of a file that dev/search.py wrote, by estimate: a line each, `schedule` a factor on the epochs."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    expected = _estimates(scale, experiments, published)
-    if unknown := sorted({row.get("run", "") for row in rows} - expected.keys()):
-        raise UserError(f"{path}: no run {unknown[0]!r} at scale {scale.name}: name a file of its search")
-    hours = sum(expected[row["run"]].train_hours * float(row.get("schedule") or 1) for row in rows)
-    return Part(path.name, len(rows), hours, ESTIMATE)
+def searched(files: Sequence[Path], scale: Scale, experiments: Experiments, published: Path) -> list[Part]:
+    """The trainings of each file that dev/search.py wrote, by estimate: a line each, `schedule` a factor on the epochs.
+
+    Raises:
+        UserError: a file with a run that the scale has not.
+    """
+    parts, expected = [], _estimates(scale, experiments, published)
+    for path in files:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        if unknown := sorted({row.get("run", "") for row in rows} - expected.keys()):
+            raise UserError(f"{path}: no run {unknown[0]!r} at scale {scale.name}: name a file of its search")
+        hours = sum(expected[row["run"]].train_hours * float(row.get("schedule") or 1) for row in rows)
+        parts.append(Part(path.name, len(rows), hours, ESTIMATE))
+    return parts
 
 
 def cells(parts: Sequence[Part], power: Power = ASSUMED, name: str = "in all") -> list[tuple[str, ...]]:

@@ -55,12 +55,12 @@ def test_a_search_costs_its_trainings_by_estimate(tmp_path: Path):
     path.write_text("run,seed,schedule\nvanilla,0,\nvanilla,1,2\nk400_baseline,0,\n")
     videos = counts(scale, tmp_path, PUBLISHED)
     hours = {each.run: each.train_hours for each in estimate(scale, experiments, videos, default_speed(scale))}
-    part = searched(path, scale, experiments, PUBLISHED)
+    (part,) = searched([path], scale, experiments, PUBLISHED)
     assert (part.name, part.trainings) == ("tried.csv", 3)
     assert part.core_hours == pytest.approx(3 * hours["vanilla"] + hours["k400_baseline"])
     path.write_text("run,seed\nvanila,0\n")
     with pytest.raises(UserError, match=r"tried.csv: no run 'vanila' at scale ci: name a file of its search"):
-        searched(path, scale, experiments, PUBLISHED)
+        searched([path], scale, experiments, PUBLISHED)
 
 
 def test_the_last_row_is_the_sum(capsys):

@@ -16,7 +16,7 @@ from multitrain.planning.sweep_points import FACTORS
 
 __all__ = ["draw"]
 
-COLUMNS = 3  # of panels
+COLUMNS = 3  # of panels, at most
 NEEDS = ("scale", "factor", "value", "method", "dataset", "by_seed", "seeds", "gain", "low", "high")
 
 
@@ -26,14 +26,15 @@ def draw(results: Path, without: Sequence[str] = ()) -> Figure:
     table = read(results, "when_it_helps.csv", NEEDS)
     table = table[table["dataset"] == MEAN]
     factors, methods = list(dict.fromkeys(table["factor"])), list(dict.fromkeys(table["method"]))
-    lines = -(-len(factors) // COLUMNS)
+    columns = min(COLUMNS, len(factors))
+    lines = -(-len(factors) // columns)
     figure = figure_style.new(1.4 + 2.1 * lines)
-    panels = figure.subplots(lines, COLUMNS, sharey=True, squeeze=False).ravel()
+    panels = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
     for axes, factor in zip(panels, factors, strict=False):
         _panel(axes, table[table["factor"] == factor], FACTORS[factor][0], methods)
     for axes in panels[len(factors) :]:
         axes.set_visible(False)
-    for axes in panels[::COLUMNS]:
+    for axes in panels[::columns]:
         axes.set_ylabel("gain (points)")
     marks = [
         Line2D([], [], color=colour, linestyle="-", marker=marker, label=method)

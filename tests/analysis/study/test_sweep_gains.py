@@ -104,6 +104,7 @@ def test_the_files_say_that_it_is_exploratory(points, home, scale, monkeypatch):
     figure = when_it_helps.draw(home)
     said = " ".join(each.get_text() for each in figure.texts)
     assert "Exploratory" in said and len([axes for axes in figure.axes if axes.get_visible()]) == 3
+    assert [axes.get_ylabel() for axes in figure.axes] == ["gain (points)", "", ""]
     figure.savefig(home / "x.png", dpi=150)
     assert 1000 <= Image.open(home / "x.png").width <= 1300
 

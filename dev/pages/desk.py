@@ -75,7 +75,7 @@ def table_of(study: Study, name: str) -> dict[str, np.ndarray]:
 def of_seeds(desk: Study) -> str:
     """Which seeds there are, their accuracies, and how to join them."""
     seeds, world = desk.seeds(), settings(desk)[0].by_world(desk.seeds())
-    worlds = "; ".join(f"seeds {ranges(its)} in world {which}" for which, its in world.items())
+    worlds = "; ".join(f"seed{'s' * (len(its) > 1)} {ranges(its)} in world {which}" for which, its in world.items())
     rows = [
         ("method", *_titles(desk, "table3"), "mean", "lowest and highest seed"),
         *(

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from multitrain.analysis.claims.verdict_rule import EQUIVALENT, FAILS, HOLDS, MIXED
 from multitrain.analysis.figures import figure_style
 from multitrain.analysis.study.checked_tables import only, read, world
 from multitrain.analysis.study.run_names import ranges
@@ -21,13 +20,7 @@ __all__ = ["draw", "parts"]
 FILE = "claims.csv"
 TEXT = ("claim", "primary", "same_fact_as", "stated_by", "text", "scope", "label", "verdict", "claim_verdict", "seeds")
 NUMBERS = ("difference", "low", "high", "paper_difference", "margin")
-COLOURS = {
-    HOLDS: figure_style.GREEN,
-    FAILS: figure_style.VERMILION,
-    EQUIVALENT: figure_style.BLUE,
-    MIXED: figure_style.PURPLE,
-}
-OTHER = "0.35"  # undetermined, or no verdict
+OWN = "0.2"  # grey of the mean and of the verdict: colours are those of the datasets
 WIDTH = 5.2  # inches: texts stand above their intervals, so that a phone can show it whole
 LETTERS = 62  # of a line of a claim's text, beside its verdict
 LINE, SMALL, GAP, HEAD = 0.15, 0.07, 0.1, 0.26  # inches: a line of text, a dataset, between claims, a heading
@@ -109,13 +102,12 @@ def _height(its: pd.DataFrame) -> float:
 def _claim(axes: Axes, its: pd.DataFrame, top: float, labels: list[str]) -> None:
     """Draw a claim from `top` downwards: text and verdict, the mean's interval, then the datasets' intervals."""
     first, text = its.iloc[0], _text(its)
-    colour = COLOURS.get(first["claim_verdict"], OTHER)
     said: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "top", "zorder": 5}
     axes.text(0, top, "\n".join(text), linespacing=1.1, **said)
-    axes.text(1, top, first["claim_verdict"], ha="right", color=colour, weight="bold", **said)
+    axes.text(1, top, first["claim_verdict"], ha="right", color=OWN, weight="bold", **said)
     at = top + LINE * (len(text) + 0.5)
-    _interval(axes, first, at, colour, 2)
-    axes.plot(first["difference"], at, "s", color=colour, markersize=6, zorder=4)
+    _interval(axes, first, at, OWN, 2)
+    axes.plot(first["difference"], at, "s", color=OWN, markersize=6, zorder=4)
     if pd.notna(paper := first["paper_difference"]):
         end = axes.get_xlim()[int(paper > 0)]
         beyond, arrow = abs(paper) > abs(end), ">" if paper > 0 else "<"
@@ -152,7 +144,7 @@ def _explain(figure: Figure, rows: pd.DataFrame, labels: list[str]) -> None:
     seeds = sorted(set(rows["seeds"]), key=len)
     counts = " to ".join(dict.fromkeys(str(len(its)) for its in (seeds[0], seeds[-1])))
     one = len(seeds[0]) == 1
-    marks: list[Artist] = [Line2D([], [], color=OTHER, marker="s", linewidth=2, label="mean over the claim's datasets")]
+    marks: list[Artist] = [Line2D([], [], color=OWN, marker="s", linewidth=2, label="mean over the claim's datasets")]
     marks += [
         Line2D([], [], color=colour, marker=marker, linewidth=0.8, markersize=3.5, label=label)
         for label, (colour, _, marker) in zip(labels, map(figure_style.series, range(len(labels))), strict=True)

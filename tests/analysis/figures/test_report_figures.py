@@ -45,7 +45,10 @@ def test_every_claim_is_drawn_with_its_interval_and_named_verdict(root: Path):
     assert said == ["Primary claims", *first, *second, "Not in the paper", "A third.", "undetermined"]
     means = [line for line in axes.lines if line.get_marker() == "s" and line.get_markersize() == 6]
     assert [line.get_xdata()[0] for line in means] == [4, -4, 0]
-    assert [line.get_color() for line in means] == [figure_style.GREEN, figure_style.VERMILION, "0.35"]
+    of_datasets = {line.get_color() for line in axes.lines if line.get_markersize() == 3.5}
+    (colour,) = {line.get_color() for line in means}
+    shown_as = [its.get_color() for its in figure.legends[0].get_lines() if "mean over" in its.get_label()]
+    assert colour not in of_datasets and shown_as == [colour]
     assert [line.get_ydata()[0] for line in means] == sorted(line.get_ydata()[0] for line in means)
     assert (
         sorted(set(lines(axes))) == [(-7, -1), (1, 7)] and len(lines(axes)) == 6

@@ -36,7 +36,7 @@ the claim lacks, in points. The first {len(reasons.OF_DESK)} lines are of {seeds
 {_rank(example)}
 
 {_rate(notes)}
-"""
+{_repeated(desk, why) if why else ""}"""
 
 
 def _rank(example: Path) -> str:
@@ -60,3 +60,14 @@ SSv2's baseline has {baseline[own]:.1f} at {own:g}, its best, and {baseline[shar
 MultiTrain's; MultiTrain has {means["ssv2"][shared]:.1f} there and {means["ssv2"][2 * shared]:.1f} at twice that. So
 {lost:.0%} of what SSv2 lacks jointly, a baseline lacks at that rate too. MiT's baseline has MultiTrain's rate: of what
 MiT lacks this says nothing."""
+
+
+def _repeated(desk: Study, why: Study) -> str:
+    """How many of desk's trainings, made again in the study of reasons, answer every test clip alike."""
+    again = [key for key in why.answers if key in desk.answers]
+    trainings = dict.fromkeys((key.run, key.seed) for key in again)
+    other = {(key.run, key.seed) for key in again if not why.answers[key].equals(desk.answers[key])}
+    return f"""
+**Made again**: {len(trainings)} of its trainings are also desk's, made anew. {len(trainings) - len(other)} of
+them give every test clip's class the rank that it had.
+"""

@@ -1,11 +1,14 @@
 """The section "Why?" of docs/guides/desk.md, on made-up records of a study and a search."""
 
+from dataclasses import replace
+
 import pytest
 
 from dev.pages import why as its
 from dev.pages.desk import EXAMPLE, NOTES, ROOT, joined
 from multitrain.analysis.packed.packed_study import Study
 from multitrain.config.config_files import load_scale
+from tests.dev.rule.test_reasons import study
 
 ABOVE = ["MultiTrain above Vanilla", "a reason", "a change", "+3.0", "+2.0 [+0.5, +3.5]", "supported"]
 
@@ -21,6 +24,14 @@ def test_the_section_says_whether_the_study_of_reasons_was_run(desk, monkeypatch
     assert without.startswith("**The study of reasons is not run yet**") and "not run yet" not in with_study
     assert "the others are of that study, seeds 0" in with_study
     assert all(f"| {' | '.join(ABOVE)} |" in text for text in (without, with_study))
+
+
+def test_trainings_made_again_are_compared_answer_by_answer():
+    one, same = (study("a.parquet", (0, 1), multitrain=200, vanilla=240) for _ in range(2))
+    other = study("b.parquet", (1,), multitrain=201, detached=200)
+    mixed = replace(same, answers=same.answers | other.answers)
+    assert "4 of its trainings are also desk's, made anew. 4 of them" in " ".join(its._repeated(one, same).split())
+    assert "4 of its trainings are also desk's, made anew. 3 of them" in " ".join(its._repeated(one, mixed).split())
 
 
 def test_ranks_below_the_claims_share_are_counted(tmp_path):

@@ -23,7 +23,8 @@ from multitrain.common.errors import UserError
 __all__ = ["HEAD", "OF_DESK", "OF_WHY", "Gap", "Reason", "lines", "verdict"]
 
 SUPPORTED, REFUTED, LEFT_OPEN, NO_GAP = "supported", "refuted", "left open", "nothing to explain"
-HEAD = ("what does not hold", "reason", "change", "gap", "changed minus unchanged", "the reason is")
+HEAD = ("what does not hold", "reason", "change", "gap", "changed minus unchanged", "by dataset", "the reason is")
+TITLES = dict(zip(SETS, ("K400", "MiT", "SSv2", "ActNet"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,9 @@ def _line(reason: Reason, study: Study, desk: Study, worlds: Sequence[Sequence[i
     its = contrast(study, reason.better, reason.other, worlds, gap.datasets)
     low, high = (100 * bound for bound in its.interval)
     numbers = [f"{100 * lacks:+.1f}", f"{100 * its.value:+.1f} [{low:+.1f}, {high:+.1f}]"]
-    return [gap.claim, reason.text, reason.change, *numbers, verdict(lacks, its)]
+    single = {name: contrast(study, reason.better, reason.other, worlds, (name,)).value for name in gap.datasets}
+    each = ", ".join(f"{TITLES[name]} {100 * value:+.1f}" for name, value in single.items())
+    return [gap.claim, reason.text, reason.change, *numbers, each, verdict(lacks, its)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

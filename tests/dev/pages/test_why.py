@@ -10,7 +10,7 @@ from multitrain.analysis.packed.packed_study import Study
 from multitrain.config.config_files import load_scale
 from tests.dev.rule.test_reasons import study
 
-ABOVE = ["MultiTrain above Vanilla", "a reason", "a change", "+3.0", "+2.0 [+0.5, +3.5]", "supported"]
+ABOVE = ["MultiTrain above Vanilla", "a reason", "a change", "+3.0", "+2.0 [+0.5, +3.5]", "K400 +2.0", "supported"]
 
 
 @pytest.fixture(scope="module")

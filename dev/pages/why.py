@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from dev.rule import reasons
+from dev.rule.planned_power import SETS
+from dev.rule.reasons import TITLES
 from dev.rule.run_contrast import worlds_of
 from dev.search import trials_frame
-from multitrain.analysis.packed.packed_study import Study
+from multitrain.analysis.packed.packed_study import Key, Study
 from multitrain.analysis.render.columns import EVIDENCE
 from multitrain.analysis.render.table_files import read_rows
 from multitrain.analysis.study.run_names import ranges
@@ -33,10 +37,27 @@ the claim lacks, in points. The first {len(reasons.OF_DESK)} lines are of {seeds
 
 {table}
 
+{_weights(desk)}
+
 {_rank(example)}
 
 {_rate(notes)}
 {_repeated(desk, why) if why else ""}"""
+
+
+def _weights(desk: Study) -> str:
+    """The factors of Eq. 6 that MultiTrain ends its training with, in the mean of the seeds."""
+    sigma = {
+        name: [desk.arrays[Key("multitrain", seed, name=f"history.sigma.{name}")][-1] for seed in desk.seeds()]
+        for name in SETS
+    }
+    factors = {name: float(np.mean(0.5 / np.square(its))) for name, its in sigma.items()}
+    named = ", ".join(f"{factor:.1f} of {TITLES[name]}'s" for name, factor in factors.items())
+    least, most = min(factors, key=factors.__getitem__), max(factors, key=factors.__getitem__)
+    return f"""**What the learned weights are.** At the end of MultiTrain's training Eq. 6 multiplies the losses by
+{named} (1 / 2σ², the mean of the seeds; fixed weights are 0.5 each): {TITLES[most]}'s loss, the smallest, counts
+{factors[most] / factors[least]:.0f} times as much as {TITLES[least]}'s, the largest. Whether that is a reason is what
+the lines on learned weights ask, by dataset too."""
 
 
 def _rank(example: Path) -> str:

@@ -20,7 +20,7 @@ from multitrain.analysis.accuracy.contrasts import Estimate
 from multitrain.analysis.packed.packed_study import Study, read_study
 from multitrain.common.errors import UserError
 
-__all__ = ["HEAD", "OF_DESK", "OF_WHY", "Gap", "Reason", "lines", "verdict"]
+__all__ = ["HEAD", "OF_DESK", "OF_WHY", "TITLES", "Gap", "Reason", "lines", "verdict"]
 
 SUPPORTED, REFUTED, LEFT_OPEN, NO_GAP = "supported", "refuted", "left open", "nothing to explain"
 HEAD = ("what does not hold", "reason", "change", "gap", "changed minus unchanged", "by dataset", "the reason is")

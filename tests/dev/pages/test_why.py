@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from dev.pages import why as its
 from dev.pages.desk import EXAMPLE, NOTES, ROOT, joined
-from multitrain.analysis.packed.packed_study import Study
+from multitrain.analysis.packed.packed_study import Key, Study
 from multitrain.config.config_files import load_scale
 from tests.dev.rule.test_reasons import study
 
@@ -32,6 +33,16 @@ def test_trainings_made_again_are_compared_answer_by_answer():
     mixed = replace(same, answers=same.answers | other.answers)
     assert "4 of its trainings are also desk's, made anew. 4 of them" in " ".join(its._repeated(one, same).split())
     assert "4 of its trainings are also desk's, made anew. 3 of them" in " ".join(its._repeated(one, mixed).split())
+
+
+def test_the_factors_of_eq_6_are_those_of_the_last_step_in_the_mean_of_the_seeds():
+    made = study("desk.parquet", (0, 1), multitrain=200)
+    for dataset, sigma in {"k400": 1.0, "mit": 1.0, "ssv2": 0.5, "actnet": 0.25}.items():
+        for seed, least in ((0, sigma), (1, sigma / np.sqrt(2))):
+            made.arrays[Key("multitrain", seed, name=f"history.sigma.{dataset}")] = np.array([9.0, least])
+    said = " ".join(its._weights(made).split())
+    assert "by 0.8 of K400's, 0.8 of MiT's, 3.0 of SSv2's, 12.0 of ActNet's (1 / 2σ²" in said
+    assert "ActNet's loss, the smallest, counts 16 times as much as K400's" in said
 
 
 def test_ranks_below_the_claims_share_are_counted(tmp_path):

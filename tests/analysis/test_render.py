@@ -94,7 +94,9 @@ def test_the_report_counts_clips(tmp_path):
     for name in tables:
         write_rows(tmp_path / f"{name}.csv", [{**OURS, "train_clips": (5,), "synthetic": "yes"}], TABLE)
     pd.DataFrame({"dataset": ["k400"], "title": ["K400"]}).to_csv(tmp_path / "per_class.csv", index=False)
-    pd.DataFrame({"dataset": ["k400"], "videos": [6]}).to_csv(tmp_path / "seeds.csv", index=False)
-    assert study_report.datasets(tmp_path, tables).data.to_numpy().tolist() == [
-        ["K400", "8 / 9", "12.5 / 11.1", "5", "12", "6"]
-    ]
+    for clips, said in (([12, 12], "12"), ([12, 13], "12 / 13")):  # of seeds in one world, and in two
+        seeds = pd.DataFrame({"dataset": ["k400", "k400"], "clips": clips, "videos": [6, 6]})
+        seeds.to_csv(tmp_path / "seeds.csv", index=False)
+        assert study_report.datasets(tmp_path, tables).data.to_numpy().tolist() == [
+            ["K400", "8 / 9", "12.5 / 11.1", "5", said, "6"]
+        ]

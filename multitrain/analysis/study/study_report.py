@@ -59,7 +59,9 @@ def what_was_run(root: Path) -> str:
         f"<b>Seeds</b>: {seeds}, {len(trained)} trainings of {len(runs)} asked for.",
     ]
     if worlds:
-        said = "; ".join(f"world {escape(world)}: seeds {its}" for world, its in worlds.items())
+        said = "; ".join(
+            f"world {escape(world)}: seed{'s' * (not its.isdigit())} {its}" for world, its in worlds.items()
+        )
         items.append(f"<b>World{'s' * (len(worlds) > 1)}</b>: {said}.")
     for title, key in (("Processor", "processor"), ("Numerical code", "code"), ("Commit", "commit")):
         values = [value for value in dict.fromkeys(trained[key]) if value]
@@ -70,9 +72,10 @@ def what_was_run(root: Path) -> str:
 
 
 def datasets(root: Path, tables: Sequence[str]) -> Styler:
-    """Classes, chance and clips of each dataset, as the runs of the tables trained on it."""
+    """Classes, chance and clips of each dataset, as the runs of the tables trained on it; tests of one world."""
     rows = pd.concat([page_tables.read(root / f"{name}.csv", ["source", "classes", "train_clips"]) for name in tables])
-    videos = page_tables.read(root / "seeds.csv", ["dataset", "videos"]).groupby("dataset")["videos"].agg(_each)
+    seeds = page_tables.read(root / "seeds.csv", ["dataset", "clips", "videos"])
+    tested = seeds.groupby("dataset")[["clips", "videos"]].agg(_each)
     names, lines = page_tables.titles(root), []
     for name, title in names.items():
         its = rows[(rows["source"] == "ours") & (rows["dataset"] == name)]
@@ -80,9 +83,9 @@ def datasets(root: Path, tables: Sequence[str]) -> Styler:
             classes, trained = (_each(its[key]) for key in ("classes", "train_clips"))
             chance = " / ".join(f"{100 / int(each):.1f}" for each in classes.split(" / "))
             line = {"Dataset": title, "Classes": classes, "Top-1 of a guess, %": chance, "Training clips": trained}
-            tested = unique(map("{:.0f}".format, its["clips"]))
-            lines.append({**line, "Test clips": tested, "Test videos": videos.get(name, "-")})
-    return page_tables.frame(pd.DataFrame(lines), "datasets", "A cell with several numbers: runs differ in it.")
+            clips, videos = tested.loc[name, ["clips", "videos"]] if name in tested.index else ("-", "-")
+            lines.append({**line, "Test clips": clips, "Test videos": videos})
+    return page_tables.frame(pd.DataFrame(lines), "datasets", "A cell with several numbers: runs or worlds differ.")
 
 
 def published_note(rows: pd.DataFrame) -> str:

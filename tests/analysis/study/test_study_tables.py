@@ -310,6 +310,10 @@ def test_what_was_run_and_how_to_repeat_it_are_those_of_the_records(study):
     said = Text(study_report.what_was_run(study)).said
     assert "Seeds: 0-1, 12 trainings of 12 asked for." in said
     assert "Scale ci, on synthetic videos." in said and "c0ffee+" in said and "world 0: seeds 0-1" in said
+    runs = pd.read_csv(study / "runs.csv", keep_default_na=False)
+    runs.assign(world=runs["seed"]).to_csv(study / "runs.csv", index=False)
+    assert "Worlds: world 0: seed 0; world 1: seed 1." in Text(study_report.what_was_run(study)).said
+    again(study)
     repeat = Text(study_report.repeat(study)).said
     assert "git checkout c0ffee " in repeat and "--config scale=ci 'seeds=[0,1]' results=results/ci" in repeat
     html = study_report.runs(study).to_html()

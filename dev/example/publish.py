@@ -123,7 +123,8 @@ def copy(results: Path, out: Path) -> None:
     for path in sorted((*(results / "figures").glob("*.png"), *results.glob("*.png"))):
         (out / "figures" / path.name).write_bytes(shrink(path.read_bytes()))
     for path in (results / "report.html", *sorted((results / "notebooks").glob("*.html"))):
-        write_page(path.read_text(encoding="utf-8"), out / "notebooks" / path.name, out / "figures")
+        html = path.read_text(encoding="utf-8").replace(str(results), results.name)  # a folder that is gone
+        write_page(html, out / "notebooks" / path.name, out / "figures")
 
 
 def readme(study: Study, out: Path) -> str:

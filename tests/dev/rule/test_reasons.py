@@ -87,6 +87,13 @@ def test_each_change_is_held_against_the_gap_between_vanilla_and_multitrain():
     assert [line[-1] for line in found] == ["supported", "refuted", "refuted", "left open"]
 
 
+def test_a_change_is_shown_by_dataset():
+    plain = study("why.parquet", (0, 1, 2), fixed_weights=200).answers
+    on_mit = {key: its for key, its in plain.items() if key.dataset == "mit"}
+    line = lines(DESK, [(0, 1, 2)], replace(WHY, answers=WHY.answers | on_mit))[len(OF_DESK)]
+    assert line[5] == "K400 +7.5, MiT +0.0, SSv2 +7.5, ActNet +7.5" and line[4].startswith("+5.6 [")
+
+
 def test_gaps_of_runs_that_the_study_has_not_are_of_desk_by_the_studys_seeds():
     """The collapse lacks the 45% of w/o Informative Loss less half of MultiTrain's 50%; branches 12 points and 2."""
     collapse, branches = lines(DESK, [(0, 1, 2), (5,)], WHY)[-2:]

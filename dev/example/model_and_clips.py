@@ -9,11 +9,10 @@ those with the smallest clip ids, of different classes; none is chosen by what t
 import argparse
 import csv
 import shutil
-import sys
 from pathlib import Path
 
 import multitrain
-from multitrain.common.errors import UserError
+from dev.command import start
 from multitrain.common.files.atomic import atomic
 from multitrain.config.config_files import load_scale
 from multitrain.data.manifest import read_manifest
@@ -58,7 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    start(main)

@@ -9,21 +9,20 @@ import io
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
 
+from dev.command import start
 from dev.example.records import RECORDS, write_records, write_tables
 from dev.pages.desk import CNN, NOTES, SEEDS
 from multitrain.analysis.cost.study_cost import HEAD, cells, study_parts
 from multitrain.analysis.packed.packed_study import Key, Study, read_study
 from multitrain.analysis.render.cells import unique
 from multitrain.analysis.study.run_names import ranges
-from multitrain.common.errors import UserError
-from multitrain.common.markup import line
+from multitrain.common.markup import grid
 
 COLOURS = 64  # of a copied plot
 LIMIT = 2_500_000  # bytes of all examples together
@@ -137,7 +136,7 @@ def readme(study: Study, out: Path) -> str:
     tables = ", ".join(f"[{p.stem}]({p.name})" for p in sorted(out.glob("*.md")) if p.name != "README.md")
     notebooks = [path for path in sorted((out / "notebooks").glob("*.html")) if path.stem != "report"]
     pages = ", ".join(f"[{path.stem}](notebooks/{path.name})" for path in notebooks)
-    cost = "\n".join([line(HEAD), line(["---"] * len(HEAD)), *map(line, cells(study_parts(study, PUBLISHED)))])
+    cost = grid(HEAD, cells(study_parts(study, PUBLISHED)))
     return f"""# The study of scale `{study.scale}`
 
 Everything that the packed records of seeds {ranges(study.seeds())} give, the pictures with fewer colours.
@@ -174,7 +173,4 @@ def require_small(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    start(main)

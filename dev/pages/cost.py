@@ -5,6 +5,7 @@ python -m dev.pages.cost
 
 from pathlib import Path
 
+from dev.command import start
 from dev.pages.desk import CNN, PLANNED, WHY, joined
 from dev.pages.when_it_helps import SWEPT
 from multitrain.analysis.cost.energy import ASSUMED, WORLD
@@ -12,7 +13,7 @@ from multitrain.analysis.cost.study_cost import ESTIMATE, HEAD, Part, cells, sea
 from multitrain.analysis.cost.sweep_cost import costs
 from multitrain.analysis.packed.packed_study import read_study
 from multitrain.analysis.study.run_names import ranges
-from multitrain.common.markup import line
+from multitrain.common.markup import grid
 from multitrain.config.config_files import load_settings
 from multitrain.planning.sweep_points import load_points
 
@@ -117,8 +118,12 @@ def _swept() -> list[Part]:
 
 
 def _table(parts: list[Part]) -> str:
-    return "\n".join([line(HEAD), "| --- " * len(HEAD) + "|", *map(line, cells(parts))])
+    return grid(HEAD, cells(parts))
+
+
+def main() -> None:
+    OUT.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    OUT.write_text(page(), encoding="utf-8")
+    start(main)

@@ -3,7 +3,6 @@
 python -m dev.pages.desk    # after docs/example was written of the same seeds; the figure beside the page too
 """
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from dev.command import start
 from dev.pages.marked import replaced
 from dev.pages.why import section as of_reasons
 from multitrain.analysis.claims.verdict_rule import NOT_RUN
@@ -24,7 +24,7 @@ from multitrain.analysis.render.columns import BACKBONES, CLAIMS
 from multitrain.analysis.render.table_files import Row, Rows, read_rows
 from multitrain.analysis.study.run_names import ranges
 from multitrain.common.errors import UserError
-from multitrain.common.markup import line
+from multitrain.common.markup import grid
 from multitrain.common.ranks import top
 from multitrain.config.config_files import load_scale
 
@@ -89,7 +89,7 @@ def of_seeds(desk: Study) -> str:
 (`desk-seed*.parquet` in [notes](../notes)). Verdicts come from {PLANNED} seeds; what was chosen was chosen before.
 Top-1 on test, the mean of the seeds, and of the four datasets' mean the lowest and the highest seed:
 
-{grid(rows)}
+{grid(rows[0], rows[1:])}
 
 `multitrain results render {folder}/desk-seed0.parquet rendered` makes the tables, claims and report of a seed. To join
 them first:
@@ -122,7 +122,7 @@ into account, after correction ([experiment.md](../reference/experiment.md)). â†
 above. Of a claim that names points or a share of its own, those are taken off. Each dataset, and the claims
 on costs and trainings: [claims.md](../example/claims.md).
 
-{grid([("claim", "paper", "ours", "verdict", "seeds that would decide"), *lines])}
+{grid(("claim", "paper", "ours", "verdict", "seeds that would decide"), lines)}
 """
 
 
@@ -134,11 +134,11 @@ def of_backbones(rows: Rows, cnn: Study) -> str:
     contrasts = [("difference", "network", *titles[1:], MEAN), *_contrasts(rows)]
     return f"""Top-1 on test, the mean of seeds {ranges(cnn.seeds())}:
 
-{grid(scores)}
+{grid(scores[0], scores[1:])}
 
 Differences of top-1 on test in points, with 95% intervals:
 
-{grid(contrasts)}
+{grid(contrasts[0], contrasts[1:])}
 
 ![Table 1's differences by backbone, in the mean and on each dataset]({FIGURE.name})
 
@@ -199,10 +199,6 @@ def listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def grid(rows: list[tuple[str, ...]]) -> str:
-    return "\n".join(map(line, (rows[0], ["---"] * len(rows[0]), *rows[1:])))
-
-
 def compared(desk: Study, cnn: Study, results: Path) -> Rows:
     """The rows of backbones.csv, which is written into `results`."""
     write_backbones(desk, cnn, results)
@@ -228,7 +224,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    start(main)

@@ -5,11 +5,11 @@ python -m dev.pages.first_screen    # after docs/example was written anew
 
 import csv
 import re
-import sys
 import textwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dev.command import start
 from dev.example.records import RECORDS
 from dev.pages.desk import EXAMPLE, PLANNED, ROOT, listed
 from dev.pages.marked import replaced
@@ -22,7 +22,6 @@ from multitrain.analysis.render.cells import difference, signed
 from multitrain.analysis.render.columns import CLAIMS
 from multitrain.analysis.render.table_files import Row, Rows, read_rows
 from multitrain.analysis.study.run_names import ranges
-from multitrain.common.errors import UserError
 
 PAGE = ROOT / "README.md"
 FIGURE = ROOT / "docs" / "guides" / "forest-desk.png"
@@ -95,7 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    start(main)

@@ -5,13 +5,13 @@ python -m dev.pages.when_it_helps    # after docs/example was written anew, or p
 
 import csv
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dev.command import start
 from dev.example.records import RECORDS
-from dev.pages.desk import EXAMPLE, NOTES, ROOT, grid, listed, table_of
+from dev.pages.desk import EXAMPLE, NOTES, ROOT, listed, table_of
 from dev.rule.run_contrast import Side, contrast, worlds_of
 from multitrain.analysis.cost.study_cost import core_hours
 from multitrain.analysis.figures import save_figure
@@ -23,7 +23,7 @@ from multitrain.analysis.render.columns import CLAIMS, SWEEP
 from multitrain.analysis.render.table_files import Row, Rows, read_rows
 from multitrain.analysis.study.run_names import ranges
 from multitrain.analysis.study.sweep_gains import MEAN, left, write_sweep
-from multitrain.common.errors import UserError
+from multitrain.common.markup import grid
 from multitrain.config.config_files import load_experiments, load_scale
 from multitrain.planning.sweep_points import FACTORS, JOINT, Points, load_points
 
@@ -59,7 +59,7 @@ def in_the_study(study: Study, example: Path) -> str:
     return f"""Top-1 on test of seeds {ranges(study.seeds())} in percent, and differences in points with 95%
 intervals, each taken alone:
 
-{grid(rows)}
+{grid(rows[0], rows[1:])}
 
 At as many steps and from the same weights as a network for the dataset alone: {sentences}
 """
@@ -104,7 +104,7 @@ def cost(study: Study) -> str:
             runs = sorted(set(row.runs))
             taken = sum(hours[run, seed] for run in runs for seed in seeds) / len(seeds)
             rows.append((COMPARED[row.method], str(len(runs)), f"{taken:.2f}", f"{reached[row.method].mean():.1f}"))
-    return f"""{grid(rows)}
+    return f"""{grid(rows[0], rows[1:])}
 
 Core-hours are those of the records, by the clock, with light work beside some trainings. All start from
 K400's baseline, whose training is among the first row's. At test time one network with four heads takes as
@@ -152,7 +152,7 @@ def _factor(factor: str, rows: Rows) -> Iterator[str]:
         by_value.setdefault(row["value"], {})[row["method"]] = row
     lines = [(value, f"{its[next(iter(JOINT))]['baseline']:.1f}", *(_points(its[name]) for name in JOINT))
              for value, its in by_value.items()]  # fmt: skip
-    yield grid([(factor, "baseline", *JOINT), *lines]) + "\n"
+    yield grid((factor, "baseline", *JOINT), lines) + "\n"
     for method in ("MultiTrain", "Vanilla"):
         labelled = [{**its[method], "label": value} for value, its in by_value.items()]
         yield f"{method} is {sides(labelled)}.\n"
@@ -216,7 +216,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    start(main)

@@ -13,12 +13,11 @@ from multitrain.analysis.packed.packed_study import Key, Study
 from multitrain.analysis.render.columns import EVIDENCE
 from multitrain.analysis.render.table_files import read_rows
 from multitrain.analysis.study.run_names import ranges
-from multitrain.common.markup import line
+from multitrain.common.markup import grid
 
 __all__ = ["section"]
 
 RATES, JOINT_RATES = "search-desk.csv", "search-desk-from200.csv"  # of docs/notes
-STUDY = "the study of reasons"
 
 
 def section(desk: Study, why: Study | None, example: Path, notes: Path) -> str:
@@ -27,15 +26,13 @@ def section(desk: Study, why: Study | None, example: Path, notes: Path) -> str:
     Raises:
         UserError: a study lacks a run's answers, or a file its rows.
     """
-    first, *rows = (reasons.HEAD, *reasons.lines(desk, worlds_of(desk), why))
-    table = "\n".join(map(line, (first, ["---"] * len(first), *rows)))
     seeds = f"desk's own runs by seeds {ranges(desk.seeds())}"
     studied = f"; the others are of that study, seeds {ranges(why.seeds())}" if why else ""
-    there = "" if why else f"**{STUDY[0].upper()}{STUDY[1:]} is not run yet**; what follows is of desk's own. "
+    there = "" if why else "**The study of reasons is not run yet**; what follows is of desk's own. "
     return f"""{there}By the rule of that page, exploratory, no correction. The gap is what
 the claim lacks, in points. The first {len(reasons.OF_DESK)} lines are of {seeds}{studied}.
 
-{table}
+{grid(reasons.HEAD, reasons.lines(desk, worlds_of(desk), why))}
 
 {_weights(desk)}
 
@@ -55,8 +52,8 @@ def _weights(desk: Study) -> str:
     named = ", ".join(f"{factor:.1f} of {TITLES[name]}'s" for name, factor in factors.items())
     least, most = min(factors, key=factors.__getitem__), max(factors, key=factors.__getitem__)
     return f"""**What the learned weights are.** At the end of MultiTrain's training Eq. 6 multiplies the losses by
-{named} (1 / 2σ², the mean of the seeds; fixed weights are 0.5 each): {TITLES[most]}'s loss, the smallest, counts
-{factors[most] / factors[least]:.0f} times as much as {TITLES[least]}'s, the largest. Whether that is a reason is what
+{named} (1 / 2σ², the mean of the seeds; fixed weights are 0.5 each): {TITLES[most]}'s loss counts
+{factors[most] / factors[least]:.0f} times as much as {TITLES[least]}'s. Whether that is a reason is what
 the lines on learned weights ask, by dataset too."""
 
 

@@ -23,7 +23,7 @@ from scipy.special import ndtri
 
 from multitrain.analysis.accuracy.contrasts import Estimate, estimate_over_worlds
 from multitrain.analysis.claims.verdict_rule import EQUIVALENT, FAILS, HOLDS, MIXED, Decision, combined, decide
-from multitrain.common.markup import line
+from multitrain.common.markup import grid
 
 BASE = 0.55
 BETWEEN_RUNS = 0.025  # standard deviation of an accuracy over trainings, as in the search of scale mini
@@ -181,7 +181,7 @@ def worlds(run: Run, sizes: list[int]) -> None:
 
 def show(head: list[str], rows: list[list[str]]) -> None:
     """Print a Markdown table."""
-    sys.stdout.writelines(f"{line(row)}\n" for row in (head, ["---"] * len(head), *rows))
+    sys.stdout.write(f"{grid(head, rows)}\n")
 
 
 def _call(function: Callable, seed: int, settings: tuple, study: int) -> object:

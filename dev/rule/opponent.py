@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
+from dev.command import start
 from dev.rule.operating import MARGIN, Answers, contrast, show, verdict_alone, verdicts, wrong
 from dev.rule.planned_power import CONTRASTS, SETS, right
 from multitrain.analysis.claims.verdict_rule import EQUIVALENT, FAILS, HOLDS, MIXED, OPEN, decide
 from multitrain.analysis.packed.packed_study import Key, Study, read_study
-from multitrain.common.errors import UserError
 
 POINTS = 0.03
 DESK = (5, 1000, POINTS, 2)  # seeds of a world, videos of a dataset, true gain, worlds
@@ -146,7 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    start(main)

@@ -14,13 +14,13 @@ holds their interaction with the few videos of val, so it is no smaller than a s
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from dev.command import start
 from dev.rule.operating import show
 from dev.search import SETTINGS, trials_frame
 from multitrain.analysis.accuracy.contrasts import Estimate, by_video
@@ -165,7 +165,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    start(main)

@@ -8,17 +8,16 @@ refuted where that interval ends below half of the gap, else left open. Explorat
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.command import start
 from dev.rule.operating import show
 from dev.rule.planned_power import SETS
 from dev.rule.run_contrast import Side, contrast, worlds_of
 from multitrain.analysis.accuracy.contrasts import Estimate
 from multitrain.analysis.packed.packed_study import Study, read_study
-from multitrain.common.errors import UserError
 
 __all__ = ["HEAD", "OF_DESK", "OF_WHY", "TITLES", "Gap", "Reason", "lines", "verdict"]
 
@@ -134,7 +133,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    start(main)

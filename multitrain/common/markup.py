@@ -1,9 +1,9 @@
 """Markdown escaping of the user's text, such as class names, and rows of tables."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-__all__ = ["Marked", "line", "markdown"]
+__all__ = ["Marked", "grid", "line", "markdown"]
 
 # What starts emphasis, code, a cell, a tag, an entity or a link; not an underscore within a word, a lone & or a lone [.
 SPECIAL = re.compile(r"[\\`*|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|<|\[(?=[^\]]*\][\[(:])")
@@ -24,3 +24,8 @@ def markdown(text: str) -> str:
 def line(row: Sequence[str]) -> str:
     """A row of a Markdown table; cells that are not `Marked` are escaped."""
     return f"| {' | '.join(cell if isinstance(cell, Marked) else markdown(cell) for cell in row)} |"
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table, without a line's end after its last row."""
+    return "\n".join(map(line, (head, ["---"] * len(head), *rows)))
